@@ -1,0 +1,184 @@
+"""The commands, and what each does."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stretto.errors import StrettoError
+
+from .arguments import Signature
+from .execute import BAD_USAGE, OK, execute, failed, usage_error, user_stdout
+from .load import UsageError, did_you_mean, load_flow
+
+if TYPE_CHECKING:
+    from stretto import Flow
+
+__all__ = ["run_command"]
+
+HELP = """\
+usage: stretto run [--sequential] [--json] FILE.py:FLOW [ARGUMENTS ...]
+       stretto explain [--json] FILE.py:FLOW
+       stretto --version
+
+Run a plain sequential Python function with its calls overlapped.
+
+  run            run a flow; its arguments in its own order, or by name: --name value
+                 (stretto run FILE.py:FLOW --help tells which there are)
+  explain        say which calls overlap, which cannot, and the line that would free them
+
+  --sequential   one call at a time, in plain Python: what the overlapped run must equal
+  --json         progress, result and errors as JSON, one object a line, on stdout
+
+Exit codes: 0 done, 1 the flow raised, 2 wrong usage, 130 interrupted."""
+
+
+def run_command(argv: Sequence[str] | None = None) -> int:
+    """Run the command that `argv` names; see `HELP` for the exit codes."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words)
+    except BrokenPipeError:  # `stretto run ... | head`: the reader has seen enough
+        with contextlib.suppress(OSError, io.UnsupportedOperation):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words:
+        print(HELP, file=sys.stderr)
+        return BAD_USAGE
+    command, *rest = words
+    if command in ("-h", "--help", "help"):
+        print(HELP)
+        return OK
+    if command == "--version":
+        from stretto import __version__
+
+        print(f"stretto {__version__}")
+        return OK
+    commands: dict[str, Callable[[_Options], int]] = {"run": _run, "explain": _explain}
+    if command not in commands:
+        guess = did_you_mean(command, commands, "stretto ")
+        if Path(command.partition(":")[0]).is_file():
+            guess = f"; did you mean stretto run {command}?"
+        return usage_error(UsageError(f"there is no command {command!r}{guess}"), None)
+    try:
+        options = _Options.of(command, rest)
+    except UsageError as error:
+        return usage_error(error, f"usage: stretto {command} FILE.py:FLOW ...", as_lines="--json" in rest)
+    return commands[command](options)
+
+
+class _Options:
+    """What stands on the command line: our own options, the flow, and the flow's arguments."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+        self.target = ""
+        self.words: list[str] = []
+        self.flags: set[str] = set()
+        self.again = ""  #: the command that runs this again
+
+    @classmethod
+    def of(cls, command: str, words: list[str]) -> _Options:
+        options = cls(command)
+        options.again = shlex.join(["stretto", command, *words])
+        known = {"--json", "--sequential"} if command == "run" else {"--json"}
+        words = list(words)
+        while words and words[0].startswith("-"):
+            word = words.pop(0)
+            if word in ("-h", "--help"):
+                options.flags.add("--help")
+            elif word in known:
+                options.flags.add(word)
+            else:
+                raise UsageError(f"there is no option {word} before the flow" + did_you_mean(word, known))
+        if words:
+            options.target, *options.words = words
+        elif "--help" not in options.flags:
+            raise UsageError("say which flow, as FILE.py:FLOW")
+        return options
+
+    def take_flags(self, parameters: Sequence[str] = ()) -> None:
+        """Our options may stand behind the flow too, except where the flow has one of that name."""
+        known = {"--json", "--sequential", "--help", "-h"} - {f"--{name}" for name in parameters}
+        if self.command == "explain":
+            known.discard("--sequential")
+        end = self.words.index("--") if "--" in self.words else len(self.words)
+        self.flags |= {"--help" if word == "-h" else word for word in self.words[:end] if word in known}
+        self.words = [word for word in self.words[:end] if word not in known] + self.words[end:]
+
+    @property
+    def json(self) -> bool:
+        return "--json" in self.flags
+
+
+def _load(options: _Options) -> Flow[..., Any] | int:
+    """The flow, or the exit code when there is none."""
+    as_lines = options.json or "--json" in options.words
+    usage = f"usage: stretto {options.command} FILE.py:FLOW ..."
+    try:
+        with user_stdout(as_lines):
+            return load_flow(options.target)
+    except UsageError as error:
+        return usage_error(error, usage, as_lines=as_lines)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        return failed(error, as_lines=as_lines)
+
+
+def _explain(options: _Options) -> int:
+    options.take_flags()
+    if "--help" in options.flags:
+        print(HELP)
+        return OK
+    if options.words:
+        error = UsageError(f"explain takes the flow alone; found {options.words[0]!r}")
+        return usage_error(error, "usage: stretto explain [--json] FILE.py:FLOW", as_lines=options.json)
+    flow = _load(options)
+    if isinstance(flow, int):
+        return flow
+    from stretto import explain
+
+    try:
+        report = explain(flow)
+    except StrettoError as error:
+        return failed(error, as_lines=options.json)
+    print(json.dumps(report.as_json(), indent=2) if options.json else report)
+    return OK
+
+
+def _run(options: _Options) -> int:
+    if not options.target:
+        print(HELP)
+        return OK
+    flow = _load(options)
+    if isinstance(flow, int):
+        return flow
+    signature = Signature.of(flow.fn)
+    options.take_flags(tuple(signature.parameters))
+    usage = signature.usage(f"stretto run {options.target}")
+    if "--help" in options.flags:
+        print("\n\n".join(part for part in (usage, flow.fn.__doc__, signature.table()) if part))
+        return OK
+    try:
+        args, kwargs = signature.parse(options.words)
+    except UsageError as error:
+        return usage_error(error, f"{usage}\n{signature.table()}", as_lines=options.json)
+    return execute(
+        flow,
+        args,
+        kwargs,
+        sequential="--sequential" in options.flags,
+        as_lines=options.json,
+        again=options.again,
+    )

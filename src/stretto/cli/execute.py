@@ -1,0 +1,138 @@
+"""One run from the command line: its progress, and each of its ends."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+from stretto.errors import InternalError, StrettoError
+
+from .load import UsageError
+from .output import Style, as_json, short_traceback, shown, user_frames
+from .progress import Counts, LineProgress, progress_for, watch
+
+if TYPE_CHECKING:
+    from stretto import Flow
+
+__all__ = ["BAD_USAGE", "FAILED", "INTERRUPTED", "OK", "execute", "failed", "usage_error", "user_stdout"]
+
+OK, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def execute(
+    flow: Flow[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    *,
+    sequential: bool,
+    as_lines: bool,
+    again: str,
+) -> int:
+    """Run the flow, tell how far it is, print how it ended; gives the exit code."""
+    stdout, started = sys.stdout, time.monotonic()
+    run: Any = None
+    try:
+        with user_stdout(as_lines):
+            if sequential:
+                result = flow.sequential(*args, **kwargs)
+            else:
+                run = flow.start(*args, **kwargs)
+                if as_lines:
+                    _emit(stdout, "started", flow=flow.name, run=str(run.id))
+                    result = watch(run, LineProgress(lambda counts, _: _emit_progress(stdout, counts)))
+                else:
+                    result = watch(run, progress_for(sys.stderr, Style(sys.stderr)))
+    except KeyboardInterrupt:
+        return _interrupted(run, again, as_lines=as_lines)
+    except SystemExit:
+        raise
+    except BaseException as error:
+        return failed(error, as_lines=as_lines)
+    if as_lines:
+        _emit_result(stdout, result, time.monotonic() - started)
+    elif result is not None:
+        print(shown(result))
+    return OK
+
+
+def user_stdout(as_lines: bool) -> contextlib.AbstractContextManager[Any]:
+    """Where JSON lines go to stdout, what the user's code prints must not come between them."""
+    return contextlib.redirect_stdout(sys.stderr) if as_lines else contextlib.nullcontext()
+
+
+def usage_error(error: UsageError, usage: str | None, *, as_lines: bool = False) -> int:
+    if as_lines:
+        _emit(sys.stdout, "error", kind="usage", message=str(error), exit_code=BAD_USAGE)
+    else:
+        print(f"{Style(sys.stderr).red('error:')} {error}", file=sys.stderr)
+        if usage:
+            print(usage, file=sys.stderr)
+    return BAD_USAGE
+
+
+def failed(error: BaseException, *, as_lines: bool) -> int:
+    """What the user's code raised, with the user's frames only."""
+    if as_lines:
+        frames = user_frames(traceback.extract_tb(error.__traceback__))
+        _emit(
+            sys.stdout,
+            "error",
+            kind="raised",
+            type=type(error).__qualname__,
+            message=str(error),
+            traceback=[{"file": f.filename, "line": f.lineno, "function": f.name} for f in frames],
+            exit_code=FAILED,
+        )
+        return FAILED
+    if isinstance(error, InternalError):  # the one failure that Stretto's own frames explain
+        traceback.print_exception(error)
+    elif isinstance(error, StrettoError) and not user_frames(traceback.extract_tb(error.__traceback__)):
+        print(f"{Style(sys.stderr).red('error:')} {error}", file=sys.stderr)
+    else:
+        sys.stderr.write(short_traceback(error))
+    return FAILED
+
+
+def _interrupted(run: Any, again: str, *, as_lines: bool) -> int:
+    """Ctrl-C: stop what runs, wait until it has stopped, and say so. A second Ctrl-C waits no longer."""
+    clean = True
+    if run is not None:
+        if not as_lines:
+            print("cancelling: waiting for the running calls to stop ...", file=sys.stderr)
+        try:
+            run.cancel()
+        except KeyboardInterrupt:
+            clean = False
+        except StrettoError:  # the run's own `Cancelled`
+            pass
+    if as_lines:
+        _emit(sys.stdout, "error", kind="cancelled", clean=clean, again=again, exit_code=INTERRUPTED)
+        return INTERRUPTED
+    if run is None:
+        print("stopped.", file=sys.stderr)
+    elif clean:
+        done = run.progress().done
+        print(f"cancelled cleanly: {done} calls had finished, none is running.", file=sys.stderr)
+    else:
+        print("left at once: calls may still be running.", file=sys.stderr)
+    print(f"To run it again:\n\n    {again}\n", file=sys.stderr)
+    return INTERRUPTED
+
+
+def _emit(stream: TextIO, event: str, **fields: Any) -> None:
+    print(json.dumps({"event": event, **fields}, ensure_ascii=False), file=stream, flush=True)
+
+
+def _emit_progress(stream: TextIO, counts: Counts) -> None:
+    _emit(stream, "progress", done=counts.done, running=counts.running, waiting=counts.waiting)
+
+
+def _emit_result(stream: TextIO, result: Any, seconds: float) -> None:
+    text = as_json(result)
+    value = {"repr": repr(result)} if text is None else {"result": json.loads(text)}
+    _emit(stream, "result", **value, seconds=round(seconds, 3), exit_code=OK)
