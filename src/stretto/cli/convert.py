@@ -192,7 +192,7 @@ def _from_json(value: Any, annotation: Any) -> Any:
     origin = typing.get_origin(annotation) or annotation
     if origin is tuple and isinstance(value, list):
         members = typing.get_args(annotation)
-        items = typing.cast("list[Any]", value)
+        items: list[Any] = value
         if len(items) == len(members):
             return tuple(map(_from_json, items, members))
     if inspect.isclass(origin) and issubclass(dict, origin) and isinstance(value, dict):
@@ -207,7 +207,8 @@ def _sequence(value: Any, annotation: Any) -> Any:
         raise ConversionError(f"expected a list, found {value!r}")
     item = list_item(annotation)
     origin = typing.get_origin(without_none(annotation)) or without_none(annotation)
-    return _SEQUENCES.get(origin, list)([_from_json(one, item) for one in typing.cast("list[Any]", value)])
+    items: list[Any] = value
+    return _SEQUENCES.get(origin, list)([_from_json(one, item) for one in items])
 
 
 def _dataclass(value: Any, annotation: Any) -> Any:

@@ -1,0 +1,5 @@
+"""Stretto against hand-written asyncio (`make bench`) and against other libraries (`make bench-peers`).
+
+Both sides of every ratio are measured in the same run, by turns, so that a busy machine is busy for
+both. What is compared is in `work.py`, how is in `measure.py`, and the targets are in `__main__.py`.
+"""

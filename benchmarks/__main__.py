@@ -1,0 +1,132 @@
+"""``make bench``: every number beside its target, in one run; `--json FILE` keeps them."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .measure import by_turns, child_seconds
+from .work import DEEPEN, LOOK, branchy, branchy_by_hand, chain, chain_by_hand, many, many_by_hand
+
+
+@dataclass
+class Row:
+    """One line of the table: lower is better."""
+
+    what: str
+    value: float
+    unit: str
+    target: float
+    detail: str
+
+    @property
+    def met(self) -> bool:
+        return self.value <= self.target
+
+    def __str__(self) -> str:
+        mark = "ok" if self.met else "OVER"
+        target = f"<= {self.target:g} {self.unit}"
+        return f"{self.what:<54} {self.value:>8.2f} {target:>12}  {mark:<4}  {self.detail}"
+
+
+def per_call(n: int, repeat: int) -> Iterator[Row]:
+    ours, floor = by_turns(lambda: many(n), lambda: asyncio.run(many_by_hand(n)), repeat=repeat)
+    detail = f"{ours / n * 1e6:.1f} us against {floor / n * 1e6:.1f} us a call"
+    yield Row(f"(a) {n:,} independent calls / asyncio tasks", ours / floor, "x", 3.0, detail)
+
+
+def chained(n: int, repeat: int) -> Iterator[Row]:
+    assert chain(10) == asyncio.run(chain_by_hand(10))
+    ours, floor = by_turns(lambda: chain(n), lambda: asyncio.run(chain_by_hand(n)), repeat=repeat)
+    detail = f"{ours / n * 1e6:.1f} us against {floor / n * 1e6:.1f} us a call"
+    yield Row(f"(b) chain of {n:,} calls / awaited tasks", ours / floor, "x", 3.0, detail)
+
+
+def branches(repeat: int) -> Iterator[Row]:
+    assert branchy(10) == asyncio.run(branchy_by_hand(10))
+    ideal = LOOK + DEEPEN
+    for n, against_ideal, against_floor in ((100, 1.10, None), (2000, 2.0, 1.5)):
+        works = (lambda n=n: branchy(n)), (lambda n=n: asyncio.run(branchy_by_hand(n)))
+        ours, floor = by_turns(*works, repeat=repeat)
+        detail = f"{ours * 1e3:.1f} ms; by hand {floor * 1e3:.1f} ms"
+        letter = "c" if n == 100 else "d"
+        yield Row(
+            f"({letter}) call, if, call on {n:,} items / ideal", ours / ideal, "x", against_ideal, detail
+        )
+        if against_floor is not None:
+            what = f"({letter}) call, if, call on {n:,} items / asyncio"
+            yield Row(what, ours / floor, "x", against_floor, detail)
+
+
+def memory(n: int, repeat: int) -> Iterator[Row]:
+    def bytes_of(side: str) -> float:
+        command = [sys.executable, "-m", "benchmarks.memory", side, str(n)]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=120)
+        return float(done.stdout)
+
+    ours, floor = (
+        statistics.median(bytes_of(side) for _ in range(repeat)) for side in ("stretto", "asyncio")
+    )
+    detail = f"{ours / 1024:.1f} KiB against {floor / 1024:.1f} KiB"
+    yield Row(
+        f"(e) memory of a pending call above asyncio's, {n:,}", (ours - floor) / 1024, "KiB", 4.0, detail
+    )
+
+
+def growth(n: int, repeat: int) -> Iterator[Row]:
+    for name, work in (("calls", many), ("chained calls", chain)):
+        small, large = by_turns(lambda w=work: w(n), lambda w=work: w(10 * n), repeat=repeat)
+        detail = f"{large:.2f} s against {small:.2f} s"
+        yield Row(f"(f) {10 * n:,} {name} / {n:,}", large / small, "x", 11.0, detail)
+
+
+def importing(repeat: int) -> Iterator[Row]:
+    ours, bare = by_turns(child_seconds("import stretto"), child_seconds("pass"), repeat=repeat)
+    detail = f"{ours * 1e3:.0f} ms against {bare * 1e3:.0f} ms"
+    yield Row("(g) import stretto, above bare Python", (ours - bare) * 1e3, "ms", 150.0, detail)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE")
+    parser.add_argument("--only", default="abcdefg", metavar="LETTERS", help="which rows, as in --only ae")
+    parser.add_argument("--check", action="store_true", help="fail where a target is missed")
+    options = parser.parse_args()
+    parts: dict[str, Callable[[], Iterator[Row]]] = {
+        "a": lambda: per_call(10_000, repeat=5),
+        "b": lambda: chained(10_000, repeat=5),
+        "cd": lambda: branches(repeat=5),
+        "e": lambda: memory(10_000, repeat=3),
+        "f": lambda: growth(10_000, repeat=3),
+        "g": lambda: importing(repeat=7),
+    }
+    started = time.monotonic()
+    machine = f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores"
+    print(f"{machine}; the median of alternating repetitions\n", flush=True)
+    print(f"{'':<54} {'measured':>8} {'target':>12}")
+    rows: list[Row] = []
+    for letters, part in parts.items():
+        if set(letters) & set(options.only):
+            for row in part():
+                rows.append(row)
+                print(row, flush=True)
+    missed = sum(not row.met for row in rows)
+    print(f"\n{len(rows) - missed} of {len(rows)} targets met, in {time.monotonic() - started:.0f} s")
+    if options.json:
+        found = {"machine": machine, "rows": [{**asdict(row), "met": row.met} for row in rows]}
+        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    return 1 if options.check and missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

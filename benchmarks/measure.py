@@ -1,0 +1,38 @@
+"""How things are measured."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["by_turns", "child_seconds", "seconds"]
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """How long `work` takes, once, with the garbage of the one before out of the way."""
+    gc.collect()
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def by_turns(*works: Callable[[], Any], repeat: int) -> list[float]:
+    """The median time of each, run one after the other, `repeat` rounds after one to warm up."""
+    for work in works:
+        work()
+    rounds = [[seconds(work) for work in works] for _ in range(repeat)]
+    return [statistics.median(times) for times in zip(*rounds, strict=True)]
+
+
+def child_seconds(source: str) -> Callable[[], None]:
+    """Work that is a fresh interpreter running `source`."""
+
+    def work() -> None:
+        subprocess.run([sys.executable, "-c", source], check=True)
+
+    return work
