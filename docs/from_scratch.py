@@ -1,3 +1,5 @@
+# ruff: noqa
+# fmt: off
 """The code of from_scratch.md, in order. Made from that page: edit the page, not this file."""
 
 import ast, bisect, copy, heapq, inspect, itertools, math, random, textwrap

@@ -28,8 +28,8 @@ import shlex
 import subprocess
 import sys
 import textwrap
+import traceback
 import types
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -127,10 +127,8 @@ def run_block(page: Path, block: Block, source: Path, names: dict[str, object]) 
             with contextlib.redirect_stdout(out):
                 value = execute(statement, str(source), names, flags)
         except BaseException as error:
-            at = next(
-                (f.lineno for f in reversed(list(frames_of(error))) if f.filename == str(source)),
-                statement.lineno,
-            )
+            frames = reversed(traceback.extract_tb(error.__traceback__))
+            at = next((f.lineno for f in frames if f.filename == str(source)), statement.lineno)
             raise PageError(f"{page}:{at}: {type(error).__name__}: {error}") from error
         if expected:
             got = out.getvalue().rstrip("\n") or repr(value)
@@ -162,13 +160,6 @@ def finish(code: types.CodeType, names: dict[str, object]) -> object:
 
         return asyncio.run(waited())
     return value
-
-
-def frames_of(error: BaseException) -> Iterator[inspect.Traceback]:
-    import traceback
-
-    for frame in traceback.extract_tb(error.__traceback__):
-        yield inspect.Traceback(frame.filename, frame.lineno or 0, frame.name, None, None)
 
 
 def same(want: str, got: str) -> bool:
@@ -211,7 +202,7 @@ def code_of(page: Path) -> str:
     """The page's code as one file."""
     parts = [block.text.strip("\n") for block in python_of(page) if "skip" not in block.notes]
     head = f'"""The code of {page.name}, in order. Made from that page: edit the page, not this file."""'
-    return head + "\n\n" + "\n\n\n".join(parts) + "\n"
+    return f"# ruff: noqa\n# fmt: off\n{head}\n\n" + "\n\n\n".join(parts) + "\n"
 
 
 if __name__ == "__main__":
