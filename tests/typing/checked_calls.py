@@ -1,0 +1,103 @@
+"""What type checkers make of `@call`. Checked by mypy and pyright, never run.
+
+A line that must be an error carries the ignore comments of both; an ignore that nothing needs is an
+error itself (see `test_typing.py`).
+"""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+from stretto import Call, call, flow
+
+
+@call
+def plain(a: int, b: str = "") -> float:
+    return a
+
+
+@call
+async def plain_async(a: int) -> list[str]:
+    return [str(a)]
+
+
+@call.reads("web")
+async def search(query: str, *, most: int = 10) -> list[str]:
+    return [query] * most
+
+
+@call.reads("web").writes("cache:{key}")
+def remember(key: str) -> bytes:
+    return key.encode()
+
+
+@call.unordered
+async def summarise(text: str) -> str:
+    return text
+
+
+@call.pure
+def double(x: int) -> int:
+    return 2 * x
+
+
+@call.commutes("counter", limit=3)
+async def count(n: int) -> None: ...
+
+
+@call(timeout=3.0)
+async def slow(x: int) -> dict[str, int]:
+    return {"x": x}
+
+
+@call.unordered(timeout=3.0, name="chat")
+async def chat(messages: list[str]) -> str:
+    return messages[0]
+
+
+class Client:
+    def get(self, url: str, tries: int = 1) -> bytes:
+        return url.encode() * tries
+
+    async def fetch(self, url: str) -> str:
+        return url
+
+
+client = Client()
+get = call.reads("web")(client.get)
+fetch = call.reads("web")(client.fetch)
+
+
+@flow
+def inside(n: int) -> str:
+    assert_type(plain(n), float)
+    assert_type(plain_async(n), list[str])
+    assert_type(search("tides", most=3), list[str])
+    assert_type(remember("k"), bytes)
+    assert_type(summarise("text"), str)
+    assert_type(double(n), int)
+    assert_type(slow(n), dict[str, int])
+    assert_type(chat(["hello"]), str)
+    assert_type(get("url", tries=2), bytes)
+    assert_type(fetch("url"), str)
+    count(n)
+    for hit in search("tides"):
+        assert_type(hit, str)
+    return summarise(search("tides")[0]).upper()
+
+
+def wrong(n: int) -> None:
+    plain("n")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    plain(n, c=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    plain()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    search("tides", 3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    get(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    double(2).nothing  # type: ignore[attr-defined]  # pyright: ignore
+
+
+async def outside() -> None:
+    assert_type(await summarise.aio("text"), str)
+    assert_type(await double.aio(2), int)
+
+
+declared: Call[[str], str] = summarise

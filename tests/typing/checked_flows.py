@@ -1,0 +1,59 @@
+"""What type checkers make of `@flow`. Checked by mypy and pyright, never run."""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+from stretto import Flow, Run, call, explain, flow
+
+
+@call.unordered
+async def look(x: int) -> int:
+    return x
+
+
+@flow
+def digest(topics: list[str], to: str, *, limit: int = 3) -> dict[str, int]:
+    return {to: look(limit) + len(topics)}
+
+
+@flow
+def nothing() -> None:
+    look(1)
+
+
+@flow
+def of_flows(n: int) -> int:
+    found = digest(["tides"], "ann", limit=n)
+    assert_type(found, dict[str, int])
+    return found["ann"]
+
+
+def ways_to_run() -> None:
+    assert_type(digest(["tides"], to="ann"), dict[str, int])
+    assert_type(digest.sequential(["tides"], "ann", limit=2), dict[str, int])
+    run = digest.start(["tides"], to="ann")
+    assert_type(run, Run[dict[str, int]])
+    assert_type(run.result(), dict[str, int])
+    assert_type(run.result(timeout=3), dict[str, int])
+    assert_type(run.done(), bool)
+    assert_type(run.progress().done, int)
+    assert_type(run.progress().running, int)
+    assert_type(run.progress().waiting, int)
+    run.cancel()
+    print(explain(digest))
+
+
+async def in_async_code() -> None:
+    assert_type(await digest.aio(["tides"], to="ann"), dict[str, int])
+
+
+def wrong() -> None:
+    digest("tides")  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]
+    digest(["tides"], "ann", 3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    digest(["tides"], to=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    digest.start(["tides"], too="ann")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    digest.sequential([1], "ann")  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+
+
+declared: Flow[[int], int] = of_flows
