@@ -19,7 +19,7 @@ PYTEST_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
-PIP_INSTALL = -m pip install --quiet --disable-pip-version-check
+PIP_INSTALL = -m pip install -qq --disable-pip-version-check
 SAY = @printf '\033[2m==> %s\033[0m\n'
 ifeq ($(shell test -t 1 && test -z "$$NO_COLOR" && echo yes),)
 SAY = @printf '==> %s\n'
@@ -47,11 +47,11 @@ demo: $(VENV)/.stamp-examples
 
 test: lint $(VENV)/.stamp-dev $(VENV)/.stamp-examples
 	$(SAY) "tests: all of them"
-	@STRETTO_FUZZ=$${STRETTO_FUZZ:-5000} $(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
-test-fast: $(VENV)/.stamp-dev
+test-fast: $(VENV)/.stamp-dev $(VENV)/.stamp-examples
 	$(SAY) "tests: fewer generated programs, no language model"
-	@STRETTO_FUZZ=$${STRETTO_FUZZ:-200} $(BIN)/python -m pytest -n 2 -m "not model and not slow" $(PYTEST_ARGS)
+	@STRETTO_FUZZ=$${STRETTO_FUZZ:-200} $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not model and not slow" $(PYTEST_ARGS)
 
 fuzz: $(VENV)/.stamp-dev
 	@$(BIN)/python -m tests.differential.fuzz --n $(N)
@@ -93,8 +93,8 @@ endef
 # A virtual environment is made anew when the interpreter behind it has gone.
 define new_venv
 	$(if $(PYTHON),,$(error $(NO_PYTHON)))
-	$(SAY) "making $(1) with $$($(PYTHON) --version)"
 	@"$(PYTHON)" -c '$(WORKS)' || { echo "$(PYTHON) is not a working Python 3.11 or newer with venv" >&2; exit 1; }
+	$(SAY) "making $(1) with $$("$(PYTHON)" --version)"
 	@"$(PYTHON)" -m venv --clear $(1)
 endef
 

@@ -10,6 +10,13 @@ import pytest
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two language models at once are slower than one after the other: one worker has them all."""
+    for item in items:
+        if item.get_closest_marker("model"):
+            item.add_marker(pytest.mark.xdist_group("model"))
+
+
 def _skip_is_failure(report: pytest.TestReport | pytest.CollectReport) -> None:
     """Where nobody looks at the skips, a test that did not run must not look like one that passed."""
     if not IN_CI or report.outcome != "skipped" or hasattr(report, "wasxfail"):
