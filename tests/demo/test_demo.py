@@ -1,0 +1,90 @@
+"""examples/briefing.py and examples/demo.py, run as their users run them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from front import Front
+from model_server import ModelServer
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def run(script: str, *arguments: object, base_url: str, expect: int = 0) -> str:
+    """What an example prints."""
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / script), *map(str, arguments)],
+        capture_output=True, text=True, timeout=240, encoding="utf-8",
+        env={**os.environ, "OPENAI_BASE_URL": base_url, "PYTHONIOENCODING": "utf-8"},
+    )  # fmt: skip
+    assert done.returncode == expect, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_briefing_is_the_same_both_ways(pretend_model: Any, notes: Path, tmp_path: Path) -> None:
+    reference, overlapped = tmp_path / "reference.md", tmp_path / "overlapped.md"
+    page = run("briefing.py", notes, "--sequential", "--out", reference, base_url=pretend_model.base_url)
+    assert run("briefing.py", notes, "--out", overlapped, base_url=pretend_model.base_url) == page
+    assert overlapped.read_bytes() == reference.read_bytes() == page.encode()
+    assert "# Briefing: 3 notes" in page
+    assert "- ideas.md: too short" in page
+    assert "- menu.txt: not UTF-8 text" in page
+
+
+def test_the_briefing_is_not_read_as_a_note(pretend_model: Any, notes: Path) -> None:
+    out = notes / "briefing.md"
+    first = run("briefing.py", notes, "--out", out, base_url=pretend_model.base_url)
+    assert run("briefing.py", notes, "--out", out, base_url=pretend_model.base_url) == first
+
+
+def test_a_folder_that_is_not_there_is_named(pretend_model: Any, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / "briefing.py"), str(tmp_path / "none")],
+        capture_output=True, text=True, timeout=60, cwd=tmp_path,
+        env={**os.environ, "OPENAI_BASE_URL": pretend_model.base_url},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "none is not a folder" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("moody", [False, True])
+def test_the_demo_compares(pretend_model: Any, notes: Path, tmp_path: Path, moody: bool) -> None:
+    pretend_model.moody = moody
+    out = tmp_path / "briefing.md"
+    said = run("demo.py", notes, "--out", out, "--delay", "0.1", base_url=pretend_model.base_url)
+    assert "exactly the outcome" in said
+    assert ("on the recorded answers: yes" in said) is moody
+    assert out.read_text(encoding="utf-8").startswith("# Briefing: 3 notes")
+    assert "\033[" not in said  # no colours where nobody looks at a terminal
+    table = re.findall(r"^  (line by line|overlapped) +([\d.]+) +(\d+) +(\d+)$", said, re.MULTILINE)
+    assert [row[0] for row in table] == ["line by line", "overlapped"] * 2
+    assert [int(row[3]) for row in table if row[0] == "line by line"] == [1, 1]
+    assert all(int(row[3]) > 1 for row in table if row[0] == "overlapped")
+
+
+@pytest.mark.model
+def test_with_a_real_model(notes: Path, tmp_path: Path) -> None:
+    """The overlapped run, given the answers that the reference run got, has its outcome."""
+    (notes / "sourdough.md").unlink()  # two notes are enough, and a busy computer takes its time
+    reference, live, replayed = (tmp_path / f"{name}.md" for name in ("reference", "live", "replayed"))
+    with ModelServer() as model, Front(model.base_url) as front:
+        recorded = front.watch()
+        page = run("briefing.py", notes, "--sequential", "--out", reference, base_url=front.base_url)
+        assert recorded.most_at_once == 1
+
+        traffic = front.watch()
+        run("briefing.py", notes, "--out", live, base_url=front.base_url)
+        assert traffic.most_at_once > 1
+        assert live.read_text(encoding="utf-8").startswith("# Briefing: 2 notes")
+
+        traffic = front.watch(replay=recorded.answers)
+        assert run("briefing.py", notes, "--out", replayed, base_url=front.base_url) == page
+        assert replayed.read_bytes() == reference.read_bytes()
+        assert traffic.requests == recorded.requests
