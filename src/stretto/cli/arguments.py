@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from inspect import Parameter
 from typing import Any
 
-from .convert import ConversionError, convert, describe, list_item, without_none
+from .convert import ConversionError, convert, describe, list_item, sequence_of, without_none
 from .load import UsageError, did_you_mean
 
 __all__ = ["Signature", "option"]
@@ -165,8 +165,7 @@ class Signature:
             return self._convert(name, words[0])
         item = list_item(self.types[name])
         items = [self._convert(name, word, item=item) for word in words]
-        kind = typing.get_origin(without_none(self.types[name])) or without_none(self.types[name])
-        return kind(items) if kind in (tuple, set, frozenset) else items
+        return sequence_of(self.types[name])(items)
 
     def _convert(self, name: str, word: str, shown: str | None = None, *, item: Any = None) -> Any:
         try:

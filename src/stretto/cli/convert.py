@@ -15,7 +15,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ConversionError", "convert", "describe", "list_item", "without_none"]
+__all__ = ["ConversionError", "convert", "describe", "list_item", "sequence_of", "without_none"]
 
 _TRUE = {"true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0"}
@@ -97,6 +97,12 @@ def list_item(annotation: Any) -> Any:
     if origin in (*_SEQUENCES, collections.abc.Sequence, collections.abc.MutableSequence):
         return arguments[0] if arguments else Any
     return None
+
+
+def sequence_of(annotation: Any) -> Callable[[list[Any]], Any]:
+    """What makes a list into the list, tuple or set that `annotation` names."""
+    annotation = without_none(annotation)
+    return _SEQUENCES.get(typing.get_origin(annotation) or annotation, list)
 
 
 def without_none(annotation: Any) -> Any:
@@ -192,7 +198,7 @@ def _from_json(value: Any, annotation: Any) -> Any:
     origin = typing.get_origin(annotation) or annotation
     if origin is tuple and isinstance(value, list):
         members = typing.get_args(annotation)
-        items: list[Any] = value
+        items = typing.cast("list[Any]", value)
         if len(items) == len(members):
             return tuple(map(_from_json, items, members))
     if inspect.isclass(origin) and issubclass(dict, origin) and isinstance(value, dict):
@@ -206,9 +212,8 @@ def _sequence(value: Any, annotation: Any) -> Any:
     if not isinstance(value, list):
         raise ConversionError(f"expected a list, found {value!r}")
     item = list_item(annotation)
-    origin = typing.get_origin(without_none(annotation)) or without_none(annotation)
-    items: list[Any] = value
-    return _SEQUENCES.get(origin, list)([_from_json(one, item) for one in items])
+    items = typing.cast("list[Any]", value)
+    return sequence_of(annotation)([_from_json(one, item) for one in items])
 
 
 def _dataclass(value: Any, annotation: Any) -> Any:

@@ -8,7 +8,7 @@ import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from stretto import Flow
@@ -95,7 +95,8 @@ def _flows_of(module: ModuleType) -> dict[str, Flow[..., Any]]:
     """The flows that a module has, its own before those that it imports."""
     from stretto import Flow
 
-    flows = {name: value for name, value in vars(module).items() if isinstance(value, Flow)}
+    found = vars(module).items()
+    flows = {name: cast("Flow[..., Any]", value) for name, value in found if isinstance(value, Flow)}
     own = {name: f for name, f in flows.items() if getattr(f.fn, "__module__", None) == module.__name__}
     return own or flows
 

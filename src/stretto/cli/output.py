@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import stretto
 
@@ -89,18 +89,19 @@ def _parts(report: traceback.TracebackException) -> Iterator[traceback.Traceback
             yield from _parts(inner)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """The JSON form of what JSON does not know."""
+    it = cast("Any", value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {field.name: getattr(it, field.name) for field in dataclasses.fields(value)}
     if (pydantic := sys.modules.get("pydantic")) and isinstance(value, pydantic.BaseModel):
-        return value.model_dump(mode="json")
+        return it.model_dump(mode="json")
     if isinstance(value, enum.Enum):
-        return value.value
+        return it.value
     if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if callable(isoformat := getattr(value, "isoformat", None)):
+        return os.fspath(it)
+    if callable(isoformat := getattr(it, "isoformat", None)):
         return isoformat()
     if isinstance(value, (set, frozenset)):
-        return sorted(value)
+        return sorted(it)
     raise TypeError
