@@ -91,7 +91,7 @@ def _parts(report: traceback.TracebackException) -> Iterator[traceback.Traceback
 
 def _plain(value: object) -> Any:
     """The JSON form of what JSON does not know."""
-    it: Any = cast("Any", value)  # what the checks below narrow is `value`
+    it = cast("Any", value)  # what the checks below narrow is `value`
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(it, field.name) for field in dataclasses.fields(value)}
     if (pydantic := sys.modules.get("pydantic")) and isinstance(value, pydantic.BaseModel):
@@ -99,7 +99,7 @@ def _plain(value: object) -> Any:
     if isinstance(value, enum.Enum):
         return it.value
     if isinstance(value, os.PathLike):
-        return os.fspath(it)
+        return str(it)
     if isinstance(value, (set, frozenset)):
         return sorted(it)
     isoformat: Any = getattr(it, "isoformat", None)
