@@ -1,0 +1,12 @@
+"""Differential tests: the same program, reference run against overlapped run.
+
+How it reads, from the outside in:
+
+- `test_constructs.py`, `test_generated.py`, `fuzz.py`: where programs come from.
+- `harness.py`: runs one program as reference and overlapped, and says where they differ.
+- `vocabulary.py`: the calls, the unknown code and the objects that programs are made of.
+- `world.py`: what those calls act upon, and what it remembers.
+- `canonical.py`: an object graph as text, shared references included.
+- `generate/`: programs from choices.
+- `reduce.py`: a failing program made small.
+"""

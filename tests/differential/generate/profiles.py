@@ -1,0 +1,61 @@
+"""Themes: each makes some statements and calls more frequent than others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["PROFILES", "Profile"]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a program of this theme is mostly made of.
+
+    Attributes:
+        statements: weights of statements, over the usual ones.
+        calls: percent of the expressions, where a call fits, that are one.
+        effects: percent of the statements that are a call with an effect or unknown code.
+        rate: percent of the calls that fail, one of these.
+        helpers: how many helper functions at the most.
+        fuel: how many statements a function has at the most, about.
+    """
+
+    name: str
+    statements: dict[str, int] = field(default_factory=dict)
+    calls: int = 35
+    effects: int = 14
+    rate: tuple[int, ...] = (0, 0, 5, 15)
+    helpers: int = 2
+    fuel: int = 12
+
+
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        Profile("everything"),
+        Profile(
+            "control",
+            {"if": 24, "for": 24, "while": 10, "break": 10, "return": 8, "mutate": 8},
+            helpers=1,
+        ),
+        Profile(
+            "failures",
+            {"try": 26, "raise": 8, "with": 10, "assert": 6, "del": 4, "return": 6, "wrong": 4},
+            rate=(0, 10, 25, 40),
+            helpers=1,
+        ),
+        Profile(
+            "heap",
+            {"alias": 16, "mutate": 30, "list": 14, "nest": 8, "box": 8, "for": 14, "dict": 10},
+            calls=30,
+            effects=20,
+        ),
+        Profile(
+            "functions",
+            {"def": 14, "lambda": 8, "help": 16, "return": 5},
+            helpers=4,
+            fuel=9,
+        ),
+        Profile("effects", {"if": 14, "for": 16, "try": 8}, effects=45, calls=40, rate=(0, 0, 5, 10)),
+    )
+}

@@ -1,0 +1,355 @@
+"""Runs one program as reference and overlapped, and says where the two differ.
+
+The reference is plain CPython with decorators that do nothing; Stretto has no part in it. Every run has a
+namespace, arguments and a `World` of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import linecache
+import signal
+import sys
+import threading
+import types
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .canonical import canonical_all
+from .vocabulary import Box, Reference, vocabulary
+from .world import World, digest, entered
+
+__all__ = [
+    "Difference",
+    "Difficult",
+    "Outcome",
+    "Program",
+    "compare",
+    "differences",
+    "overlapped",
+    "reference",
+    "report",
+    "sequential",
+]
+
+#: Seconds that the reference run may take; a program that takes longer is no use.
+PATIENCE = 0.5
+#: Seconds after which another run counts as hanging.
+HANGS = 10.0
+
+MODULE = "generated_program"
+
+
+class Difficult(Exception):
+    """The program cannot serve: it is no Python, or its reference run does not end."""
+
+
+class TimeIsUp(KeyboardInterrupt):
+    """A run took too long. A `KeyboardInterrupt`, so that the event loop lets it through."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """Source text with a flow ``main``, an expression for its arguments, and the world it meets."""
+
+    source: str
+    arguments: str = "()"
+    salt: int = 0
+    rate: int = 0
+
+    def __str__(self) -> str:
+        lines = self.source.rstrip().splitlines()
+        numbered = "\n".join(f"{number:3}  {line}" for number, line in enumerate(lines, 1))
+        return f"{numbered}\n     main(*{self.arguments})    # salt={self.salt}, rate={self.rate}"
+
+
+@dataclass
+class Outcome:
+    """All that can be seen of one run."""
+
+    ended: str  # "returned", "raised", "rejected" or "hung"
+    result: str = ""
+    state: dict[str, str] = field(default_factory=dict)
+    error: str = ""
+    chain: list[str] = field(default_factory=list)
+    frames: list[tuple[str, int]] = field(default_factory=list)
+    writes: dict[str, list[str]] = field(default_factory=dict)
+    commutes: dict[str, list[str]] = field(default_factory=dict)
+    marks: list[str] = field(default_factory=list)
+    answered: Counter[str] = field(default_factory=Counter)
+    running: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    calls: int = 0
+    time: float = 0.0
+    crash: str = ""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that one run did otherwise than the reference."""
+
+    run: str
+    what: str
+    expected: object
+    got: object
+
+    def __str__(self) -> str:
+        return f"[{self.run}] {self.what}\n    expected: {self.expected}\n    got:      {self.got}"
+
+
+def reference(program: Program) -> Outcome:
+    """The reference run."""
+    world = World(salt=program.salt, rate=program.rate)
+    return _run(program, world, Reference.call, Reference.flow, contextlib.nullcontext(), PATIENCE)
+
+
+def overlapped(program: Program, seed: int) -> Outcome:
+    """Stretto's run; the seed decides how long calls take and what finishes first."""
+    from stretto import call, flow
+    from stretto.testing import VirtualClock
+
+    world = World(salt=program.salt, rate=program.rate, seed=seed)
+    return _run(program, world, call, flow, VirtualClock(seed=seed), HANGS)
+
+
+def sequential(program: Program) -> Outcome:
+    """Stretto's own reference run, which has to be the same as ours."""
+    from stretto import call, flow
+    from stretto.testing import VirtualClock
+
+    world = World(salt=program.salt, rate=program.rate, seed=0)
+    return _run(program, world, call, flow, VirtualClock(seed=0), HANGS, method="sequential")
+
+
+def differences(
+    program: Program, seeds: Sequence[int] = (1, 2, 3), *, plain: bool = True
+) -> list[Difference]:
+    """Where Stretto's runs differ from the reference; `Difficult` if there is no reference."""
+    expected = reference(program)
+    if expected.ended == "hung":
+        raise Difficult("the reference run does not end")
+    found = list(compare(expected, sequential(program), "f.sequential"))
+    if found:
+        return found
+    for seed in seeds:
+        found = list(compare(expected, overlapped(program, seed), f"seed {seed}"))
+        if found:
+            return found
+    return []
+
+
+def report(program: Program, found: Sequence[Difference]) -> str:
+    text = "\n".join(str(difference) for difference in found)
+    return f"the overlapped run differs from the reference run\n\n{program}\n\n{text}\n"
+
+
+def compare(expected: Outcome, got: Outcome, run: str) -> Iterator[Difference]:
+    """The differences of one run, the most telling first."""
+    if got.ended in ("rejected", "hung"):
+        yield Difference(run, got.ended, expected.ended, got.crash)
+        return
+    if got.running:
+        yield Difference(run, "running after the end", [], got.running)
+    if got.violations:
+        yield Difference(run, "forbidden overlap", [], got.violations)
+    if expected.writes != got.writes:
+        yield from _per_key(run, "writes to", expected.writes, got.writes)
+    if expected.commutes != got.commutes:
+        yield from _per_key(run, "commuting writes to", expected.commutes, got.commutes)
+    if expected.marks != got.marks and expected.writes == got.writes:
+        yield Difference(run, "order of conflicting writes", expected.writes, got.writes)
+    if expected.ended != got.ended:
+        where = got.crash and "\n" + got.crash
+        yield Difference(run, "end", _end(expected), _end(got) + where)
+    elif expected.error != got.error:
+        yield Difference(run, "exception", expected.error, got.error + "\n" + got.crash)
+    elif expected.frames != got.frames:
+        yield Difference(run, "traceback", expected.frames, got.frames)
+    elif expected.chain != got.chain:
+        yield Difference(run, "chain of exceptions", expected.chain, got.chain)
+    if expected.ended == got.ended and expected.result != got.result:
+        yield Difference(run, "result", expected.result, got.result)
+    if expected.state != got.state:
+        yield from _per_key(run, "state of", expected.state, got.state)
+    if missing := expected.answered - got.answered:
+        extra = got.answered - expected.answered
+        yield Difference(run, "answers of reads", sorted(missing), f"not among them; instead {sorted(extra)}")
+
+
+def _per_key(run: str, what: str, expected: dict[str, Any], got: dict[str, Any]) -> Iterator[Difference]:
+    for key in sorted(expected.keys() | got.keys()):
+        if expected.get(key) != got.get(key):
+            yield Difference(run, f"{what} {key}", expected.get(key), got.get(key))
+
+
+def _end(outcome: Outcome) -> str:
+    return f"{outcome.ended} {outcome.error or outcome.result}"
+
+
+# One run.
+
+
+def _run(
+    program: Program,
+    world: World,
+    call: Any,
+    flow: Any,
+    clock: Any,
+    seconds: float,
+    method: str | None = None,
+) -> Outcome:
+    filename, code = _compiled(program.source)
+    module = types.ModuleType(MODULE)
+    namespace = module.__dict__
+    namespace.update(_words(call))
+    namespace["call"], namespace["flow"] = call, flow
+    given = set(namespace)
+    outcome = Outcome("returned")
+    roots: dict[str, object] = {}
+    sys.modules[MODULE] = module
+    try:
+        with entered(world), contextlib.redirect_stdout(_Printed(world)), _limit(seconds):
+            try:
+                exec(code, namespace)
+            except Exception as error:
+                if call is Reference.call:
+                    raise Difficult(f"the module does not load: {error!r}") from error
+                return Outcome("rejected", crash=_story(error))
+            try:
+                arguments = eval(program.arguments, dict(namespace))
+            except Exception as error:
+                raise Difficult(f"the arguments cannot be made: {error!r}") from error
+            main = namespace.get("main")
+            if main is None:
+                raise Difficult("there is no main")
+            with clock:
+                try:
+                    roots["result"] = (getattr(main, method) if method else main)(*arguments)
+                except Exception as error:
+                    outcome.ended = "raised"
+                    _describe(outcome, error, filename, roots)
+                outcome.running = [str(operation) for operation in world.active]
+                world.closed = True
+                outcome.time = getattr(clock, "now", 0.0)
+            roots.update((f"argument {number}", value) for number, value in enumerate(arguments))
+            roots.update(_globals(namespace, given))
+            texts = canonical_all(roots)
+    except TimeIsUp:
+        running = list(map(str, world.active))
+        return Outcome("hung", crash=f"did not end within {seconds} seconds; running: {running}")
+    finally:
+        sys.modules.pop(MODULE, None)
+    outcome.result = texts.pop("result", "")
+    if outcome.ended == "raised":
+        outcome.error += texts.pop("error arguments")
+        outcome.chain = [name + texts.pop(f"chain {number}") for number, name in enumerate(outcome.chain)]
+    outcome.state = texts
+    outcome.writes, outcome.commutes, outcome.marks = world.writes(), world.commutes(), world.marks()
+    outcome.answered, outcome.violations, outcome.calls = world.answered, world.violations, world.calls
+    return outcome
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled(source: str) -> tuple[str, types.CodeType]:
+    filename = f"<generated {digest(source)}>"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            code = compile(source, filename, "exec")
+    except SyntaxError as error:
+        raise Difficult(f"no Python: {error}") from error
+    for old in [name for name in linecache.cache if name.startswith("<generated ")][:-64]:
+        del linecache.cache[old]
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    return filename, code
+
+
+@functools.cache
+def _words(call: Any) -> dict[str, Any]:
+    return vocabulary(call)
+
+
+def _describe(outcome: Outcome, error: BaseException, filename: str, roots: dict[str, object]) -> None:
+    outcome.error = type(error).__name__
+    roots["error arguments"] = error.args
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_filename == filename:
+            outcome.frames.append((code.co_name, trace.tb_lineno))
+        trace = trace.tb_next
+    met = {id(error)}
+    queue: list[tuple[str, BaseException]] = [("", error)]
+    while queue:
+        path, at = queue.pop(0)
+        if at.__suppress_context__:
+            outcome.chain.append(f"{path} suppresses its context ")
+            roots[f"chain {len(outcome.chain) - 1}"] = ()
+        for word, link in (("cause", at.__cause__), ("context", at.__context__)):
+            if link is not None:
+                outcome.chain.append(f"{path} {word} {type(link).__name__}")
+                roots[f"chain {len(outcome.chain) - 1}"] = link.args
+                if id(link) not in met:
+                    met.add(id(link))
+                    queue.append((f"{path} {word}", link))
+    outcome.crash = _story(error)
+
+
+def _story(error: BaseException) -> str:
+    """The last frames of a traceback, for the report only."""
+    lines: list[str] = []
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        lines.append(f"      {code.co_filename}:{trace.tb_lineno} in {code.co_name}")
+        trace = trace.tb_next
+    return "\n".join([*lines[-6:], f"      {type(error).__name__}: {error}"])
+
+
+def _globals(namespace: dict[str, Any], given: set[str]) -> Iterator[tuple[str, object]]:
+    for name, value in list(namespace.items()):
+        if name in given or name.startswith("__"):
+            continue
+        if isinstance(value, (list, dict, set, Box)):
+            yield f"global {name}", value
+            continue
+        raw = getattr(value, "__wrapped__", value)
+        if isinstance(raw, types.FunctionType) and raw.__defaults__:
+            yield f"defaults of {name}", raw.__defaults__
+
+
+class _Printed(io.TextIOBase):
+    """Standard output as a part of the world: a line printed is unknown code."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._line = ""
+
+    def write(self, text: str) -> int:
+        *lines, self._line = (self._line + text).split("\n")
+        for line in lines:
+            self._world.unknown("print", line)
+        return len(text)
+
+
+@contextlib.contextmanager
+def _limit(seconds: float) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(signum: int, frame: object) -> None:
+        raise TimeIsUp
+
+    before: Callable[..., Any] | int | None = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 0.1)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,55 @@
+"""Programs by hand, one or more per construct and per trap: reference run against overlapped run.
+
+They stand in `constructs/*.txt`, each under a line ``=== title | (arguments)``. Every program meets several
+worlds: some in which no call fails by chance, some in which many do.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .harness import Program, differences, reference, report
+
+HERE = Path(__file__).parent / "constructs"
+
+#: salt and rate of the worlds that every program meets
+WORLDS = [(0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 12), (6, 12), (7, 30)]
+
+
+def programs() -> list[tuple[str, str, str]]:
+    found: list[tuple[str, str, str]] = []
+    for path in sorted(HERE.glob("*.txt")):
+        for part in path.read_text().split("=== ")[1:]:
+            head, _, source = part.partition("\n")
+            title, _, arguments = head.partition(" | ")
+            found.append((f"{path.stem}: {title}", source.strip() + "\n", arguments))
+    return found
+
+
+CASES = [pytest.param(source, arguments, id=title) for title, source, arguments in programs()]
+
+
+def test_titles_differ() -> None:
+    titles = [title for title, _, _ in programs()]
+    assert len(titles) == len(set(titles))
+
+
+@pytest.mark.parametrize(("source", "arguments"), CASES)
+def test_the_reference_serves(source: str, arguments: str) -> None:
+    """The reference run ends, twice in the same way."""
+    for salt, rate in WORLDS:
+        program = Program(source, arguments, salt, rate)
+        first = reference(program)
+        assert first.ended in ("returned", "raised")
+        assert first == reference(program)
+
+
+@pytest.mark.parametrize(("source", "arguments"), CASES)
+def test_as_the_reference(source: str, arguments: str) -> None:
+    for salt, rate in WORLDS:
+        program = Program(source, arguments, salt, rate)
+        found = differences(program, seeds=(1, 2, 3))
+        if found:
+            pytest.fail(report(program, found), pytrace=False)

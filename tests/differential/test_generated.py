@@ -1,0 +1,99 @@
+"""Generated programs: reference run against overlapped run.
+
+``STRETTO_FUZZ=20000 pytest tests/differential/test_generated.py`` runs that many programs, split over
+the themes. `fuzz.py` does the same without Hypothesis, faster and without end.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from .generate import PROFILES, Random, generate
+from .harness import Difference, Difficult, Program, differences, reference, report
+from .reduce import reduce
+
+PROGRAMS = int(os.environ.get("STRETTO_FUZZ", "5000"))
+SEEDS = (1, 2, 3)
+
+
+class Drawn:
+    """Choices by Hypothesis."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self._draw = draw
+        self._numbers: dict[int, st.SearchStrategy[int]] = {}
+
+    def below(self, n: int) -> int:
+        if n <= 1:
+            return 0
+        numbers = self._numbers.get(n)
+        if numbers is None:
+            numbers = self._numbers[n] = st.integers(0, n - 1)
+        return self._draw(numbers)
+
+
+@st.composite
+def programs(draw: st.DrawFn, theme: str) -> Program:
+    return generate(Drawn(draw), PROFILES[theme])
+
+
+class Differs(Exception):
+    def __init__(self, program: Program, found: list[Difference]) -> None:
+        super().__init__(report(program, found))
+        self.program = program
+        self.found = found
+
+
+@pytest.mark.timeout(60 + PROGRAMS // 10)
+@pytest.mark.parametrize("theme", PROFILES)
+def test_as_the_reference(theme: str) -> None:
+    @settings(max_examples=max(1, PROGRAMS // len(PROFILES)))
+    @given(programs(theme))
+    def agrees(program: Program) -> None:
+        try:
+            found = differences(program, SEEDS)
+        except Difficult:
+            return
+        if found:
+            raise Differs(program, found)
+
+    try:
+        agrees()
+    except Differs as differs:
+        # Hypothesis has made the choices small; what is left is made smaller as a program.
+        small, why = reduce(differs.program, differs.found, SEEDS)
+        pytest.fail(report(small, why), pytrace=False)
+
+
+@pytest.mark.parametrize("theme", PROFILES)
+def test_the_reference_is_deterministic(theme: str) -> None:
+    for number in range(50):
+        program = generate(Random(f"{theme}-{number}"), PROFILES[theme])
+        try:
+            first, second = reference(program), reference(program)
+        except Difficult:
+            continue
+        if first.ended != "hung":
+            assert first == second, program
+
+
+def test_programs_run_far() -> None:
+    """Most programs return, and make calls: a generator of early failures would test nothing."""
+    ended: list[str] = []
+    calls: list[int] = []
+    for number in range(600):
+        theme = list(PROFILES)[number % len(PROFILES)]
+        try:
+            outcome = reference(generate(Random(f"far-{number}"), PROFILES[theme]))
+        except Difficult:
+            ended.append("difficult")
+            continue
+        ended.append(outcome.ended)
+        calls.append(outcome.calls)
+    assert ended.count("difficult") + ended.count("hung") < len(ended) // 100
+    assert ended.count("returned") > len(ended) * 0.45
+    assert sorted(calls)[len(calls) // 2] >= 4

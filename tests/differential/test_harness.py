@@ -1,0 +1,139 @@
+"""The harness sees what it is there to see: runs that are wrong in one planted way are told apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from .canonical import canonical
+from .generate import PROFILES, Random, generate
+from .harness import Outcome, Program, compare, reference
+from .reduce import reduce
+from .world import World
+
+RIGHT = """\
+G = [1]
+
+@flow
+def main(xs):
+    a = get(1)
+    put(1, a)
+    bump(2)
+    bump(2, 5)
+    tell(xs)
+    ys = [xs, xs]
+    if xs == [7]:
+        raise ValueError('x') from KeyError('y')
+    return ys, a
+"""
+
+
+def kinds(wrong: str, arguments: str = "([2],)") -> set[str]:
+    expected = reference(Program(RIGHT, arguments))
+    got = reference(Program(wrong, arguments))
+    return {difference.what for difference in compare(expected, got, "planted")}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("return ys, a", "return [xs, list(xs)], a", "result"),
+        ("return ys, a", "G.append(1); return ys, a", "state of global G"),
+        ("return ys, a", "xs.append(1); return ys, a", "result"),
+        ("def main(xs):", "def main(xs, *, n=0):\n    xs.append(1); xs = xs[:-1]", "state of argument 0"),
+        ("return ys, a", "put(2, a); return ys, a", "writes to r:2"),
+        ("put(1, a)", "put(1, a + 1)", "writes to r:1"),
+        ("    bump(2, 5)\n", "", "commuting writes to r:2"),
+        ("    bump(2)\n", "    bump(2)\n    get(2)\n", None),
+        ("    bump(2)\n    bump(2, 5)\n", "    bump(2, 5)\n    bump(2)\n", None),
+        ("    a = get(1)\n    put(1, a)\n", "    a = 0; put(1, a)\n    a = get(1)\n", "answers of reads"),
+        ("    bump(2)\n", "    tell(1)\n", "writes to q"),
+        ("    bump(2)\n    bump(2, 5)\n    tell(xs)\n", "    tell(xs)\n    bump(2)\n    bump(2, 5)\n", None),
+        ("    tell(xs)\n", "    tell(xs); print('x')\n", "writes to (unknown code)"),
+    ],
+)
+def test_planted_differences_are_found(old: str, new: str, what: str | None) -> None:
+    assert old in RIGHT
+    found = kinds(RIGHT.replace(old, new))
+    assert found == set() if what is None else what in found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("ValueError('x') from", "ValueError('z') from", "exception"),
+        ("from KeyError('y')", "from None", "chain of exceptions"),
+        ("        raise", "        pass\n        raise", "traceback"),
+        ("        raise ValueError('x') from KeyError('y')", "        pass", "end"),
+    ],
+)
+def test_planted_failures_are_found(old: str, new: str, what: str) -> None:
+    assert old in RIGHT
+    assert what in kinds(RIGHT.replace(old, new), "([7],)")
+
+
+def test_a_running_call_is_found() -> None:
+    outcome = Outcome("returned", running=["get(1,)"], violations=["put began while put was running"])
+    assert [d.what for d in compare(Outcome("returned"), outcome, "planted")] == [
+        "running after the end",
+        "forbidden overlap",
+    ]
+
+
+def test_world_orders_what_conflicts() -> None:
+    def marks(*order: tuple[str, str, str]) -> list[str]:
+        world = World()
+        for name, kind, path in order:
+            world.leave(world.enter(name, kind, (path,), ()))
+        return world.marks()
+
+    one, two = ("one", "write", "r:1"), ("two", "write", "r:2")
+    everything, above, aside = ("x", "write", ""), ("above", "write", "r"), ("aside", "write", "q")
+    plus, minus = ("plus", "commute", "r:1"), ("minus", "commute", "r:1")
+    assert marks(one, two) == marks(two, one)
+    assert marks(one, aside) == marks(aside, one)
+    assert marks(plus, minus) == marks(minus, plus)
+    assert marks(one, plus) != marks(plus, one)
+    assert marks(one, above) != marks(above, one)
+    assert marks(one, everything) != marks(everything, one)
+
+
+def test_world_sees_a_torn_read_and_overlapping_writes() -> None:
+    world = World()
+    reading = world.enter("get", "read", ("r",), ())
+    alone = World()
+    same = alone.enter("get", "read", ("r",), ())
+    writing = world.enter("put", "write", ("r:1",), (1,))
+    assert world.leave(reading) != alone.leave(same)
+    world.enter("bump", "commute", ("r",), ())
+    world.abandon(writing)
+    assert len(world.violations) == 2
+
+
+def test_canonical_numbers_shared_objects() -> None:
+    a: list[int] = []
+    assert canonical([a, a]) == "[<1>=[], <1>]"
+    assert canonical([a, []]) == "[[], []]"
+    a.append(a)  # type: ignore[arg-type]
+    assert canonical(a) == "<1>=[<1>]"
+    assert canonical({2, 1}) == canonical({1, 2})
+
+
+def test_reduce_keeps_what_matters() -> None:
+    program = generate(Random("reduce"), PROFILES["everything"])
+    planted = "    if flag(99):\n        put(77, [1, 2])\n    put(77, 1)\n    return"
+    source = program.source.replace("    return", planted)
+
+    def test(candidate: Program) -> list[object]:
+        outcome = reference(candidate)
+        wrong = Outcome("returned") if any("77" in path for path in outcome.writes) else outcome
+        return [d for d in compare(outcome, wrong, "planted") if d.what == "writes to r:77"]
+
+    for salt in range(40):
+        start = Program(source, program.arguments, salt)
+        found = test(start)
+        if found:
+            small, why = reduce(start, found, test=test)  # type: ignore[arg-type]
+            assert why
+            assert len(small.source.splitlines()) <= 4, small
+            return
+    raise AssertionError("no world in which the planted write is reached")

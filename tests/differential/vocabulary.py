@@ -1,0 +1,315 @@
+"""The words that test programs are made of: calls of every kind, code that nothing is known about, objects.
+
+`vocabulary(call)` gives them for one implementation of ``@call``: Stretto's, or `Reference`'s, which only
+runs the function. Resources are ``r``, below it ``r:{k}``, and ``q``, which has nothing to do with them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .world import EVERYTHING, Operation, current
+
+__all__ = ["Boom", "Box", "Reference", "vocabulary"]
+
+
+class Boom(Exception):
+    """A failure of the outside world."""
+
+
+class Halt(Boom):
+    """A narrower one."""
+
+
+_FAILURES: tuple[type[Exception], ...] = (Boom, Halt, ValueError, KeyError, RuntimeError)
+
+
+def _finish(operation: Operation) -> int:
+    world = current()
+    which = world.fails(operation)
+    number = world.leave(operation)
+    if which is not None:
+        raise _FAILURES[which % len(_FAILURES)](f"{operation} failed")
+    return number
+
+
+def _now(name: str, kind: str, paths: tuple[str, ...], *values: object) -> int:
+    """A sync call."""
+    return _finish(current().enter(name, kind, paths, values))
+
+
+async def _later(name: str, kind: str, paths: tuple[str, ...], *values: object) -> int:
+    """An async call."""
+    world = current()
+    operation = world.enter(name, kind, paths, values)
+    try:
+        await world.pause()
+    except asyncio.CancelledError:
+        world.abandon(operation)
+        raise
+    return _finish(operation)
+
+
+def _ints(number: int) -> list[int]:
+    return [(number >> 4 * i) % 10 for i in range(1, number % 4 + 1)]
+
+
+class Box:
+    """An object with state, whose operators are seen by the world."""
+
+    def __init__(self, n: int, xs: list[int] | None = None) -> None:
+        self.n = n
+        self.xs = [] if xs is None else xs
+
+    def __repr__(self) -> str:
+        return f"Box({self.n})"
+
+    def add(self, v: int) -> int:
+        self.n += v
+        self.xs.append(v)
+        return self.n
+
+    @property
+    def loud(self) -> int:
+        current().unknown("Box.loud", self.n)
+        return self.n + 1
+
+    def __add__(self, other: object) -> int:
+        current().unknown("Box.__add__", self.n, other)
+        return self.n + (other if isinstance(other, int) else 1)
+
+    def __bool__(self) -> bool:
+        current().unknown("Box.__bool__", self.n)
+        return self.n % 2 == 0
+
+    def __contains__(self, item: object) -> bool:
+        current().unknown("Box.__contains__", item)
+        return item == self.n
+
+    def __iter__(self) -> Iterator[int]:
+        current().unknown("Box.__iter__", self.n)
+        return iter([self.n, *self.xs])
+
+    def __str__(self) -> str:
+        current().unknown("Box.__str__", self.n)
+        return f"box {self.n}"
+
+
+class Span:
+    """A context manager that says when it is entered and left."""
+
+    def __init__(self, tag: object = "") -> None:
+        self.tag = tag
+
+    def __enter__(self) -> int:
+        current().unknown("Span.enter", self.tag)
+        return 1
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        current().unknown("Span.exit", self.tag, None if kind is None else kind.__name__)
+
+
+class Quiet(Span):
+    """One that swallows failures of the outside world."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> bool:  # type: ignore[override]
+        super().__exit__(kind, error, trace)
+        return kind is not None and issubclass(kind, (Boom, ValueError))
+
+
+@contextmanager
+def scope(tag: object = "") -> Iterator[int]:
+    """A context manager written as a generator."""
+    current().unknown("scope.enter", tag)
+    try:
+        yield 2
+    finally:
+        current().unknown("scope.exit", tag)
+
+
+def note(*values: object) -> None:
+    """Unknown code: ordered with everything."""
+    current().unknown("note", *values)
+
+
+def stamp() -> int:
+    """Unknown code whose result depends on all that was changed before."""
+    return current().unknown("stamp") % 10
+
+
+def poke(xs: list[int], v: int = 7) -> list[int]:
+    """Unknown code that changes its argument and gives it back."""
+    xs.append(v)
+    current().unknown("poke", xs)
+    return xs
+
+
+def keep(xs: list[int]) -> None:
+    """Unknown code that holds on to its argument until `kept` looks at it."""
+    current().kept = xs
+
+
+def kept() -> int:
+    """The sum of what was kept, as it is now."""
+    return sum(current().kept)
+
+
+def apply(f: Callable[[Any], Any], x: object) -> object:
+    """Unknown code that calls back."""
+    current().unknown("apply", x)
+    return f(x)
+
+
+def vocabulary(call: Any) -> dict[str, Any]:
+    """Every word, for one implementation of ``@call``."""
+
+    @call.reads("r:{k}")
+    async def get(k: object) -> int:
+        return await _later("get", "read", (f"r:{k}",), k) % 10
+
+    @call.reads("r:{k}")
+    def peek(k):  # type: ignore[no-untyped-def]
+        return _now("peek", "read", (f"r:{k}",), k) % 10
+
+    @call.reads("r")
+    async def scan() -> list[int]:
+        return _ints(await _later("scan", "read", ("r",)))
+
+    @call.reads("q")
+    async def look(x: object = 0) -> str:
+        return "abcd"[: await _later("look", "read", ("q",), x) % 5]
+
+    @call.writes("r:{k}")
+    async def put(k: object, v: object) -> int:
+        return await _later("put", "write", (f"r:{k}",), k, v) % 10
+
+    @call.writes("r")
+    def reset(v: object = None) -> None:
+        _now("reset", "write", ("r",), v)
+
+    @call.writes("q")
+    async def tell(v):  # type: ignore[no-untyped-def]
+        return await _later("tell", "write", ("q",), v) % 10
+
+    @call.reads("r:{a}").writes("r:{b}")
+    async def move(a: object, b: object) -> int:
+        return await _later("move", "write", (f"r:{a}", f"r:{b}"), a, b) % 10
+
+    @call.commutes("r:{k}")
+    async def bump(k: object, v: object = 1) -> int:
+        return await _later("bump", "commute", (f"r:{k}",), k, v) % 10
+
+    @call.commutes("q")
+    def tally(v: object) -> None:
+        _now("tally", "commute", ("q",), v)
+
+    @call
+    async def record(*values: object) -> int:
+        return await _later("record", "write", (EVERYTHING,), *values) % 10
+
+    @call
+    def act(x):  # type: ignore[no-untyped-def]
+        return _now("act", "write", (EVERYTHING,), x) % 10
+
+    @call.unordered
+    async def ask(x: object) -> int:
+        return await _later("ask", "free", (), x) % 10
+
+    @call.unordered
+    async def guess(x, *more, tone=0):  # type: ignore[no-untyped-def]
+        return await _later("guess", "free", (), x, more, tone) % 10
+
+    @call.unordered
+    async def flag(x: object) -> bool:
+        return await _later("flag", "free", (), x) % 2 == 0
+
+    @call.unordered
+    async def items(x: object) -> list[int]:
+        return _ints(await _later("items", "free", (), x))
+
+    @call.unordered
+    async def things(x):  # type: ignore[no-untyped-def]
+        return _ints(await _later("things", "free", (), x))
+
+    @call.unordered
+    async def maybe(x: object) -> int | None:
+        number = await _later("maybe", "free", (), x)
+        return None if number % 3 == 0 else number % 10
+
+    @call.unordered
+    async def pairs(x: object) -> dict[str, int]:
+        number = await _later("pairs", "free", (), x)
+        return {"abcd"[i]: (number >> 4 * i) % 10 for i in range(number % 4)}
+
+    @call.unordered
+    async def duo(x: object) -> tuple[int, int]:
+        number = await _later("duo", "free", (), x)
+        return number % 10, number // 10 % 10
+
+    @call.unordered
+    def make(x: object) -> Box:
+        number = _now("make", "free", (), x)
+        return Box(number % 10, _ints(number // 10))
+
+    @call.pure
+    async def word(x: object) -> str:
+        return "wxyz"[: await _later("word", "free", (), x) % 5]
+
+    @call.pure
+    def calc(x: object, y: object = 0) -> int:
+        return _now("calc", "free", (), x, y) % 10
+
+    @call.unordered
+    async def deny(x: object) -> int:
+        await _later("deny", "free", (), x)
+        raise Boom("denied", x)
+
+    @call.writes("r:{k}")
+    async def spoil(k: object) -> int:
+        await _later("spoil", "write", (f"r:{k}",), k)
+        raise Halt("spoilt", k)
+
+    words = {name: value for name, value in locals().items() if name != "call"}
+    unknown = (note, stamp, poke, keep, kept, apply, scope, Box, Span, Quiet, Boom, Halt)
+    return words | {word.__name__: word for word in unknown}
+
+
+class Reference:
+    """``@call`` and ``@flow`` as plain CPython has them: they do nothing."""
+
+    class _Call:
+        def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+            if not inspect.iscoroutinefunction(fn):
+                return fn
+
+            @functools.wraps(fn)
+            def run(*args: object, **kwargs: object) -> object:
+                try:
+                    fn(*args, **kwargs).send(None)
+                except StopIteration as stop:
+                    return stop.value
+                raise AssertionError("a call waited in the reference run")
+
+            return run
+
+        def reads(self, *resources: str) -> Reference._Call:
+            return self
+
+        writes = commutes = reads
+
+        @property
+        def unordered(self) -> Reference._Call:
+            return self
+
+        pure = unordered
+
+    call = _Call()
+
+    @staticmethod
+    def flow(fn: Callable[..., Any]) -> Callable[..., Any]:
+        return fn
