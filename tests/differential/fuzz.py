@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "src"))
 
 from .generate import PROFILES, Random, generate
 from .harness import Difference, Difficult, Program, differences, reference, report

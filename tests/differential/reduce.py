@@ -91,7 +91,7 @@ def _fewer_arguments(program: Program) -> Iterator[Program]:
 def _smaller(source: str) -> Iterator[str]:
     """Programs that are smaller in one place, the largest steps first."""
     tree = ast.parse(source)
-    for edit in [*_statement_edits(tree), *_expression_edits(tree)]:
+    for edit in [*_statement_edits(tree), *_parameter_edits(tree), *_expression_edits(tree)]:
         undo = edit()
         try:
             text = ast.unparse(tree) + "\n"
@@ -172,6 +172,39 @@ def _statement_edits(tree: ast.Module) -> Iterator[Edit]:
                 yield _replacing(statement.items, 0, 1, [])  # type: ignore[arg-type]
             if isinstance(statement, ast.FunctionDef) and statement.name != "main":
                 yield _setting(statement, "decorator_list", [])
+
+
+def _parameter_edits(tree: ast.Module) -> Iterator[Edit]:
+    """A helper without one of its parameters, nor what is given for it."""
+    nodes = list(ast.walk(tree))
+    for function in nodes:
+        if not isinstance(function, ast.FunctionDef) or function.name == "main":
+            continue
+        calls = [
+            node
+            for node in nodes
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == function.name
+        ]
+        for at in range(len(function.args.args)):
+            yield _without(function, calls, at)
+
+
+def _without(function: ast.FunctionDef, calls: list[ast.Call], at: int) -> Edit:
+    def edit() -> Callable[[], None]:
+        holders: list[list[ast.AST]] = [function.args.args, *(call.args for call in calls)]  # type: ignore[list-item]
+        saved = [holder[:] for holder in holders]
+        for holder in holders:
+            del holder[at : at + 1]
+
+        def undo() -> None:
+            for holder, old in zip(holders, saved, strict=True):
+                holder[:] = old
+
+        return undo
+
+    return edit
 
 
 _SIMPLE: tuple[ast.expr, ...] = (

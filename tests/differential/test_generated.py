@@ -61,9 +61,12 @@ def test_as_the_reference(theme: str) -> None:
         if found:
             raise Differs(program, found)
 
+    differs: Differs | None = None
     try:
         agrees()
-    except Differs as differs:
+    except Differs as found:
+        differs = found
+    if differs is not None:
         # Hypothesis has made the choices small; what is left is made smaller as a program.
         small, why = reduce(differs.program, differs.found, SEEDS)
         pytest.fail(report(small, why), pytrace=False)

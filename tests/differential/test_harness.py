@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from .canonical import canonical
-from .generate import PROFILES, Random, generate
-from .harness import Outcome, Program, compare, reference
+from .harness import Difference, Outcome, Program, compare, reference
 from .reduce import reduce
 from .world import World
 
@@ -118,22 +117,36 @@ def test_canonical_numbers_shared_objects() -> None:
     assert canonical({2, 1}) == canonical({1, 2})
 
 
-def test_reduce_keeps_what_matters() -> None:
-    program = generate(Random("reduce"), PROFILES["everything"])
-    planted = "    if flag(99):\n        put(77, [1, 2])\n    put(77, 1)\n    return"
-    source = program.source.replace("    return", planted)
+LARGE = """\
+G = [1, 2]
 
-    def test(candidate: Program) -> list[object]:
+def helper(a, xs, b=2):
+    put(0, xs)
+    return [ask(x) for x in xs] + [a, b]
+
+@flow
+def main(n, xs, ys):
+    out = helper(n, xs)
+    for x in things(3) + [1]:
+        try:
+            if x >= 0 and not (y := ask(x)) > 20:
+                out.append(guess(x, y))
+                put(77, helper(x, [x, *ys]))
+        except Boom as error:
+            note(str(error))
+        finally:
+            out += [len(out)]
+    return out, {x: ask(x) for x in out if flag(x)}
+"""
+
+
+def test_reduce_keeps_what_matters() -> None:
+    def test(candidate: Program) -> list[Difference]:
         outcome = reference(candidate)
-        wrong = Outcome("returned") if any("77" in path for path in outcome.writes) else outcome
+        wrong = Outcome("returned") if "r:77" in outcome.writes else outcome
         return [d for d in compare(outcome, wrong, "planted") if d.what == "writes to r:77"]
 
-    for salt in range(40):
-        start = Program(source, program.arguments, salt)
-        found = test(start)
-        if found:
-            small, why = reduce(start, found, test=test)  # type: ignore[arg-type]
-            assert why
-            assert len(small.source.splitlines()) <= 4, small
-            return
-    raise AssertionError("no world in which the planted write is reached")
+    program = Program(LARGE, "(1, [2], [3, 4])")
+    small, why = reduce(program, test(program), test=test)
+    assert why
+    assert len(small.source.splitlines()) <= 3, small

@@ -24,7 +24,7 @@ class Profile:
     statements: dict[str, int] = field(default_factory=dict)
     calls: int = 35
     effects: int = 14
-    rate: tuple[int, ...] = (0, 0, 5, 15)
+    rate: tuple[int, ...] = (0, 0, 0, 4, 12)
     helpers: int = 2
     fuel: int = 12
 
@@ -35,13 +35,13 @@ PROFILES = {
         Profile("everything"),
         Profile(
             "control",
-            {"if": 24, "for": 24, "while": 10, "break": 10, "return": 8, "mutate": 8},
+            {"if": 24, "for": 24, "while": 10, "break": 18, "return": 8, "mutate": 8},
             helpers=1,
         ),
         Profile(
             "failures",
             {"try": 26, "raise": 8, "with": 10, "assert": 6, "del": 4, "return": 6, "wrong": 4},
-            rate=(0, 10, 25, 40),
+            rate=(0, 5, 15, 30),
             helpers=1,
         ),
         Profile(
@@ -56,6 +56,6 @@ PROFILES = {
             helpers=4,
             fuel=9,
         ),
-        Profile("effects", {"if": 14, "for": 16, "try": 8}, effects=45, calls=40, rate=(0, 0, 5, 10)),
+        Profile("effects", {"if": 14, "for": 16, "try": 8}, effects=45, calls=40, rate=(0, 0, 4, 8)),
     )
 }

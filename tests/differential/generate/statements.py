@@ -31,8 +31,8 @@ class Statements(Expressions):
     """Writes statements; `fuel` is what is left for the function under way."""
 
     WEIGHTS: ClassVar[dict[str, int]] = {
-        "assign": 20, "effect": 14, "mutate": 16, "if": 14, "for": 14, "augment": 7, "alias": 6, "unpack": 5,
-        "try": 8, "with": 4, "while": 4, "break": 4, "return": 3, "list": 6, "dict": 4, "nest": 3, "box": 3,
+        "assign": 20, "effect": 14, "mutate": 20, "idiom": 9, "if": 14, "for": 14, "augment": 7, "alias": 6,
+        "unpack": 5, "try": 8, "with": 4, "while": 4, "break": 7, "return": 3, "list": 6, "dict": 4, "nest": 3, "box": 3,
         "def": 3, "lambda": 3, "help": 5, "raise": 2, "assert": 2, "del": 2, "annotated": 1, "expression": 3,
         "walrus": 2, "wrong": 1, "pass": 1,
     }  # fmt: skip
@@ -105,7 +105,8 @@ class Statements(Expressions):
 
     def on_lambda(self) -> Lines:
         value = self.function(2)
-        return [f"{self.bind('func')} = {value}"]
+        name = self.bind("func")
+        return [f"{name} = {value}", *self.used(name)]
 
     def on_annotated(self) -> Lines:
         kind, written = self.c.pick([("int", "int"), ("list", "list[int]"), ("str", "'str'")])
@@ -439,6 +440,53 @@ class Statements(Expressions):
     def on_pass(self) -> Lines:
         return ["pass"]
 
+    def on_idiom(self) -> Lines:
+        """What programs often do, whole."""
+        form = self.c.below(7)
+        variable = self.scope.prefix + "x"
+        if form <= 1:
+            source = self.list(1)
+            name = self.bind("list")
+            with self.bound("int", variable):
+                line = f"{name}.append({self.int(2)})"
+                guard = [f"if {self.condition(1)}:"] if self.c.chance(40) else []
+            inner = [*guard, "    " + line] if guard else [line]
+            return [f"{name} = []", f"for {variable} in {source}[:5]:", *indented(inner)]
+        if form == 2 and (name := self.name("list")):
+            value = self.bind("int")
+            first, second = f"{value} = guess({name})", f"{name}.append({value})"
+            return [first, second, f"{self.bind('int')} = {self.c.pick(['guess', 'ask', 'record'])}({name})"]
+        if form == 3:
+            attempt = self.int(2)
+            self.counters += 1
+            counter = f"{self.scope.prefix}k{self.counters}"
+            body = ["try:", f"    {self.bind_later('int')} = {attempt}"]
+            tried = [f"    if {self.condition(1)}:", "        break", "    raise ValueError('again')"]
+            return [
+                f"for {counter} in range(3):",
+                *indented([*body, *(tried if self.c.chance(50) else ["    break"])]),
+                *indented(
+                    [f"except {self.c.pick(['Boom', 'ValueError', 'Exception'])}:", f"    note({counter})"]
+                ),
+            ]
+        if form == 4:
+            source = self.list(1)
+            with self.bound("int", variable):
+                body = (
+                    [f"note({self.int(1)})"] if self.c.chance(50) else [f"put({variable} % 3, {self.int(1)})"]
+                )
+                stop = f"if {self.condition(1)}:"
+            return [f"for {variable} in {source}[:5]:", *indented([stop, "    break", *body])]
+        if form == 5:
+            source = self.list(1)
+            name = self.bind("nest")
+            text = f"lambda: {variable}" if self.c.chance(50) else f"lambda: ask({variable})"
+            made = [f"{name} = []", f"for {variable} in {source}[:4]:", f"    {name}.append({text})"]
+            return [*made, f"{name} = [[h()] for h in {name}]"]
+        value = self.int(2)
+        name = self.bind("int")
+        return [f"{name} = {value}", f"if {name} > {self.c.below(8)}:", *indented(self.body(2))]
+
     # Failures.
 
     def on_raise(self) -> Lines | None:
@@ -510,6 +558,8 @@ class Statements(Expressions):
                 inner = self.error_used(name) + (self.body(2) if self.c.chance(60) else [])
                 lines = [f"except {caught} as {name}:", *indented(inner)]
                 block.unbind("error", name)
+        if self.c.chance(12):
+            lines += indented([f"if {self.condition(1)}:", "    raise"] if self.c.chance(60) else ["raise"])
         ends.append(block)
         return lines
 
@@ -563,4 +613,21 @@ class Statements(Expressions):
             lines.append(f"return {self.int(2)}")
         self.fuel = keep - 2
         name = self.bind("func")
-        return [f"def {name}({head}):", *indented(lines)]
+        return [f"def {name}({head}):", *indented(lines), *self.used(name)]
+
+    def used(self, name: str) -> Lines:
+        """What a function is made for: often at once, else perhaps later."""
+        if self.c.chance(35):
+            return []
+        again = self.on_assign() if self.c.chance(40) else []
+        form = self.c.below(4)
+        if form == 0:
+            return [*again, f"note({name}({self.int(1)}))"]
+        if form == 1:
+            value = self.list(1)
+            return [*again, f"{self.bind('list')} = [{name}(x) for x in {value}]"]
+        if form == 2:
+            value = self.list(1)
+            return [*again, f"for {self.bind_later('int')} in {value}:", f"    note({name}({self.int(0)}))"]
+        value = self.int(1)
+        return [*again, f"{self.bind('int')} = {name}({value})"]
