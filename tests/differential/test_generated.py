@@ -13,7 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from .generate import PROFILES, Random, generate
-from .harness import Difference, Difficult, Program, differences, reference, report
+from .harness import (
+    Difference,
+    Difficult,
+    Program,
+    differences,
+    overlapped,
+    reference,
+    report,
+    sequential,
+)
 from .reduce import reduce
 
 PROGRAMS = int(os.environ.get("STRETTO_FUZZ", "5000"))
@@ -100,3 +109,18 @@ def test_programs_run_far() -> None:
     assert ended.count("difficult") + ended.count("hung") < len(ended) // 100
     assert ended.count("returned") > len(ended) * 0.45
     assert sorted(calls)[len(calls) // 2] >= 4
+
+
+def test_programs_overlap() -> None:
+    """Equal outcomes are worth something only if calls do overlap: without it the clock would go as far."""
+    one_by_one = together = 0.0
+    for number in range(120):
+        program = generate(Random(f"overlap-{number}"), PROFILES["everything"])
+        try:
+            if reference(program).ended != "returned":
+                continue
+        except Difficult:
+            continue
+        one_by_one += sequential(program).time
+        together += overlapped(program, 1).time
+    assert together < one_by_one * 0.8
