@@ -38,6 +38,11 @@ class Row:
         target = f"<= {self.target:g} {self.unit}"
         return f"{self.what:<54} {self.value:>8.2f} {target:>12}  {mark:<4}  {self.detail}"
 
+    @property
+    def markdown(self) -> str:
+        mark = "" if self.met else " (over)"
+        return f"| {self.what[4:]} | {self.value:.2f} {self.unit}{mark} | <= {self.target:g} {self.unit} |"
+
 
 def per_call(n: int, repeat: int) -> Iterator[Row]:
     ours, floor = by_turns(lambda: many(n), lambda: asyncio.run(many_by_hand(n)), repeat=repeat)
@@ -99,6 +104,7 @@ def importing(repeat: int) -> Iterator[Row]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE")
+    parser.add_argument("--markdown", action="store_true", help="print a table for the README as well")
     parser.add_argument("--only", default="abcdefg", metavar="LETTERS", help="which rows, as in --only ae")
     parser.add_argument("--check", action="store_true", help="fail where a target is missed")
     options = parser.parse_args()
@@ -122,6 +128,9 @@ def main() -> int:
                 print(row, flush=True)
     missed = sum(not row.met for row in rows)
     print(f"\n{len(rows) - missed} of {len(rows)} targets met, in {time.monotonic() - started:.0f} s")
+    if options.markdown:
+        print(f"\n| {machine} | measured | target |\n| --- | --- | --- |")
+        print("\n".join(row.markdown for row in rows))
     if options.json:
         found = {"machine": machine, "rows": [{**asdict(row), "met": row.met} for row in rows]}
         options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
