@@ -2,7 +2,8 @@
 
 How it reads, from the outside in:
 
-- `test_constructs.py`, `test_generated.py`, `fuzz.py`: where programs come from (`constructs/`: those by hand).
+- `test_constructs.py`, `test_generated.py`, `fuzz.py`: where programs come from; those by hand stand
+  in `constructs/`.
 - `harness.py`: runs one program as reference and overlapped, and says where they differ.
 - `vocabulary.py`: the calls, the unknown code and the objects that programs are made of.
 - `world.py`: what those calls act upon, and what it remembers.
