@@ -1,0 +1,294 @@
+"""``@call``: operations of the outside world, with what they touch said beside them.
+
+A `Call` wraps one function. Inside a flow the engine decides when it runs; anywhere else it simply
+runs, and a call of an ``async def`` function returns its value, not a coroutine.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Generic, NoReturn, ParamSpec, Protocol, TypeVar, cast, overload
+
+from .compiler.types import Checker, checker_of
+from .drivers.ambient import invoke_now, invoke_on_loop
+from .effects import Effects, Kind, Resource
+from .errors import DeclarationError
+
+__all__ = ["Call", "CallDecorator", "call"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+_OPTIONS = {
+    "name": "a string: what the call is named in traces and in the journal",
+    "timeout": "seconds after which an attempt raises TimeoutError, a positive number",
+    "limit": "how many of this call run at once at the most, a positive integer",
+    "fails": "False: the call promises that it never raises",
+}
+
+
+class Call(Generic[P, R_co]):
+    """A function of the outside world with its declared effects.
+
+    Attributes:
+        fn: the function as the user wrote it.
+        effects: what it touches.
+        name: how it is named in traces.
+        timeout: seconds an attempt may take, or None.
+        limit: how many may run at once, or None.
+        fails: whether it may raise (the default).
+        is_async: whether `fn` runs on the event loop; else it runs in a thread.
+    """
+
+    def __init__(self, fn: Callable[..., Any], effects: Effects, options: Mapping[str, Any]) -> None:
+        functools.update_wrapper(self, fn)
+        self.fn = fn
+        self.effects = effects
+        self.name: str = options.get("name") or getattr(fn, "__qualname__", None) or repr(fn)
+        self.timeout: float | None = options.get("timeout")
+        self.limit: int | None = options.get("limit")
+        self.fails: bool = options.get("fails", True)
+        self.is_async = is_coroutine_function(fn)
+        self._signature: inspect.Signature | None = None
+        self._checker: Checker | None = None
+        self._check_fields()
+
+    def __repr__(self) -> str:
+        return f"<call {self.name}: {self.effects}>"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Run the call here and now (what a call outside any flow means)."""
+        return cast("R_co", invoke_now(self, args, kwargs))
+
+    async def aio(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Run the call from async code, outside any flow."""
+        return cast("R_co", await invoke_on_loop(self, args, kwargs))
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        """A call that is an attribute of a class is called with its instance, like a function."""
+        if instance is None:
+            return self
+        return BoundCall(self, instance)
+
+    @property
+    def checker(self) -> Checker:
+        """The check of the declared return type, made when it is first needed."""
+        if self._checker is None:
+            self._checker = checker_of(self.fn, self.is_async)
+        return self._checker
+
+    def resources(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The arguments by name, defaults included, to fill resource names with."""
+        signature = self._signature
+        if signature is None:
+            signature = self._signature = inspect.signature(self.fn)
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        arguments = bound.arguments
+        for parameter in signature.parameters.values():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                arguments = {**arguments, **arguments[parameter.name]}
+        return arguments
+
+    def _check_fields(self) -> None:
+        fields = self.effects.fields
+        if not fields:
+            return
+        try:
+            signature = inspect.signature(self.fn)
+        except (TypeError, ValueError):
+            raise DeclarationError(
+                f"{where(self.fn)}: the resource names of {self.name} use {sorted(fields)}, but the "
+                f"signature of {self.fn!r} cannot be read. Wrap it in a function with named parameters"
+            ) from None
+        self._signature = signature
+        names = set(signature.parameters)
+        if any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
+            return
+        for field in sorted(fields - names):
+            raise DeclarationError(
+                f"{where(self.fn)}: a resource of {self.name} is named after {field!r}, which is not one "
+                f"of its arguments. Expected one of: {', '.join(sorted(names)) or 'none, it has no arguments'}"
+            )
+
+
+class BoundCall:
+    """A `Call` looked up on an instance: the instance goes in as the first argument."""
+
+    __slots__ = ("call", "instance")
+
+    def __init__(self, call: Call[..., Any], instance: object) -> None:
+        self.call = call
+        self.instance = instance
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.call(self.instance, *args, **kwargs)
+
+    async def aio(self, *args: Any, **kwargs: Any) -> Any:
+        return await self.call.aio(self.instance, *args, **kwargs)
+
+
+class CallDecorator(Protocol):
+    """What ``call.reads("web")`` gives: it turns a function, sync or async, into a `Call`."""
+
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Call[P, R]: ...
+    @overload
+    def __call__(self, fn: Callable[P, R], /) -> Call[P, R]: ...
+    def __call__(self, fn: Any, /) -> Any: ...
+
+    def reads(self, *resources: str, **options: Any) -> CallDecorator: ...
+    def writes(self, *resources: str, **options: Any) -> CallDecorator: ...
+    def commutes(self, *resources: str, **options: Any) -> CallDecorator: ...
+
+
+class _Decorator:
+    """The one implementation behind `call` and everything reached from it."""
+
+    def __init__(self, effects: Effects, options: Mapping[str, Any]) -> None:
+        self._effects = effects
+        self._options = dict(options)
+
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Call[P, R]: ...
+    @overload
+    def __call__(self, fn: Callable[P, R], /) -> Call[P, R]: ...
+    @overload
+    def __call__(
+        self,
+        *,
+        name: str = ...,
+        timeout: float | None = ...,
+        limit: int | None = ...,
+        fails: bool = ...,
+    ) -> CallDecorator: ...
+    def __call__(self, fn: Any = None, /, **options: Any) -> Any:
+        if fn is None:
+            return _Decorator(self._effects, self._merged(options))
+        if options:
+            self._merged(options)
+            raise DeclarationError("give options first and the function after: call.reads('r', timeout=3)(fn)")
+        if isinstance(fn, Call):
+            found = cast("Call[..., Any]", fn)
+            raise DeclarationError(
+                f"{where(found.fn)}: {found.name} is a call already ({found.effects}), and is declared again "
+                f"({self._effects}). Declare all its effects at once: call.reads('a').writes('b')"
+            )
+        if not callable(fn):
+            raise DeclarationError(
+                f"a call wraps a function; found {fn!r}. Resources go to call.reads(...) or call.writes(...)"
+            )
+        if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+            raise DeclarationError(
+                f"{where(fn)}: {getattr(fn, '__qualname__', fn)} is a generator; a call returns one value. "
+                "Return a list"
+            )
+        return Call(cast("Callable[..., Any]", fn), self._effects, self._options)
+
+    def reads(self, *resources: str, **options: Any) -> CallDecorator:
+        """Sees these resources and changes nothing."""
+        return self._with("reads", resources, options)
+
+    def writes(self, *resources: str, **options: Any) -> CallDecorator:
+        """Changes these resources."""
+        return self._with("writes", resources, options)
+
+    def commutes(self, *resources: str, **options: Any) -> CallDecorator:
+        """Changes these resources; the order among calls that commute on one does not matter."""
+        return self._with("commutes", resources, options)
+
+    def _with(self, word: str, resources: tuple[str, ...], options: Mapping[str, Any]) -> CallDecorator:
+        old = self._effects
+        if old.free:
+            raise DeclarationError(
+                f"contradictory effects: a call declared {old.kind.value} touches nothing, "
+                f"yet call.{word} was asked for. Keep one of the two"
+            )
+        if len(resources) == 1 and callable(resources[0]):
+            raise DeclarationError(f"call.{word} needs a resource: @call.{word}('name')")
+        if not resources:
+            raise DeclarationError(f"call.{word} needs at least one resource, as in call.{word}('mail:{{to}}')")
+        groups = {"reads": old.reads, "writes": old.writes, "commutes": old.commutes}
+        groups[word] += tuple(Resource.parse(r) for r in resources)
+        for resource in groups["commutes"]:
+            if any(resource.template == w.template for w in groups["writes"]):
+                raise DeclarationError(
+                    f"contradictory effects: {resource.template!r} both commutes and is written in order. "
+                    "Keep one of the two"
+                )
+        kind = Kind.WRITES if groups["writes"] else Kind.COMMUTES if groups["commutes"] else Kind.READS
+        return _Decorator(Effects(kind, **groups), self._merged(options))
+
+    def _merged(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        for name, value in options.items():
+            if name not in _OPTIONS:
+                known = "; ".join(f"{n}= ({text})" for n, text in _OPTIONS.items())
+                raise DeclarationError(f"there is no option {name!r} for a call. There are: {known}")
+            if not _option_ok(name, value):
+                raise DeclarationError(f"the option {name}= is {_OPTIONS[name]}; found {value!r}")
+        return {**self._options, **options}
+
+
+class _Entry(_Decorator):
+    """`call` itself."""
+
+    def __init__(self) -> None:
+        super().__init__(Effects(Kind.PLAIN), {})
+
+    @property
+    def unordered(self) -> _Decorator:
+        """Sees and changes nothing shared; answers may differ (a language model)."""
+        return _Free(Effects(Kind.UNORDERED), {})
+
+    @property
+    def pure(self) -> _Decorator:
+        """As `unordered`, and equal inputs give equal results."""
+        return _Free(Effects(Kind.PURE), {})
+
+
+class _Free(_Decorator):
+    @property
+    def unordered(self) -> NoReturn:
+        raise DeclarationError("contradictory effects: pure and unordered. Keep one of the two")
+
+    @property
+    def pure(self) -> NoReturn:
+        raise DeclarationError("contradictory effects: pure and unordered. Keep one of the two")
+
+
+def _option_ok(name: str, value: object) -> bool:
+    if name == "fails":
+        return isinstance(value, bool)
+    if value is None:
+        return name != "name"
+    if name == "name":
+        return isinstance(value, str) and bool(value)
+    if isinstance(value, bool):
+        return False
+    if name == "limit":
+        return isinstance(value, int) and value > 0
+    return isinstance(value, (int, float)) and value > 0
+
+
+def is_coroutine_function(fn: object) -> bool:
+    """Whether calling `fn` gives a coroutine, as far as can be told without calling it."""
+    while isinstance(fn, functools.partial):
+        fn = cast("functools.partial[Any]", fn).func
+    if inspect.iscoroutinefunction(fn):
+        return True
+    return not inspect.isroutine(fn) and inspect.iscoroutinefunction(getattr(type(fn), "__call__", None))
+
+
+def where(fn: object) -> str:
+    """``file:line`` of a function, for messages."""
+    code = getattr(inspect.unwrap(cast("Any", fn)) if callable(fn) else fn, "__code__", None)
+    if code is None:
+        return getattr(fn, "__module__", None) or "somewhere"
+    return f"{code.co_filename}:{code.co_firstlineno}"
+
+
+#: Declares what a function touches; see `docs/effects.md`.
+call = _Entry()

@@ -1,0 +1,181 @@
+"""Emitting steps: temporaries, labels, fragments, and what each region may bind."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+from . import ir
+from .fragments import Fragment
+from .scope import bound_names, loaded_names
+
+if TYPE_CHECKING:
+    from .functions import Compiled
+
+__all__ = ["Emitter", "exits"]
+
+
+class Emitter:
+    """What every part of the lowering shares."""
+
+    def __init__(self, function: Compiled) -> None:
+        self.function = function
+        self.values = function.values
+        self.out: list[ir.Instr] = []
+        self.temporaries = 0
+        self.labels: dict[str, int] = {}
+        #: Names made up for comprehension variables; they are locals too.
+        self.own_names: set[str] = set()
+        #: Comprehension variables being lowered (their original names).
+        self.renamed: set[str] = set()
+
+    def emit(self, instr: ir.Instr) -> None:
+        self.out.append(instr)
+
+    def fresh(self) -> str:
+        self.temporaries += 1
+        return f"__t{self.temporaries}"
+
+    def label(self, text: str) -> str:
+        """A name for a step that stays the same when lines are added around it: what it calls, and the
+        how-manieth of that it is."""
+        count = self.labels[text] = self.labels.get(text, 0) + 1
+        return text if count == 1 else f"{text}#{count}"
+
+    # -- fragments ------------------------------------------------------------------------------------
+
+    def make(
+        self, statements: list[Any], at: Any, binds: tuple[str, ...], *, expr: ast.expr | None = None,
+        soft: bool = False, opaque: bool = False,
+    ) -> Fragment:  # fmt: skip
+        scope = self.function.scope
+        for statement in statements:
+            ast.fix_missing_locations(statement)
+        loaded = loaded_names(statements)
+        touched = loaded | bound_names(statements)
+        own = scope.locals | self.own_names
+        if soft:
+            loaded |= set(binds)
+        reads = tuple(
+            sorted(n for n in loaded if (n in own and n not in scope.cells) or n.startswith("__t") or n == "__failure")
+        )
+        cells = tuple(sorted(n for n in touched if n in scope.cells or (n in scope.free and n not in own)))
+        binds = tuple(n for n in binds if n not in scope.cells)
+        ordered = opaque or any(n in scope.cells for n in bound_names(statements))
+        return Fragment(
+            self.function, statements, reads, binds, expr=expr, soft=soft, opaque=ordered, cells=cells,
+            lineno=getattr(at, "lineno", 0),
+        )  # fmt: skip
+
+    def run(
+        self, statements: list[Any], at: Any, *, binds: tuple[str, ...], soft: bool = False, opaque: bool = False
+    ) -> None:
+        fragment = self.make(statements, at, binds, soft=soft, opaque=opaque)
+        self.emit(ir.Run(fragment.lineno, fragment=fragment))
+        if any(n in self.function.scope.cells for n in bound_names(statements)):
+            self.emit(ir.Assign(fragment.lineno, target="", source=""))
+
+    def make_expr(self, name: str, expr: ast.expr, at: Any, *, opaque: bool = False) -> Fragment:
+        statement = ast.copy_location(ast.Assign([ast.Name(name, ast.Store())], expr), at)
+        ast.fix_missing_locations(statement)
+        return self.make([statement], at, (name,), expr=expr, opaque=opaque)
+
+    def run_expr(self, name: str, expr: ast.expr, at: Any, *, opaque: bool = False) -> None:
+        fragment = self.make_expr(name, expr, at, opaque=opaque)
+        self.emit(ir.Run(fragment.lineno, fragment=fragment))
+
+    # -- calls and regions ----------------------------------------------------------------------------
+
+    def emit_apply(
+        self, target: str | None, callee: ir.Operand, args: tuple[Any, ...], at: Any, text: str,
+        kwargs: tuple[tuple[str | None, ir.Operand], ...] = (),
+    ) -> None:  # fmt: skip
+        pairs = tuple(a if isinstance(a, tuple) else (0, a) for a in args)
+        simple = not kwargs and not any(star for star, _ in pairs)
+        short = text.split("\n")[0][:60]
+        self.region(
+            ir.Apply(
+                getattr(at, "lineno", 0), target=target, callee=callee, args=pairs, kwargs=kwargs, simple=simple,
+                text=short, label=self.label(short),
+            )
+        )  # fmt: skip
+
+    def region(self, region: Any, *results: str) -> None:
+        """Emit a region. Of the temporaries bound inside, only `results` are used after it."""
+        self.seal(region, *results)
+        self.emit(region)
+
+    def seal(self, region: Any, *results: str) -> None:
+        """Work out what a region may bind and read, and whether it can end otherwise than normally."""
+        if isinstance(region, (ir.For, ir.While)):
+            self.seal(region.body)
+        inner = [i for block in ir.blocks(region) for i in ir.instructions(block)]
+        if isinstance(region, ir.Iteration):
+            inner = list(ir.instructions(region.body))
+        names: set[str] = set()
+        reads: set[str] = set()
+        for instr in (region, *inner):
+            names |= _binds(instr)
+            reads |= _reads(instr)
+        region.binds = frozenset(n for n in names if n and (not n.startswith("__t") or n in results))
+        region.reads = frozenset(reads)
+        found = exits(region)
+        if isinstance(region, ir.Iteration):
+            found -= {"continue"}
+        region.joinable = not found
+
+
+def _binds(instr: ir.Instr) -> set[str]:
+    if isinstance(instr, ir.Run):
+        return set(instr.fragment.binds)
+    if isinstance(instr, (ir.Move, ir.Delete, ir.Apply, ir.NewValue, ir.Update, ir.ValueRead)):
+        return {instr.target} if instr.target else set()
+    if isinstance(instr, ir.For):
+        return {instr.item, *(instr.unpack or ())}
+    if isinstance(instr, ir.Match) and instr.name:
+        return {instr.name}
+    return set()
+
+
+def _operands(value: Any) -> set[str]:
+    if isinstance(value, str):
+        return {value}
+    if isinstance(value, ir.Pairs):
+        return {n for p in value.parts for n in _operands(p)}
+    return set()
+
+
+def _reads(instr: ir.Instr) -> set[str]:
+    if isinstance(instr, ir.Run):
+        return set(instr.fragment.reads)
+    if isinstance(instr, (ir.Move, ir.Return)):
+        return _operands(instr.source)
+    if isinstance(instr, ir.Apply):
+        return {n for _, a in (*instr.args, *instr.kwargs) for n in _operands(a)} | _operands(instr.callee)
+    if isinstance(instr, ir.If):
+        return _operands(instr.test)
+    if isinstance(instr, ir.For):
+        return _operands(instr.source)
+    if isinstance(instr, ir.NewValue):
+        return {n for a in (*instr.items, *instr.keys) for n in _operands(a)}
+    if isinstance(instr, (ir.Update, ir.ValueRead)):
+        held = {instr.target} if isinstance(instr, ir.Update) else {instr.source}
+        return held | {n for a in instr.args for n in _operands(a)}
+    return set()
+
+
+def exits(instr: ir.Instr) -> set[str]:
+    """How a step can end otherwise than normally, failures apart; ``assign`` stands for the setting of a
+    variable that nested functions see, which what follows must not overtake."""
+    if isinstance(instr, ir.Break):
+        return {"break"}
+    if isinstance(instr, ir.Continue):
+        return {"continue"}
+    if isinstance(instr, ir.Return):
+        return {"return"}
+    if isinstance(instr, ir.Assign):
+        return {"assign"}
+    if isinstance(instr, (ir.For, ir.While)):
+        body = {e for i in instr.body.body for e in exits(i)} - {"break", "continue"}
+        return body | {e for i in instr.orelse for e in exits(i)}
+    return {e for block in ir.blocks(instr) for i in block for e in exits(i)}

@@ -1,0 +1,535 @@
+"""Lowering of expressions: calls come out in the order in which Python evaluates them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ..calls import BoundCall, Call
+from ..errors import InternalError
+from . import ir, known
+from .comprehensions import Comprehensions
+from .emit import Emitter
+from .scope import own_nodes
+from .values import dotted
+
+if TYPE_CHECKING:
+    from .functions import Compiled
+
+__all__ = ["Expressions"]
+
+#: Names of methods of built-in types: calling one stays in a fragment, where the guard looks at the receiver.
+_BUILTIN_METHODS = frozenset(
+    name
+    for kind in (str, bytes, bytearray, int, float, complex, list, tuple, dict, set, frozenset, range)
+    for name in dir(kind)
+    if not name.startswith("_")
+) | {"isoformat", "strftime", "group", "groups", "groupdict", "total_seconds", "hexdigest", "digest"}
+_PAIRS = frozenset({"items", "keys", "values"})
+
+
+class Expressions(Comprehensions, Emitter):
+    """Lowers expressions to operands and to residual expressions that hold no call."""
+
+    def __init__(self, function: Compiled) -> None:
+        super().__init__(function)
+        self._needs: dict[ast.AST, bool] = {}
+
+    # -- what has to be taken apart -------------------------------------------------------------------
+
+    def needs(self, node: ast.AST) -> bool:
+        """Whether an expression holds something that cannot stay in a fragment."""
+        found = self._needs.get(node)
+        if found is None:
+            found = self._needs[node] = any(self._needs_itself(n) for n in own_nodes([node], comprehensions=True))
+        return found
+
+    def needs_statement(self, s: ast.stmt) -> bool:
+        """The same for a statement: also what fragments cannot do, as to leave the function."""
+        depth_free = (ast.Return, ast.Break, ast.Continue)
+        loops = [n for n in own_nodes([s]) if isinstance(n, (ast.For, ast.While))]
+        inside = {n for loop in loops for n in own_nodes(loop.body)}
+        for n in own_nodes([s], comprehensions=True):
+            if self._needs_itself(n):
+                return True
+            if isinstance(n, depth_free) and (isinstance(n, ast.Return) or n not in inside):
+                return True
+            if isinstance(n, ast.Raise) and n.exc is None:
+                return True
+            if isinstance(n, ast.Name) and n.id in self.values and isinstance(n.ctx, ast.Store):
+                return True
+            if isinstance(n, ast.Name) and n.id in self.function.scope.cells and isinstance(n.ctx, ast.Store):
+                return True
+            if isinstance(n, (ast.Subscript, ast.Attribute)) and not isinstance(n.ctx, ast.Load) and self.is_value(n.value):
+                return True
+            if (
+                isinstance(n, ast.Call)
+                and isinstance(n.func, ast.Attribute)
+                and self.is_value(n.func.value)
+                and n.func.attr in ("append", "extend", "add")
+            ):
+                return True
+            if isinstance(n, ast.AugAssign) and self.is_value(n.target):
+                return True
+        return False
+
+    def _needs_itself(self, n: ast.AST) -> bool:
+        if isinstance(n, ast.Call):
+            return self.is_apply(n) or self.value_look(n) is not None or self.calls_back(n)
+        if isinstance(n, ast.NamedExpr):
+            return True
+        return isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Load) and self.is_value(n.value) and not isinstance(n.slice, ast.Slice)
+
+    def is_value(self, node: ast.AST) -> bool:
+        return isinstance(node, ast.Name) and node.id in self.values
+
+    def is_apply(self, node: ast.Call) -> bool:
+        """Whether a call is a step of its own: it is not known to be pure, nor a built-in type's method."""
+        func = node.func
+        path = dotted(func)
+        if path is not None:
+            root = path.split(".")[0]
+            if root not in self.function.scope.locals and root not in self.renamed:
+                try:
+                    target = self.function.resolve_dotted(path)
+                except KeyError:
+                    return not (isinstance(func, ast.Attribute) and func.attr in _BUILTIN_METHODS)
+                if isinstance(target, (Call, BoundCall)) or known.recorded_resource(target) is not None:
+                    return True
+                if known.is_pure(target):
+                    return False
+                if isinstance(func, ast.Name):
+                    return True
+                holder = self.function.resolve_dotted(path.rpartition(".")[0])
+                if type(holder) in _PLAIN_HOLDERS:
+                    return func.attr not in _BUILTIN_METHODS if isinstance(func, ast.Attribute) else True
+                return True
+        if isinstance(func, ast.Attribute):
+            return func.attr not in _BUILTIN_METHODS
+        return True
+
+    # -- operands -------------------------------------------------------------------------------------
+
+    def operand(self, node: ast.expr) -> ir.Operand:
+        """Work out an expression, and say where its value is."""
+        if isinstance(node, ast.Constant):
+            return ir.Const(node.value)
+        rest = self.residual(node)
+        if isinstance(rest, ast.Constant):
+            return ir.Const(rest.value)
+        if isinstance(rest, ast.Name) and self.is_local(rest.id):
+            return rest.id
+        return self.spilled(rest, node)
+
+    def is_local(self, name: str) -> bool:
+        scope = self.function.scope
+        return (name in scope.locals and name not in scope.cells) or name.startswith("__t") or name in self.own_names
+
+    def named(self, operand: ir.Operand, at: ast.AST) -> str:
+        """The operand under a name of its own."""
+        name = self.fresh()
+        self.emit(ir.Move(getattr(at, "lineno", 0), target=name, source=operand))
+        return name
+
+    def settled(self, node: ast.expr) -> ast.expr:
+        """An expression whose value later steps cannot change: a temporary or a constant."""
+        rest = self.residual(node)
+        if isinstance(rest, ast.Constant) or (isinstance(rest, ast.Name) and rest.id.startswith("__t")):
+            return rest
+        return self.spill(rest)
+
+    def spill(self, rest: ast.expr) -> ast.Name:
+        """Evaluate a residual expression now."""
+        if isinstance(rest, ast.Name) and self.is_local(rest.id):
+            return ast.copy_location(ast.Name(self.named(rest.id, rest), ast.Load()), rest)
+        return ast.copy_location(ast.Name(self.spilled(rest, rest), ast.Load()), rest)
+
+    def spilled(self, expr: ast.expr, at: ast.AST) -> str:
+        """Emit ``t = expr`` and return ``t``."""
+        name = self.fresh()
+        ast.copy_location(expr, at)
+        ast.fix_missing_locations(expr)
+        self.run_expr(name, expr, at)
+        return name
+
+    def into(self, name: str, value: ast.expr, at: ast.AST) -> None:
+        """Emit ``name = value`` for a local name."""
+        if self.display(name, value, at):
+            return
+        if isinstance(value, ast.Call) and self.is_apply(value):
+            self.apply(value, name)
+            return
+        rest = self.residual(value)
+        if isinstance(rest, ast.Name) and self.is_local(rest.id):
+            self.emit(ir.Move(getattr(at, "lineno", 0), target=name, source=rest.id))
+        elif isinstance(rest, ast.Constant):
+            self.emit(ir.Move(getattr(at, "lineno", 0), target=name, source=ir.Const(rest.value)))
+        else:
+            self.run_expr(name, rest, at)
+
+    def display(self, name: str, value: ast.expr, at: ast.AST) -> bool:
+        """``name = [...]`` where the name is a value."""
+        if name not in self.values:
+            return False
+        lineno = getattr(at, "lineno", 0)
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and not value.args and not value.keywords:
+            kinds = {"list": list, "dict": dict, "set": set}
+            if value.func.id in kinds and not self.is_apply(value) and self.builtin(value.func.id):
+                self.emit(ir.NewValue(lineno, target=name, kind=kinds[value.func.id]))
+                return True
+        if isinstance(value, (ast.List, ast.Set)) and not any(isinstance(e, ast.Starred) for e in value.elts):
+            items = tuple(self.node_operand(n) for n in self.sequence(value.elts))
+            kind = list if isinstance(value, ast.List) else set
+            self.emit(ir.NewValue(lineno, target=name, kind=kind, items=items))
+            return True
+        if isinstance(value, ast.Dict) and None not in value.keys:
+            flat = [n for pair in zip(value.keys, value.values, strict=True) for n in pair if n is not None]
+            parts = tuple(self.node_operand(n) for n in self.sequence(flat))
+            self.emit(ir.NewValue(lineno, target=name, kind=dict, keys=parts[::2], items=parts[1::2]))
+            return True
+        if isinstance(value, (ast.ListComp, ast.SetComp, ast.DictComp)) and self.takes_apart(value):
+            self.emit(ir.Move(lineno, target=name, source=self.comprehension(value)))
+            return True
+        return False
+
+    def builtin(self, name: str) -> bool:
+        import builtins
+
+        if name in self.function.scope.locals:
+            return False
+        try:
+            return self.function.resolve(name) is getattr(builtins, name, None)
+        except KeyError:
+            return False
+
+    def node_operand(self, node: ast.expr) -> ir.Operand:
+        """The operand of an expression that is residual already."""
+        if isinstance(node, ast.Constant):
+            return ir.Const(node.value)
+        if isinstance(node, ast.Name) and self.is_local(node.id):
+            return node.id
+        return self.spilled(node, node)
+
+    def as_node(self, operand: ir.Operand) -> ast.expr:
+        if isinstance(operand, str):
+            return ast.Name(operand, ast.Load())
+        if isinstance(operand, ir.Const):
+            return ast.Constant(operand.value)
+        raise InternalError(f"a global operand {operand} in a fragment")
+
+    def sequence(self, nodes: Sequence[ast.expr], *, settle: bool = False) -> list[ast.expr]:
+        """Residual forms of expressions that are evaluated one after another: what comes before a call is
+        evaluated before it."""
+        done: list[ast.expr] = []
+        last = max((i for i, n in enumerate(nodes) if self.needs(n)), default=-1)
+        for i, node in enumerate(nodes):
+            rest = self.residual(node)
+            if i < last or settle:
+                rest = self.stabilised(rest)
+            done.append(rest)
+        return done
+
+    def stabilised(self, rest: ast.expr) -> ast.expr:
+        if isinstance(rest, ast.Constant) or (isinstance(rest, ast.Name) and rest.id.startswith("__t")):
+            return rest
+        if isinstance(rest, ast.Starred):
+            value = ast.List([rest], ast.Load())
+            return ast.copy_location(ast.Starred(self.spill(ast.copy_location(value, rest)), ast.Load()), rest)
+        if isinstance(rest, ast.Slice):
+            parts = {f: self.stabilised(p) for f in ("lower", "upper", "step") if (p := getattr(rest, f))}
+            return ast.copy_location(ast.Slice(**parts), rest)
+        if isinstance(rest, ast.FormattedValue):
+            return self.spill(ast.copy_location(ast.JoinedStr([rest]), rest))
+        return self.spill(rest)
+
+    def truth(self, node: ast.expr) -> ir.Operand:
+        """The truth of an expression."""
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) and self.needs(node.operand):
+            inner = self.truth(node.operand)
+            return self.spilled(ast.UnaryOp(ast.Not(), self.as_node(inner)), node)
+        if isinstance(node, ast.Name) and node.id in self.values:
+            name = self.fresh()
+            self.value_read(name, node.id, "bool", (), node)
+            return name
+        if isinstance(node, ast.BoolOp) and self.needs(node):
+            return self.short_circuit(node, truth=True)
+        rest = self.residual(node)
+        if isinstance(rest, ast.Constant):
+            return ir.Const(bool(rest.value))
+        twice = ast.UnaryOp(ast.Not(), ast.copy_location(ast.UnaryOp(ast.Not(), rest), node))
+        return self.spilled(twice, node)
+
+    # -- residual expressions -------------------------------------------------------------------------
+
+    def residual(self, node: ast.expr) -> ast.expr:
+        """The expression with everything that needs it taken out before."""
+        if not self.needs(node):
+            return node
+        method: Callable[[Any], ast.expr] | None = getattr(self, "of_" + type(node).__name__.lower(), None)
+        if method is not None:
+            return method(node)
+        fields = [(f, getattr(node, f)) for f in node._fields]
+        children = [v for _, v in fields if isinstance(v, ast.expr)]
+        if any(isinstance(v, list) and v and isinstance(v[0], ast.expr) for _, v in fields):
+            raise InternalError(f"no rule for {type(node).__name__}")
+        rests = iter(self.sequence(children))
+        return ast.copy_location(
+            type(node)(**{f: next(rests) if isinstance(v, ast.expr) else v for f, v in fields}), node
+        )
+
+    def of_call(self, node: ast.Call) -> ast.expr:
+        if self.is_apply(node):
+            name = self.fresh()
+            self.apply(node, name)
+            return ast.copy_location(ast.Name(name, ast.Load()), node)
+        look = self.value_look(node)
+        if look is not None:
+            source, method, args = look
+            name = self.fresh()
+            self.value_read(name, source, method, tuple(self.operand(a) for a in args), node)
+            return ast.copy_location(ast.Name(name, ast.Load()), node)
+        special = self.called_back(node)
+        if special is not None:
+            return special
+        parts = [*node.args, *(k.value for k in node.keywords)]
+        head: list[ast.expr] = []
+        func = node.func
+        if isinstance(func, ast.Attribute) and dotted(func) is None:
+            head = [func.value]
+        elif isinstance(func, ast.Attribute) and any(self.needs(p) for p in parts):
+            head = [func.value]
+        rests = self.sequence([*head, *parts])
+        if head:
+            func = ast.copy_location(ast.Attribute(rests.pop(0), func.attr, ast.Load()), func)  # type: ignore[attr-defined]
+        args, values = rests[: len(node.args)], rests[len(node.args) :]
+        keywords = [
+            ast.copy_location(ast.keyword(k.arg, v), k) for k, v in zip(node.keywords, values, strict=True)
+        ]
+        return ast.copy_location(ast.Call(func, args, keywords), node)
+
+    def value_look(self, node: ast.Call) -> tuple[str, str, list[ast.expr]] | None:
+        """``len(xs)`` and ``d.get(k)`` on a value: they need not wait for its elements."""
+        func = node.func
+        if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
+            return None
+        if isinstance(func, ast.Name) and func.id == "len" and len(node.args) == 1 and self.is_value(node.args[0]):
+            assert isinstance(node.args[0], ast.Name)
+            return (node.args[0].id, "len", []) if self.builtin("len") else None
+        if isinstance(func, ast.Attribute) and func.attr == "get" and self.is_value(func.value):
+            assert isinstance(func.value, ast.Name)
+            if self.values.get(func.value.id) is dict and len(node.args) in (1, 2):
+                return func.value.id, "get", node.args
+        return None
+
+    def value_read(self, target: str, source: str, method: str, args: tuple[ir.Operand, ...], at: ast.AST) -> None:
+        nodes = [self.as_node(a) for a in args]
+        held = ast.Name(source, ast.Load())
+        plain: ast.expr
+        if method == "len":
+            plain = ast.Call(ast.Name("len", ast.Load()), [held], [])
+        elif method == "bool":
+            plain = ast.UnaryOp(ast.Not(), ast.UnaryOp(ast.Not(), held))
+        elif method == "getitem":
+            plain = ast.Subscript(held, nodes[0], ast.Load())
+        elif method == "in":
+            plain = ast.Compare(nodes[0], [ast.In()], [held])
+        else:
+            plain = ast.Call(ast.Attribute(held, method, ast.Load()), nodes, [])
+        fragment = self.make_expr(target, plain, at)
+        self.emit(ir.ValueRead(getattr(at, "lineno", 0), target=target, source=source, method=method, args=args, plain=fragment))
+
+    def of_subscript(self, node: ast.Subscript) -> ast.expr:
+        if self.is_value(node.value) and not isinstance(node.slice, ast.Slice):
+            assert isinstance(node.value, ast.Name)
+            key = self.operand(node.slice)
+            if isinstance(key, ir.Load):
+                key = self.named(key, node)
+            name = self.fresh()
+            self.value_read(name, node.value.id, "getitem", (key,), node)
+            return ast.copy_location(ast.Name(name, ast.Load()), node)
+        value, index = self.sequence([node.value, node.slice])
+        return ast.copy_location(ast.Subscript(value, index, ast.Load()), node)
+
+    def of_slice(self, node: ast.Slice) -> ast.expr:
+        names = [f for f in ("lower", "upper", "step") if getattr(node, f) is not None]
+        rests = self.sequence([getattr(node, f) for f in names])
+        return ast.copy_location(ast.Slice(**dict(zip(names, rests, strict=True))), node)
+
+    def of_namedexpr(self, node: ast.NamedExpr) -> ast.expr:
+        value = self.operand(node.value)
+        name = node.target.id
+        kept = self.named(value, node)
+        if name in self.function.scope.cells:
+            self.emit(ir.Assign(node.lineno, target=name, source=kept))
+        else:
+            self.emit(ir.Move(node.lineno, target=name, source=kept))
+        return ast.copy_location(ast.Name(kept, ast.Load()), node)
+
+    def of_tuple(self, node: Any) -> ast.expr:
+        return ast.copy_location(type(node)(self.sequence(node.elts), node.ctx), node)
+
+    of_list = of_tuple
+
+    def of_set(self, node: ast.Set) -> ast.expr:
+        return ast.copy_location(ast.Set(self.sequence(node.elts)), node)
+
+    def of_dict(self, node: ast.Dict) -> ast.expr:
+        flat: list[ast.expr] = []
+        for key, value in zip(node.keys, node.values, strict=True):
+            flat += [value] if key is None else [key, value]
+        rests = iter(self.sequence(flat))
+        keys: list[ast.expr | None] = []
+        values: list[ast.expr] = []
+        for key in node.keys:
+            keys.append(None if key is None else next(rests))
+            values.append(next(rests))
+        return ast.copy_location(ast.Dict(keys, values), node)
+
+    def of_joinedstr(self, node: ast.JoinedStr) -> ast.expr:
+        return ast.copy_location(ast.JoinedStr(self.sequence(node.values)), node)
+
+    def of_formattedvalue(self, node: ast.FormattedValue) -> ast.expr:
+        parts = [node.value, *([node.format_spec] if node.format_spec else [])]
+        rests = self.sequence(parts)
+        spec = rests[1] if node.format_spec else None
+        if spec is not None and not isinstance(spec, ast.JoinedStr):
+            spec = ast.copy_location(ast.JoinedStr([ast.copy_location(ast.FormattedValue(spec, -1, None), spec)]), spec)
+        return ast.copy_location(ast.FormattedValue(rests[0], node.conversion, spec), node)
+
+    def of_boolop(self, node: ast.BoolOp) -> ast.expr:
+        name = self.short_circuit(node, truth=False)
+        return ast.copy_location(ast.Name(name, ast.Load()), node)
+
+    def short_circuit(self, node: ast.BoolOp, *, truth: bool) -> str:
+        """``a and b``: the later operands are worked out only if they are asked for."""
+        result = self.fresh()
+
+        def arm(operands: list[ast.expr]) -> None:
+            first, rest = operands[0], operands[1:]
+            lineno = first.lineno
+            if truth:
+                source = self.truth(first)
+                self.emit(ir.Move(lineno, target=result, source=source))
+                test: ir.Operand = result
+            else:
+                self.emit(ir.Move(lineno, target=result, source=self.operand(first)))
+                if not rest:
+                    return
+                twice = ast.UnaryOp(ast.Not(), ast.UnaryOp(ast.Not(), ast.Name(result, ast.Load())))
+                test = self.spilled(twice, first)
+            if not rest:
+                return
+            with self.emitting() as steps:
+                arm(rest)
+            block = tuple(steps)
+            both = (block, ()) if isinstance(node.op, ast.And) else ((), block)
+            self.region(ir.If(lineno, test=test, then=both[0], orelse=both[1]), result)
+
+        arm(node.values)
+        return result
+
+    def of_ifexp(self, node: ast.IfExp) -> ast.expr:
+        result = self.fresh()
+        test = self.truth(node.test)
+        with self.emitting() as then:
+            self.emit(ir.Move(node.lineno, target=result, source=self.operand(node.body)))
+        with self.emitting() as orelse:
+            self.emit(ir.Move(node.lineno, target=result, source=self.operand(node.orelse)))
+        self.region(ir.If(node.lineno, test=test, then=tuple(then), orelse=tuple(orelse)), result)
+        return ast.copy_location(ast.Name(result, ast.Load()), node)
+
+    def of_compare(self, node: ast.Compare) -> ast.expr:
+        if len(node.ops) == 1 or not any(self.needs(c) for c in node.comparators[1:]):
+            left, first = self.sequence([node.left, node.comparators[0]])
+            return ast.copy_location(ast.Compare(left, node.ops, [first, *node.comparators[1:]]), node)
+        # a < b < call(): each comparison is asked only if the one before it held
+        result = self.fresh()
+
+        def link(left: ast.expr, ops: list[ast.cmpop], comparators: list[ast.expr]) -> None:
+            one, two = self.sequence([left, comparators[0]], settle=True)
+            self.run_expr(result, ast.copy_location(ast.Compare(one, ops[:1], [two]), node), node)
+            if len(ops) == 1:
+                return
+            twice = ast.UnaryOp(ast.Not(), ast.UnaryOp(ast.Not(), ast.Name(result, ast.Load())))
+            test = self.spilled(twice, node)
+            with self.emitting() as steps:
+                link(two, ops[1:], comparators[1:])
+            self.region(ir.If(node.lineno, test=test, then=tuple(steps), orelse=()), result)
+
+        link(node.left, node.ops, node.comparators)
+        return ast.copy_location(ast.Name(result, ast.Load()), node)
+
+    def of_listcomp(self, node: Any) -> ast.expr:
+        if not self.takes_apart(node):
+            return self.opaque(node)
+        held = self.comprehension(node)
+        name = self.fresh()
+        kind = {ast.ListComp: "list", ast.SetComp: "set", ast.DictComp: "dict"}[type(node)]
+        self.emit(ir.ValueRead(node.lineno, target=name, source=held, method="copy", args=(), plain=None))
+        del kind
+        return ast.copy_location(ast.Name(name, ast.Load()), node)
+
+    of_setcomp = of_listcomp
+    of_dictcomp = of_listcomp
+
+    def of_generatorexp(self, node: ast.GeneratorExp) -> ast.expr:
+        return self.opaque(node)
+
+    def of_lambda(self, node: ast.Lambda) -> ast.expr:
+        return self.opaque(node)
+
+    def opaque(self, node: ast.expr) -> ast.expr:
+        """Run an expression as a whole, in order, its calls simply running."""
+        name = self.fresh()
+        self.run_expr(name, node, node, opaque=True)
+        return ast.copy_location(ast.Name(name, ast.Load()), node)
+
+    # -- calls ----------------------------------------------------------------------------------------
+
+    def apply(self, node: ast.Call, target: str | None) -> None:
+        """Emit a call as a step."""
+        func = node.func
+        path = dotted(func)
+        parts = [*node.args, *(k.value for k in node.keywords)]
+        callee: ir.Operand | None = None
+        head: list[ast.expr] = []
+        if path is not None and path.split(".")[0] not in self.function.scope.locals and self.known_global(path):
+            callee = ir.Load(path)
+        else:
+            head = [func]
+        rests = self.sequence([*head, *parts])
+        if callee is None:
+            callee = self.node_operand(rests.pop(0))
+        args: list[tuple[int, ir.Operand]] = []
+        for rest in rests[: len(node.args)]:
+            if isinstance(rest, ast.Starred):
+                args.append((1, self.node_operand(rest.value)))
+            else:
+                args.append((0, self.node_operand(rest)))
+        kwargs = tuple(
+            (k.arg, self.node_operand(v)) for k, v in zip(node.keywords, rests[len(node.args) :], strict=True)
+        )
+        self.emit_apply(target, callee, tuple(args), node, path or ast.unparse(func), kwargs)
+
+    def known_global(self, path: str) -> bool:
+        try:
+            self.function.resolve_dotted(path)
+        except KeyError:
+            return False
+        return "." not in path or not self.function.is_data(path.split(".")[0])
+
+    @contextmanager
+    def emitting(self) -> Iterator[list[ir.Instr]]:
+        """Collect the steps that are emitted meanwhile."""
+        before, self.out = self.out, []
+        mark = self.temporaries
+        try:
+            yield self.out
+        finally:
+            self.out = before
+            self.temporaries = max(mark, self.temporaries)
+
+
+_PLAIN_HOLDERS = frozenset({str, bytes, int, float, list, tuple, dict, set, frozenset, range})

@@ -1,0 +1,354 @@
+"""Fragments: runs of the user's own statements that hold no call, compiled by CPython as they stand.
+
+A fragment is a function of the names it reads to the names it binds. It comes in two forms: native, and
+guarded (see `stretto.compiler.guard`), which stops before the first operation that is not known to be
+free of effects.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from types import CellType, CodeType, FunctionType
+from typing import TYPE_CHECKING, Any
+
+from .guard import compile_guarded
+from .scope import bound_names
+from .types import T, Verdict, infer
+
+if TYPE_CHECKING:
+    from .functions import Compiled
+
+__all__ = ["MISSING", "Fragment"]
+
+
+class _Missing:
+    """What a fragment is given for a name that is not bound."""
+
+    def __repr__(self) -> str:
+        return "<unbound>"
+
+
+MISSING = _Missing()
+#: Trailing parameters of a soft fragment, filled by its defaults: no name of ours in the user's globals.
+_MISSING_NAME = "__missing"
+_ERROR_NAME = "__name_error"
+_DEFAULTS = (MISSING, NameError)
+
+#: Nothing in it can differ: no operation at all.
+PURE = Verdict(True, False, None)
+UNKNOWN = Verdict(False, True, None)
+
+
+class Fragment:
+    """A run of statements.
+
+    Attributes:
+        reads: local names, in the order of the parameters.
+        binds: local names that it may bind, in the order of the results.
+        soft: names may be unbound on the way in, and on the way out: the result is a dict.
+        expr: the one expression, where the fragment is ``bind = expr``.
+        opaque: it must run natively and in order (it holds calls that nothing can reorder).
+        cells: names that live in cells, its own function's or those around it.
+    """
+
+    __slots__ = (
+        "_code", "_guarded", "_native", "_softened", "_verdicts", "binds", "cells", "expr", "function", "heap",
+        "keeps", "lineno", "mutates", "opaque", "reads", "soft", "statements", "text", "trivial", "unpacks",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        function: Compiled,
+        statements: list[ast.stmt],
+        reads: tuple[str, ...],
+        binds: tuple[str, ...],
+        *,
+        expr: ast.expr | None = None,
+        soft: bool = False,
+        opaque: bool = False,
+        cells: tuple[str, ...] = (),
+        lineno: int = 0,
+    ) -> None:
+        self.function = function
+        self.statements = statements
+        self.reads = reads
+        self.binds = binds
+        self.expr = expr
+        self.soft = soft
+        self.opaque = opaque
+        self.cells = cells
+        self.lineno = lineno
+        self.text = "; ".join(ast.unparse(s) for s in statements[:1]).split("\n")[0]
+        self.trivial = expr is not None and isinstance(expr, (ast.Constant, ast.Name)) and not cells
+        #: The name of the container that this statement changes, where that is plain to see.
+        self.mutates = _mutated(statements) if not opaque else None
+        self.unpacks = _unpacks(statements)
+        self.heap = any(isinstance(n, ast.Name) and function.is_data(n.id) for s in statements for n in ast.walk(s))
+        #: The result may hold on to its operands, so a value is copied for it.
+        self.keeps = expr is None and self.unpacks is None or isinstance(expr, (ast.Tuple, ast.List, ast.Dict, ast.Set))
+        self._softened: Fragment | None = None
+        self._code: CodeType | None = None
+        self._native: FunctionType | None = None
+        self._guarded: FunctionType | None = None
+        self._verdicts: dict[Any, Verdict] = {}
+
+    def __repr__(self) -> str:
+        return f"<fragment {self.lineno}: {self.text}>"
+
+    # -- running --------------------------------------------------------------------------------------
+
+    def native(self, cells: Mapping[str, CellType]) -> Callable[..., Any]:
+        """The fragment as CPython runs it."""
+        if self._native is not None:
+            return self._native
+        code = self._code
+        if code is None:
+            code = self._code = self._compile()
+        closure = tuple(cells[name] for name in code.co_freevars)
+        defaults = _DEFAULTS if self.soft else None
+        fn = FunctionType(code, self.function.globals, self.function.name, defaults, closure)
+        if not closure:
+            self._native = fn
+        return fn
+
+    def guarded(self, cells: Mapping[str, CellType]) -> Callable[..., Any]:
+        """The fragment under guard."""
+        if self._guarded is not None:
+            return self._guarded
+        used = {name: cells[name] for name in self.cells}
+        fn = compile_guarded(self._tree(), self.function.filename, self.function.globals, used)
+        if self.soft:
+            fn.__defaults__ = _DEFAULTS
+        if not used:
+            self._guarded = fn
+        return fn
+
+    def results(self, value: Any) -> dict[str, Any]:
+        """What a run of the fragment bound: name to value, or to `MISSING`."""
+        if len(self.binds) == 1:
+            return {self.binds[0]: value}
+        return dict(zip(self.binds, value or (), strict=True))
+
+    def softened(self) -> Fragment:
+        """The same, to be run where a name that it reads is not bound: it fails where Python would."""
+        if self._softened is None:
+            self._softened = Fragment(
+                self.function, self.statements, self.reads, self.binds,
+                soft=True, opaque=self.opaque, cells=self.cells, lineno=self.lineno,
+            )  # fmt: skip
+        return self._softened
+
+    def _tree(self) -> ast.FunctionDef:
+        body: list[ast.stmt] = []
+        args = list(self.reads)
+        nonlocals = sorted(set(self.cells) & self.function.scope.cells & stored_names(self.statements))
+        if nonlocals:
+            body.append(ast.Nonlocal(nonlocals))
+        if self.soft:
+            body += [_forget_if_missing(name) for name in args]
+            args += [_MISSING_NAME, _ERROR_NAME]
+        body += self.statements
+        if self.expr is not None and len(self.binds) == 1:
+            body[-1] = ast.Return(self.expr)
+        elif self.binds:
+            results: list[ast.expr] = []
+            for name in self.binds:
+                if self.soft:
+                    body.append(_copy_or_missing(name))
+                results.append(ast.Name(f"__out_{name}" if self.soft else name, ast.Load()))
+            body.append(ast.Return(results[0] if len(results) == 1 else ast.Tuple(results, ast.Load())))
+        tree = ast.FunctionDef(
+            name=self.function.name if self.function.name.isidentifier() else "_lambda",
+            args=ast.arguments(
+                posonlyargs=[], args=[ast.arg(a) for a in args], kwonlyargs=[], kw_defaults=[], defaults=[]
+            ),
+            body=body or [ast.Pass()],
+            decorator_list=[],
+            returns=None,
+            type_comment=None,
+        )
+        if hasattr(tree, "type_params") or "type_params" in tree._fields:
+            tree.type_params = []
+        tree.lineno = self.lineno
+        tree.col_offset = 0
+        tree.end_lineno = self.lineno
+        tree.end_col_offset = 0
+        for statement in tree.body:
+            if not hasattr(statement, "lineno"):
+                ast.copy_location(statement, self.statements[-1] if self.statements else tree)
+        return ast.fix_missing_locations(tree)
+
+    def _compile(self) -> CodeType:
+        tree: ast.stmt = self._tree()
+        if self.cells:
+            outer = ast.FunctionDef(
+                name="__outer", args=ast.arguments([], [ast.arg(c) for c in self.cells], None, [], [], None, []),
+                body=[tree, ast.Pass()], decorator_list=[], returns=None, type_comment=None,
+                lineno=self.lineno, col_offset=0,
+            )  # fmt: skip
+            if "type_params" in outer._fields:
+                outer.type_params = []
+            tree = ast.fix_missing_locations(outer)
+        module = compile(ast.Module([tree], []), self.function.filename, "exec", dont_inherit=True)
+        code = _inner(module)
+        if self.cells:
+            code = _inner(code)
+        return code.replace(co_name=self.function.name, co_qualname=self.function.qualname)
+
+    # -- what it may do -------------------------------------------------------------------------------
+
+    def verdict(self, types: tuple[T | None, ...]) -> Verdict:
+        """What is known of a run with operands of these types."""
+        found = self._verdicts.get(types)
+        if found is None:
+            found = self._verdicts[types] = self._judge(types)
+        return found
+
+    def plain_change(self, types: tuple[T | None, ...]) -> bool:
+        """Whether all that a run does is to change the built-in container that it names in `mutates`."""
+        key = ("change", types)
+        found = self._verdicts.get(key)
+        if found is None:
+            found = self._verdicts[key] = Verdict(self._judge_change(types), True, None)
+        return found.pure
+
+    def _judge_change(self, types: tuple[T | None, ...]) -> bool:
+        if self.mutates is None or self.mutates not in self.reads or self.soft:
+            return False
+        known: dict[str, T | None] = dict(zip(self.reads, types, strict=True))
+        receiver = known[self.mutates]
+        if receiver is None or receiver.cls not in (list, dict, set, bytearray):
+            return False
+        statement = self.statements[0]
+        parts: list[ast.expr]
+        if isinstance(statement, ast.Expr):
+            assert isinstance(statement.value, ast.Call) and isinstance(statement.value.func, ast.Attribute)
+            method = statement.value.func.attr
+            if method not in _CHANGES.get(receiver.cls, ()) or statement.value.keywords:
+                return False
+            parts = list(statement.value.args)
+        elif isinstance(statement, ast.Delete) and isinstance(statement.targets[0], ast.Subscript):
+            parts = [statement.targets[0].slice]
+        elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Subscript):
+            parts = [statement.value, statement.targets[0].slice]
+        elif isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+            verdict = infer(statement.value, known, self.function.resolve)
+            return verdict.pure and verdict.type is not None
+        else:
+            return False
+        for part in parts:
+            if isinstance(part, (ast.Slice, ast.Starred)):
+                return False
+            verdict = infer(part, known, self.function.resolve)
+            if not verdict.pure:
+                return False
+        if isinstance(statement, ast.Expr) and method in ("extend", "update"):
+            return all(infer(p, known, self.function.resolve).type is not None for p in parts)
+        return True
+
+    def _judge(self, types: tuple[T | None, ...]) -> Verdict:
+        if self.opaque:
+            return UNKNOWN
+        if self.trivial:
+            return Verdict(True, self.heap, types[0] if types else infer(self.expr, {}, self.function.resolve).type)  # type: ignore[arg-type]
+        known: dict[str, T | None] = dict(zip(self.reads, types, strict=True))
+        expr = self.expr
+        statement = self.statements[0] if len(self.statements) == 1 else None
+        if expr is None and self.unpacks is not None:
+            verdict = infer(self.unpacks, known, self.function.resolve)
+            simple = verdict.type is not None and verdict.type.cls in (tuple, list, str, dict, range, set, frozenset)
+            return Verdict(verdict.pure and simple, verdict.heap, None)
+        if expr is None and isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+            left = known.get(statement.target.id)
+            if left is None or left.cls in (list, dict, set, bytearray):
+                return UNKNOWN
+            expr = ast.BinOp(ast.Name(statement.target.id, ast.Load()), statement.op, statement.value)
+        elif expr is None and isinstance(statement, ast.Expr):
+            expr = statement.value
+        if expr is None:
+            return PURE if all(isinstance(s, ast.Pass) for s in self.statements) else UNKNOWN
+        if any(isinstance(n, ast.NamedExpr) for n in ast.walk(expr)):
+            return UNKNOWN
+        verdict = infer(expr, known, self.function.resolve)
+        return Verdict(verdict.pure, verdict.heap or self.heap, verdict.type)
+
+
+#: Methods that change their receiver and run no code but that of built-in types.
+_CHANGES: dict[type, frozenset[str]] = {
+    list: frozenset({"append", "extend", "insert", "pop", "clear", "reverse"}),
+    dict: frozenset({"pop", "clear", "setdefault", "update", "popitem"}),
+    set: frozenset({"add", "discard", "remove", "clear", "pop", "update"}),
+    bytearray: frozenset({"append", "extend", "clear"}),
+}
+
+
+def _inner(code: CodeType) -> CodeType:
+    return next(c for c in code.co_consts if isinstance(c, CodeType))
+
+
+def stored_names(statements: list[ast.stmt]) -> set[str]:
+    """The names that these statements bind, nested functions not looked at."""
+    return bound_names(statements)
+
+
+def _copy_or_missing(name: str) -> ast.Try:
+    out = f"__out_{name}"
+    return ast.Try(
+        [ast.Assign([ast.Name(out, ast.Store())], ast.Name(name, ast.Load()))],
+        [
+            ast.ExceptHandler(
+                ast.Name(_ERROR_NAME, ast.Load()),
+                None,
+                [ast.Assign([ast.Name(out, ast.Store())], ast.Name(_MISSING_NAME, ast.Load()))],
+            )
+        ],
+        [],
+        [],
+    )
+
+
+def _forget_if_missing(name: str) -> ast.If:
+    return ast.If(
+        ast.Compare(ast.Name(name, ast.Load()), [ast.Is()], [ast.Name(_MISSING_NAME, ast.Load())]),
+        [ast.Delete([ast.Name(name, ast.Del())])],
+        [],
+    )
+
+
+def _unpacks(statements: list[ast.stmt]) -> ast.expr | None:
+    """The value, where the statement is ``a, b = value`` with plain names on the left."""
+    if len(statements) != 1 or not isinstance(statements[0], ast.Assign):
+        return None
+    statement = statements[0]
+    for target in statement.targets:
+        for node in ast.walk(target):
+            if not isinstance(node, (ast.Name, ast.Tuple, ast.List, ast.Store)):
+                return None
+        if isinstance(target, (ast.Tuple, ast.List)) and any(
+            isinstance(e, (ast.Tuple, ast.List)) for e in target.elts
+        ):
+            return None
+    return statement.value
+
+
+def _mutated(statements: list[ast.stmt]) -> str | None:
+    if len(statements) != 1:
+        return None
+    statement = statements[0]
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        func = statement.value.func
+        if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
+            return func.value.id
+    targets: list[ast.expr] = []
+    if isinstance(statement, ast.Assign):
+        targets = statement.targets
+    elif isinstance(statement, ast.Delete):
+        targets = statement.targets
+    elif isinstance(statement, (ast.AugAssign, ast.AnnAssign)):
+        targets = [statement.target]
+    if len(targets) == 1 and isinstance(targets[0], ast.Subscript) and isinstance(targets[0].value, ast.Name):
+        return targets[0].value.id
+    if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+        return statement.target.id
+    return None

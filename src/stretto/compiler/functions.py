@@ -1,0 +1,261 @@
+"""Compiled functions: one for each function object that a flow runs through."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import sys
+import threading
+from collections.abc import Callable
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FunctionType,
+    MethodDescriptorType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+)
+from typing import Any
+
+from ..calls import BoundCall, Call
+from . import ir
+from .scope import Scope, scope_of
+from .source import FunctionNode, function_node, unsupported
+
+__all__ = ["Compiled", "compiled", "helper", "is_static"]
+
+_STATIC = (FunctionType, BuiltinFunctionType, MethodType, MethodDescriptorType, MethodWrapperType, type, ModuleType, Call)
+
+_lock = threading.RLock()
+_cache: dict[Any, Compiled] = {}
+_helpers: dict[Any, Compiled | None] = {}
+#: Functions being looked into, and whether they were met again meanwhile (recursion).
+_deciding: dict[Any, bool] = {}
+
+
+def is_static(value: object) -> bool:
+    """Whether a global is taken to stay what it is (functions, classes, modules), unlike data."""
+    from ..flows import Flow
+
+    return isinstance(value, (*_STATIC, Flow, BoundCall))
+
+
+class Compiled:
+    """A function in its compiled form, made when it is first needed.
+
+    Attributes:
+        name, qualname, filename, lineno: of the user's function, for tracebacks.
+        scope: its names.
+        values: local names whose containers are values (see `stretto.compiler.values`).
+        body: its steps.
+    """
+
+    def __init__(self, fn: FunctionType, node: FunctionNode) -> None:
+        code = fn.__code__
+        self.fn = fn
+        self.node = node
+        self.name = code.co_name
+        self.qualname = fn.__qualname__
+        self.filename = code.co_filename
+        self.lineno = code.co_firstlineno
+        self.globals = fn.__globals__
+        self.closure: dict[str, Any] = dict(zip(code.co_freevars, fn.__closure__ or (), strict=True))
+        self.scope: Scope = scope_of(node, code.co_freevars)
+        self.params = self.scope.params
+        self.simple_arity = _simple_arity(fn)
+        self.packed = _packed(node)
+        self._binder = _binder(node, code)
+        self._body: ir.Block | None = None
+        self.lowering = False
+        self.values: dict[str, type | None] = {}
+        self.summaries: dict[Any, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"<compiled {self.qualname}>"
+
+    @property
+    def body(self) -> ir.Block:
+        """The steps of the function; lowered on first use."""
+        if self._body is None:
+            from .lower import lower
+
+            with _lock:
+                if self._body is None:
+                    self.lowering = True
+                    self._body = lower(self)
+                    self.lowering = False
+        return self._body
+
+    def resolve(self, name: str) -> Any:
+        """What a name that is not local means now; KeyError if nothing."""
+        cell = self.closure.get(name)
+        if cell is not None:
+            try:
+                return cell.cell_contents
+            except ValueError:
+                raise KeyError(name) from None
+        try:
+            return self.globals[name]
+        except KeyError:
+            found = self.globals.get("__builtins__", builtins)
+            return (found if isinstance(found, dict) else vars(found))[name]
+
+    def resolve_dotted(self, path: str) -> Any:
+        """As `resolve`, for ``module.name``; KeyError if there is nothing."""
+        first, *rest = path.split(".")
+        value = self.resolve(first)
+        for name in rest:
+            try:
+                value = getattr(value, name)
+            except AttributeError:
+                raise KeyError(path) from None
+        return value
+
+    def is_data(self, name: str) -> bool:
+        """Whether a name is a global that holds data, which other code may change."""
+        if name in self.scope.locals:
+            return False
+        try:
+            return not is_static(self.resolve(name))
+        except KeyError:
+            return False
+
+    def binder(self, fn: FunctionType) -> Callable[..., dict[str, Any]]:
+        """A function with this one's signature that returns its parameters by name."""
+        binder = FunctionType(self._binder, fn.__globals__, fn.__name__, fn.__defaults__)
+        binder.__kwdefaults__ = fn.__kwdefaults__
+        binder.__qualname__ = fn.__qualname__
+        return binder
+
+
+def compiled(fn: FunctionType, node: FunctionNode | None = None) -> Compiled | None:
+    """The compiled form of a function, or None where its source cannot be found or compiled."""
+    key = _key(fn)
+    found = _cache.get(key)
+    if found is None:
+        if node is None:
+            node = function_node(fn.__code__)
+            if node is None or isinstance(node, ast.AsyncFunctionDef) or unsupported(node) is not None:
+                return None
+        with _lock:
+            found = _cache.get(key)
+            if found is None:
+                found = _cache[key] = Compiled(fn, node)
+    return found
+
+
+def _key(fn: FunctionType) -> Any:
+    """Functions with the same code share a compiled form, unless they close over other functions."""
+    parts: list[Any] = [fn.__code__, id(fn.__globals__), fn.__code__.co_name]
+    for cell in fn.__closure__ or ():
+        try:
+            value = cell.cell_contents
+        except ValueError:
+            parts.append(None)
+            continue
+        parts.append(id(value) if is_static(value) else None)
+    return tuple(parts)
+
+
+def helper(fn: FunctionType) -> Compiled | None:
+    """The compiled form of a plain function that (it or what it calls) may hold calls; else None: it then
+    runs as a whole, natively."""
+    key = _key(fn)
+    if key in _helpers:
+        return _helpers[key]
+    if not _users_own(fn):
+        _helpers[key] = None
+        return None
+    with _lock:
+        if key in _deciding:
+            _deciding[key] = True  # someone asked while we do not know yet: their "no" is provisional
+            return None
+        _deciding[key] = False
+        before = dict(_deciding)
+        form = compiled(fn)
+        if form is not None and not _may_call(form):
+            form = None
+        del _deciding[key]
+        provisional = any(_deciding[k] and not before[k] for k in _deciding)
+        if form is not None or not provisional:
+            _helpers[key] = form
+    return form
+
+
+def _users_own(fn: FunctionType) -> bool:
+    module = (fn.__module__ or "").partition(".")[0]
+    if module in sys.stdlib_module_names and module != "__main__":
+        return False
+    name = fn.__code__.co_filename.replace("\\", "/")
+    return "/site-packages/" not in name and "/dist-packages/" not in name
+
+
+def _may_call(form: Compiled) -> bool:
+    """Whether running a function may reach a call of the outside world."""
+    from ..flows import Flow
+
+    for instr in ir.instructions(form.body):
+        if not isinstance(instr, ir.Apply):
+            continue
+        if not isinstance(instr.callee, ir.Load):
+            return True
+        try:
+            callee = form.resolve_dotted(instr.callee.name)
+        except KeyError:
+            continue
+        if isinstance(callee, (Call, Flow, BoundCall)):
+            return True
+        if isinstance(callee, FunctionType) and helper(callee) is not None:
+            return True
+    return False
+
+
+def _packed(node: FunctionNode) -> tuple[str, ...]:
+    a = node.args
+    return tuple(p.arg for p in (a.vararg, a.kwarg) if p is not None)
+
+
+def _simple_arity(fn: FunctionType) -> int:
+    """How many positional arguments bind without any rule; -1 where there are rules."""
+    code = fn.__code__
+    if code.co_kwonlyargcount or code.co_flags & 0x0C or fn.__defaults__:
+        return -1
+    return code.co_argcount
+
+
+def _binder(node: FunctionNode, code: CodeType) -> CodeType:
+    """Compile ``def name(<the same parameters>): return {"a": a, ...}``."""
+    a = node.args
+    names = [p.arg for p in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
+    names += [p.arg for p in (a.vararg, a.kwarg) if p is not None]
+
+    def bare(parameter: ast.arg) -> ast.arg:
+        return ast.arg(parameter.arg)
+
+    none = ast.Constant(None)
+    tree = ast.FunctionDef(
+        name="binder",
+        args=ast.arguments(
+            posonlyargs=[bare(p) for p in a.posonlyargs],
+            args=[bare(p) for p in a.args],
+            vararg=bare(a.vararg) if a.vararg else None,
+            kwonlyargs=[bare(p) for p in a.kwonlyargs],
+            kw_defaults=[none if d else None for d in a.kw_defaults],
+            kwarg=bare(a.kwarg) if a.kwarg else None,
+            defaults=[none for _ in a.defaults],
+        ),
+        body=[
+            ast.Return(ast.Dict([ast.Constant(n) for n in names], [ast.Name(n, ast.Load()) for n in names]))
+        ],
+        decorator_list=[],
+        returns=None,
+        type_comment=None,
+        lineno=1,
+        col_offset=0,
+    )
+    if "type_params" in tree._fields:
+        tree.type_params = []
+    module = compile(ast.fix_missing_locations(ast.Module([tree], [])), code.co_filename, "exec")
+    inner = next(c for c in module.co_consts if isinstance(c, CodeType))
+    return inner.replace(co_name=code.co_name, co_qualname=code.co_qualname, co_firstlineno=code.co_firstlineno)

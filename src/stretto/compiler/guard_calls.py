@@ -1,0 +1,400 @@
+"""How guarded code calls: natively what is known, guarded what is Python, nothing else.
+
+`call` stands where the user's code has a call. A function of the tables is called natively once its
+arguments are known to be harmless to it; functions among the arguments are replaced by guarded
+ones, and iterators by their guarded twins. A Python function runs as its guarded twin.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from types import (
+    BuiltinFunctionType,
+    FunctionType,
+    MethodDescriptorType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+    WrapperDescriptorType,
+)
+from typing import Any, Final, Generic
+
+from stretto.compiler import known
+from stretto.compiler.guard_ops import (
+    hashable,
+    inert,
+    iterable,
+    name_of,
+)
+from stretto.compiler.guard_source import is_generator, twin_of
+from stretto.compiler.guard_state import Execution, Lazy, NeedsOrder, current, fresh, keep, stop
+from stretto.compiler.known_methods import NEW_FUNCTIONS
+from stretto.compiler.known_objects import (
+    ITERATORS,
+    MUTABLE,
+    PLAIN,
+    SCALARS,
+    class_attribute,
+    construction_is_pure,
+    is_plain_class,
+    slots_safe,
+)
+
+__all__ = [
+    "argument",
+    "call",
+    "call_function",
+    "call_merged",
+    "call_temporary",
+    "enter",
+    "guarded",
+    "keywords",
+    "leave",
+    "plainly",
+    "run",
+]
+
+# Known functions that take plain arguments, need no rule and return nothing that can be changed.
+_simple: Final[dict[int, object]] = {}
+_new_functions: Final[dict[int, object]] = {}
+_rules: Final[dict[int, Callable[..., Any]]] = {}
+
+
+def call(f: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """`f(*args, **kwargs)`."""
+    if id(f) in _simple and not kwargs:
+        for arg in args:
+            if type(arg) not in PLAIN:
+                break
+        else:
+            return f(*args)
+    return _call_slow(f, args, kwargs)
+
+
+def call_merged(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A call with `**`, whose keywords are already merged."""
+    return _call_slow(f, args, kwargs)
+
+
+def call_temporary(f: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """A call whose result is handed to an operation at once and held by nobody else."""
+    result = call(f, *args, **kwargs)
+    execution = current.execution
+    if execution is not None and execution.lazies:
+        lazy = execution.lazies.get(id(result))
+        if lazy is not None and (f in ITERATORS if isinstance(f, type) else is_generator(f)):
+            lazy.temporary = True
+            execution.flagged.append(lazy)
+    return result
+
+
+def keywords(*parts: tuple[str | None, Any]) -> dict[str, Any]:
+    """The keywords of a call, of which some come out of `**` mappings."""
+    merged: dict[str, Any] = {}
+    for name, value in parts:
+        if name is not None:
+            new = {name: value}
+        elif type(value) is dict:
+            new = value
+        else:
+            stop(f"`**` of a {name_of(value)}")
+        for key in new:
+            if type(key) is not str or key in merged:
+                stop("`**` with a key that is no text or that was given before")
+        merged.update(new)
+    return merged
+
+
+def _call_slow(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    result = _dispatch(f, args, kwargs)
+    execution = current.execution
+    if execution is not None and execution.flagged:
+        # The call may have stored what it was given, so others may hold it from here on.
+        for lazy in execution.flagged:
+            lazy.temporary = False
+        execution.flagged.clear()
+    return result
+
+
+def _dispatch(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    rule = _rules.get(id(f))
+    if rule is None and known.is_pure(f):
+        _prepare()
+        rule = _rules.get(id(f))
+    if rule is not None:
+        return rule(f, args, kwargs)
+    kind = type(f)
+    if kind is FunctionType:
+        if known.is_pure(f):
+            return plainly(f, args, kwargs)
+        return call_function(f, args, kwargs)
+    if kind is MethodType:
+        function = f.__func__
+        if known.in_assumed_package(f.__self__) or known.in_assumed_package(function):
+            return f(*args, **kwargs)
+        if known.is_pure(f):
+            return plainly(f, args, kwargs)
+        if type(function) is FunctionType:
+            return call_function(function, (f.__self__, *args), kwargs)
+        return call(function, f.__self__, *args, **kwargs)
+    if kind is BuiltinFunctionType:
+        owner = f.__self__
+        if owner is not None and not isinstance(owner, (ModuleType, type)):
+            from stretto.compiler.guard_methods import method
+
+            return method(f, owner, f.__name__, args, kwargs)
+        if isinstance(owner, type) and f.__name__ == "__new__":
+            stop(f"{owner.__qualname__}.__new__")
+        if known.is_pure(f):
+            result = plainly(f, args, kwargs)
+            return keep(result) if type(result) in MUTABLE or type(result) in ITERATORS else result
+        if known.mutates_first_argument(f):
+            return _mutates_first(f, args, kwargs)
+        stop(f"{_named(f)}() is not known")
+    if kind is MethodDescriptorType or kind is WrapperDescriptorType:
+        if args and isinstance(args[0], f.__objclass__) and not f.__name__.startswith("__"):
+            from stretto.compiler.guard_methods import method
+
+            return method(functools.partial(f, args[0]), args[0], f.__name__, args[1:], kwargs)
+        stop(f"{_named(f)}() is not known")
+    if isinstance(f, type):
+        return _construct(f, args, kwargs)
+    if kind is MethodWrapperType:
+        return _method_wrapper(f, args, kwargs)
+    if kind is functools.partial:
+        merged = {**f.keywords, **kwargs}
+        return call_merged(f.func, (*f.args, *args), merged)
+    if kind.__module__ == "operator" and kind.__name__ in ("itemgetter", "attrgetter"):
+        return _getter(f, args, kwargs)
+    if kind in SCALARS:
+        return f(*args, **kwargs)  # a TypeError: not callable
+    if known.in_assumed_package(f):
+        return f(*args, **kwargs)
+    stop(f"a call of a {name_of(f)}")
+
+
+def _named(f: Any) -> str:
+    return str(getattr(f, "__qualname__", None) or getattr(f, "__name__", None) or name_of(f))
+
+
+# ------------------------------------------------------------------ known functions
+
+
+def argument(f: Any, x: Any) -> Any:
+    """What the known function `f` is given for `x`."""
+    cls = type(x)
+    if cls in PLAIN:
+        return x
+    if cls in ITERATORS:
+        return iterable(x)
+    if inert(x) and not hasattr(cls, "__call__"):
+        return x
+    stop(f"{_named(f)}() of a {name_of(x)}")
+
+
+def plainly(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a known function with arguments that are harmless to it."""
+    if known.in_assumed_package(f):
+        return f(*args, **kwargs)
+    result = f(
+        *[argument(f, x) for x in args],
+        **{name: argument(f, x) for name, x in kwargs.items()},
+    )
+    if id(f) in _new_functions:
+        if type(result) not in SCALARS:
+            keep(result)
+    elif not isinstance(f, type) and id(f) in known._pure and id(f) not in known.HIGHER_ORDER:
+        _simple[id(f)] = f
+    return result
+
+
+def _prepare() -> None:
+    """Take in the rules of functions whose modules have been loaded."""
+    if known.refresh() or not _rules:
+        from stretto.compiler.guard_rules import RULES
+
+        for path in NEW_FUNCTIONS:
+            thing = known.find(path)
+            if thing is not None:
+                _new_functions[id(thing)] = thing
+        for path, rule in RULES.items():
+            thing = known.find(path)
+            if thing is not None and id(thing) in known._pure:
+                _rules[id(thing)] = rule
+
+
+def refresh_rules() -> None:
+    """Read the rules again after modules were loaded (the next unknown call does it anyway)."""
+    _rules.clear()
+    _prepare()
+
+
+def _mutates_first(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if not args or type(args[0]) not in MUTABLE or not fresh(args[0]):
+        stop(f"{_named(f)}() changes an object that was not made here")
+    rest = [argument(f, x) for x in args[1:]]
+    if kwargs.get("key") is not None:
+        kwargs = {**kwargs, "key": guarded(kwargs["key"])}
+    return f(args[0], *rest, **kwargs)
+
+
+def _getter(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    from stretto.compiler.guard_items import attr, getitem
+
+    if len(args) != 1 or kwargs:
+        return f(*args, **kwargs)  # a TypeError
+    found = []
+    for name in f.__reduce__()[1]:
+        value = args[0]
+        if type(f).__name__ == "itemgetter":
+            value = getitem(value, name)
+        else:
+            for part in name.split("."):
+                value = attr(value, part)
+        found.append(value)
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+# ------------------------------------------------------------------ Python functions
+
+
+def call_function(fn: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Run the guarded twin of a Python function."""
+    if known.in_assumed_package(fn):
+        return fn(*args, **kwargs)
+    execution = current.execution
+    twin = twin_of(fn)
+    if execution is None or twin is None:
+        stop(f"{fn.__qualname__}() cannot be followed")
+    if execution.lazies:
+        for arg in args:
+            held = execution.lazies.get(id(arg))
+            if held is not None:
+                held.temporary = False
+    if is_generator(fn):
+        native = fn(*args, **kwargs)
+        execution.lazies[id(native)] = Lazy(native, twin(*args, **kwargs), False, closes=True)
+        return native
+    return twin(*args, **kwargs)
+
+
+def guarded(f: Any) -> Any:
+    """The function to hand to `sorted`, `map` and the like instead of `f`."""
+    if f is None:
+        return None
+    if type(f) is FunctionType and not known.is_pure(f) and not is_generator(f):
+        twin = twin_of(f)
+        if twin is None:
+            stop(f"{f.__qualname__}() cannot be followed")
+        return twin
+    return functools.partial(call, f)
+
+
+# ------------------------------------------------------------------ making instances
+
+
+def _construct(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if known.in_assumed_package(cls):
+        return keep(cls(*args, **kwargs))
+    if known.is_pure(cls):
+        if id(cls) in known._pure or is_plain_class(cls) or issubclass(cls, BaseExceptionGroup):
+            result = plainly(cls, args, kwargs)
+            if type(result) not in SCALARS:
+                keep(result)
+            return result
+        if "_member_map_" in cls.__dict__:
+            return cls(*[hashable(x) for x in args], **kwargs)
+        made = keep(cls(*args, **kwargs))
+        _adopt_defaults(made, [*args, *kwargs.values()])
+        return made
+    new = class_attribute(cls, "__new__")
+    init = class_attribute(cls, "__init__")
+    if (
+        type(cls).__call__ is type.__call__
+        and new is not None
+        and init is not None
+        and type(init[1]) is FunctionType
+        and slots_safe(cls, "__del__")
+        and not cls.__module__.startswith("stretto.")
+        and (new[0] in (object, Generic) or issubclass(cls, BaseException))
+        and slots_safe(cls, "__new__")
+    ):
+        if issubclass(cls, BaseException):
+            made = keep(cls.__new__(cls, *args, **kwargs))
+        else:
+            made = keep(object.__new__(cls))
+        result = call_function(init[1], (made, *args), kwargs)
+        if result is not None:
+            raise TypeError(f"__init__() should return None, not '{type(result).__name__}'")
+        return made
+    stop(f"making a {cls.__qualname__}")
+
+
+def _adopt_defaults(made: Any, given: list[Any]) -> None:
+    """What `default_factory` made belongs to nobody else either."""
+    for name, field in getattr(type(made), "__dataclass_fields__", {}).items():
+        if field.default_factory in MUTABLE:
+            value = getattr(made, name, None)
+            if type(value) in MUTABLE and not any(value is x for x in given):
+                keep(value)
+
+
+def _method_wrapper(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    owner = f.__self__
+    if f.__name__ == "__init__" and fresh(owner):
+        if isinstance(owner, BaseException) and not isinstance(owner, BaseExceptionGroup):
+            return f(*args, **kwargs)
+        if f.__objclass__ is object:
+            return f(*args, **kwargs)
+    stop(f"{_named(f)}() of a {name_of(owner)}")
+
+
+# ------------------------------------------------------------------ executions
+
+
+def enter() -> tuple[Execution | None, Execution]:
+    """Begin an execution; what `leave` takes."""
+    before = current.execution
+    if before is not None and before.adopt:
+        before.adopt = False
+        return before, before
+    execution = Execution()
+    current.execution = execution
+    return before, execution
+
+
+def leave(state: tuple[Execution | None, Execution]) -> None:
+    """End an execution. What stopped it is raised even if the user's code went on."""
+    import sys
+
+    before, execution = state
+    try:
+        if isinstance(sys.exception(), RecursionError):
+            stop("recursion that is too deep to follow")
+        if execution.stopped is not None and sys.exception() is not execution.stopped:
+            raise execution.stopped
+    finally:
+        current.execution = before
+
+
+def run(
+    f: Any, args: tuple[Any, ...], kwargs: dict[str, Any], own: Iterable[object], root: bool
+) -> Any:
+    """Call `f` guarded, in an execution of its own if there is none."""
+    before = current.execution
+    if before is not None and not root:
+        return call(f, *args, **kwargs)
+    execution = Execution()
+    execution.adopt = root
+    execution.fresh = {id(thing): thing for thing in own}
+    current.execution = execution
+    try:
+        result = f(*args, **kwargs) if root else _call_slow(f, args, kwargs)
+    except RecursionError:
+        raise NeedsOrder("recursion that is too deep to follow") from None
+    finally:
+        current.execution = before
+    if execution.stopped is not None:
+        raise execution.stopped
+    return result

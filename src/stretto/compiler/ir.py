@@ -1,0 +1,278 @@
+"""The compiled form of a function: a tree of regions whose leaves are operations.
+
+Expressions are in A-normal form: every operand is an `Operand`, and only a `Fragment` holds Python
+code. Regions are what may be split off and left behind when they wait for a value (see
+`stretto.engine.strands`): the engine needs to know which names they may bind and whether they can end
+otherwise than normally.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Union
+
+if TYPE_CHECKING:
+    from .fragments import Fragment
+
+__all__ = [
+    "Apply", "Assign", "Block", "Break", "Const", "Continue", "Delete", "Drop", "For", "If", "Instr",
+    "Iteration", "Load", "Match", "Move", "NewValue", "Operand", "Pairs", "Raise", "Region", "Reraise",
+    "Return", "Run", "TryExcept", "TryFinally", "Update", "ValueRead", "While", "instructions",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Const:
+    """An operand known when the function is compiled."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Load:
+    """An operand that is a global or free variable, looked up when the operation is issued."""
+
+    name: str
+    free: bool = False
+
+
+#: A local name, a constant, or a global.
+Operand = Union[str, Const, Load]
+
+Block = tuple["Instr", ...]
+
+
+@dataclass(slots=True, eq=False)
+class Instr:
+    """One step of a block. `lineno` is the user's line."""
+
+    lineno: int
+
+
+@dataclass(slots=True, eq=False)
+class Region(Instr):
+    """A step with steps inside, which can be left behind as a unit while what follows it goes on.
+
+    Attributes:
+        binds: the local names that it may bind or delete.
+        joinable: it can only end normally (or by a failure), so what follows may be issued.
+        label: its part of the place of what is inside.
+    """
+
+    label: str = ""
+    binds: frozenset[str] = frozenset()
+    joinable: bool = False
+    reads: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True, eq=False)
+class Run(Instr):
+    """Run a fragment of the user's own code."""
+
+    fragment: Fragment
+
+
+@dataclass(slots=True, eq=False)
+class Move(Instr):
+    """Bind a name to what another operand is bound to, ready or not."""
+
+    target: str
+    source: Operand
+
+
+@dataclass(slots=True, eq=False)
+class Assign(Instr):
+    """Set a variable that nested functions see (a cell): done in order, as the oldest operation."""
+
+    target: str
+    source: str
+
+
+@dataclass(slots=True, eq=False)
+class Delete(Instr):
+    """Unbind a name."""
+
+    target: str
+
+
+@dataclass(slots=True, eq=False)
+class Drop(Instr):
+    """Forget temporaries, so that what they held can be freed."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Apply(Region):
+    """Call something: an operation, a compiled function, or code that nobody knows.
+
+    `args` holds ``(star, operand)``: star is 0 for an argument, 1 for ``*operand``; `kwargs` holds
+    ``(name, operand)``, the name None for ``**operand``.
+    """
+
+    target: str | None = None
+    callee: Operand = ""
+    args: tuple[tuple[int, Operand], ...] = ()
+    kwargs: tuple[tuple[str | None, Operand], ...] = ()
+    simple: bool = True
+    #: The target may be bound to a container that is a value.
+    keep: bool = False
+    text: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class If(Region):
+    """Choose a block. The test is a name that holds a bool or something whose truth is asked."""
+
+    test: Operand = ""
+    then: Block = ()
+    orelse: Block = ()
+
+
+@dataclass(slots=True, eq=False)
+class Iteration(Region):
+    """One turn of a loop: what the next turn need not wait for."""
+
+    body: Block = ()
+
+
+@dataclass(slots=True, eq=False)
+class Pairs:
+    """What a loop iterates over, when that is made of several parts.
+
+    `kind` is ``enumerate``, ``zip``, ``items``, ``values`` or ``keys``.
+    """
+
+    kind: str
+    parts: tuple[Operand | Pairs, ...]
+
+
+@dataclass(slots=True, eq=False)
+class For(Region):
+    """``for target in source``. The turn binds `item`; unpacking is the first step of its body."""
+
+    source: Operand | Pairs = ""
+    item: str = ""
+    #: Simple targets, bound without a fragment where the item is a tuple of this length.
+    unpack: tuple[str, ...] | None = None
+    body: Iteration = field(default_factory=lambda: Iteration(0))
+    orelse: Block = ()
+
+
+@dataclass(slots=True, eq=False)
+class While(Region):
+    """``while``: the steps of the test, the test, and the body are one turn."""
+
+    body: Iteration = field(default_factory=lambda: Iteration(0))
+    orelse: Block = ()
+
+
+@dataclass(slots=True, eq=False)
+class TryExcept(Region):
+    """`handlers` is one block: steps that work out a type, `Match`, and so on, and a `Reraise`."""
+
+    body: Block = ()
+    handlers: Block = ()
+    orelse: Block = ()
+
+
+@dataclass(slots=True, eq=False)
+class Match(Instr):
+    """In a handler: if the failure matches, bind it, run the body, and leave the handlers."""
+
+    type: Operand | None
+    name: str | None
+    body: Block
+
+
+@dataclass(slots=True, eq=False)
+class TryFinally(Region):
+    """``try: body finally: final``. With `leave`, it is a ``with``: `final` runs only where the body did
+    not fail, and `leave` where it did."""
+
+    body: Block = ()
+    final: Block = ()
+    leave: Block | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Break(Instr):
+    pass
+
+
+@dataclass(slots=True, eq=False)
+class Continue(Instr):
+    pass
+
+
+@dataclass(slots=True, eq=False)
+class Return(Instr):
+    source: Operand
+
+
+@dataclass(slots=True, eq=False)
+class Raise(Instr):
+    """A ``raise`` without an exception in it: the one being handled, again."""
+
+
+@dataclass(slots=True, eq=False)
+class Reraise(Instr):
+    """No handler matched: the failure goes on outwards."""
+
+
+@dataclass(slots=True, eq=False)
+class NewValue(Instr):
+    """Bind a name to a new container that is a value: ``kind`` is list, dict or set."""
+
+    target: str
+    kind: type
+    items: tuple[Operand, ...] = ()
+    keys: tuple[Operand, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Update(Instr):
+    """Give a container that is a value its next version (``append``, ``add``, ``extend``, ``setitem``)."""
+
+    target: str
+    method: str
+    args: tuple[Operand, ...]
+    #: The same statement as plain code, for a name that turns out to hold an ordinary object.
+    plain: Fragment | None = None
+
+
+@dataclass(slots=True, eq=False)
+class ValueRead(Instr):
+    """Look at a container without needing its elements (``len``, ``bool``, ``getitem``, ``in``, ``get``)."""
+
+    target: str
+    source: str
+    method: str
+    args: tuple[Operand, ...]
+    plain: Fragment | None = None
+
+
+def instructions(block: Block) -> Iterator[Instr]:
+    """Every step in a block and in the regions inside, in the order of the source."""
+    for instr in block:
+        yield instr
+        for inner in blocks(instr):
+            yield from instructions(inner)
+
+
+def blocks(instr: Instr) -> tuple[Block, ...]:
+    """The blocks directly inside a step."""
+    if isinstance(instr, If):
+        return (instr.then, instr.orelse)
+    if isinstance(instr, (For, While)):
+        return (instr.body.body, instr.orelse)
+    if isinstance(instr, TryExcept):
+        return (instr.body, instr.handlers, instr.orelse)
+    if isinstance(instr, TryFinally):
+        return (instr.body, instr.final, instr.leave or ())
+    if isinstance(instr, (Match, Iteration)):
+        return (instr.body,)
+    return ()
+
+

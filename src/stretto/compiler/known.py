@@ -1,0 +1,369 @@
+"""What is known to be free of effects, given plain arguments.
+
+Everything here is looked up by identity, never by name alone: a user's own `sorted` is not the
+builtin. The tables name functions by text and are read from `sys.modules` when such a module turns
+up, so that importing this file loads nothing; a function of a module that nobody imported cannot be
+asked about. What a name holds is checked to be the standard library's own before it counts, so that
+a patched `json.dumps` is not taken for the real one.
+
+"Free of effects" means: runs no unknown code, changes nothing that existed before, sees no clock,
+no randomness, no environment. It holds for *plain* arguments (builtin types); an object of the
+user's as a direct operand is for `guard` to judge.
+
+Stated assumptions:
+
+* `__eq__ __hash__ __lt__ __repr__ __str__ __format__` and the other special methods of user objects
+  that sit *inside* builtin containers are taken to have no effects (sorting a list of user objects,
+  printing a dict that holds some). Direct operands are checked. Where the standard library calls
+  `__add__`, `__bool__` or `__iter__` of elements (`sum`, `any`, `dict`), `guard` checks them too.
+* The flags and the precision of the decimal context, interned strings, the caches of `re` and of
+  `functools` inside the standard library are not counted as things that can be seen.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from types import (
+    BuiltinFunctionType,
+    FunctionType,
+    MethodDescriptorType,
+    MethodType,
+    ModuleType,
+    WrapperDescriptorType,
+)
+from typing import Any, Final, TypeVar, overload
+
+from stretto.compiler.known_methods import LISTED, MUTATORS, OUTSIDE
+from stretto.compiler.known_tables import HIGHER_ORDER_NAMES, MODULES, MUTATES_FIRST, RESOURCES
+from stretto.errors import DeclarationError
+
+__all__ = [
+    "HIGHER_ORDER",
+    "MUTATORS",
+    "assume_pure",
+    "class_key",
+    "find",
+    "in_assumed_package",
+    "is_higher_order",
+    "is_mutator",
+    "is_pure",
+    "is_pure_method",
+    "mutates_first_argument",
+    "recorded_resource",
+    "refresh",
+]
+
+_C = TypeVar("_C", bound=Callable[..., Any])
+
+_STDLIB: Final = os.path.dirname(os.__file__) + os.sep
+
+# Identity -> the object; holding the object keeps its id from being given to another.
+_pure: dict[int, object] = {}
+_mutates_first: dict[int, object] = {}
+_recorded: dict[int, tuple[object, str]] = {}
+#: Callables that are free of effects only if the functions they are given are.
+HIGHER_ORDER: dict[int, object] = {}
+
+_assumed: dict[int, object] = {}
+_assumed_packages: set[str] = set()
+
+_loaded: set[str] = set()
+_loaded_resources: set[str] = set()
+_seen_modules = -1
+
+
+def find(path: str) -> object | None:
+    """The object at `module.name` if that module is loaded and the object is its own, else None."""
+    parts = path.split(".")
+    for cut in range(len(parts) - 1, 0, -1):
+        module = sys.modules.get(".".join(parts[:cut]))
+        if module is None:
+            continue
+        found: object = module
+        for part in parts[cut:]:
+            found = getattr(found, part, None)
+        return found if found is not None and _genuine(found) else None
+    return None
+
+
+def _genuine(thing: object) -> bool:
+    """Whether `thing` comes from the standard library, and not from somebody's patch of it."""
+    if isinstance(thing, FunctionType):
+        name = thing.__code__.co_filename
+        inside = name.startswith(_STDLIB) and "site-packages" not in name
+        return inside or name.startswith("<frozen ")
+    if isinstance(thing, (BuiltinFunctionType, MethodType)):
+        owner = thing.__self__
+        if owner is None or isinstance(owner, ModuleType):
+            return True
+        return _genuine(owner if isinstance(owner, type) else type(owner))
+    if not isinstance(thing, type):
+        # functools.singledispatch and lru_cache wrappers: what they wrap decides.
+        inner = getattr(thing, "__wrapped__", None)
+        return inner is not None and _genuine(inner)
+    module = getattr(thing, "__module__", None)
+    return isinstance(module, str) and module.split(".")[0] in sys.stdlib_module_names
+
+
+def refresh() -> bool:
+    """Take in the tables of modules that have been loaded since the last time; True if any were."""
+    global _seen_modules
+    if len(sys.modules) == _seen_modules:
+        return False
+    _seen_modules = len(sys.modules)
+    grown = False
+    for module, names in MODULES.items():
+        if module in _loaded or module not in sys.modules:
+            continue
+        _loaded.add(module)
+        grown = True
+        for name in names.split():
+            _enter(_pure, f"{module}.{name}")
+        for name in HIGHER_ORDER_NAMES.get(module, "").split():
+            _enter(HIGHER_ORDER, f"{module}.{name}")
+        for name in MUTATES_FIRST.get(module, "").split():
+            _enter(_mutates_first, f"{module}.{name}")
+    for module, entries in RESOURCES.items():
+        if module in _loaded_resources or module not in sys.modules:
+            continue
+        _loaded_resources.add(module)
+        for name, resource in entries.items():
+            thing = find(f"{module}.{name}")
+            if thing is not None:
+                _recorded[id(thing)] = (thing, resource)
+    return grown
+
+
+def _enter(table: dict[int, object], path: str) -> None:
+    thing = find(path)
+    if thing is not None:
+        table[id(thing)] = thing
+
+
+def is_pure(obj: object) -> bool:
+    """Whether calling `obj` with plain arguments is known to be free of effects.
+
+    `obj` is a function, a builtin, a class (then: constructing it) or a bound builtin method.
+    Functions in `HIGHER_ORDER` are pure only if the functions that they are given are pure.
+    """
+    key = id(obj)
+    if key in _pure or key in _assumed:
+        return True
+    if refresh() and key in _pure:
+        return True
+    if isinstance(obj, type):
+        if _assumed_packages and in_assumed_package(obj):
+            return True
+        from stretto.compiler.known_objects import construction_is_pure
+
+        return construction_is_pure(obj)
+    kind = type(obj)
+    if kind is BuiltinFunctionType:
+        owner = obj.__self__  # type: ignore[attr-defined]
+        if owner is None or isinstance(owner, ModuleType):
+            return bool(_assumed_packages) and in_assumed_package(obj)
+        name = obj.__name__  # type: ignore[attr-defined]
+        if isinstance(owner, type):
+            return is_pure_method(owner, name) and is_pure(owner)
+        return is_pure_method(type(owner), name)
+    if kind is MethodDescriptorType or kind is WrapperDescriptorType:
+        return is_pure_method(obj.__objclass__, obj.__name__)  # type: ignore[attr-defined]
+    if kind is MethodType:
+        function = obj.__func__  # type: ignore[attr-defined]
+        owner = obj.__self__  # type: ignore[attr-defined]
+        if isinstance(owner, type):
+            # A class method of the standard library, such as `Fraction.from_float`.
+            cls = owner
+            listed = is_pure(cls) and _genuine(cls) and is_pure_method(cls, function.__name__)
+        else:
+            cls = type(owner)
+            listed = _genuine(cls) and is_pure_method(cls, function.__name__)
+        return listed or is_pure(function)
+    return bool(_assumed_packages) and in_assumed_package(obj)
+
+
+def is_higher_order(obj: object) -> bool:
+    """Whether `obj` calls functions that it is given (`sorted`, `map`, `functools.reduce`)."""
+    if not _loaded:
+        refresh()
+    return id(obj) in HIGHER_ORDER
+
+
+def mutates_first_argument(obj: object) -> bool:
+    """Whether `obj` is a known function that only changes its first argument (`heapq.heappush`)."""
+    refresh()
+    return id(obj) in _mutates_first
+
+
+_class_keys: dict[type, str] = {}
+
+
+def class_key(cls: type) -> str:
+    """The class as the tables name it: `builtins.list`, `datetime.datetime`."""
+    key = _class_keys.get(cls)
+    if key is None:
+        key = f"{cls.__module__}.{cls.__qualname__}"
+        if key.startswith("pathlib._local."):  # where 3.13 keeps them
+            key = "pathlib." + cls.__qualname__
+        if len(_class_keys) < 4096:
+            _class_keys[cls] = key
+    return key
+
+
+def is_mutator(cls: type, name: str) -> bool:
+    """Whether the method `name` of instances of `cls` may change the instance itself."""
+    for base in cls.__mro__:
+        names = MUTATORS.get(class_key(base))
+        if names is not None and name in names:
+            return True
+    return False
+
+
+# Special methods that are plain reads; the others are reached through operators.
+_READ_DUNDERS: Final = frozenset(
+    "__len__ __getitem__ __contains__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__ __str__ "
+    "__repr__ __format__ __add__ __sub__ __mul__ __truediv__ __floordiv__ __mod__ __or__ __and__ "
+    "__xor__ __neg__ __pos__ __abs__ __int__ __float__ __bool__ __index__".split()
+)
+
+
+def is_pure_method(cls: type, name: str) -> bool:
+    """Whether the method `name` of plain instances of exactly `cls` is free of effects."""
+    from stretto.compiler.known_objects import is_plain_class
+
+    key = class_key(cls)
+    listed = LISTED.get(key)
+    if listed is not None:
+        return name in listed or name in _READ_DUNDERS
+    if not is_plain_class(cls):
+        if key in MUTATORS and _genuine(cls):
+            # A stream or an array: reading what it holds is free, its other methods move it.
+            return name in ("getvalue", "tolist", "tobytes", "count", "index")
+        return key == "itertools.chain" and name == "from_iterable"
+    if name.startswith("__"):
+        return name in _READ_DUNDERS
+    if name.startswith("_"):
+        return False
+    return not is_mutator(cls, name) and name not in OUTSIDE.get(key, ())
+
+
+# ------------------------------------------------------------------ what a user may add
+
+
+@overload
+def assume_pure(thing: _C, /) -> _C: ...
+@overload
+def assume_pure(*things: str | Callable[..., Any] | ModuleType) -> None: ...
+def assume_pure(*things: Any) -> Any:
+    """Say that functions have no effects, so that fragments may call them at any time.
+
+    A text or a module stands for everything that is defined in that package; a function for
+    itself; a class for making its instances and for the methods of those. Usable as a decorator.
+
+        assume_pure("numpy", math_helpers, my_module.score)
+
+        @assume_pure
+        def score(text: str) -> float: ...
+
+    Raises:
+        DeclarationError: nothing was given, or something that is none of these.
+    """
+    if not things:
+        raise DeclarationError(
+            "assume_pure() was given nothing; name what has no effects, as in "
+            'assume_pure("numpy") or assume_pure(my_function)'
+        )
+    for thing in things:
+        if isinstance(thing, str):
+            _assume_package(thing)
+        elif isinstance(thing, ModuleType):
+            _assumed_packages.add(thing.__name__)
+        elif isinstance(thing, type):
+            _assumed[id(thing)] = thing
+            for member in vars(thing).values():
+                inner = getattr(member, "__func__", member)
+                if isinstance(inner, FunctionType):
+                    _assumed[id(inner)] = inner
+        elif callable(thing):
+            inner = getattr(thing, "__func__", thing)  # a bound method stands for its function
+            _assumed[id(inner)] = inner
+        else:
+            raise DeclarationError(
+                f"assume_pure() takes a package name, a module, a function or a class, and was "
+                f"given {thing!r}, a {type(thing).__name__}; write "
+                f'assume_pure("package") or assume_pure(my_function)'
+            )
+    if len(things) == 1 and callable(things[0]):
+        return things[0]
+    return None
+
+
+def _assume_package(name: str) -> None:
+    from importlib.util import find_spec
+
+    if not name or not all(part.isidentifier() for part in name.split(".")):
+        raise DeclarationError(
+            f"assume_pure({name!r}): this is not the name of a package; write "
+            f'assume_pure("package") or assume_pure("package.module")'
+        )
+    root = name.split(".")[0]
+    try:
+        known = root in sys.modules or find_spec(root) is not None
+    except (ImportError, ValueError):
+        known = False
+    if not known:
+        raise DeclarationError(
+            f"assume_pure({name!r}): there is no package {root!r} to import here; install it, or "
+            f"give the function itself: assume_pure(my_function)"
+        )
+    _assumed_packages.add(name)
+
+
+def in_assumed_package(obj: object) -> bool:
+    """Whether `obj` is defined in a package that the user declared free of effects."""
+    if id(obj) in _assumed:
+        return True
+    if not _assumed_packages:
+        return False
+    module = getattr(obj, "__module__", None)
+    if not isinstance(module, str):
+        # A ufunc has no module of its own, but its class does.
+        module = type(obj).__module__
+    return any(module == name or module.startswith(name + ".") for name in _assumed_packages)
+
+
+# ------------------------------------------------------------------ what is recorded
+
+
+def recorded_resource(obj: object) -> str | None:
+    """The resource that calling `obj` reads: "clock", "random", "env" or "uuid"; else None.
+
+    Such a call has no effect on others but answers differently each time, so a run records it.
+    """
+    refresh()
+    entry = _recorded.get(id(obj))
+    if entry is not None:
+        return entry[1]
+    kind = type(obj)
+    if kind is BuiltinFunctionType:
+        owner = obj.__self__  # type: ignore[attr-defined]
+        if isinstance(owner, type) and _genuine(owner):
+            name = obj.__name__  # type: ignore[attr-defined]
+            if name in OUTSIDE.get(class_key(owner), ()) and class_key(owner).startswith("datetime."):
+                return "clock"
+        return None
+    if kind is MethodType:
+        owner = obj.__self__  # type: ignore[attr-defined]
+        if owner is os.environ or owner is getattr(os, "environb", None):
+            name = obj.__func__.__name__  # type: ignore[attr-defined]
+            reads = ("get", "__getitem__", "__contains__", "keys", "values", "items", "copy")
+            return "env" if name in reads else None
+    return None
+
+
+def _iter_pure() -> Iterator[object]:
+    """Every function that the tables know here; for the tests of the tables."""
+    refresh()
+    return iter(_pure.values())

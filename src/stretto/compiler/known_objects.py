@@ -1,0 +1,364 @@
+"""Which operations on an object run no code of the user's, judged from its class.
+
+Nothing about a user's class is cached: a class can be patched at any time (tests do), and a stale
+answer would be a wrong one. Only classes of the interpreter and the standard library are.
+"""
+
+from __future__ import annotations
+
+import builtins
+import collections
+import sys
+import types
+from abc import ABCMeta
+from typing import Any, Final, Generic
+
+from stretto.compiler import known
+from stretto.compiler.known_methods import MUTATORS, PLAIN_CLASSES
+
+__all__ = [
+    "ITERATORS",
+    "MUTABLE",
+    "PLAIN",
+    "SCALARS",
+    "attribute_is_plain",
+    "class_attribute",
+    "construction_is_pure",
+    "defining_class",
+    "instance_dict",
+    "is_inert",
+    "is_plain_class",
+    "refresh_classes",
+    "slots_safe",
+]
+
+#: Immutable, and holding nothing else.
+SCALARS: Final[frozenset[type]] = frozenset(
+    {int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented)}
+)
+_VIEWS = {type({}.keys()), type({}.values()), type({}.items())}
+#: Exactly these classes run no unknown code in any operator. Grows as modules are loaded.
+PLAIN: Final[set[type]] = {
+    *SCALARS, tuple, frozenset, range, slice, list, dict, set, bytearray, *_VIEWS
+}
+#: Those of them that can be changed.
+MUTABLE: Final[set[type]] = {list, dict, set, bytearray}
+#: Builtin iterators: looking at them is free, advancing them changes them.
+ITERATORS: Final[set[type]] = {
+    type(iter([])), type(iter(())), type(iter("")), type(iter("é")), type(iter(b"")),
+    type(iter(bytearray())), type(iter({})), type(iter({}.values())), type(iter({}.items())),
+    type(iter(set())), type(iter(range(0))), type(iter(range(1 << 1000))), type(reversed([])),
+    type(reversed({})), type(reversed({}.values())), type(reversed({}.items())),
+    type(iter(lambda: 0, 0)), enumerate, zip, map, filter, reversed, types.GeneratorType,
+}  # fmt: skip
+
+_UNIVERSE: Final[set[type]] = {
+    thing for thing in vars(builtins).values() if isinstance(thing, type)
+} | {thing for thing in vars(types).values() if isinstance(thing, type)}
+# These hand operations on to what they wrap.
+_UNIVERSE -= {super, types.MappingProxyType, types.GenericAlias, types.DynamicClassAttribute}
+_UNIVERSE |= PLAIN | ITERATORS | {Generic, ABCMeta}  # type: ignore[arg-type]
+for _name in ("abc.ABC", "typing.Protocol", "typing.NamedTuple"):
+    _found = known.find(_name)
+    if isinstance(_found, type):
+        _UNIVERSE.add(_found)
+
+_ENUMS = ("Enum", "IntEnum", "StrEnum", "Flag", "IntFlag", "ReprEnum", "EnumType")
+_seen_modules = -1
+
+
+def refresh_classes() -> bool:
+    """Take in the classes of modules that have been loaded since; True if there were any."""
+    global _seen_modules
+    if len(sys.modules) == _seen_modules:
+        return False
+    _seen_modules = len(sys.modules)
+    before = len(_UNIVERSE)
+    for path in PLAIN_CLASSES:
+        cls = known.find(path)
+        if isinstance(cls, type):
+            PLAIN.add(cls)
+            _UNIVERSE.update(base for base in cls.__mro__)
+            if path in MUTATORS:
+                MUTABLE.add(cls)
+    for name in _ENUMS:
+        cls = known.find(f"enum.{name}")
+        if isinstance(cls, type):
+            _UNIVERSE.add(cls)
+    itertools = sys.modules.get("itertools")
+    if itertools is not None:
+        for thing in vars(itertools).values():
+            if isinstance(thing, type) and thing.__module__ == "itertools":
+                ITERATORS.add(thing)
+                _UNIVERSE.add(thing)
+    for path in ("types.SimpleNamespace", "functools.partial", "contextlib.suppress"):
+        cls = known.find(path)
+        if isinstance(cls, type):
+            _UNIVERSE.add(cls)
+    return len(_UNIVERSE) != before
+
+
+def is_plain_class(cls: type) -> bool:
+    """Whether instances of exactly `cls` run no unknown code in any operator."""
+    return cls in PLAIN or (refresh_classes() and cls in PLAIN)
+
+
+def defining_class(cls: type, name: str) -> type | None:
+    """The class in the order of inheritance that defines `name`, or None."""
+    for base in cls.__mro__:
+        if name in base.__dict__:
+            return base
+    return None
+
+
+def class_attribute(cls: type, name: str) -> tuple[type, Any] | None:
+    """Where `name` is found on the class, and what is stored there, without binding it."""
+    for base in cls.__mro__:
+        if name in base.__dict__:
+            return base, base.__dict__[name]
+    return None
+
+
+def slots_safe(cls: type, *names: str) -> bool:
+    """Whether these special methods of `cls` are absent, the interpreter's own or generated ones."""
+    for name in names:
+        found = class_attribute(cls, name)
+        if found is None or found[1] is None or found[0] in _UNIVERSE:
+            continue
+        if refresh_classes() and found[0] in _UNIVERSE:
+            continue
+        if not _generated(found[0], name, found[1]):
+            return False
+    return True
+
+
+def _generated(cls: type, name: str, thing: Any) -> bool:
+    """Whether `dataclasses` or `collections.namedtuple` wrote this method."""
+    function = getattr(thing, "__func__", thing) if type(thing) is staticmethod else thing
+    if name == "__hash__" and "__dataclass_fields__" in cls.__dict__ and thing is None:
+        return True
+    if type(function) is not types.FunctionType:
+        return False
+    if "__dataclass_fields__" in cls.__dict__:
+        if name == "__repr__":  # behind a guard against recursion
+            function = getattr(function, "__wrapped__", function)
+        code = function.__code__
+        qualname = getattr(code, "co_qualname", "")
+        if code.co_filename == "<string>" and qualname.startswith("__create_fn__."):
+            return True
+        return code.co_filename == _dataclasses_file()
+    if "_fields" in cls.__dict__ and issubclass(cls, tuple):
+        if function.__code__.co_filename == collections.__file__:
+            return True
+        spaces = function.__globals__
+        return str(spaces.get("__name__", "")).startswith("namedtuple_") and "_tuple_new" in spaces
+    return False
+
+
+def _dataclasses_file() -> str | None:
+    module = sys.modules.get("dataclasses")
+    return getattr(module, "__file__", None)
+
+
+# Names in a class body that are not called by operators or by the standard library on instances.
+_HARMLESS: Final = frozenset(
+    "__module__ __doc__ __dict__ __weakref__ __slots__ __annotations__ __init__ __new__ "
+    "__match_args__ __init_subclass__ __class_getitem__ __orig_bases__ __parameters__ "
+    "__abstractmethods__ __static_attributes__ __firstlineno__ __qualname__ __post_init__ "
+    "__getnewargs__ __annotate__ __annotate_func__ __annotations_cache__ __classcell__ "
+    "__non_callable_proto_members__ __protocol_attrs__ __type_params__ __orig_class__ __final__ "
+    "__enter__ __exit__ __aenter__ __aexit__ __call__ __set_name__".split()
+)
+
+
+def is_inert(cls: type) -> bool:
+    """Whether no operator, and no function of the tables, can run code of the user's on `cls`.
+
+    So it is for exceptions, dataclasses, named tuples, enumerations and classes that define only
+    methods of their own. Reading attributes and calling methods is another matter.
+    """
+    if cls in PLAIN:
+        return True
+    refresh_classes()
+    meta = type(cls)
+    if meta not in _UNIVERSE:
+        return False
+    for base in cls.__mro__:
+        if base in _UNIVERSE:
+            continue
+        for name, thing in base.__dict__.items():
+            if not (name.startswith("__") and name.endswith("__")) or name in _HARMLESS:
+                continue
+            if thing is None or name.startswith("__dataclass_"):
+                continue
+            if name in ("__reduce_ex__", "__hash__", "__replace__") and _from_enum(cls, thing):
+                continue
+            if not _generated(base, name, thing):
+                return False
+    return True
+
+
+def _from_enum(cls: type, thing: Any) -> bool:
+    """Whether this is a method of `enum.Enum` that the metaclass copied into the class."""
+    enum = sys.modules.get("enum")
+    return (
+        enum is not None
+        and isinstance(cls, enum.EnumMeta)
+        and getattr(getattr(thing, "__code__", None), "co_filename", None) == enum.__file__
+    )
+
+
+# ------------------------------------------------------------------ attributes
+
+_TUPLE_FIELD: Final = type(collections.namedtuple("_", "x").x)  # type: ignore[attr-defined]
+_C_DESCRIPTORS: Final = (types.MemberDescriptorType, types.GetSetDescriptorType, _TUPLE_FIELD)
+_BINDING: Final = (
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+    types.ClassMethodDescriptorType,
+    staticmethod,
+)
+
+
+def _binds_quietly(raw: Any) -> bool:
+    """Whether reading this class attribute through an instance runs no code."""
+    kind = type(raw)
+    if kind in _C_DESCRIPTORS or kind in _BINDING:
+        return True
+    if kind is classmethod:
+        # Until 3.12 a class method passes the binding on to what it wraps.
+        return type(raw.__func__) is types.FunctionType
+    return defining_class(kind, "__get__") is None
+
+
+def instance_dict(obj: object) -> dict[str, Any] | None:
+    """The attribute dict of an instance, or None where there is none or it cannot be read freely."""
+    found = class_attribute(type(obj), "__dict__")
+    if found is None or type(found[1]) is not types.GetSetDescriptorType:
+        return None
+    names = found[1].__get__(obj)
+    return names if type(names) is dict else None
+
+
+def attribute_is_plain(obj: object, name: str) -> bool:
+    """Whether reading `obj.name` finds something and runs no code of the user's.
+
+    True for what is in the instance's `__dict__` or slots, for class attributes that are not
+    descriptors, and for methods (reading one only binds it). A property is not plain.
+    """
+    cls = type(obj)
+    if cls in PLAIN:
+        return hasattr(obj, name)
+    if cls is types.ModuleType:
+        return name in obj.__dict__
+    if isinstance(obj, type):
+        return _class_attribute_is_plain(obj, name)
+    if is_plain_class(cls):
+        return hasattr(obj, name)
+    if cls in _UNIVERSE and cls.__module__ in ("builtins", "itertools", "types", "functools"):
+        return hasattr(obj, name)
+    if not slots_safe(cls, "__getattribute__") or defining_class(cls, "__getattr__") is not None:
+        return False
+    found = class_attribute(cls, name)
+    if found is None:
+        names = instance_dict(obj)
+        return names is not None and name in names
+    base, raw = found
+    if base in _UNIVERSE:
+        if name in ("name", "value") and type(raw) is not property:
+            return True  # of an enumeration's member
+        return type(raw) in _C_DESCRIPTORS or _binds_quietly(raw)
+    kind = type(raw)
+    if kind in _C_DESCRIPTORS:
+        return True
+    if defining_class(kind, "__set__") is not None or defining_class(kind, "__delete__") is not None:
+        return False
+    if _binds_quietly(raw):
+        return True
+    names = instance_dict(obj)
+    return names is not None and name in names
+
+
+def _class_attribute_is_plain(cls: type, name: str) -> bool:
+    meta = type(cls)
+    if meta not in _UNIVERSE and not (refresh_classes() and meta in _UNIVERSE):
+        return False
+    on_meta = class_attribute(meta, name)
+    if on_meta is not None and type(on_meta[1]) in _C_DESCRIPTORS:
+        return True
+    found = class_attribute(cls, name)
+    if found is None:
+        members = cls.__dict__.get("_member_map_")
+        if type(members) is dict and name in members:
+            return True
+        return on_meta is not None and type(on_meta[1]) in _BINDING
+    raw = found[1]
+    if type(raw) is property or _binds_quietly(raw):
+        return True
+    if isinstance(cls.__dict__.get("_member_map_"), dict) and name in cls.__dict__["_member_map_"]:
+        return True
+    return False
+
+
+# ------------------------------------------------------------------ making instances
+
+
+def construction_is_pure(cls: type) -> bool:
+    """Whether calling this class is known to have no effect and to run no unknown code.
+
+    Exceptions and plain classes without `__init__` and `__new__` of their own, dataclasses whose
+    `__init__` is generated and which have no `__post_init__`, named tuples, enumerations.
+    """
+    refresh_classes()
+    meta = type(cls)
+    if meta is not type and meta is not ABCMeta:
+        return _enum_lookup_is_pure(cls)
+    if not slots_safe(cls, "__del__"):
+        return False
+    new = class_attribute(cls, "__new__")
+    init = class_attribute(cls, "__init__")
+    if new is None or init is None:
+        return False
+    own_new = new[0] not in (object, Generic)
+    if issubclass(cls, BaseException):
+        return new[0] in _UNIVERSE and init[0] in _UNIVERSE
+    if own_new:
+        return (
+            issubclass(cls, tuple)
+            and init[0] is object
+            and cls not in _UNIVERSE
+            and _generated(new[0], "__new__", new[1])
+        )
+    if init[0] is object:
+        return cls not in _UNIVERSE
+    return _dataclass_init_is_pure(cls, init)
+
+
+def _dataclass_init_is_pure(cls: type, init: tuple[type, Any]) -> bool:
+    owner = init[0]
+    if "__dataclass_fields__" not in owner.__dict__ or not _generated(owner, "__init__", init[1]):
+        return False
+    if init[1].__code__.co_filename != "<string>" or defining_class(cls, "__post_init__"):
+        return False
+    if not slots_safe(cls, "__setattr__"):
+        return False
+    missing = sys.modules["dataclasses"].MISSING
+    for name, field in owner.__dict__["__dataclass_fields__"].items():
+        factory = field.default_factory
+        if factory is not missing and not known.is_pure(factory):
+            return False
+        found = class_attribute(cls, name)
+        if found is not None and type(found[1]) not in _C_DESCRIPTORS:
+            if defining_class(type(found[1]), "__set__") is not None:
+                return False
+    return True
+
+
+def _enum_lookup_is_pure(cls: type) -> bool:
+    enum = sys.modules.get("enum")
+    if enum is None or type(cls) is not enum.EnumMeta:
+        return False
+    found = class_attribute(cls, "_missing_")
+    return bool(cls.__dict__.get("_member_map_")) and found is not None and found[0] in _UNIVERSE

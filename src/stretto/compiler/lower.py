@@ -1,0 +1,392 @@
+"""Lowering: a function's syntax becomes blocks of steps in A-normal form.
+
+Whatever holds no call stays Python and becomes a `Fragment`. Around calls, expressions are taken apart in
+the order in which Python evaluates them: what comes before a call is worked out before it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from . import ir
+from .expressions import Expressions
+from .fragments import Fragment
+from .scope import bound_names
+from .values import UPDATES, value_names
+
+if TYPE_CHECKING:
+    from .functions import Compiled
+
+__all__ = ["lower"]
+
+
+def lower(function: Compiled) -> ir.Block:
+    """The steps of a function; also sets `function.values`."""
+    function.values = value_names(function)
+    node = function.node
+    body: list[ast.stmt]
+    if isinstance(node, ast.Lambda):
+        body = [ast.copy_location(ast.Return(node.body), node.body)]
+    else:
+        body = node.body
+    return Statements(function).block(body)
+
+
+class Statements(Expressions):
+    """Lowers statements; expressions are lowered by the base class."""
+
+    def block(self, statements: list[ast.stmt]) -> ir.Block:
+        with self.emitting() as steps:
+            for statement in statements:
+                mark = self.temporaries
+                self.statement(statement)
+                self.temporaries = mark
+                if isinstance(statement, (ast.Return, ast.Raise, ast.Break, ast.Continue)):
+                    break  # nothing after it can run
+        return tuple(steps)
+
+    def statement(self, s: ast.stmt) -> None:
+        if isinstance(s, ast.Pass) or (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)):
+            return
+        method: Callable[[Any], None] | None = getattr(self, "do_" + type(s).__name__.lower(), None)
+        if method is not None:
+            method(s)
+        else:
+            self.fragment([s], s)
+
+    def fragment(self, statements: list[ast.stmt], at: ast.AST, *, opaque: bool = False) -> None:
+        """Emit statements as they stand."""
+        soft = any(isinstance(s, (ast.If, ast.For, ast.While, ast.Try, ast.With)) for s in statements)
+        binds = bound_names(statements)
+        deletes = any(isinstance(s, ast.Delete) for s in statements)
+        self.run(statements, at, binds=tuple(sorted(binds)), soft=soft or deletes, opaque=opaque)
+
+    # -- simple statements ----------------------------------------------------------------------------
+
+    def do_expr(self, s: ast.Expr) -> None:
+        value = s.value
+        if self.update(s):
+            return
+        if isinstance(value, ast.Call) and self.is_apply(value):
+            self.apply(value, None)
+        elif self.needs(value):
+            rest = self.residual(value)
+            if not isinstance(rest, (ast.Name, ast.Constant)):
+                self.fragment([ast.copy_location(ast.Expr(rest), s)], s)
+        else:
+            self.fragment([s], s)
+
+    def update(self, s: ast.Expr) -> bool:
+        """``xs.append(x)`` on a value."""
+        node = s.value
+        if not (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+            and node.func.attr in UPDATES
+            and node.func.value.id in self.values
+            and len(node.args) == 1
+            and not node.keywords
+        ):
+            return False
+        name = node.func.value.id
+        item = self.operand(node.args[0])
+        self.emit_update(name, node.func.attr, (item,), node)
+        return True
+
+    def emit_update(self, name: str, method: str, args: tuple[ir.Operand, ...], at: ast.AST) -> None:
+        nodes = [self.as_node(a) for a in args]
+        target = ast.Name(name, ast.Load())
+        plain: ast.stmt
+        if method == "setitem":
+            plain = ast.Assign([ast.Subscript(target, nodes[0], ast.Store())], nodes[1])
+        else:
+            plain = ast.Expr(ast.Call(ast.Attribute(target, method, ast.Load()), nodes, []))
+        fragment = self.make([locate(plain, at)], at, ())
+        self.emit(ir.Update(line(at), target=name, method=method, args=args, plain=fragment))
+
+    def do_assign(self, s: ast.Assign) -> None:
+        if len(s.targets) == 1:
+            target = s.targets[0]
+            if isinstance(target, ast.Name):
+                self.assign_name(target.id, s.value, s)
+                return
+            if self.assign_pairwise(target, s.value):
+                return
+            if isinstance(target, ast.Subscript) and self.is_value(target.value):
+                self.assign_item(target, s.value, s)
+                return
+        if not self.needs(s.value) and not any(self.needs(t) for t in s.targets):
+            self.fragment([s], s)
+            return
+        value = self.operand(s.value)
+        for target in s.targets:
+            self.assign_target(target, value, s)
+
+    def assign_name(self, name: str, value: ast.expr, s: ast.AST) -> None:
+        if name in self.function.scope.cells:
+            source = self.operand(value)
+            self.emit(ir.Assign(line(s), target=name, source=self.named(source, s)))
+        else:
+            self.into(name, value, s)
+
+    def assign_pairwise(self, target: ast.expr, value: ast.expr) -> bool:
+        """``a, b = f(), g()``: each side on its own, so that one need not wait for the other."""
+        if not (
+            isinstance(target, ast.Tuple)
+            and isinstance(value, ast.Tuple)
+            and len(target.elts) == len(value.elts)
+            and all(isinstance(t, ast.Name) for t in target.elts)
+            and not any(isinstance(v, ast.Starred) for v in value.elts)
+            and self.needs(value)
+        ):
+            return False
+        operands = [self.named(self.operand(v), v) for v in self.sequence(value.elts)]
+        for part, source in zip(target.elts, operands, strict=True):
+            assert isinstance(part, ast.Name)
+            self.assign_target(part, source, part)
+        return True
+
+    def assign_item(self, target: ast.Subscript, value: ast.expr, s: ast.AST) -> None:
+        assert isinstance(target.value, ast.Name)
+        worth = self.operand(value)
+        key = self.operand(target.slice)
+        self.emit_update(target.value.id, "setitem", (key, worth), s)
+
+    def assign_target(self, target: ast.expr, value: ir.Operand, s: ast.AST) -> None:
+        if isinstance(target, ast.Name):
+            if target.id in self.function.scope.cells:
+                self.emit(ir.Assign(line(s), target=target.id, source=self.named(value, s)))
+            else:
+                self.emit(ir.Move(line(s), target=target.id, source=value))
+            return
+        if isinstance(target, ast.Subscript) and self.is_value(target.value):
+            assert isinstance(target.value, ast.Name)
+            self.emit_update(target.value.id, "setitem", (self.operand(target.slice), value), s)
+            return
+        place = self.target(target)
+        self.fragment([locate(ast.Assign([place], self.as_node(value)), s)], s)
+
+    def target(self, node: ast.expr) -> ast.expr:
+        """A target with every call in it worked out."""
+        if not self.needs(node):
+            return node
+        if isinstance(node, (ast.Tuple, ast.List)):
+            return ast.copy_location(type(node)([self.target(e) for e in node.elts], ast.Store()), node)
+        if isinstance(node, ast.Starred):
+            return ast.copy_location(ast.Starred(self.target(node.value), ast.Store()), node)
+        if isinstance(node, ast.Attribute):
+            return ast.copy_location(ast.Attribute(self.settled(node.value), node.attr, ast.Store()), node)
+        assert isinstance(node, ast.Subscript)
+        value, key = self.sequence([node.value, node.slice])
+        return ast.copy_location(ast.Subscript(value, key, ast.Store()), node)
+
+    def do_annassign(self, s: ast.AnnAssign) -> None:
+        if s.value is not None:
+            plain = ast.copy_location(ast.Assign([s.target], s.value), s)
+            self.do_assign(plain)
+
+    def do_augassign(self, s: ast.AugAssign) -> None:
+        target = s.target
+        if isinstance(target, ast.Name):
+            if target.id in self.values and isinstance(s.op, ast.Add):
+                self.emit_update(target.id, "extend", (self.operand(s.value),), s)
+            elif self.needs(s.value):
+                old = self.spill(ast.copy_location(ast.Name(target.id, ast.Load()), target))
+                value = self.residual(s.value)
+                self.fragment([locate(ast.AugAssign(ast.Name(old.id, ast.Store()), s.op, value), s)], s)
+                self.assign_target(target, old.id, s)
+            elif target.id in self.function.scope.cells:
+                old = self.spill(ast.copy_location(ast.Name(target.id, ast.Load()), target))
+                self.fragment([locate(ast.AugAssign(ast.Name(old.id, ast.Store()), s.op, s.value), s)], s)
+                self.assign_target(target, old.id, s)
+            else:
+                self.fragment([s], s)
+            return
+        held = isinstance(target, ast.Subscript) and self.is_value(target.value)
+        if not held and not self.needs(s.value) and not self.needs(target):
+            self.fragment([s], s)
+            return
+        # the object and the key once, then load, work out, store
+        if isinstance(target, ast.Subscript):
+            if held:
+                assert isinstance(target.value, ast.Name)
+                key = self.named(self.operand(target.slice), s)
+                old = self.fresh()
+                self.value_read(old, target.value.id, "getitem", (key,), s)
+            else:
+                place, index = (self.settled(n) for n in self.sequence([target.value, target.slice], settle=True))
+                old = self.spilled(ast.Subscript(place, index, ast.Load()), s)
+        else:
+            place = self.settled(target.value)
+            old = self.spilled(ast.Attribute(place, target.attr, ast.Load()), s)
+        value = self.residual(s.value)
+        self.fragment([locate(ast.AugAssign(ast.Name(old, ast.Store()), s.op, value), s)], s)
+        if isinstance(target, ast.Subscript):
+            if held:
+                assert isinstance(target.value, ast.Name)
+                self.emit_update(target.value.id, "setitem", (key, old), s)
+                return
+            store: ast.expr = ast.Subscript(place, index, ast.Store())
+        else:
+            store = ast.Attribute(place, target.attr, ast.Store())
+        self.fragment([locate(ast.Assign([store], ast.Name(old, ast.Load())), s)], s)
+
+    def do_delete(self, s: ast.Delete) -> None:
+        for target in s.targets:
+            if isinstance(target, ast.Name) and target.id not in self.function.scope.cells:
+                self.emit(ir.Delete(line(s), target=target.id))
+            else:
+                self.fragment([ast.copy_location(ast.Delete([self.target(target)]), s)], s)
+
+    def do_assert(self, s: ast.Assert) -> None:
+        if not self.needs(s.test) and not (s.msg and self.needs(s.msg)):
+            self.fragment([s], s)
+            return
+        test = self.truth(s.test)
+        with self.emitting() as failing:
+            error: ast.expr = ast.Name("AssertionError", ast.Load())
+            if s.msg is not None:
+                error = ast.Call(error, [self.residual(s.msg)], [])
+            self.fragment([locate(ast.Raise(error, None), s)], s)
+        self.region(ir.If(line(s), test=test, then=(), orelse=tuple(failing)))
+
+    def do_raise(self, s: ast.Raise) -> None:
+        if s.exc is None:
+            self.emit(ir.Raise(line(s)))
+            return
+        parts = self.sequence([s.exc, s.cause] if s.cause else [s.exc])
+        raising = ast.Raise(parts[0], parts[1] if s.cause else None)
+        self.fragment([locate(raising, s)], s)
+
+    def do_return(self, s: ast.Return) -> None:
+        value = s.value or ast.copy_location(ast.Constant(None), s)
+        self.emit(ir.Return(line(s), source=self.operand(value)))
+
+    def do_break(self, s: ast.Break) -> None:
+        self.emit(ir.Break(line(s)))
+
+    def do_continue(self, s: ast.Continue) -> None:
+        self.emit(ir.Continue(line(s)))
+
+    def do_functiondef(self, s: ast.FunctionDef) -> None:
+        self.fragment([s], s, opaque=any(self.needs(d) for d in made_with(s)))
+        if s.name in self.function.scope.cells:
+            self.emit(ir.Assign(line(s), target=s.name, source=""))
+
+    # -- compound statements --------------------------------------------------------------------------
+
+    def plain(self, s: ast.stmt) -> bool:
+        """Emit a compound statement as one fragment, if nothing in it needs taking apart."""
+        if self.needs_statement(s):
+            return False
+        self.fragment([s], s)
+        return True
+
+    def do_if(self, s: ast.If) -> None:
+        if self.plain(s):
+            return
+        test = self.truth(s.test)
+        self.region(ir.If(line(s), test=test, then=self.block(s.body), orelse=self.block(s.orelse)))
+
+    def do_while(self, s: ast.While) -> None:
+        if self.plain(s):
+            return
+        constant = isinstance(s.test, ast.Constant) and bool(s.test.value)
+        label = self.label("while")
+        with self.emitting() as turn:
+            if not constant:
+                test = self.truth(s.test)
+                self.emit(ir.If(line(s), test=test, then=(), orelse=(ir.Break(line(s)),), label="until"))
+                self.seal(turn[-1])
+            turn.extend(self.block(s.body))
+        orelse = self.block(s.orelse)
+        body = ir.Iteration(line(s), body=tuple(turn))
+        self.region(ir.While(line(s), body=body, orelse=orelse, label=label))
+
+    def do_for(self, s: ast.For) -> None:
+        if self.plain(s):
+            return
+        self.loop(s.target, s.iter, lambda: self.block(s.body), s, lambda: self.block(s.orelse))
+
+    def do_try(self, s: ast.Try) -> None:
+        if self.plain(s):
+            return
+        if s.finalbody:
+            inner = ast.copy_location(ast.Try(s.body, s.handlers, s.orelse, []), s)
+            body = self.block([inner]) if s.handlers else self.block(s.body)
+            self.region(ir.TryFinally(line(s), body=body, final=self.block(s.finalbody)))
+            return
+        body = self.block(s.body)
+        with self.emitting() as handlers:
+            for handler in s.handlers:
+                kind: ir.Operand | None = None
+                if handler.type is not None:
+                    kind = self.operand(handler.type)
+                name = handler.name
+                if name is not None and name in self.function.scope.cells:
+                    inner_name = self.fresh()
+                    rebind = ir.Assign(handler.lineno, target=name, source=inner_name)
+                    matched = (rebind, *self.block(handler.body))
+                    name = inner_name
+                else:
+                    matched = self.block(handler.body)
+                self.emit(ir.Match(handler.lineno, type=kind, name=name, body=matched))
+            self.emit(ir.Reraise(line(s)))
+        self.region(ir.TryExcept(line(s), body=body, handlers=tuple(handlers), orelse=self.block(s.orelse)))
+
+    def do_with(self, s: ast.With) -> None:
+        if self.plain(s):
+            return
+        item, *others = s.items
+        at = item.context_expr
+        manager = self.spilled(self.residual(item.context_expr), at)
+        kind = ast.Call(ast.Name("type", ast.Load()), [ast.Name(manager, ast.Load())], [])
+        enter = self.spilled(ast.Attribute(kind, "__enter__", ast.Load()), at)
+        leaving = self.spilled(ast.Attribute(kind, "__exit__", ast.Load()), at)
+        entered = self.fresh()
+        self.emit_apply(entered, enter, (manager,), at, "__enter__")
+        nothing = ir.Const(None)
+        with self.emitting() as body:
+            if item.optional_vars is not None:
+                self.assign_target(item.optional_vars, entered, at)
+            if others:
+                rest = ast.copy_location(ast.With(others, s.body, None), s)
+                body.extend(self.block([rest]))
+            else:
+                body.extend(self.block(s.body))
+        with self.emitting() as final:
+            self.emit_apply(self.fresh(), leaving, (manager, nothing, nothing, nothing), at, "__exit__")
+        with self.emitting() as leave:
+            error = ast.Name(ERROR, ast.Load())
+            kind_of = self.spilled(ast.Call(ast.Name("type", ast.Load()), [error], []), at)
+            trace = self.spilled(ast.Attribute(error, "__traceback__", ast.Load()), at)
+            answer = self.fresh()
+            self.emit_apply(answer, leaving, (manager, kind_of, ERROR, trace), at, "__exit__")
+            test = self.truth(ast.copy_location(ast.Name(answer, ast.Load()), at))
+            self.region(ir.If(line(s), test=test, then=(), orelse=(ir.Reraise(line(s)),)))
+        self.region(ir.TryFinally(line(s), body=tuple(body), final=tuple(final), leave=tuple(leave)))
+
+
+#: Where the steps of a ``with`` that leave on a failure find it.
+ERROR = "__failure"
+
+
+def made_with(s: ast.FunctionDef) -> list[ast.expr]:
+    """What runs when a nested function is made."""
+    return [*s.decorator_list, *s.args.defaults, *(d for d in s.args.kw_defaults if d)]
+
+
+def line(node: Any) -> int:
+    return int(getattr(node, "lineno", 0))
+
+
+def locate(node: Any, at: ast.AST) -> Any:
+    """Give a made-up node, and what in it has none, the place of a real one."""
+    ast.copy_location(node, at)
+    return ast.fix_missing_locations(node)
+
+
+__all__ += ["ERROR", "Fragment", "line", "locate"]

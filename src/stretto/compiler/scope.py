@@ -1,0 +1,184 @@
+"""Which names belong to a function, and which of them nested functions see."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from .source import FunctionNode
+
+__all__ = ["Scope", "bound_names", "loaded_names", "parameters", "scope_of"]
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+@dataclass(slots=True)
+class Scope:
+    """Attributes:
+    params: in the order of the signature.
+    locals: every name that the function binds.
+    cells: local names that a nested function sees and that may be bound again after it was made:
+        they live in a real cell, and are set in order.
+    captured: every local name that a nested function sees.
+    """
+
+    params: tuple[str, ...]
+    locals: frozenset[str]
+    cells: frozenset[str] = frozenset()
+    captured: frozenset[str] = frozenset()
+    free: frozenset[str] = field(default_factory=frozenset)
+
+
+def parameters(node: FunctionNode) -> tuple[str, ...]:
+    a = node.args
+    names = [p.arg for p in (*a.posonlyargs, *a.args)]
+    if a.vararg:
+        names.append(a.vararg.arg)
+    names += [p.arg for p in a.kwonlyargs]
+    if a.kwarg:
+        names.append(a.kwarg.arg)
+    return tuple(names)
+
+
+def own_nodes(nodes: Iterable[ast.AST], *, comprehensions: bool = False) -> Iterator[ast.AST]:
+    """Every node that runs in this scope, in source order; of nested functions only what runs when they are
+    made. Nodes inside comprehensions come only if asked for (except what runs in the outer scope)."""
+    stack = list(reversed(list(nodes)))
+    while stack:
+        node = stack.pop()
+        yield node
+        if isinstance(node, _FUNCTIONS):
+            inner: list[ast.AST] = [*node.args.defaults, *(d for d in node.args.kw_defaults if d)]
+            if not isinstance(node, ast.Lambda):
+                inner = [*node.decorator_list, *inner]
+            stack.extend(reversed(inner))
+        elif isinstance(node, _COMPREHENSIONS) and not comprehensions:
+            stack.append(node.generators[0].iter)
+        else:
+            stack.extend(reversed(list(ast.iter_child_nodes(node))))
+
+
+def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
+    """The names that running these nodes may bind or delete in their own scope."""
+    names: set[str] = set()
+    for node in own_nodes(nodes):
+        names.update(_binds(node))
+        if isinstance(node, _COMPREHENSIONS):
+            names.update(walrus_names(node))
+    return names
+
+
+def walrus_names(node: ast.AST) -> set[str]:
+    """What ``:=`` inside a comprehension binds in the scope around it."""
+    return {
+        n.target.id for n in own_nodes([node], comprehensions=True) if isinstance(n, ast.NamedExpr)
+    }  # fmt: skip
+
+
+def _binds(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Name) and isinstance(node.ctx, (ast.Store, ast.Del)):
+        yield node.id
+    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        yield node.name
+    elif isinstance(node, ast.ExceptHandler) and node.name:
+        yield node.name
+    elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        for alias in node.names:
+            yield (alias.asname or alias.name).split(".")[0]
+
+
+def loaded_names(nodes: Iterable[ast.AST]) -> set[str]:
+    """The names of the scope around them that running these nodes may read, now or in a nested function."""
+    names: set[str] = set()
+    for node in own_nodes(nodes):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, (ast.Load, ast.Del)):
+            names.add(node.id)
+        elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            names.add(node.target.id)
+        elif isinstance(node, _FUNCTIONS):
+            names |= free_names(node)
+        elif isinstance(node, _COMPREHENSIONS):
+            names |= free_names(node)
+    return names
+
+
+def free_names(node: ast.AST) -> set[str]:
+    """The names that a nested function or comprehension reads from around it."""
+    if isinstance(node, _FUNCTIONS):
+        body: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
+        own = set(parameters(node)) | bound_names(body)
+        return loaded_names(body) - own
+    assert isinstance(node, _COMPREHENSIONS)
+    own = set()
+    read: set[str] = set()
+    for generator in node.generators:
+        own |= {n.id for n in ast.walk(generator.target) if isinstance(n, ast.Name)}
+    parts: list[ast.AST] = []
+    for index, generator in enumerate(node.generators):
+        if index:
+            parts.append(generator.iter)
+        parts += [*generator.ifs, generator.target]
+    parts += [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+    read = loaded_names(parts)
+    return read - own
+
+
+def scope_of(node: FunctionNode, code_free: Iterable[str]) -> Scope:
+    """Work out a function's scope. `code_free` is what CPython says its free variables are."""
+    params = parameters(node)
+    body: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
+    names = frozenset(params) | bound_names(body)
+    sites: dict[str, list[tuple[int, bool]]] = {}
+    for position, statement in enumerate(body):
+        compound = isinstance(
+            statement, (ast.If, ast.For, ast.While, ast.Try, ast.With, ast.Match)
+        )
+        for inner in own_nodes([statement]):
+            for name in _binds(inner):
+                sites.setdefault(name, []).append((position, compound))
+            if isinstance(inner, _COMPREHENSIONS):
+                for name in walrus_names(inner):
+                    sites.setdefault(name, []).append((position, True))
+    captured: set[str] = set()
+    unsafe: set[str] = set()
+    for position, statement in enumerate(body):
+        consumed = _consumed_generators(statement)
+        for inner in own_nodes([statement], comprehensions=True):
+            lazy = isinstance(inner, ast.GeneratorExp) and inner not in consumed
+            if not (isinstance(inner, _FUNCTIONS) or lazy):
+                continue
+            for name in free_names(inner) & names:
+                captured.add(name)
+                if not _settled(name, params, sites.get(name, []), position, statement):
+                    unsafe.add(name)
+    return Scope(params, names, frozenset(unsafe), frozenset(captured), frozenset(code_free))
+
+
+def _settled(
+    name: str, params: tuple[str, ...], sites: list[tuple[int, bool]], position: int, statement: ast.AST
+) -> bool:
+    """Whether a captured name has its one and only value when the nested function is made."""
+    if name in params:
+        return not sites
+    if len(sites) != 1:
+        return False
+    bound_at, conditional = sites[0]
+    if conditional:
+        return False
+    own = isinstance(statement, ast.FunctionDef) and statement.name == name
+    return bound_at < position or (bound_at == position and own)
+
+
+def _consumed_generators(statement: ast.AST) -> set[ast.AST]:
+    """Generator expressions that the call they are given to uses up before it returns."""
+    eager = {"list", "tuple", "set", "frozenset", "dict", "sum", "min", "max", "any", "all", "sorted"}
+    found: set[ast.AST] = set()
+    for node in own_nodes([statement], comprehensions=True):
+        if isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp):
+            name = node.func.id if isinstance(node.func, ast.Name) else None
+            method = node.func.attr if isinstance(node.func, ast.Attribute) else None
+            if name in eager or method == "join":
+                found.add(node.args[0])
+    return found

@@ -1,0 +1,136 @@
+"""Finding a function's source, as a syntax tree with the lines of the user's file."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from types import CodeType, FunctionType
+from typing import Any
+
+from ..errors import SourceNotFound, UnsupportedConstruct
+
+__all__ = ["FunctionNode", "check_supported", "function_node"]
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+_trees: dict[str, tuple[int, dict[int, list[FunctionNode]]]] = {}
+
+_REFUSED: dict[type[ast.AST], str] = {
+    ast.Yield: "yield",
+    ast.YieldFrom: "yield from",
+    ast.Await: "await",
+    ast.AsyncFor: "async for",
+    ast.AsyncWith: "async with",
+    ast.AsyncFunctionDef: "async def",
+    ast.Match: "match",
+    ast.ClassDef: "class",
+    ast.Global: "global",
+    ast.Nonlocal: "nonlocal",
+}
+if hasattr(ast, "TryStar"):
+    _REFUSED[ast.TryStar] = "except*"
+if hasattr(ast, "TypeAlias"):
+    _REFUSED[ast.TypeAlias] = "type alias"
+
+#: Builtins that look at the frame they are called from, which would be the machine's.
+_FRAME_READERS = frozenset({"locals", "vars", "dir", "eval", "exec", "super"})
+
+
+def function_node(code: CodeType) -> FunctionNode | None:
+    """The syntax of the function with this code, or None where it cannot be found for certain."""
+    lines = linecache.getlines(code.co_filename)
+    if not lines:
+        return None
+    text = "".join(lines)
+    key = hash(text)
+    found = _trees.get(code.co_filename)
+    if found is None or found[0] != key:
+        try:
+            tree = ast.parse(text, code.co_filename)
+        except SyntaxError:
+            return None
+        by_line: dict[int, list[FunctionNode]] = {}
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                by_line.setdefault(first_line(node), []).append(node)
+        found = _trees[code.co_filename] = (key, by_line)
+    wanted = code.co_name
+    candidates = [
+        node
+        for node in found[1].get(code.co_firstlineno, [])
+        if (wanted == "<lambda>" if isinstance(node, ast.Lambda) else node.name == wanted)
+    ]
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def first_line(node: FunctionNode) -> int:
+    """The line that CPython calls a function's first: that of its first decorator."""
+    decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
+    return min([node.lineno, *(d.lineno for d in decorators)])
+
+
+def flow_node(fn: Any) -> ast.FunctionDef:
+    """The syntax of a function that is to be a flow; errors name the file and the line."""
+    if not isinstance(fn, FunctionType):
+        raise UnsupportedConstruct(
+            f"a flow is a plain Python function (def); found {type(fn).__name__} {fn!r}. "
+            "Decorate the function itself, and put @flow outermost"
+        )
+    code = fn.__code__
+    if code.co_name == "<lambda>":
+        raise SourceNotFound(
+            "a lambda cannot be a flow; write it as a def",
+            filename=code.co_filename, lineno=code.co_firstlineno, construct="lambda",
+        )  # fmt: skip
+    node = function_node(code)
+    if node is None:
+        raise SourceNotFound(
+            f"the source of {fn.__qualname__} cannot be found; a flow must be a def in a file "
+            "(or a notebook cell), not made by exec or typed at a plain prompt",
+            filename=code.co_filename, lineno=code.co_firstlineno,
+        )  # fmt: skip
+    if isinstance(node, ast.AsyncFunctionDef):
+        raise UnsupportedConstruct(
+            f"{fn.__qualname__} is an async def; a flow is written as a plain def, its calls overlap "
+            "without await",
+            filename=code.co_filename, lineno=node.lineno, construct="async def",
+        )  # fmt: skip
+    assert isinstance(node, ast.FunctionDef)
+    check_supported(node, code.co_filename)
+    return node
+
+
+def check_supported(node: FunctionNode, filename: str) -> None:
+    """Raise `UnsupportedConstruct` at the first thing in a function that cannot be compiled."""
+    problem = unsupported(node)
+    if problem is not None:
+        where, construct, advice = problem
+        raise UnsupportedConstruct(
+            f"a flow cannot hold {construct} (yet). {advice}",
+            filename=filename, lineno=where.lineno, construct=construct,
+        )  # fmt: skip
+
+
+def unsupported(node: FunctionNode) -> tuple[Any, str, str] | None:
+    """The first construct in a function that cannot be compiled, its name, and what to do."""
+    advice = "Move it into a function of its own that holds no call, or declare that function as a call"
+    body: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
+    stack = list(reversed(body))
+    while stack:
+        item = stack.pop()
+        construct = _REFUSED.get(type(item))
+        if construct is not None:
+            return item, construct, advice
+        if isinstance(item, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)) and any(
+            g.is_async for g in item.generators
+        ):
+            return item, "async comprehension", advice
+        if (
+            isinstance(item, ast.Call)
+            and isinstance(item.func, ast.Name)
+            and item.func.id in _FRAME_READERS
+            and (item.func.id not in ("vars", "dir") or not item.args)
+        ):
+            return item, f"{item.func.id}()", "It looks at the running frame, which is not yours here"
+        stack.extend(reversed(list(ast.iter_child_nodes(item))))
+    return None

@@ -1,0 +1,360 @@
+"""Which local names hold containers that are values: an escape analysis.
+
+A list, dict or set that is built in a function and that no other name, object or unknown code can come to
+see need not be one object that is changed in place: each change gives the name its next version
+(`stretto.engine.values`). A name qualifies if every binding makes a new container (or takes what a compiled
+function returns), and every use is one of a list of uses that cannot keep the container itself.
+"""
+
+from __future__ import annotations
+
+import ast
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from ..calls import BoundCall, Call
+from ..effects import Kind
+from . import known
+
+if TYPE_CHECKING:
+    from .functions import Compiled
+
+__all__ = ["UPDATES", "value_names"]
+
+#: The changes that a value knows how to make, by kind.
+UPDATES: dict[str, type] = {"append": list, "extend": list, "add": set}
+
+#: Methods that only look, and whose result does not hold on to the container.
+_LOOKS = frozenset({"count", "index", "copy", "get", "isdisjoint", "issubset", "issuperset"})
+_VIEWS = frozenset({"items", "keys", "values"})
+#: Functions that use their argument up before they return, and return something new.
+_EAGER = frozenset(
+    {"len", "sum", "min", "max", "any", "all", "sorted", "list", "tuple", "set", "frozenset", "dict",
+     "str", "repr", "bool", "isinstance", "type"}
+)  # fmt: skip
+_FRESH = {"list": list, "dict": dict, "set": set}
+
+
+def value_names(function: Compiled) -> dict[str, type | None]:
+    """The qualifying names, each with the kind of container that it is bound to where that is known."""
+    return _Analysis(function).run()
+
+
+class _Analysis:
+    def __init__(self, function: Compiled) -> None:
+        self.function = function
+        node = function.node
+        self.params = frozenset(function.scope.params) - frozenset(function.packed)
+        self.body: list[Any] = [ast.Return(node.body)] if isinstance(node, ast.Lambda) else list(node.body)
+        self.bad: set[str] = set(function.scope.captured) | set(function.packed)
+        self.kinds: dict[str, type | None] = dict.fromkeys(self.params)
+        self.changed: set[str] = set()
+        self.guarded = 0  # inside a `finally` or `with`, code runs after a return
+
+    def run(self) -> dict[str, type | None]:
+        for statement in self.body:
+            self.statement(statement)
+        bad = self.bad | (self.changed & self.params)
+        return {name: kind for name, kind in self.kinds.items() if name not in bad}
+
+    # -- statements -----------------------------------------------------------------------------------
+
+    def statements(self, block: list[Any]) -> None:
+        for statement in block:
+            self.statement(statement)
+
+    def statement(self, s: Any) -> None:
+        if isinstance(s, ast.Expr):
+            if not self.change(s.value):
+                self.expr(s.value, "look")
+        elif isinstance(s, (ast.Assign, ast.AnnAssign)):
+            targets = s.targets if isinstance(s, ast.Assign) else [s.target]
+            if s.value is not None:
+                self.assign(targets, s.value)
+        elif isinstance(s, ast.AugAssign):
+            if isinstance(s.target, ast.Name):
+                name = s.target.id
+                if isinstance(s.op, ast.Add) and isinstance(s.value, (ast.List, ast.ListComp)):
+                    self.changed.add(name)
+                    if self.kinds.get(name) is not list:
+                        self.bad.add(name)
+                else:
+                    self.bad.add(name)
+            else:
+                self.target(s.target)
+            self.expr(s.value, "escape" if not isinstance(s.value, (ast.List, ast.ListComp)) else "look")
+        elif isinstance(s, ast.Return):
+            if s.value is not None:
+                self.expr(s.value, "escape" if self.guarded else "return")
+        elif isinstance(s, (ast.If, ast.While)):
+            self.expr(s.test, "test")
+            self.statements(s.body)
+            self.statements(s.orelse)
+        elif isinstance(s, ast.For):
+            self.expr(s.iter, "iterate")
+            over = {n.id for n in ast.walk(s.iter) if isinstance(n, ast.Name)}
+            before, self.changed = self.changed, set()
+            self.target(s.target)
+            self.statements(s.body)
+            self.bad |= self.changed & over
+            self.changed |= before
+            self.statements(s.orelse)
+        elif isinstance(s, ast.Try):
+            self.guarded += bool(s.finalbody)
+            self.statements(s.body)
+            for handler in s.handlers:
+                if handler.name:
+                    self.bad.add(handler.name)
+                if handler.type:
+                    self.expr(handler.type, "escape")
+                self.statements(handler.body)
+            self.statements(s.orelse)
+            self.guarded -= bool(s.finalbody)
+            self.statements(s.finalbody)
+        elif isinstance(s, ast.With):
+            for item in s.items:
+                self.expr(item.context_expr, "escape")
+                if item.optional_vars is not None:
+                    self.target(item.optional_vars)
+            self.guarded += 1
+            self.statements(s.body)
+            self.guarded -= 1
+        elif isinstance(s, ast.Assert):
+            self.expr(s.test, "test")
+            if s.msg:
+                self.expr(s.msg, "escape")
+        elif isinstance(s, (ast.Pass, ast.Break, ast.Continue)):
+            pass
+        else:  # del, raise, import, def: nothing that a value is good for
+            for node in ast.walk(s):
+                if isinstance(node, ast.Name):
+                    self.bad.add(node.id)
+                elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                    self.bad.add(node.name)
+
+    def assign(self, targets: list[Any], value: Any) -> None:
+        if len(targets) == 1 and isinstance(targets[0], ast.Name):
+            name = targets[0].id
+            kind = self.fresh(value)
+            if kind is not None:
+                if self.kinds.get(name, kind) not in (kind, None) or name in self.params:
+                    self.bad.add(name)
+                self.kinds[name] = kind
+                self.expr(value, "display")
+                return
+            if isinstance(value, ast.Call) and self.returns_value(value):
+                self.kinds.setdefault(name, None)
+            else:
+                self.bad.add(name)
+            self.expr(value, "escape")
+            return
+        for target in targets:
+            self.target(target)
+        plain = len(targets) == 1 and isinstance(targets[0], (ast.Tuple, ast.List))
+        self.expr(value, "look" if plain and isinstance(value, ast.Name) else "escape")
+
+    def target(self, node: Any) -> None:
+        if isinstance(node, ast.Name):
+            self.bad.add(node.id)
+        elif isinstance(node, (ast.Tuple, ast.List)):
+            for part in node.elts:
+                self.target(part)
+        elif isinstance(node, ast.Starred):
+            self.target(node.value)
+        elif isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
+            self.changed.add(node.value.id)
+            if isinstance(node.slice, ast.Slice) or self.kinds.get(node.value.id) is set:
+                self.bad.add(node.value.id)
+            self.expr(node.slice, "escape")
+        else:
+            self.expr(node, "escape")
+
+    def change(self, node: Any) -> bool:
+        """Whether an expression statement is a change that a value knows, and note it."""
+        if not (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+            and node.func.attr in UPDATES
+            and len(node.args) == 1
+            and not node.keywords
+            and not isinstance(node.args[0], ast.Starred)
+        ):
+            return False
+        name = node.func.value.id
+        self.changed.add(name)
+        if self.kinds.get(name) is not UPDATES[node.func.attr]:
+            self.bad.add(name)
+        extend = node.func.attr == "extend"
+        self.expr(node.args[0], "look" if extend and isinstance(node.args[0], ast.Name) else "escape")
+        if extend and isinstance(node.args[0], ast.Name) and node.args[0].id == name:
+            self.bad.add(name)
+        return True
+
+    # -- expressions ----------------------------------------------------------------------------------
+
+    def fresh(self, node: Any) -> type | None:
+        if isinstance(node, (ast.List, ast.ListComp)):
+            return list
+        if isinstance(node, ast.DictComp) or (isinstance(node, ast.Dict) and None not in node.keys):
+            return dict
+        if isinstance(node, (ast.Set, ast.SetComp)):
+            return set
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _FRESH:
+            if not node.args and not node.keywords and self.builtin(node.func.id):
+                return _FRESH[node.func.id]
+        return None
+
+    def builtin(self, name: str) -> bool:
+        import builtins
+
+        if name in self.function.scope.locals:
+            return False
+        try:
+            return self.function.resolve(name) is getattr(builtins, name, None)
+        except KeyError:
+            return False
+
+    def expr(self, node: Any, use: str) -> None:
+        """Look at an expression whose value is put to this use: ``look`` (read and let go), ``test``,
+        ``iterate``, ``return``, ``display`` (a container being made) or ``escape``."""
+        if isinstance(node, ast.Name):
+            if use == "escape" or use == "display":
+                self.bad.add(node.id)
+            return
+        if isinstance(node, ast.Constant):
+            return
+        if isinstance(node, ast.Call):
+            self.call(node, use)
+        elif isinstance(node, ast.Subscript):
+            self.expr(node.value, "look")
+            self.expr(node.slice, "look")
+        elif isinstance(node, ast.Attribute):
+            self.expr(node.value, "escape")
+        elif isinstance(node, ast.Compare):
+            identity = any(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops)
+            for part in (node.left, *node.comparators):
+                self.expr(part, "escape" if identity else "look")
+        elif isinstance(node, ast.UnaryOp):
+            self.expr(node.operand, "test" if isinstance(node.op, ast.Not) else "look")
+        elif isinstance(node, ast.BinOp):
+            self.expr(node.left, "look")
+            self.expr(node.right, "look")
+        elif isinstance(node, ast.BoolOp):
+            for part in node.values:
+                self.expr(part, "test" if use == "test" else "escape")
+        elif isinstance(node, ast.IfExp):
+            self.expr(node.test, "test")
+            self.expr(node.body, "test" if use == "test" else "escape")
+            self.expr(node.orelse, "test" if use == "test" else "escape")
+        elif isinstance(node, (ast.JoinedStr, ast.FormattedValue, ast.Slice, ast.Starred)):
+            for part in ast.iter_child_nodes(node):
+                if isinstance(part, ast.expr):
+                    self.expr(part, "look")
+        elif isinstance(node, (ast.Tuple, ast.List, ast.Dict)) and use == "return":
+            for part in ast.iter_child_nodes(node):
+                if isinstance(part, ast.expr):
+                    self.expr(part, "return")
+        elif isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
+            for generator in node.generators:
+                self.expr(generator.iter, "iterate")
+                self.target(generator.target)
+                for test in generator.ifs:
+                    self.expr(test, "test")
+            for part in (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,):
+                self.expr(part, "escape")
+        elif isinstance(node, ast.Lambda):
+            for part in [*node.args.defaults, *(d for d in node.args.kw_defaults if d)]:
+                self.expr(part, "escape")
+        elif isinstance(node, ast.NamedExpr):
+            self.bad.add(node.target.id)
+            self.expr(node.value, "escape")
+        else:
+            for part in ast.iter_child_nodes(node):
+                if isinstance(part, ast.expr):
+                    self.expr(part, "escape")
+
+    def call(self, node: ast.Call, use: str) -> None:
+        uses: list[str]
+        func = node.func
+        count = len(node.args)
+        default = "escape"
+        if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
+            if func.attr in _LOOKS or (func.attr in _VIEWS and use == "iterate"):
+                self.expr(func.value, "look")
+                default = "escape"
+            elif func.attr == "join":
+                self.expr(func.value, "look")
+                default = "look"
+            else:
+                self.expr(func.value, "escape")
+        elif isinstance(func, ast.Attribute):
+            self.expr(func.value, "look" if isinstance(func.value, ast.Constant) else "escape")
+            default = "look" if func.attr == "join" else "escape"
+        elif not isinstance(func, ast.Name):
+            self.expr(func, "escape")
+        target = self.callee(func)
+        uses = [default] * count
+        keyword_use = default
+        if isinstance(target, Call) and target.effects.kind is not Kind.PLAIN:
+            uses, keyword_use = ["look"] * count, "look"
+        elif isinstance(func, ast.Name) and self.builtin(func.id):
+            if func.id in _EAGER and not node.keywords:
+                uses = ["look"] * count
+            elif func.id in ("enumerate", "zip", "range", "reversed") and use == "iterate":
+                uses = ["iterate" if func.id != "reversed" else "look"] * count
+        elif isinstance(target, FunctionType) or type(target).__name__ == "Flow":
+            form = self.form(target)
+            if form is not None:
+                taken = parameter_uses(form)
+                uses = ["look" if i < len(taken) and taken[i] else "escape" for i in range(count)]
+        elif target is not None and known.is_pure(target) and getattr(target, "__module__", "") in ("json", "statistics", "math"):
+            uses = ["look"] * count
+        for argument, kind in zip(node.args, uses, strict=True):
+            self.expr(argument, "look" if isinstance(argument, ast.Starred) else kind)
+        for keyword in node.keywords:
+            self.expr(keyword.value, keyword_use)
+
+    def callee(self, func: Any) -> Any:
+        path = dotted(func)
+        if path is None or path.split(".")[0] in self.function.scope.locals:
+            return None
+        try:
+            found = self.function.resolve_dotted(path)
+        except KeyError:
+            return None
+        return found.call if isinstance(found, BoundCall) else found
+
+    def form(self, target: Any) -> Compiled | None:
+        from .functions import compiled, helper
+
+        if isinstance(target, FunctionType):
+            return helper(target)
+        return compiled(target.fn)
+
+    def returns_value(self, node: ast.Call) -> bool:
+        """Whether a call is one of a compiled function, whose result nobody else holds."""
+        target = self.callee(node.func)
+        if isinstance(target, FunctionType) or type(target).__name__ == "Flow":
+            form = self.form(target)
+            return form is not None and not form.lowering
+        return False
+
+
+def parameter_uses(form: Compiled) -> tuple[bool, ...]:
+    """For each parameter, whether the function only looks at it."""
+    if form.lowering:
+        return ()  # recursion: nothing is known yet
+    form.body  # noqa: B018  lowering works out the values
+    return tuple(name in form.values for name in form.params)
+
+
+def dotted(node: Any) -> str | None:
+    """``a.b.c`` of a chain of attributes on a name, or None."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return None
+    return ".".join([node.id, *reversed(parts)])

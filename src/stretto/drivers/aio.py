@@ -1,0 +1,181 @@
+"""The asyncio driver: carries out the engine's instructions on an event loop.
+
+Calls declared with ``async def`` are tasks; sync ones run in threads. Code that nobody knows runs in the
+user's own thread, one piece at a time (see `Run` in `stretto.flows`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from ..engine.machine import NATIVE, START, Engine
+from .ambient import timed_out
+
+if TYPE_CHECKING:
+    from ..engine.nodes import CallNode, Node
+
+__all__ = ["AsyncioDriver", "threads"]
+
+#: Threads for sync calls, over all runs of the process.
+_MOST_THREADS = 256
+_EAGER = sys.version_info >= (3, 12)
+
+_lock = threading.Lock()
+_threads: ThreadPoolExecutor | None = None
+
+
+def threads() -> ThreadPoolExecutor:
+    global _threads
+    with _lock:
+        if _threads is None:
+            _threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="stretto-call")
+        return _threads
+
+
+class AsyncioDriver:
+    """Turns one engine on the running loop.
+
+    `native` is given a node and a function to report its end with, from any thread; `ended` is called once,
+    on the loop, when the run has an outcome and nothing of it is running.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        loop: asyncio.AbstractEventLoop,
+        context: contextvars.Context,
+        native: Callable[[Node, Callable[[Any, BaseException | None], None]], None],
+        ended: Callable[[], None],
+    ) -> None:
+        self.engine = engine
+        self.loop = loop
+        self.context = context
+        self.native = native
+        self.ended = ended
+        self.tasks: dict[Any, asyncio.Task[Any]] = {}
+        self.scheduled = False
+        self.over = False
+
+    def kick(self) -> None:
+        """Have the engine go on, soon."""
+        if not self.scheduled and not self.over:
+            self.scheduled = True
+            self.loop.call_soon(self.turn)
+
+    def turn(self) -> None:
+        self.scheduled = False
+        if self.over:
+            return
+        engine = self.engine
+        try:
+            more = engine.pump()
+            for kind, node in engine.take():
+                if kind is START:
+                    self.begin(node)
+                elif kind is NATIVE:
+                    self.native(node, self._reporter(node))
+                else:
+                    task = self.tasks.get(node)
+                    if task is not None:
+                        task.cancel()
+        except BaseException as error:
+            # a fault of the machine must end the run, never hang it
+            if engine.outcome is None:
+                engine.cancel(error)
+            more = True
+            if not isinstance(error, Exception):
+                self.kick()
+                raise
+        if engine.ended and not engine.out:
+            self.over = True
+            self.ended()
+        elif more or engine.out or engine.ready or engine.settled or engine.stirred:
+            self.kick()
+
+    def begin(self, node: CallNode) -> None:
+        call = node.call
+        if call.is_async:
+            work = self.run(node) if call.timeout is None else self.run_timed(node)
+            context = self.context.copy()
+            if _EAGER:
+                task = asyncio.Task(work, loop=self.loop, context=context, eager_start=True)  # type: ignore[call-arg]
+                if not task.done():
+                    self.tasks[node] = task
+            else:
+                self.tasks[node] = self.loop.create_task(work, context=context)
+        else:
+            self.begin_sync(node)
+
+    async def run(self, node: CallNode) -> None:
+        """The task of an async call."""
+        try:
+            value = await node.call.fn(*node.args, **node.kwargs)
+        except BaseException as error:
+            self.engine.fail(node, error)
+        else:
+            self.engine.complete(node, value)
+        self.tasks.pop(node, None)
+        if not self.scheduled and not self.over:
+            self.scheduled = True
+            self.loop.call_soon(self.turn)
+
+    async def run_timed(self, node: CallNode) -> None:
+        try:
+            try:
+                async with asyncio.timeout(node.call.timeout) as limit:
+                    value = await node.call.fn(*node.args, **node.kwargs)
+            except TimeoutError:
+                if limit.expired():
+                    raise timed_out(node.call) from None
+                raise
+        except BaseException as error:
+            self.engine.fail(node, error)
+        else:
+            self.engine.complete(node, value)
+        self.tasks.pop(node, None)
+        self.kick()
+
+    def begin_sync(self, node: CallNode) -> None:
+        """A sync call, in a thread. A thread cannot be stopped: past its timeout the call has failed, and the
+        run still waits for the thread before it ends."""
+        report = self._reporter(node)
+        call, args, kwargs, current = node.call, node.args, node.kwargs, node.exc_context
+
+        def work() -> None:
+            from ..engine.nodes import natively
+
+            try:
+                value = natively(lambda: call.fn(*args, **kwargs), [], current)
+            except BaseException as error:
+                report(None, error)
+            else:
+                report(value, None)
+
+        context = self.context.copy()
+        threads().submit(context.run, work)
+        if call.timeout is not None:
+            self.loop.call_later(call.timeout, self._too_late, node)
+
+    def _too_late(self, node: CallNode) -> None:
+        if not self.over:
+            self.engine.overdue(node, timed_out(node.call))
+            self.kick()
+
+    def _reporter(self, node: Any) -> Callable[[Any, BaseException | None], None]:
+        def report(value: Any, error: BaseException | None) -> None:
+            self.loop.call_soon_threadsafe(self._ended, node, value, error)
+
+        return report
+
+    def _ended(self, node: Any, value: Any, error: BaseException | None) -> None:
+        if error is not None:
+            self.engine.fail(node, error)
+        else:
+            self.engine.complete(node, value)
+        self.kick()

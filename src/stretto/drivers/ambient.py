@@ -1,0 +1,79 @@
+"""Where calls run that are not part of a flow, and which clock is in force."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..errors import DeclarationError
+
+if TYPE_CHECKING:
+    from ..calls import Call
+
+__all__ = ["CLOCK", "SEQUENTIAL", "Clock", "arrived", "invoke_now", "invoke_on_loop", "timed_out"]
+
+
+class Clock(Protocol):
+    """A clock that stands in for the real one."""
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any: ...
+
+    def drive(self, run: Any) -> None: ...
+
+
+#: The virtual clock in force, if any.
+CLOCK: ContextVar[Clock | None] = ContextVar("stretto_clock", default=None)
+#: Whether flows called here are to run as their reference run does.
+SEQUENTIAL: ContextVar[bool] = ContextVar("stretto_sequential", default=False)
+
+
+def invoke_now(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Run a call to its end, in this thread's time."""
+    if not call.is_async and call.timeout is None:
+        return arrived(call, call.fn(*args, **kwargs))
+    clock = CLOCK.get()
+    if clock is not None:
+        return clock.run(invoke_on_loop(call, args, kwargs))
+    from .background import background
+
+    return background().run(invoke_on_loop(call, args, kwargs))
+
+
+async def invoke_on_loop(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Run a call to its end, on the running loop."""
+    if call.is_async:
+        work = call.fn(*args, **kwargs)
+    elif CLOCK.get() is not None:
+        return arrived(call, call.fn(*args, **kwargs))
+    else:
+        work = asyncio.to_thread(call.fn, *args, **kwargs)
+    if call.timeout is None:
+        return arrived(call, await work)
+    try:
+        async with asyncio.timeout(call.timeout) as limit:
+            value = await work
+    except TimeoutError:
+        if limit.expired():
+            raise timed_out(call) from None
+        raise
+    return arrived(call, value)
+
+
+def timed_out(call: Call[..., Any]) -> TimeoutError:
+    return TimeoutError(f"{call.name} took longer than its timeout of {call.timeout:g} s")
+
+
+def arrived(call: Call[..., Any], value: Any) -> Any:
+    """The value of a call, checked against its declaration."""
+    checker = call.checker
+    if inspect.iscoroutine(value) or not (checker.always or checker.ok(value)):
+        from ..engine.machine import wrong_type
+
+        raise wrong_type(call, value)
+    return value
+
+
+__all__ += ["Callable", "DeclarationError"]

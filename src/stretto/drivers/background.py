@@ -1,0 +1,93 @@
+"""The process's own event loop, on a thread of its own.
+
+Flows called from plain code run here, whatever loop may be running in the caller's thread; async clients
+that belong to a loop can so be shared by every run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any
+
+__all__ = ["Background", "background", "new_loop"]
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """A new event loop: uvloop's, where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+class Background:
+    """An event loop that runs for as long as the process does."""
+
+    def __init__(self) -> None:
+        self.loop = new_loop()
+        self.thread = threading.Thread(target=self._run, name="stretto-loop", daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine here to its end, from another thread; Ctrl-C cancels it."""
+        done: Future[Any] = Future()
+        context = contextvars.copy_context()
+
+        def begin() -> None:
+            task = self.loop.create_task(work, context=context)
+            task.add_done_callback(settle)
+            tasks.append(task)
+
+        def settle(task: asyncio.Task[Any]) -> None:
+            if task.cancelled():
+                done.set_exception(asyncio.CancelledError())
+                return
+            error = task.exception()
+            if error is not None:
+                done.set_exception(error)
+            else:
+                done.set_result(task.result())
+
+        tasks: list[asyncio.Task[Any]] = []
+        self.loop.call_soon_threadsafe(begin)
+        try:
+            return done.result()
+        except KeyboardInterrupt:
+            if not done.done():
+                self.loop.call_soon_threadsafe(lambda: [t.cancel() for t in tasks])
+                try:
+                    done.result()
+                except BaseException:
+                    pass
+            raise
+
+
+_lock = threading.Lock()
+_pool: list[Background] = []
+_owner = 0
+
+
+def background() -> Background:
+    """A background loop that does not run in this very thread."""
+    global _owner
+    with _lock:
+        if _owner != os.getpid():
+            _pool.clear()  # a forked child has none of its parent's threads
+            _owner = os.getpid()
+        me = threading.current_thread()
+        for found in _pool:
+            if found.thread is not me:
+                return found
+        made = Background()
+        _pool.append(made)
+        return made

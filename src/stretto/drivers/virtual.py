@@ -1,0 +1,186 @@
+"""A clock that goes as fast as the program: for tests, simulation and planning."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import random
+import selectors
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from .aio import AsyncioDriver
+from .ambient import CLOCK
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from ..engine.nodes import CallNode
+    from ..flows import Run
+
+__all__ = ["VirtualClock"]
+
+#: How far the seed moves the end of a call, in virtual seconds: enough to change the order of calls that
+#: would end at the same time, and nothing else.
+_JITTER = 1e-6
+
+
+class _Selector(selectors.BaseSelector):
+    """Instead of waiting, moves the clock to the next timer."""
+
+    def __init__(self) -> None:
+        self.real = selectors.DefaultSelector()
+        self.now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        events = self.real.select(0)
+        if not events and timeout is None:
+            raise RuntimeError(
+                "under the virtual clock nothing is left to wait for, and the flow has not ended: a call waits "
+                "for something outside (a thread, a socket), which the virtual clock cannot wait for"
+            )
+        if not events and timeout is not None and timeout > 0:
+            self.now += timeout
+        return events
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self.real.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self.real.unregister(fileobj)
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self.real.modify(fileobj, events, data)
+
+    def get_map(self) -> Any:
+        return self.real.get_map()
+
+    def close(self) -> None:
+        self.real.close()
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self.virtual = _Selector()
+        super().__init__(self.virtual)
+
+    def time(self) -> float:
+        return self.virtual.now
+
+
+class VirtualClock:
+    """A virtual clock: inside its ``with``, sleeping takes no time, and every run is reproducible.
+
+    Flows called in the ``with`` run on it, in this thread; so do calls outside of flows. Sync calls run one
+    at a time. Args: seed: an integer that changes the order in which calls end that would end together; the
+    same seed gives the same schedule.
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        self.seed = seed
+        self._random = None if seed is None else random.Random(seed)
+        self._loop: _Loop | None = None
+        self._token: contextvars.Token[Any] | None = None
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds since the clock was entered."""
+        return self.loop.time()
+
+    @property
+    def loop(self) -> _Loop:
+        if self._loop is None:
+            raise RuntimeError("the virtual clock is not running: use it as `with VirtualClock() as clock:`")
+        return self._loop
+
+    def __enter__(self) -> VirtualClock:
+        self._loop = _Loop()
+        self._token = CLOCK.set(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._token is not None and self._loop is not None
+        CLOCK.reset(self._token)
+        self._loop.close()
+        self._loop = None
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine to its end on this clock."""
+        return self.loop.run_until_complete(work)
+
+    def drive(self, run: Run[Any]) -> None:
+        """Turn a run's engine to its end."""
+        work: deque[Callable[[], None]] = deque()
+        loop = self.loop
+        finished: list[bool] = []
+
+        def native(node: Any, report: Callable[[Any, BaseException | None], None]) -> None:
+            def carry_out() -> None:
+                try:
+                    value = node.run()
+                except BaseException as error:
+                    report(None, error)
+                else:
+                    report(value, None)
+
+            work.append(carry_out)
+            loop.stop()
+
+        def ended() -> None:
+            finished.append(True)
+            loop.stop()
+
+        driver = _Driver(run.engine, loop, contextvars.copy_context(), native, ended)
+        driver.clock = self
+        driver.sync = work
+        run.driver = driver
+        driver.kick()
+        while not finished:
+            if not work:
+                loop.run_forever()
+            while work:
+                if self._random is not None and len(work) > 1:
+                    work.rotate(self._random.randrange(len(work)))
+                work.popleft()()
+
+    async def jitter(self) -> None:
+        if self._random is not None:
+            await asyncio.sleep(self._random.random() * _JITTER)
+
+
+class _Driver(AsyncioDriver):
+    clock: VirtualClock
+    sync: deque[Callable[[], None]]
+
+    async def run(self, node: CallNode) -> None:
+        if self.clock.seed is not None:
+            try:
+                await self.clock.jitter()
+            except asyncio.CancelledError as error:
+                self.engine.fail(node, error)
+                self.tasks.pop(node, None)
+                self.kick()
+                return
+        await super().run(node)
+
+    def begin_sync(self, node: CallNode) -> None:
+        report = self._reporter(node)
+
+        def work() -> None:
+            from ..engine.nodes import natively
+
+            if node.state != 3:  # squashed before its turn came
+                report(None, asyncio.CancelledError())
+                return
+            try:
+                value = natively(lambda: node.call.fn(*node.args, **node.kwargs), [], node.exc_context)
+            except BaseException as error:
+                report(None, error)
+            else:
+                report(value, None)
+
+        self.sync.append(work)
+        self.loop.stop()

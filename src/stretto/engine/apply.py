@@ -1,0 +1,231 @@
+"""Issuing calls: declared ones, compiled functions, and code that nobody knows."""
+
+from __future__ import annotations
+
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from ..calls import BoundCall, Call
+from ..compiler import ir, known
+from ..compiler.fragments import UNKNOWN
+from ..compiler.functions import compiled, helper
+from ..compiler.guard import NeedsOrder, call_guarded
+from ..effects import Kind
+from ..errors import StrettoError
+from .containers import Versioned
+from .issue import OLDEST, ROOM, Failure, operand, push_function, trace_of
+from .nodes import CallNode, FunctionNode, natively
+from .slots import PENDING, Slot
+from .strands import Block, Strand
+from .tokens import EVERYTHING, HEAP, Token
+
+if TYPE_CHECKING:
+    from .machine import Engine
+
+__all__ = ["function_node", "step_apply"]
+
+_ITERABLES = (list, tuple, dict, set, frozenset, str, bytes, range)
+
+
+def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) -> Any:
+    """Call something."""
+    frame = block.frame
+    callee = operand(frame, instr.callee)
+    if isinstance(callee, Slot):
+        return callee
+    args: list[Any]
+    kwargs: dict[str, Any] = {}
+    if instr.simple:
+        args = [operand(frame, a) for _, a in instr.args]
+    else:
+        args = []
+        for star, source in instr.args:
+            v = operand(frame, source)
+            if not star:
+                args.append(v)
+                continue
+            wait = _spread(engine, strand, v)
+            if wait is not None:
+                return wait
+            args.extend(_members(v))
+        for name, source in instr.kwargs:
+            v = operand(frame, source)
+            if name is not None:
+                kwargs[name] = v
+                continue
+            wait = _spread(engine, strand, v)
+            if wait is not None:
+                return wait
+            _merge(kwargs, v, callee)
+    kind = type(callee)
+    if kind is BoundCall:
+        args.insert(0, callee.instance)
+        callee = callee.call
+        kind = Call
+    if kind is Call:
+        node = call_node(engine, strand, block, instr, callee, args, kwargs)
+        if instr.target is not None:
+            frame.env[instr.target] = node
+        return None
+    form = None
+    fn: Any = callee
+    if kind is FunctionType:
+        form = helper(callee)
+    else:
+        from ..flows import Flow
+
+        if kind is Flow:
+            fn = callee.fn
+            form = compiled(fn)
+            try:
+                callee.check(args, kwargs)
+            except StrettoError as error:
+                raise Failure(error) from None
+            if callee.timeout is not None:
+                form = None
+    if form is not None:
+        if engine.inflight >= engine.limit and engine.order.end.following is not strand:
+            return ROOM
+        push_function(engine, strand, block, form, fn, args, kwargs, instr, (block.place, instr.label))
+        return None
+    result = function_node(engine, strand, block, instr, callee, args, kwargs)
+    if instr.target is not None:
+        frame.env[instr.target] = result
+    return None
+
+
+def _spread(engine: Engine, strand: Strand, value: Any) -> Any:
+    """What has to come before ``*value`` can be taken apart."""
+    if isinstance(value, Slot):
+        return value
+    if isinstance(value, Versioned):
+        return None
+    if strand.tokens:
+        before = strand.tokens.before_read(HEAP)
+        if before:
+            return before
+    if type(value) not in _ITERABLES and engine.order.end.following is not strand:
+        return OLDEST
+    return None
+
+
+def _members(value: Any) -> list[Any]:
+    if isinstance(value, Versioned):
+        return list(value.elements())
+    try:
+        return list(value)
+    except TypeError:
+        raise Failure(TypeError(f"Value after * must be an iterable, not {type(value).__name__}")) from None
+    except BaseException as error:
+        raise Failure(error) from None
+
+
+def _merge(kwargs: dict[str, Any], value: Any, callee: Any) -> None:
+    if isinstance(value, Versioned):
+        value = value.root()
+    name = getattr(callee, "__qualname__", None) or str(callee)
+    if not hasattr(value, "keys"):
+        raise Failure(TypeError(f"{name}() argument after ** must be a mapping, not {type(value).__name__}"))
+    for key in value:
+        if key in kwargs:
+            raise Failure(TypeError(f"{name}() got multiple values for keyword argument '{key}'"))
+        if not isinstance(key, str):
+            raise Failure(TypeError("keywords must be strings"))
+        kwargs[key] = value[key]
+
+
+def call_node(
+    engine: Engine, strand: Strand, block: Block, instr: ir.Apply, call: Call[..., Any], args: list[Any], kwargs: Any
+) -> CallNode:
+    """Issue a declared call."""
+    frame = block.frame
+    node = CallNode(strand, trace_of(block, instr), frame.depth, block.place, instr.label, call, args, kwargs)
+    engine.place(node, strand)
+    node.type = call.checker.type
+    effects = call.effects
+    kind = effects.kind
+    tokens = strand.tokens
+    if kind is not Kind.UNORDERED and kind is not Kind.PURE:
+        if effects.reads and tokens:
+            for path in _paths(call, effects.reads, args, kwargs):
+                node.await_tokens(tokens.before_read(path))
+        if kind is Kind.PLAIN:
+            node.token = Token(1)
+            tokens.write(EVERYTHING, node.token, certain=True)
+        elif effects.writes or effects.commutes:
+            node.token = Token(1)
+            for path in _paths(call, (*effects.writes, *effects.commutes), args, kwargs):
+                tokens.write(path, node.token, certain=kind is Kind.WRITES)
+    if node.missing:
+        waiting = node.missing
+        node.gather_all()
+        assert node.missing >= waiting
+    elif node.gather_all():
+        node.proceed(engine)
+    return node
+
+
+def _paths(call: Call[..., Any], resources: Any, args: list[Any], kwargs: dict[str, Any]) -> list[str]:
+    """The resources by name; what is known of the name where an argument has not come."""
+    fields = call.effects.fields
+    if not fields:
+        return [r.template for r in resources]
+    arguments: Any = None
+    if not any(isinstance(v, (Slot, Versioned)) for v in (*args, *kwargs.values())):
+        try:
+            arguments = call.resources(tuple(args), kwargs)
+        except TypeError:
+            arguments = None  # the call itself will say so, in its turn
+    found: list[str] = []
+    for resource in resources:
+        if not resource.fields:
+            found.append(resource.template)
+        elif arguments is None:
+            found.append(resource.root)
+        else:
+            try:
+                found.append(resource.fill(arguments))
+            except Exception as error:
+                raise Failure(error) from None
+    return found
+
+
+def function_node(
+    engine: Engine, strand: Strand, block: Block, instr: Any, fn: Any, args: list[Any], kwargs: dict[str, Any]
+) -> Any:
+    """Call a function that is neither declared nor compiled: now, if it is known or turns out to need no
+    order; else in its turn."""
+    frame = block.frame
+    site = getattr(instr, "label", "")
+    ready = not any(isinstance(v, (Slot, Versioned)) for v in (*args, *kwargs.values()))
+    tokens = strand.tokens
+    resource = known.recorded_resource(fn)
+    before = tokens.before_read(HEAP if resource is None else resource) if tokens else []
+    guard = resource != "random"
+    if ready and not before and guard:
+        try:
+            if resource is not None:
+                return fn(*args, **kwargs)
+            return natively(lambda: call_guarded(fn, args, kwargs), [], strand.exc)
+        except NeedsOrder:
+            guard = False
+        except BaseException as error:
+            raise Failure(error) from None
+    node = FunctionNode(
+        strand, trace_of(block, instr), frame.depth, block.place, site, fn, args, kwargs, guard
+    )
+    engine.place(node, strand)
+    if before:
+        node.await_tokens(before)
+    if resource is None or resource == "random":
+        node.token = Token(1)
+        tokens.write(EVERYTHING, node.token, certain=ready and not guard)
+    complete = node.gather(args)
+    if kwargs:
+        complete = node.gather(list(kwargs.values())) and complete
+    if complete and node.missing == 0:
+        engine.ready.append(node)
+    return node
+
+
+__all__ += ["UNKNOWN", "PENDING"]

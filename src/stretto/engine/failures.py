@@ -1,0 +1,135 @@
+"""Failures: the first in program order is the failure, and it becomes real when it is the oldest.
+
+When something fails, everything younger up to the handler that it would reach is pointless and is squashed at
+once. The handler itself is issued when the failure has become the oldest entry, with the names of its
+function as they were when the failing operation was issued (precise interrupts: Smith and Pleszkun, 1985).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .nodes import DEAD, RUNNING, FailedNode, FragmentNode, Node
+from .places import rooted
+from .strands import FINAL, HANDLER, TRY, Block, Strand
+from .tokens import Tokens
+
+if TYPE_CHECKING:
+    from .machine import Engine
+
+__all__ = ["handle", "in_context", "squash", "squash_younger"]
+
+
+def in_context(error: BaseException, current: BaseException | None) -> BaseException:
+    """The error as it is when raised while `current` is being handled."""
+    if current is None or error is current or _reaches(error, current):
+        return error
+    trace, other = error.__traceback__, current.__traceback__
+    try:
+        try:
+            raise current
+        except BaseException:
+            raise error  # noqa: B904  the interpreter sets the context
+    except BaseException:
+        pass
+    error.__traceback__ = trace
+    current.__traceback__ = other
+    return error
+
+
+def _reaches(error: BaseException, current: BaseException) -> bool:
+    """Whether `current` is in the context of `error` already."""
+    seen: set[int] = set()
+    context = error.__context__
+    while context is not None and id(context) not in seen:
+        if context is current:
+            return True
+        seen.add(id(context))
+        context = context.__context__
+    return False
+
+
+def squash_younger(engine: Engine, node: Node) -> None:
+    """Forget everything younger than a failure, up to the strand that will handle it."""
+    ctx = node.ctx
+    keeper: Any = engine.order.end if ctx is None else ctx.strand
+    squash(engine, node.following, keeper)
+    if ctx is not None:
+        ctx.strand.stopped = True
+
+
+def squash(engine: Engine, first: Any, end: Any) -> None:
+    """Forget every entry from `first` to before `end`."""
+    entry = first
+    while entry is not end:
+        following = entry.following
+        if isinstance(entry, Strand):
+            entry.alive = False
+            ctx = entry.boundary
+        else:
+            if entry.state == RUNNING:
+                engine.out.append(("cancel", entry))
+            entry.state = DEAD
+            ctx = entry.ctx
+            if engine.observer is not None:
+                engine.observer("squash", entry)
+        engine.remove(entry)
+        if ctx is not None:
+            ctx.pending -= 1
+        entry = following
+
+
+def handle(engine: Engine, node: Node) -> None:
+    """The oldest entry has failed: give the failure to its handler, or end the run with it."""
+    from .machine import Outcome
+
+    error = node.exc
+    assert error is not None
+    ctx = node.ctx
+    rooted(error, node, -1 if ctx is None else ctx.depth)
+    if ctx is None:
+        squash(engine, engine.order.head, engine.order.end)
+        engine.outcome = Outcome(error=error)
+        return
+    strand = ctx.strand
+    squash(engine, node, strand)
+    strand.stopped = False
+    strand.exit = None
+    strand.missing = 0
+    strand.waiting = ""
+    index = next(i for i, block in enumerate(strand.stack) if block.ctx is ctx and block.kind == TRY)
+    block = strand.stack[index]
+    del strand.stack[index:]
+    strand.handling = block.saved
+    strand.tokens = Tokens()
+    frame = block.frame
+    assert node.snap is not None
+    frame.env = node.snap
+    region = block.region
+    if hasattr(region, "handlers"):
+        after = Block(HANDLER, region.handlers, frame, region, block.place)
+    else:
+        code = region.final if region.leave is None else region.leave
+        after = Block(FINAL, code, frame, region, block.place)
+        after.pending = ("raise", error)
+        if region.leave is not None:
+            frame.env["__failure"] = error
+    after.saved = strand.handling
+    after.item = error
+    strand.exc = error
+    strand.stack.append(after)
+    engine.resume(strand)
+
+
+def raise_at(
+    engine: Engine, strand: Strand, frame: Any, lineno: int, place: Any, error: BaseException, *, own_line: bool
+) -> None:
+    """A failure while issuing: it takes its place in program order, and the strand stops."""
+    node = FailedNode(strand, (frame.form, lineno, frame.trace), frame.depth, place, "raise", own_line)
+    engine.place(node, strand)
+    if strand.ctx is None or strand.ctx.strand is not strand:
+        strand.stopped = True
+    engine.failed(node, error)
+
+
+__all__ += ["FragmentNode", "raise_at"]

@@ -1,0 +1,375 @@
+"""The engine: events in, instructions out.
+
+It has no I/O, no clock and no thread. A driver calls `pump`, carries out the instructions that `take` gives
+(start a call, run a piece of the user's code, cancel a call), and reports with `complete` and `fail`. The same
+events in the same order give the same instructions.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..effects import Kind
+from ..errors import Cancelled, DeclarationError, InternalError, ReturnTypeError
+from . import failures
+from .issue import issue, push_function
+from .nodes import DEAD, DONE, FAILED, ORDERED, QUEUED, RUNNING, WAITING, BuildNode, CallNode, FragmentNode, Node
+from .order import Entry, Order
+from .slots import UNBOUND, Slot
+from .strands import Strand
+
+if TYPE_CHECKING:
+    from ..calls import Call
+    from ..compiler.functions import Compiled
+
+__all__ = ["CANCEL", "NATIVE", "START", "Engine", "Instruction", "Outcome"]
+
+#: Start a declared call; run other code in the user's own thread; cancel a call and await its end.
+START, NATIVE, CANCEL = "start", "native", "cancel"
+
+Instruction = tuple[str, Any]
+
+#: How many operations may be in flight where the user does not say.
+DEFAULT_LIMIT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+
+class Engine:
+    """One run of a flow."""
+
+    def __init__(self, *, limit: int | None = None) -> None:
+        self.order = Order()
+        self.limit = limit or DEFAULT_LIMIT
+        self.inflight = 0
+        #: Instructions for the driver.
+        self.out: list[Instruction] = []
+        self.ready: deque[Node] = deque()
+        self.settled: deque[Any] = deque()
+        self.runnable: deque[Strand] = deque()
+        self.paused: deque[Strand] = deque()
+        self.frontier: Any = self.order.end
+        self.commuting = 0
+        self.stirred = False
+        #: Calls that the driver is running, finished ones that were cancelled included.
+        self.running = 0
+        self.most_running = 0
+        self.done_count = 0
+        self.active: dict[Any, int] = {}
+        self.queues: dict[Any, deque[CallNode]] = {}
+        self.result: Any = None
+        self.outcome: Outcome | None = None
+        self.observer: Callable[[str, Any], None] | None = None
+
+    # -- from outside ---------------------------------------------------------------------------------
+
+    def begin(self, form: Compiled, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Issue a flow. TypeError if the arguments do not fit its signature."""
+        root = Strand()
+        self.order.insert(root, self.order.end)
+        self.frontier = root
+        self.inflight += 1
+        push_function(self, root, None, form, fn, list(args), kwargs, None, None)
+        self.resume(root)
+
+    def pump(self, budget: int = 2000) -> bool:
+        """Work until nothing can go on, or the budget of steps is used up (True: there is more to do)."""
+        ready, settled, runnable = self.ready, self.settled, self.runnable
+        while True:
+            if settled:
+                settled.popleft().wake(self)
+            elif ready:
+                node = ready.popleft()
+                if node.state == WAITING and node.missing == 0:
+                    node.proceed(self)
+            elif self.stirred:
+                self.stirred = False
+                self._advance()
+            elif runnable:
+                if budget <= 0:
+                    return True
+                strand = runnable.popleft()
+                strand.queued = False
+                if strand.alive and not strand.stopped:
+                    budget = issue(self, strand, budget)
+            else:
+                if self.running == 0 and self.outcome is None and not self.out:
+                    raise InternalError(f"nothing can go on, and the run has not ended: {self.describe()}")
+                return False
+
+    def take(self) -> list[Instruction]:
+        """The instructions since the last time."""
+        out, self.out = self.out, []
+        return out
+
+    def complete(self, node: Node, value: Any) -> None:
+        """A call or a piece of code has returned."""
+        self._stopped(node)
+        if node.state != RUNNING:
+            return  # squashed or overdue meanwhile
+        if type(node) is CallNode:
+            checker = node.call.checker
+            if not checker.always and not checker.ok(value):
+                self.failed(node, wrong_type(node.call, value))
+                return
+        self.finish(node, value)
+
+    def fail(self, node: Node, error: BaseException) -> None:
+        """A call or a piece of code has raised, or its cancellation has ended."""
+        self._stopped(node)
+        if node.state == RUNNING:
+            self.failed(node, error)
+
+    def overdue(self, node: Node, error: BaseException) -> None:
+        """A call has run past its timeout; it has failed, and is still running."""
+        if node.state == RUNNING:
+            self.failed(node, error)
+
+    def cancel(self, error: BaseException | None = None) -> None:
+        """End the run: everything is squashed; the outcome is there once all that runs has ended."""
+        if self.outcome is None:
+            failures.squash(self, self.order.head, self.order.end)
+            self.outcome = Outcome(error=error or Cancelled("the run was cancelled"))
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is an outcome and nothing is running any more."""
+        return self.outcome is not None and self.running == 0
+
+    # -- what nodes and strands use ----------------------------------------------------------------------
+
+    def resume(self, strand: Strand) -> None:
+        if strand.alive and not strand.queued and not strand.stopped and strand.missing == 0:
+            strand.queued = True
+            self.runnable.append(strand)
+
+    def place(self, node: Any, strand: Strand) -> None:
+        """Put something into program order, at the point of issue."""
+        self.order.insert(node, strand)
+        if self.frontier is strand:
+            self.frontier = node
+        self.inflight += 1
+
+    def resolve(self, slot: Slot, value: Any) -> None:
+        slot.value = value
+        waiters = slot.waiters
+        if waiters is not None:
+            slot.waiters = None
+            self.settled.extend(waiters)
+
+    def remove(self, entry: Any) -> None:
+        """Take something out of program order."""
+        if self.frontier is entry:
+            self.frontier = entry.following
+            self.stirred = True
+        elif self.order.end.following is entry:
+            self.stirred = True
+        self.order.remove(entry)
+        self.inflight -= 1
+        if self.paused and self.inflight < self.limit:
+            strand = self.paused.popleft()
+            strand.waiting = ""
+            self.resume(strand)
+
+    def start(self, node: Any) -> None:
+        """Have the driver run a node."""
+        if type(node) is CallNode:
+            limit = node.call.limit
+            if limit is not None:
+                active = self.active.get(node.call, 0)
+                if active >= limit:
+                    node.state = QUEUED
+                    self.queues.setdefault(node.call, deque()).append(node)
+                    return
+                self.active[node.call] = active + 1
+            self.out.append((START, node))
+        else:
+            self.out.append((NATIVE, node))
+        node.state = RUNNING
+        self.running += 1
+        if self.running > self.most_running:
+            self.most_running = self.running
+        if self.observer is not None:
+            self.observer("start", node)
+
+    def in_order(self, node: Node) -> None:
+        """A node is ready and waits for its turn."""
+        if self.order.end.following is node:
+            node.oldest(self)
+        elif type(node) is CallNode and node.call.effects.kind is Kind.COMMUTES:
+            self.commuting += 1
+            self.stirred = True
+
+    def finish(self, node: Node, value: Any) -> None:
+        """A node has ended well."""
+        node.state = DONE
+        self.done_count += 1
+        self.remove(node)
+        if type(node) is FragmentNode and node.outputs:
+            results = node.fragment.results(value)
+            for name, slot in node.outputs:
+                found = results[name]
+                self.resolve(slot, UNBOUND if found is MISSING else found)
+            node.values = []
+        else:
+            self.resolve(node, value)
+            if type(node) is CallNode:
+                node.args, node.kwargs = [], {}
+        token = node.token
+        if token is not None:
+            node.token = None
+            token.wake(self)
+        ctx = node.ctx
+        if ctx is not None:
+            node.ctx = None
+            ctx.leave(self)
+        node.snap = node.trace = node.exc_context = node.place = None
+        if self.observer is not None:
+            self.observer("finish", node)
+
+    def failed(self, node: Node, error: BaseException) -> None:
+        """A node has failed; the failure becomes real once everything older has ended."""
+        node.state = FAILED
+        node.exc = failures.in_context(error, node.exc_context)
+        failures.squash_younger(self, node)
+        self.stirred = True
+        if self.observer is not None:
+            self.observer("fail", node)
+
+    def ended_root(self, strand: Strand, value: Any) -> None:
+        """The flow has been issued to its end."""
+        if isinstance(value, Slot) or not _plain(value):
+            node = BuildNode(strand, None, 0, None, lambda v: v[0], [value])
+            self.place(node, strand)
+            self.ready.append(node)
+            value = node
+        self.result = value
+        strand.alive = False
+        self.remove(strand)
+        self.stirred = True
+
+    # -- inside ---------------------------------------------------------------------------------------
+
+    def _stopped(self, node: Node) -> None:
+        self.running -= 1
+        if type(node) is CallNode and node.call.limit is not None:
+            call = node.call
+            self.active[call] -= 1
+            queue = self.queues.get(call)
+            while queue:
+                following = queue.popleft()
+                if following.state == QUEUED:
+                    self.start(following)
+                    break
+
+    def _advance(self) -> None:
+        """Look at the oldest entry: what it may have been waiting for is there."""
+        end = self.order.end
+        while self.outcome is None:
+            head: Any = end.following
+            if head is end:
+                value = self.result
+                self.outcome = Outcome(value.value if isinstance(value, Slot) else value)
+                return
+            if isinstance(head, Strand):
+                if head.waiting:
+                    head.waiting = ""
+                    self.resume(head)
+                break
+            if head.state == FAILED:
+                failures.handle(self, head)
+            elif head.state == ORDERED:
+                if type(head) is CallNode and head.call.effects.kind is Kind.COMMUTES:
+                    self.commuting -= 1
+                head.oldest(self)
+                if end.following is head:
+                    break
+            else:
+                break
+        if self.commuting:
+            self._let_commute()
+
+    def _let_commute(self) -> None:
+        entry: Any = self.frontier
+        while entry is not self.order.end and not isinstance(entry, Strand):
+            if entry.state == ORDERED and type(entry) is CallNode and entry.call.effects.kind is Kind.COMMUTES:
+                self.commuting -= 1
+                self.start(entry)
+            if not (entry.steady and entry.state == RUNNING):
+                break
+            entry = entry.following
+        self.frontier = entry
+
+    # -- for tests and messages -------------------------------------------------------------------------
+
+    def describe(self) -> str:
+        entries: list[str] = []
+        entry: Any = self.order.head
+        while entry is not self.order.end and len(entries) < 20:
+            if isinstance(entry, Strand):
+                entries.append(f"strand(missing={entry.missing}, waiting={entry.waiting!r}, stopped={entry.stopped})")
+            else:
+                entries.append(f"{entry!r}(missing={entry.missing})")
+            entry = entry.following
+        return "; ".join(entries) or "nothing in order"
+
+    def validate(self) -> None:
+        """Check the invariants that hold between steps; `InternalError` names the one that does not."""
+        count = 0
+        under: dict[Any, int] = {}
+        entry: Any = self.order.head
+        previous: Entry = self.order.end
+        while entry is not self.order.end:
+            count += 1
+            if entry.preceding is not previous:
+                raise InternalError("program order is not doubly linked")
+            ctx = entry.boundary if isinstance(entry, Strand) else entry.ctx
+            if ctx is not None:
+                under[ctx] = under.get(ctx, 0) + 1
+            if isinstance(entry, Strand):
+                if not entry.alive:
+                    raise InternalError("a strand that has ended is in program order")
+            elif entry.state in (DONE, DEAD):
+                raise InternalError(f"{entry!r} is in program order")
+            previous, entry = entry, entry.following
+        if count != self.inflight:
+            raise InternalError(f"{count} entries in program order, {self.inflight} counted")
+        for ctx, number in under.items():
+            if ctx.pending != number:
+                raise InternalError(f"a try counts {ctx.pending} operations, and has {number}")
+
+
+def _plain(value: Any) -> bool:
+    from .containers import Versioned
+
+    return not isinstance(value, Versioned)
+
+
+def wrong_type(call: Call[..., Any], value: Any) -> BaseException:
+    """The exception for a value that breaks the declared return type."""
+    from inspect import iscoroutine
+
+    from ..calls import where
+
+    if iscoroutine(value):
+        value.close()
+        return DeclarationError(
+            f"{where(call.fn)}: {call.name} is a sync function, and returned a coroutine. "
+            "Declare it as async def, or wrap it in one that awaits it"
+        )
+    return ReturnTypeError(
+        f"{where(call.fn)}: {call.name} is declared to return {call.checker.text}, and returned "
+        f"{type(value).__name__}: {value!r:.80}. Correct the annotation or the value"
+    )
+
+
+from ..compiler.fragments import MISSING  # noqa: E402

@@ -1,0 +1,438 @@
+"""Nodes: operations that have been issued and have not finished.
+
+A node is the slot of its own result. It waits for its operands, perhaps for tokens and for its turn, runs
+(itself, or in the driver), and leaves the program order when it has ended well. One that has failed stays,
+until everything older has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..compiler import known
+from ..compiler.fragments import MISSING, Fragment
+from ..compiler.guard import NeedsOrder, call_guarded
+from ..compiler.types import T, of_value
+from ..effects import Kind
+from .containers import Versioned
+from .order import Entry
+from .slots import PENDING, UNBOUND, Output, Slot
+from .tokens import EVERYTHING, HEAP, Token, heap_path
+
+if TYPE_CHECKING:
+    from ..calls import Call
+    from .machine import Engine
+    from .strands import Strand, Trace, Try
+
+__all__ = ["BuildNode", "CallNode", "FailedNode", "FragmentNode", "FunctionNode", "Node", "UpdateNode", "unbound"]
+
+WAITING, ORDERED, QUEUED, RUNNING, DONE, FAILED, DEAD = range(7)
+STATES = ("waiting", "ordered", "queued", "running", "done", "failed", "dead")
+
+
+def unbound(name: str) -> UnboundLocalError:
+    return UnboundLocalError(f"cannot access local variable '{name}' where it is not associated with a value")
+
+
+class Node(Slot):
+    """An operation in flight."""
+
+    __slots__ = (
+        "ctx", "depth", "exc", "exc_context", "following", "missing", "place", "preceding", "site", "snap",
+        "state", "token", "trace", "waited",
+    )  # fmt: skip
+
+    #: Whether it stands in the way of a call that commutes: it may fail, or must be seen in order.
+    steady = False
+
+    def __init__(self, strand: Strand, trace: Trace | None, depth: int, place: Any, site: str) -> None:
+        super().__init__()
+        self.following: Entry | None = None
+        self.preceding: Entry | None = None
+        self.state = WAITING
+        self.missing = 0
+        self.trace = trace
+        self.depth = depth
+        self.place = place
+        self.site = site
+        self.exc: BaseException | None = None
+        #: The exception that was being handled where it was issued.
+        self.exc_context = strand.exc
+        self.token: Token | None = None
+        ctx = self.ctx = strand.ctx
+        self.snap: dict[str, Any] | None = None
+        if ctx is not None:
+            ctx.pending += 1
+            self.snap = strand.snapshot()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.site} {STATES[self.state]}>"
+
+    @property
+    def label(self) -> str:
+        return self.site
+
+    def wake(self, engine: Engine) -> None:
+        """Something that it waits for has come."""
+        self.missing -= 1
+        if self.missing == 0 and self.state == WAITING:
+            engine.ready.append(self)
+
+    def await_tokens(self, tokens: list[Token]) -> None:
+        for token in tokens:
+            token.waiters.append(self)
+        self.missing += len(tokens)
+
+    def gather(self, values: list[Any]) -> bool:
+        """Put results in the place of slots; wait for those that have not come. True when all are there."""
+        complete = True
+        for i, v in enumerate(values):
+            if isinstance(v, Slot):
+                if v.value is PENDING:
+                    v.wait(self)
+                    self.missing += 1
+                    complete = False
+                    continue
+                v = values[i] = v.value
+            if isinstance(v, Versioned):
+                for slot in v.pending():
+                    slot.wait(self)
+                    self.missing += 1
+                    complete = False
+        return complete
+
+    def proceed(self, engine: Engine) -> None:
+        """Everything waited for has come."""
+        raise NotImplementedError
+
+    def oldest(self, engine: Engine) -> None:
+        """It is the oldest unfinished operation, and was waiting to be."""
+        raise NotImplementedError
+
+
+class FailedNode(Node):
+    """A failure that happened while issuing; it holds the place where it happened."""
+
+    __slots__ = ("own_line",)
+
+    def __init__(self, strand: Strand, trace: Trace | None, depth: int, place: Any, site: str, own_line: bool) -> None:
+        super().__init__(strand, trace, depth, place, site)
+        #: Whether the line in `trace` has to be added to the traceback (else it is there already).
+        self.own_line = own_line
+
+
+class CallNode(Node):
+    """A call of the outside world."""
+
+    __slots__ = ("args", "call", "kwargs")
+
+    def __init__(
+        self, strand: Strand, trace: Trace, depth: int, place: Any, site: str,
+        call: Call[..., Any], args: list[Any], kwargs: dict[str, Any],
+    ) -> None:  # fmt: skip
+        super().__init__(strand, trace, depth, place, site)
+        self.call = call
+        self.args = args
+        self.kwargs = kwargs
+
+    @property
+    def steady(self) -> bool:  # type: ignore[override]
+        effects = self.call.effects
+        return not self.call.fails and (effects.free or effects.kind is Kind.COMMUTES)
+
+    def gather_all(self) -> bool:
+        complete = self.gather(self.args)
+        if self.kwargs:
+            values = list(self.kwargs.values())
+            complete = self.gather(values) and complete
+            self.kwargs = dict(zip(self.kwargs, values, strict=True))
+        return complete
+
+    def proceed(self, engine: Engine) -> None:
+        if not self.gather_all():
+            return
+        copies: dict[int, Any] = {}
+        self.args = [_by_value(v, copies) for v in self.args]
+        for v in self.args:
+            if v is UNBOUND:
+                engine.failed(self, unbound(self.site))
+                return
+        if self.kwargs:
+            self.kwargs = {k: _by_value(v, copies) for k, v in self.kwargs.items()}
+        kind = self.call.effects.kind
+        if kind is Kind.READS or kind is Kind.UNORDERED or kind is Kind.PURE:
+            engine.start(self)
+        else:
+            self.state = ORDERED
+            engine.in_order(self)
+
+    def oldest(self, engine: Engine) -> None:
+        engine.start(self)
+
+
+def _by_value(value: Any, copies: dict[int, Any]) -> Any:
+    if isinstance(value, Versioned):
+        made = copies.get(id(value))
+        if made is None:
+            made = copies[id(value)] = value.copy()
+        return made
+    return value
+
+
+class BuildNode(Node):
+    """Makes something of its operands: a copy of a container, a tuple of arguments."""
+
+    __slots__ = ("build", "names", "values")
+
+    def __init__(self, strand: Strand, trace: Any, depth: int, place: Any, build: Callable[[list[Any]], Any],
+                 values: list[Any], names: tuple[str, ...] = ()) -> None:  # fmt: skip
+        super().__init__(strand, trace, depth, place, "")
+        self.build = build
+        self.values = values
+        self.names = names
+
+    def proceed(self, engine: Engine) -> None:
+        if not self.gather(self.values):
+            return
+        for index, v in enumerate(self.values):
+            if v is UNBOUND:
+                engine.failed(self, unbound(self.names[index] if index < len(self.names) else "?"))
+                return
+        copies: dict[int, Any] = {}
+        engine.finish(self, self.build([_by_value(v, copies) for v in self.values]))
+
+
+class PassNode(Node):
+    """Passes one operand on as it is, if it is bound."""
+
+    __slots__ = ("name", "source")
+
+    def __init__(self, strand: Strand, trace: Any, depth: int, place: Any, source: Slot, name: str) -> None:
+        super().__init__(strand, trace, depth, place, "")
+        self.source = source
+        self.name = name
+        self.open = True
+
+    def proceed(self, engine: Engine) -> None:
+        if self.source.value is UNBOUND:
+            engine.failed(self, unbound(self.name))
+        else:
+            engine.finish(self, self.source.value)
+
+
+class FragmentNode(Node):
+    """A fragment that waits for its operands or for its turn."""
+
+    __slots__ = ("cells", "fragment", "outputs", "values")
+
+    def __init__(
+        self, strand: Strand, trace: Trace | None, depth: int, place: Any, fragment: Fragment, values: list[Any],
+        cells: Mapping[str, Any],
+    ) -> None:  # fmt: skip
+        super().__init__(strand, trace, depth, place, fragment.text)
+        self.fragment = fragment
+        self.values = values
+        self.cells = cells
+        self.outputs: list[tuple[str, Slot]] = []
+
+    def proceed(self, engine: Engine) -> None:
+        if not self.gather(self.values):
+            return
+        values = self.values
+        fragment = self.fragment
+        for v in values:
+            if v is UNBOUND and not fragment.soft:
+                fragment = self.fragment = fragment.softened()
+        self.values = values = [_operand(v, fragment) for v in values]
+        try:
+            result = attempt(fragment, values, self.cells, self.exc_context)
+        except NeedsOrder:
+            self.state = ORDERED
+            engine.in_order(self)
+        except BaseException as error:
+            engine.failed(self, error)
+        else:
+            engine.finish(self, result)
+
+    def oldest(self, engine: Engine) -> None:
+        types = tuple(of_value(v) for v in self.values)
+        if self.fragment.plain_change(types):
+            try:
+                result = natively(self.fragment.native(self.cells), self.values, self.exc_context)
+            except BaseException as error:
+                engine.failed(self, error)
+            else:
+                engine.finish(self, result)
+        else:
+            engine.start(self)
+
+    def run(self) -> Any:
+        """What the driver runs in the user's own thread."""
+        return natively(self.fragment.native(self.cells), self.values, self.exc_context)
+
+
+def _operand(value: Any, fragment: Fragment) -> Any:
+    if isinstance(value, Versioned):
+        return value.copy() if fragment.keeps else value.borrow()
+    return MISSING if value is UNBOUND else value
+
+
+def attempt(
+    fragment: Fragment, values: list[Any], cells: Mapping[str, Any], context: BaseException | None
+) -> Any:
+    """Run a fragment if nothing in it needs its turn; `NeedsOrder` otherwise."""
+    if fragment.opaque:
+        raise NeedsOrder("it holds calls that cannot be taken apart", fragment.lineno)
+    types = tuple([of_value(v) for v in values])
+    if fragment.trivial or fragment.verdict(types).pure:
+        return natively(fragment.native(cells), values, context)
+    return natively(fragment.guarded(cells), values, context)
+
+
+def natively(fn: Callable[..., Any], values: list[Any], context: BaseException | None) -> Any:
+    """Call a function as if from inside the handler of `context`."""
+    if context is None:
+        return fn(*values)
+    trace = context.__traceback__
+    try:
+        raise context
+    except BaseException:
+        context.__traceback__ = trace
+        return fn(*values)
+
+
+class FunctionNode(Node):
+    """A call of something that is neither a declared call nor compiled."""
+
+    __slots__ = ("args", "fn", "guard", "kwargs")
+
+    def __init__(
+        self, strand: Strand, trace: Trace, depth: int, place: Any, site: str,
+        fn: Any, args: list[Any], kwargs: dict[str, Any], guard: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__(strand, trace, depth, place, site)
+        self.fn = fn
+        self.args = args
+        self.kwargs = kwargs
+        #: Whether it may turn out to need no order.
+        self.guard = guard
+
+    def proceed(self, engine: Engine) -> None:
+        complete = self.gather(self.args)
+        if self.kwargs:
+            values = list(self.kwargs.values())
+            complete = self.gather(values) and complete
+            self.kwargs = dict(zip(self.kwargs, values, strict=True))
+        if not complete:
+            return
+        copies: dict[int, Any] = {}
+        self.args = [_by_value(v, copies) for v in self.args]
+        self.kwargs = {k: _by_value(v, copies) for k, v in self.kwargs.items()}
+        if any(v is UNBOUND for v in self.args):
+            engine.failed(self, unbound(self.site))
+            return
+        if self.guard:
+            try:
+                result = self.guarded()
+            except NeedsOrder:
+                pass
+            except BaseException as error:
+                engine.failed(self, error)
+                return
+            else:
+                engine.finish(self, result)
+                return
+        self.state = ORDERED
+        engine.in_order(self)
+
+    def guarded(self) -> Any:
+        if known.recorded_resource(self.fn) not in (None, "random"):
+            return self.fn(*self.args, **self.kwargs)
+        return natively(lambda: call_guarded(self.fn, self.args, self.kwargs), [], self.exc_context)
+
+    def oldest(self, engine: Engine) -> None:
+        engine.start(self)
+
+    def run(self) -> Any:
+        """What the driver runs in the user's own thread."""
+        return natively(lambda: self.fn(*self.args, **self.kwargs), [], self.exc_context)
+
+
+class UpdateNode(Node):
+    """The next version of a container that is a value, or a look at one."""
+
+    __slots__ = ("args", "held", "method", "update")
+
+    def __init__(
+        self, strand: Strand, trace: Any, depth: int, place: Any, held: Any, method: str, args: list[Any], update: bool
+    ) -> None:  # fmt: skip
+        super().__init__(strand, trace, depth, place, method)
+        self.held = held
+        self.method = method
+        self.args = args
+        self.update = update
+        self.open = True
+
+    def proceed(self, engine: Engine) -> None:
+        held = self.held
+        if isinstance(held, Slot):
+            held = self.held = held.value
+        args = [a.value if isinstance(a, Slot) and a.value is not PENDING else a for a in self.args]
+        if held is UNBOUND or any(a is UNBOUND for a in args):
+            engine.failed(self, unbound("value"))
+            return
+        try:
+            if self.update:
+                result = change(held, self.method, args)
+            else:
+                result = look(held, self.method, args)
+        except Exception as error:
+            engine.failed(self, error)
+            return
+        if isinstance(result, Slot):
+            if result.value is PENDING:
+                self.held, self.method, self.args, self.update = result, "pass", [], False
+                result.wait(self)
+                self.missing += 1
+                return
+            result = result.value
+        engine.finish(self, result)
+
+
+def needs(method: str, args: list[Any]) -> list[Any]:
+    """The arguments of a change or a look that have to be there for it (an element need not)."""
+    if method == "append":
+        return []
+    return args[:1]
+
+
+def change(held: Any, method: str, args: list[Any]) -> Any:
+    """The next version."""
+    if method == "append":
+        return held.append(args[0])
+    if method == "setitem":
+        return held.setitem(args[0], args[1])
+    if method == "add":
+        return held.add(args[0])
+    items = args[0]
+    return held.extend(list(items.elements()) if isinstance(items, Versioned) else items)
+
+
+def look(held: Any, method: str, args: list[Any]) -> Any:
+    """What a look gives; a slot where that element has not come."""
+    if method == "pass":
+        return held
+    if method == "len":
+        return len(held)
+    if method == "bool":
+        return bool(len(held)) if isinstance(held, Versioned) else bool(held)
+    data = held.root() if isinstance(held, Versioned) else held
+    if method == "getitem":
+        return data[args[0]]
+    if method == "in":
+        return args[0] in data
+    return data.get(*args)
+
+
+__all__ += ["PassNode", "attempt", "change", "look", "natively", "needs", "EVERYTHING", "HEAP", "heap_path", "T", "Output"]

@@ -1,0 +1,88 @@
+"""Where an operation stands in the program: its identity, and its lines in a traceback."""
+
+from __future__ import annotations
+
+import ast
+import os
+from types import CodeType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..compiler.functions import Compiled
+    from .nodes import Node
+
+__all__ = ["path", "rooted"]
+
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_MACHINERY = ("asyncio", "concurrent", "threading.py", "uvloop")
+
+_lines: dict[tuple[CodeType, int], CodeType] = {}
+
+
+def path(place: Any, site: str = "") -> str:
+    """The place of an operation as text: ``digest/for:3/search``. It does not depend on timing, nor on lines
+    that are added elsewhere."""
+    parts: list[str] = [site] if site else []
+    while place is not None:
+        place, label = place
+        parts.append(str(label))
+    return "/".join(reversed(parts))
+
+
+def rooted(error: BaseException, node: Node, depth: int) -> None:
+    """Give an exception the traceback that the reference run would have given it in the function at `depth`:
+    the user's lines, from that function's down to where it was raised."""
+    from .nodes import FailedNode, FragmentNode
+
+    own_line = node.own_line if isinstance(node, FailedNode) else not isinstance(node, FragmentNode)
+    trace = users(error.__traceback__)
+    link = node.trace
+    level = node.depth
+    if link is not None and not own_line:
+        link, level = link[2], level - 1
+    while link is not None and level >= max(depth, 0):
+        form, lineno, caller = link
+        trace = _line(form, lineno, trace)
+        link, level = caller, level - 1
+    error.__traceback__ = trace
+
+
+def users(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback without the machinery's frames."""
+    entries: list[TracebackType] = []
+    seen_user = False
+    while trace is not None:
+        filename = trace.tb_frame.f_code.co_filename
+        ours = filename.startswith(_HERE)
+        carrier = not seen_user and any(m in filename for m in _MACHINERY)
+        if not ours and not carrier:
+            seen_user = True
+            entries.append(trace)
+        trace = trace.tb_next
+    made: TracebackType | None = None
+    for entry in reversed(entries):
+        made = TracebackType(made, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return made
+
+
+def _line(form: Compiled, lineno: int, following: TracebackType | None) -> TracebackType:
+    """A traceback entry for a line of the user's function that no real frame stands for."""
+    key = (form.fn.__code__, lineno)
+    code = _lines.get(key)
+    if code is None:
+        statement = ast.Raise(ast.Name("error", ast.Load()), None, lineno=lineno, col_offset=0)
+        module = compile(ast.fix_missing_locations(ast.Module([statement], [])), form.filename, "exec")
+        code = _lines[key] = module.replace(co_name=form.name, co_qualname=form.qualname)
+    marker = _Marker()
+    try:
+        exec(code, {"error": marker})
+    except _Marker as raised:
+        entry = raised.__traceback__
+        assert entry is not None and entry.tb_next is not None
+        entry = entry.tb_next
+        return TracebackType(following, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    raise AssertionError
+
+
+class _Marker(Exception):
+    """Raised only to make a frame."""

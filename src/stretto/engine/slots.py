@@ -1,0 +1,82 @@
+"""Slots: results still to come. They live in names, never inside the user's own objects."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+__all__ = ["PENDING", "UNBOUND", "Slot", "Waiter"]
+
+
+class _Mark:
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+#: The value of a slot whose result has not come.
+PENDING: Any = _Mark("<pending>")
+#: The value of a name that is not bound.
+UNBOUND: Any = _Mark("<unbound>")
+
+
+class Waiter(Protocol):
+    """What can wait for a slot or a token: it is told once, when that is there."""
+
+    def wake(self, engine: Any) -> None: ...
+
+
+class Slot:
+    """A result still to come.
+
+    Attributes:
+        value: the result, or `PENDING`.
+        type: what is known of its type before it comes.
+        waiters: who is told when it comes.
+        open: it may turn out to be a container that is a value, or no binding at all.
+    """
+
+    __slots__ = ("open", "type", "value", "waiters")
+
+    def __init__(self, type: Any = None, open: bool = False) -> None:
+        self.value: Any = PENDING
+        self.type = type
+        self.waiters: list[Waiter] | None = None
+        self.open = open
+
+    def __repr__(self) -> str:
+        return f"<slot {self.value!r}>"
+
+    def wait(self, waiter: Waiter) -> None:
+        if self.waiters is None:
+            self.waiters = [waiter]
+        else:
+            self.waiters.append(waiter)
+
+    def wake(self, engine: Any) -> None:
+        """The slot that this one stands for has its result."""
+        raise NotImplementedError
+
+
+class Output(Slot):
+    """What a name is bound to after a region that has been left behind."""
+
+    __slots__ = ("name", "source", "unsure")
+
+    def __init__(self) -> None:
+        super().__init__(None, True)
+        self.source: Slot | None = None
+        self.name = ""
+        #: Whether the name may turn out not to be bound.
+        self.unsure = False
+
+    def wake(self, engine: Any) -> None:
+        assert self.source is not None
+        source, self.source = self.source, None
+        engine.resolve(self, source.value)
+
+
+__all__ += ["Output"]

@@ -1,0 +1,217 @@
+"""Strands: points of issue, each with the frames of the functions it is in.
+
+A strand walks blocks of steps. Where it needs a value that has not come it is *split*: the innermost region
+that can only end normally goes on as a strand of its own, and the strand itself goes on after that region,
+with fresh slots for whatever the region may bind (lazy task creation: Mohr, Kranz and Halstead, 1991).
+"""
+
+from __future__ import annotations
+
+from types import CellType
+from typing import TYPE_CHECKING, Any
+
+from ..compiler import ir
+from .order import Entry
+from .slots import Output, Slot
+from .tokens import Token, Tokens
+
+if TYPE_CHECKING:
+    from ..compiler.functions import Compiled
+
+__all__ = ["FINAL", "FUNC", "HANDLER", "LOOP", "SEQ", "TRY", "TURN", "Block", "Frame", "Strand", "Trace", "Try"]
+
+FUNC, SEQ, LOOP, TURN, TRY, HANDLER, FINAL = range(7)
+
+#: Where in the program something is: the function, the line, and the same of its caller.
+Trace = tuple["Compiled", int, Any]
+
+
+class Frame:
+    """One running of a function, as one strand sees it."""
+
+    __slots__ = ("cells", "depth", "env", "form", "trace")
+
+    def __init__(self, form: Compiled, env: dict[str, Any], cells: dict[str, CellType], trace: Any, depth: int) -> None:
+        self.form = form
+        self.env = env
+        self.cells = cells
+        #: Where the function was called.
+        self.trace = trace
+        self.depth = depth
+
+    def fork(self) -> Frame:
+        return Frame(self.form, dict(self.env), self.cells, self.trace, self.depth)
+
+
+class Block:
+    """Steps being walked, and what to do at their end.
+
+    `saved` is what the strand's handling state was before a TRY, HANDLER or FINAL block; `place` is the part
+    of the program-order identity that is common to what is issued in the block.
+    """
+
+    __slots__ = (
+        "code", "count", "ctx", "frame", "item", "iterator", "kind", "name", "pc", "pending", "place", "region",
+        "saved", "target",
+    )  # fmt: skip
+
+    def __init__(self, kind: int, code: ir.Block, frame: Frame, region: Any, place: Any) -> None:
+        self.kind = kind
+        self.code = code
+        self.pc = 0
+        self.frame = frame
+        self.region: Any = region
+        self.place = place
+        self.iterator: Any = None
+        self.item: Any = None
+        self.count = 0
+        self.ctx: Try | None = None
+        self.saved: Any = None
+        self.pending: Any = None
+        self.name: str | None = None
+        self.target: Any = None
+
+
+class Try:
+    """A ``try`` that is being run: the failures under it end at it.
+
+    Attributes:
+        strand: the strand that runs its handler.
+        pending: how many operations and strands under it have not ended well yet.
+        depth: of the function it is in, for tracebacks.
+    """
+
+    __slots__ = ("depth", "pending", "strand", "waiting")
+
+    def __init__(self, strand: Strand, depth: int) -> None:
+        self.strand = strand
+        self.depth = depth
+        self.pending = 0
+        self.waiting = False
+
+    def leave(self, engine: Any) -> None:
+        """Something under it has ended well, or has been forgotten."""
+        self.pending -= 1
+        if self.pending == 0 and self.waiting:
+            self.waiting = False
+            self.strand.wake(engine)
+
+
+class Strand(Entry):
+    """A point of issue; its entry in program order is where the next operation goes in."""
+
+    __slots__ = (
+        "alive", "base", "boundary", "ctx", "ctx_frame", "exc", "exit", "missing", "names", "outputs", "paths",
+        "queued", "result", "stack", "stopped", "token", "tokens", "waiting",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack: list[Block] = []
+        self.tokens = Tokens()
+        self.alive = True
+        #: A failure under its own handler has stopped it; the handler will start it again.
+        self.stopped = False
+        self.queued = False
+        self.missing = 0
+        #: What else it waits for: to be the oldest, or for room.
+        self.waiting = ""
+        self.exit: tuple[str, Any] | None = None
+        # the handler in force, the frame whose names it would see, names bound by ``except ... as``
+        self.ctx: Try | None = None
+        self.ctx_frame: Frame | None = None
+        self.names: tuple[str, ...] = ()
+        self.exc: BaseException | None = None
+        # what a strand that was split off owes to the one it was split from
+        self.boundary: Try | None = None
+        self.base: Frame | None = None
+        self.outputs: dict[str, Output] | None = None
+        self.result: Slot | None = None
+        self.token: Token | None = None
+        self.paths: frozenset[str] = frozenset()
+
+    @property
+    def handling(self) -> tuple[Any, ...]:
+        return (self.ctx, self.ctx_frame, self.names, self.exc)
+
+    @handling.setter
+    def handling(self, state: tuple[Any, ...]) -> None:
+        self.ctx, self.ctx_frame, self.names, self.exc = state
+
+    def snapshot(self) -> dict[str, Any] | None:
+        """The names that the handler in force would see if the operation issued now failed."""
+        if self.ctx_frame is None:
+            return None
+        env = dict(self.ctx_frame.env)
+        for name in self.names:
+            env.pop(name, None)
+        return env
+
+    def wake(self, engine: Any) -> None:
+        """One of the values that it waits for has come."""
+        self.missing -= 1
+        if self.missing <= 0:
+            self.missing = 0
+            engine.resume(self)
+
+    def split(self, index: int, paths: frozenset[str]) -> Strand:
+        """Leave the blocks from `index` on behind, as a strand of their own; the caller puts it in order.
+
+        `paths` are the resources that may still be written in there.
+        """
+        inner = self.stack[index:]
+        base = inner[0]
+        del self.stack[index:]
+        child = Strand()
+        child.stack = inner
+        child.handling = self.handling
+        child.exit, self.exit = self.exit, None
+        for block in inner:
+            if block.saved is not None:
+                self.handling = block.saved
+                break
+        child.boundary = self.ctx
+        frame = base.frame
+        called = base.kind == FUNC
+        child.base = frame
+        if not called:
+            clone = frame.fork()
+            child.base = clone
+            for block in inner:
+                if block.frame is frame:
+                    block.frame = clone
+            outputs: dict[str, Output] = {}
+            env = frame.env
+            for name in base.region.binds:
+                output = outputs[name] = Output()
+                output.name = name
+                output.unsure = name not in env
+                env[name] = output
+            child.outputs = outputs
+        outer = self.ctx_frame
+        # Handlers in there see the names of their own copy of the frame; a handler outside, whose frame this
+        # strand keeps, sees them as they are now.
+        frozen = outer.fork() if outer is not None and (called or outer is not frame) else None
+
+        def seen(ctx_frame: Frame | None) -> Frame | None:
+            if ctx_frame is frame and not called:
+                return child.base
+            return frozen if ctx_frame is outer else ctx_frame
+
+        child.ctx_frame = seen(child.ctx_frame)
+        for block in inner:
+            if block.saved is not None:
+                ctx, ctx_frame, names, exc = block.saved
+                block.saved = (ctx, seen(ctx_frame), names, exc)
+            if block.kind == TRY:
+                assert block.ctx is not None
+                block.ctx.strand = child
+        if self.ctx is not None:
+            self.ctx.pending += 1
+        child.tokens = self.tokens.copy()
+        if paths:
+            token = child.token = Token(1)
+            child.paths = paths
+            for path in paths:
+                self.tokens.write(path, token, certain=False)
+        return child

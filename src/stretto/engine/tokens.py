@@ -1,0 +1,138 @@
+"""Resources as hidden names: a token stands for "every write to this, up to here, has been made".
+
+A point of issue keeps the tokens of writes that are still to come, by resource path. A read takes the tokens
+that concern it as operands. Where a region that may write has been left behind, its token settles when the
+region has ended and what it wrote has been written, so no later read can come too early; and reads of
+anything else need not wait.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .slots import Waiter
+
+__all__ = ["EVERYTHING", "HEAP", "Token", "Tokens", "heap_path"]
+
+#: The path that covers every other.
+EVERYTHING = ""
+#: The path of the user's mutable objects; below it each object by identity.
+HEAP = "\0heap"
+#: So many entries under one root are kept apart when tokens are copied; more are taken together.
+_FINE = 32
+
+
+def heap_path(value: object) -> str:
+    return f"{HEAP}:{id(value)}"
+
+
+class Token:
+    """Settles when `missing` things have happened."""
+
+    __slots__ = ("missing", "waiters")
+
+    def __init__(self, missing: int = 1) -> None:
+        self.missing = missing
+        self.waiters: list[Waiter] = []
+
+    @property
+    def settled(self) -> bool:
+        return self.missing == 0
+
+    def wake(self, engine: Any) -> None:
+        """One of the things it waits for has happened."""
+        self.missing -= 1
+        if self.missing == 0:
+            waiters, self.waiters = self.waiters, []
+            engine.settled.extend(waiters)
+
+    def after(self, other: Token) -> None:
+        """Wait for another token as well."""
+        if not other.settled:
+            self.missing += 1
+            other.waiters.append(self)
+
+
+def _prefixes(path: str) -> list[str]:
+    """The paths that cover this one, the widest first: of ``a:b`` they are ``""``, ``a`` and ``a:b``."""
+    if path == EVERYTHING:
+        return [EVERYTHING]
+    parts = path.split(":")
+    return [EVERYTHING, *(":".join(parts[: i + 1]) for i in range(len(parts)))]
+
+
+class Tokens:
+    """The unsettled tokens that a point of issue has to respect.
+
+    `at[p]` is the last write to exactly p, `under[p]` the last to p or anything below it.
+    """
+
+    __slots__ = ("at", "under")
+
+    def __init__(self) -> None:
+        self.at: dict[str, Token] = {}
+        self.under: dict[str, Token] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.under)
+
+    def before_read(self, path: str) -> list[Token]:
+        """The tokens that a read of this path waits for."""
+        if not self.under:
+            return []
+        self._sweep()
+        found: list[Token] = []
+        for prefix in _prefixes(path)[:-1]:
+            token = self.at.get(prefix)
+            if token is not None and not token.settled:
+                found.append(token)
+        token = self.under.get(path)
+        if token is not None and not token.settled and token not in found:
+            found.append(token)
+        return found
+
+    def write(self, path: str, token: Token, *, certain: bool) -> None:
+        """Note a write to come. A `certain` write runs as the oldest operation, so that everything before
+        it is done once it is; another one (it may turn out not to write) does not imply that."""
+        prefixes = _prefixes(path)
+        self._put(self.at, path, token, certain)
+        for prefix in prefixes:
+            self._put(self.under, prefix, token, certain)
+        if certain and path == EVERYTHING:
+            self.at = {EVERYTHING: token}
+            self.under = {EVERYTHING: token}
+
+    @staticmethod
+    def _put(where: dict[str, Token], path: str, token: Token, certain: bool) -> None:
+        old = where.get(path)
+        if certain or old is None or old.settled:
+            where[path] = token
+            return
+        both = Token(0)
+        both.after(old)
+        both.after(token)
+        where[path] = both
+
+    def _sweep(self) -> None:
+        """Forget what has settled, now and then, so that nothing grows without end."""
+        everything = self.under.get(EVERYTHING)
+        if everything is not None and everything.settled:
+            # the last write of all is done; with uncertain ones chained in, so is every other
+            self.at.clear()
+            self.under.clear()
+        elif len(self.under) > 64:
+            self.at = {p: t for p, t in self.at.items() if not t.settled}
+            self.under = {p: t for p, t in self.under.items() if not t.settled}
+
+    def copy(self) -> Tokens:
+        """The same tokens for a region that goes its own way."""
+        other = Tokens()
+        if self.under:
+            self._sweep()
+            other.at = {p: t for p, t in self.at.items() if not t.settled}
+            other.under = {p: t for p, t in self.under.items() if not t.settled}
+            if len(other.under) > _FINE:
+                everything = other.under[EVERYTHING]
+                other.at = {EVERYTHING: everything}
+                other.under = {EVERYTHING: everything}
+        return other
