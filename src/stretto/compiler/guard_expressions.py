@@ -189,7 +189,7 @@ class ExpressionRewriter(ast.NodeTransformer):
                     found = ast.copy_location(ast.UnaryOp(ast.Not(), found), node)
                 return found
             return self.op(node, "op_" + _COMPARE[type(op)], *values)
-        checked = [
+        checked: list[ast.expr] = [
             value if isinstance(value, ast.Constant) else self.op(value, "comparable", value)
             for value in values
         ]

@@ -123,7 +123,7 @@ def attr(a: Any, name: str) -> Any:
             return getattr(a, name)  # an AttributeError
         if cls is ModuleType and hasattr(ModuleType, name):
             return getattr(a, name)
-        if cls is type and class_attribute(a, name) is None:
+        if cls is type and isinstance(a, type) and class_attribute(a, name) is None:
             return getattr(a, name)
         stop(f"the attribute `{name}` of {a.__name__}")
     if known.in_assumed_package(cls):

@@ -58,7 +58,7 @@ def rewrite(
     )
     ast.copy_location(made, node)
     if "type_params" in ast.FunctionDef._fields:
-        made.type_params = []
+        made.type_params = []  # type: ignore[attr-defined, unused-ignore]
     return made, rewriter.made
 
 

@@ -237,6 +237,7 @@ def _map(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
         return f(*args, **kwargs)  # a TypeError
     sides = [_both(x) for x in args[1:]]
     native = f(args[0], *[side[0] for side in sides])
+    twin: Any
     if f is filter and args[0] is None:
         twin = f(None, plain_items(sides[0][1], "__bool__", "__len__"))
     elif f is map:

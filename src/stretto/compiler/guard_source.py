@@ -145,7 +145,7 @@ def build(
     inner: ast.stmt = made if isinstance(made, ast.stmt) else ast.Expr(made)
     factory = ast.FunctionDef(PREFIX + "factory", arguments, [inner], [], None)
     if "type_params" in ast.FunctionDef._fields:
-        factory.type_params = []
+        factory.type_params = []  # type: ignore[attr-defined, unused-ignore]
     module = ast.Module([factory], [])
     for part in (factory, inner):
         if not hasattr(part, "lineno"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from stretto.compiler.guard_expressions import PREFIX, ExpressionRewriter, stored_by
 
@@ -319,7 +319,8 @@ class StatementRewriter(ExpressionRewriter):
         return self.refused(node, "a class is defined")
 
     def _import(self, node: ast.stmt, module: str, names: tuple[str, ...], level: int) -> ast.stmt:
-        parts = [ast.copy_location(ast.Constant(v), node) for v in (module, names, level)]
+        values: tuple[Any, ...] = (module, names, level)
+        parts = [ast.copy_location(ast.Constant(v), node) for v in values]
         package = self._load(PREFIX + "package", node)
         return self.expression_statement(node, "imported", *parts, package)
 

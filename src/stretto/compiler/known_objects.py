@@ -56,8 +56,10 @@ _UNIVERSE: Final[set[type]] = {
     thing for thing in vars(builtins).values() if isinstance(thing, type)
 } | {thing for thing in vars(types).values() if isinstance(thing, type)}
 # These hand operations on to what they wrap.
-_UNIVERSE -= {super, types.MappingProxyType, types.GenericAlias, types.DynamicClassAttribute}
-_UNIVERSE |= PLAIN | ITERATORS | {Generic, ABCMeta}  # type: ignore[arg-type]
+_UNIVERSE.difference_update(
+    {super, types.MappingProxyType, types.GenericAlias, types.DynamicClassAttribute}
+)
+_UNIVERSE.update(PLAIN, ITERATORS, {type(len), Generic, ABCMeta})
 for _name in ("abc.ABC", "typing.Protocol", "typing.NamedTuple"):
     _found = known.find(_name)
     if isinstance(_found, type):
@@ -134,7 +136,7 @@ def slots_safe(cls: type, *names: str) -> bool:
 
 def _generated(cls: type, name: str, thing: Any) -> bool:
     """Whether `dataclasses` or `collections.namedtuple` wrote this method."""
-    function = getattr(thing, "__func__", thing) if type(thing) is staticmethod else thing
+    function: Any = getattr(thing, "__func__", thing) if type(thing) is staticmethod else thing
     if name == "__hash__" and "__dataclass_fields__" in cls.__dict__ and thing is None:
         return True
     if type(function) is not types.FunctionType:

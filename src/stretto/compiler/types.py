@@ -1,0 +1,278 @@
+"""What is known about values before they are there: exact builtin types, and what follows.
+
+A declared return type is a promise (`-> str`), so an expression over a slot can often be judged
+while the slot is still empty: `text.upper()` on a `str` runs no unknown code and looks at nothing
+that changes, whatever the text will be. `infer` does that judging for expressions; what it cannot
+judge it calls impure, never the other way round. `Checker` keeps the promise when the value comes.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import pathlib
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+__all__ = ["ELLIPSIS", "Checker", "T", "Verdict", "checker_of", "infer", "of_annotation", "of_value"]
+
+
+@dataclass(frozen=True, slots=True)
+class T:
+    """A builtin type that is known exactly.
+
+    Attributes:
+        cls: the class itself, not a subclass of it.
+        args: the types of the elements where they are known: one for `list`, `set` and `frozenset`,
+            two for `dict` (key, value), one for each place of a `tuple`; for `tuple[int, ...]` the
+            element and `ELLIPSIS`. Empty where nothing is known.
+    """
+
+    cls: type
+    args: tuple[T | None, ...] = ()
+
+
+#: Stands behind the element type of a tuple of any length.
+ELLIPSIS: Final = T(type(...))
+
+_SIMPLE: Final[dict[type, T]] = {
+    cls: T(cls)
+    for cls in (
+        str, int, float, bool, bytes, complex, type(None), list, dict, set, tuple, frozenset,
+        bytearray, range, datetime.datetime, datetime.date, datetime.time, datetime.timedelta,
+        datetime.timezone, decimal.Decimal, pathlib.PurePosixPath, pathlib.PureWindowsPath,
+        pathlib.PosixPath, pathlib.WindowsPath,
+    )
+}  # fmt: skip
+_BY_VALUE: Final[Callable[[type], T | None]] = _SIMPLE.get
+_CONTAINERS: Final = (list, dict, set, tuple, frozenset)
+# `Path` is never the class of an instance; which one it is depends on the machine.
+_PATHS: Final[dict[type, T]] = {
+    pathlib.Path: T(type(pathlib.Path())),
+    pathlib.PurePath: T(type(pathlib.PurePath())),
+}
+
+
+def of_annotation(annotation: object) -> T | None:
+    """The exact type that an annotation promises, or None where it does not promise one."""
+    if annotation is None:
+        return _SIMPLE[type(None)]
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        return _SIMPLE.get(annotation) or _PATHS.get(annotation)
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return of_annotation(typing.get_args(annotation)[0])
+    if origin not in _CONTAINERS:
+        return None
+    args = typing.get_args(annotation)
+    if origin is tuple:
+        if len(args) == 2 and args[1] is ...:
+            return T(tuple, (of_annotation(args[0]), ELLIPSIS))
+        return T(tuple, tuple(map(of_annotation, args)))
+    wanted = 2 if origin is dict else 1
+    return T(origin, tuple(map(of_annotation, args))) if len(args) == wanted else T(origin)
+
+
+def of_value(value: object) -> T | None:
+    """The type of a value, without its elements, or None if it is not a builtin one."""
+    return _BY_VALUE(type(value))
+
+
+# ------------------------------------------------------------------ checking promises
+
+_Check = Callable[[Any], bool]
+
+
+class Checker:
+    """Whether a value keeps a declared return type.
+
+    Attributes:
+        type: the exact type that is promised, or None.
+        text: the annotation as it was written, near enough.
+        always: whether there is nothing to check.
+        ok: asks whether a value keeps the promise; what cannot be checked does.
+    """
+
+    __slots__ = ("_check", "always", "ok", "text", "type")
+
+    def __init__(self, annotation: object = typing.Any, text: str | None = None) -> None:
+        self.type = of_annotation(annotation)
+        self.text = text if text is not None else _text(annotation)
+        check = _check_of(annotation)
+        self.always = check is None
+        self._check = check
+        self.ok: _Check = check if check is not None else _always
+
+    def __repr__(self) -> str:
+        return f"Checker({self.text})"
+
+
+def _always(value: Any) -> bool:
+    return True
+
+
+def _text(annotation: object) -> str:
+    if annotation is None or annotation is type(None):
+        return "None"
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        return annotation.__qualname__
+    return str(annotation).replace("typing.", "")
+
+
+def _instance_check(classes: type | tuple[type, ...]) -> _Check:
+    return lambda value: isinstance(value, classes)
+
+
+def _check_of(annotation: object) -> _Check | None:
+    """A check for this annotation, or None where nothing can be checked."""
+    if annotation is None:
+        annotation = type(None)
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        if annotation is object or annotation is typing.Any:
+            return None
+        if annotation is float:  # PEP 484: an int will do
+            return _instance_check((float, int))
+        if annotation is complex:
+            return _instance_check((complex, float, int))
+        if getattr(annotation, "_is_protocol", False) or typing.is_typeddict(annotation):
+            return _instance_check(dict) if typing.is_typeddict(annotation) else None
+        return _instance_check(annotation)
+    origin = typing.get_origin(annotation)
+    args = typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _check_of(args[0])
+    if origin is typing.Union or origin is types.UnionType:
+        return _union_check(args)
+    if origin is typing.Literal:
+        return lambda value: any(value == arg and type(value) is type(arg) for arg in args)
+    if origin is tuple:
+        return _tuple_check(args)
+    if origin is dict and len(args) == 2:
+        return _dict_check(_check_of(args[0]), _check_of(args[1]))
+    if origin in (list, set, frozenset) and len(args) == 1:
+        return _items_check(typing.cast(type, origin), _check_of(args[0]))
+    if isinstance(origin, type) and not getattr(origin, "_is_protocol", False):
+        return _instance_check(origin)
+    return None
+
+
+def _union_check(args: Sequence[Any]) -> _Check | None:
+    checks = [_check_of(arg) for arg in args]
+    if any(check is None for check in checks):
+        return None
+    if all(isinstance(arg, type) and not isinstance(arg, types.GenericAlias) for arg in args):
+        if float not in args and complex not in args and not any(map(typing.is_typeddict, args)):
+            return _instance_check(tuple(args))
+    known = [check for check in checks if check is not None]
+    return lambda value: any(check(value) for check in known)
+
+
+def _tuple_check(args: Sequence[Any]) -> _Check:
+    if len(args) == 2 and args[1] is ...:
+        return _items_check(tuple, _check_of(args[0]))
+    checks = [_check_of(arg) or _always for arg in args]
+
+    def ok(value: Any) -> bool:
+        return (
+            isinstance(value, tuple)
+            and len(value) == len(checks)
+            and all(check(item) for check, item in zip(checks, value, strict=True))
+        )
+
+    return ok
+
+
+def _items_check(cls: type, item: _Check | None) -> _Check:
+    if item is None:
+        return _instance_check(cls)
+    return lambda value: isinstance(value, cls) and all(map(item, typing.cast(Iterable[Any], value)))
+
+
+def _dict_check(key: _Check | None, item: _Check | None) -> _Check:
+    def ok(value: Any) -> bool:
+        return (
+            isinstance(value, dict)
+            and (key is None or all(map(key, value)))
+            and (item is None or all(map(item, value.values())))
+        )
+
+    return ok
+
+
+_UNCHECKED: Final = Checker()
+
+
+class _LazyChecker(Checker):
+    """Reads the annotation when it is first asked: what it names may not be defined before."""
+
+    __slots__ = ("_fn", "_ready")
+
+    def __init__(self, fn: Any) -> None:
+        self._fn = fn
+        self._ready = False
+
+    def __getattr__(self, name: str) -> Any:
+        # Only reached while the slots are empty.
+        if self._ready or name not in ("type", "text", "always", "ok", "_check"):
+            raise AttributeError(name)
+        self._ready = True
+        raw = getattr(self._fn, "__annotations__", {}).get("return", typing.Any)
+        text = raw if isinstance(raw, str) else _text(raw)
+        try:
+            found = typing.get_type_hints(self._fn, include_extras=True).get("return", typing.Any)
+        except Exception:  # whatever the user's annotation does when it is evaluated
+            found = typing.Any
+        Checker.__init__(self, found, text)
+        return getattr(self, name)
+
+
+def checker_of(fn: Any, is_async: bool) -> Checker:
+    """The check of what `fn` returns, by its annotation.
+
+    Args:
+        fn: the function.
+        is_async: whether it is awaited; the annotation of an `async def` already names the result,
+            that of a plain function that returns an awaitable names the awaitable.
+    """
+    annotations = getattr(fn, "__annotations__", None)
+    if not isinstance(annotations, dict) or "return" not in annotations:
+        return _UNCHECKED
+    if is_async:
+        import inspect
+
+        if not inspect.iscoroutinefunction(fn):
+            return _UNCHECKED
+    return _LazyChecker(fn)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What `infer` found out about an expression.
+
+    Attributes:
+        pure: it provably runs no unknown code and changes nothing.
+        heap: it looks into an object that others might change.
+        type: the exact type of its value, where that is known.
+    """
+
+    pure: bool
+    heap: bool
+    type: T | None
+
+
+def infer(
+    node: Any, types: Mapping[str, T | None], resolve: Callable[[str], object]
+) -> Verdict:
+    """Judge an expression without running it.
+
+    Args:
+        node: the expression (an `ast.expr`).
+        types: names of the function, with their types where known.
+        resolve: the current value of any other name; raises `KeyError` for unknown ones.
+    """
+    from stretto.compiler.types_infer import Inference
+
+    return Inference(types, resolve).judge(node)

@@ -1,0 +1,604 @@
+"""The abstract interpreter behind `types.infer`."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import string
+from collections.abc import Callable, Mapping
+from types import FunctionType, GeneratorType, ModuleType
+from typing import Final
+
+from stretto.compiler import known
+from stretto.compiler.known_objects import ITERATORS, MUTABLE, PLAIN, SCALARS, is_plain_class
+from stretto.compiler.types import ELLIPSIS, T, Verdict, of_value
+from stretto.compiler.types_results import binary_result, call_result, element, method_result
+
+__all__ = ["Inference"]
+
+_BOOL: Final = T(bool)
+_STR: Final = T(str)
+_INT: Final = T(int)
+_UNKNOWN: Final = Verdict(True, False, None)
+_IMPURE: Final = Verdict(False, True, None)
+_INDEXED: Final = (list, tuple, str, bytes, bytearray, range, dict)
+_NO_LOOK: Final = ("id", "callable", "isinstance", "issubclass", "type")
+
+
+def looked_into(found: T | None) -> bool:
+    """Whether looking into a value of this type reads something that may change."""
+    if found is None or found.cls in MUTABLE:
+        return True
+    if found.cls in (tuple, frozenset):
+        return not found.args or any(looked_into(a) for a in found.args if a != ELLIPSIS)
+    return found.cls not in PLAIN or found.cls.__name__.startswith("dict_")
+
+
+class _Missing:
+    """No such name."""
+
+
+_MISSING: Final = _Missing()
+
+
+class Inference:
+    """Judges expressions, one at a time, over the types of names."""
+
+    def __init__(self, types: Mapping[str, T | None], resolve: Callable[[str], object]) -> None:
+        self.types = dict(types)
+        self.resolve = resolve
+
+    def judge(self, node: ast.AST | None) -> Verdict:
+        """The verdict about one expression."""
+        if node is None:
+            return Verdict(True, False, T(type(None)))
+        method = getattr(self, "_" + type(node).__name__, None)
+        if method is None:
+            return _IMPURE
+        return method(node)  # type: ignore[no-any-return]
+
+    def _all(self, *nodes: ast.AST | None) -> tuple[list[Verdict], bool, bool]:
+        found = [self.judge(node) for node in nodes]
+        return found, all(v.pure for v in found), any(v.heap for v in found)
+
+    def _known(self, verdict: Verdict) -> bool:
+        """Whether an operation on this value runs no unknown code."""
+        found = verdict.type
+        return verdict.pure and found is not None and is_plain_class(found.cls)
+
+    def _operated(self, nodes: list[ast.AST | None], result: T | None) -> Verdict:
+        """Operands that are looked into, and what comes out."""
+        found, _, heap = self._all(*nodes)
+        if not all(self._known(v) for v in found):
+            return _IMPURE
+        return Verdict(True, heap or any(looked_into(v.type) for v in found), result)
+
+    # -------------------------------------------------------------- names and constants
+
+    def _Constant(self, node: ast.Constant) -> Verdict:
+        return Verdict(True, False, T(type(node.value)))
+
+    def _Name(self, node: ast.Name) -> Verdict:
+        if node.id in self.types:
+            return Verdict(True, False, self.types[node.id])
+        value = self._static(node)
+        return _UNKNOWN if value is _MISSING else Verdict(True, False, of_value(value))
+
+    def _static(self, node: ast.expr) -> object:
+        """The object that a global name, or an attribute of a module, stands for."""
+        if isinstance(node, ast.Name):
+            if node.id in self.types:
+                return _MISSING
+            try:
+                return self.resolve(node.id)
+            except KeyError:
+                return _MISSING
+        if isinstance(node, ast.Attribute):
+            owner = self._static(node.value)
+            if type(owner) is ModuleType:
+                return owner.__dict__.get(node.attr, _MISSING)
+            if isinstance(owner, type) and owner in PLAIN:
+                return getattr(owner, node.attr, _MISSING)
+        return _MISSING
+
+    def _NamedExpr(self, node: ast.NamedExpr) -> Verdict:
+        found = self.judge(node.value)
+        self.types[node.target.id] = found.type
+        return found
+
+    # -------------------------------------------------------------- operators
+
+    def _BinOp(self, node: ast.BinOp) -> Verdict:
+        left, right = self.judge(node.left), self.judge(node.right)
+        if not self._known(left) or not self._known(right):
+            return _IMPURE
+        heap = left.heap or right.heap or looked_into(left.type) or looked_into(right.type)
+        return Verdict(True, heap, binary_result(type(node.op), left.type, right.type))
+
+    def _UnaryOp(self, node: ast.UnaryOp) -> Verdict:
+        if isinstance(node.op, ast.Not):
+            return self._operated([node.operand], _BOOL)
+        found = self.judge(node.operand)
+        if not self._known(found) or found.type is None:
+            return _IMPURE
+        cls = int if found.type.cls is bool else found.type.cls
+        kind = T(cls) if cls in (int, float, complex) else None
+        return Verdict(True, found.heap or looked_into(found.type), kind)
+
+    def _BoolOp(self, node: ast.BoolOp) -> Verdict:
+        found = [self.judge(node.values[0])]
+        found += [self._in_branch(value) for value in node.values[1:]]
+        if not all(map(self._known, found[:-1])) or not found[-1].pure:
+            return _IMPURE
+        heap = any(v.heap for v in found) or any(looked_into(v.type) for v in found[:-1])
+        kinds = {v.type for v in found}
+        return Verdict(True, heap, kinds.pop() if len(kinds) == 1 else None)
+
+    def _in_branch(self, node: ast.expr) -> Verdict:
+        before = dict(self.types)
+        found = self.judge(node)
+        after = self.types
+        # A name bound in a branch that may not be taken keeps its type only if it had the same.
+        self.types = {
+            name: kind if before.get(name, kind) == kind and name in before else None
+            for name, kind in after.items()
+        }
+        return found
+
+    def _IfExp(self, node: ast.IfExp) -> Verdict:
+        test = self._operated([node.test], None)
+        first, second = self._in_branch(node.body), self._in_branch(node.orelse)
+        if not (test.pure and first.pure and second.pure):
+            return _IMPURE
+        kind = first.type if first.type == second.type else None
+        return Verdict(True, test.heap or first.heap or second.heap, kind)
+
+    def _Compare(self, node: ast.Compare) -> Verdict:
+        operands = [node.left, *node.comparators]
+        found, pure, heap = self._all(*operands)
+        if not pure:
+            return _IMPURE
+        for place, op in enumerate(node.ops):
+            if isinstance(op, (ast.Is, ast.IsNot)):
+                continue
+            left, right = found[place], found[place + 1]
+            if not self._known(left) or not self._known(right):
+                return _IMPURE
+            heap = heap or looked_into(left.type) or looked_into(right.type)
+        return Verdict(True, heap, _BOOL)
+
+    # -------------------------------------------------------------- displays
+
+    def _elements(
+        self, nodes: list[ast.expr], hashed: bool = False
+    ) -> tuple[bool, bool, list[T | None]]:
+        """Whether all are pure, whether one looks into the heap, and the type of each."""
+        pure, heap = True, False
+        kinds: list[T | None] = []
+        for node in nodes:
+            if isinstance(node, ast.Starred):
+                inner = self._iterated(node.value)
+                pure, heap = pure and inner.pure, heap or inner.heap
+                kinds.append(element(inner.type))
+                continue
+            found = self.judge(node)
+            if hashed and not self._known(found):
+                return False, True, []
+            pure, heap = pure and found.pure, heap or found.heap
+            kinds.append(found.type)
+        return pure, heap, kinds
+
+    @staticmethod
+    def _one(kinds: list[T | None]) -> tuple[T, ...]:
+        """The type that all of them have, as the arguments of a container's type."""
+        if kinds and kinds[0] is not None and all(kind == kinds[0] for kind in kinds):
+            return (kinds[0],)
+        return ()
+
+    def _Tuple(self, node: ast.Tuple) -> Verdict:
+        pure, heap, kinds = self._elements(node.elts)
+        if not pure:
+            return _IMPURE
+        if any(isinstance(e, ast.Starred) for e in node.elts):
+            one = self._one(kinds)
+            return Verdict(True, heap, T(tuple, (*one, ELLIPSIS)) if one else T(tuple))
+        return Verdict(True, heap, T(tuple, tuple(kinds)))
+
+    def _List(self, node: ast.List) -> Verdict:
+        pure, heap, kinds = self._elements(node.elts)
+        return Verdict(True, heap, T(list, self._one(kinds))) if pure else _IMPURE
+
+    def _Set(self, node: ast.Set) -> Verdict:
+        pure, heap, kinds = self._elements(node.elts, hashed=True)
+        return Verdict(True, heap, T(set, self._one(kinds))) if pure else _IMPURE
+
+    def _Dict(self, node: ast.Dict) -> Verdict:
+        heap = False
+        keys: list[T | None] = []
+        values: list[T | None] = []
+        for key, value in zip(node.keys, node.values, strict=True):
+            found = self.judge(value)
+            heap = heap or found.heap
+            if key is None:
+                if found.type is None or found.type.cls is not dict or not found.pure:
+                    return _IMPURE
+                heap = True
+                args = found.type.args or (None, None)
+                keys.append(args[0])
+                values.append(args[1])
+                continue
+            named = self.judge(key)
+            if not self._known(named) or not found.pure:
+                return _IMPURE
+            heap = heap or named.heap
+            keys.append(named.type)
+            values.append(found.type)
+        if keys and len(set(keys)) == 1 and len(set(values)) == 1 and keys[0] and values[0]:
+            return Verdict(True, heap, T(dict, (keys[0], values[0])))
+        return Verdict(True, heap, T(dict))
+
+    def _JoinedStr(self, node: ast.JoinedStr) -> Verdict:
+        return self._operated(list(node.values), _STR)
+
+    def _FormattedValue(self, node: ast.FormattedValue) -> Verdict:
+        spec = [node.format_spec] if node.format_spec is not None else []
+        return self._operated([node.value, *spec], _STR)
+
+    # -------------------------------------------------------------- parts
+
+    def _Slice(self, node: ast.Slice) -> Verdict:
+        return self._operated([node.lower, node.upper, node.step], T(slice))
+
+    def _Subscript(self, node: ast.Subscript) -> Verdict:
+        owner, index = self.judge(node.value), self.judge(node.slice)
+        if not self._known(owner) or not self._known(index) or owner.type is None:
+            return _IMPURE
+        cls = owner.type.cls
+        if cls not in _INDEXED:
+            return _IMPURE
+        heap = owner.heap or index.heap or looked_into(owner.type)
+        if cls is tuple and not isinstance(node.slice, ast.Slice):
+            heap = owner.heap or index.heap  # a tuple itself does not change
+        if index.type is not None and index.type.cls is slice:
+            part = owner.type if cls is not tuple or ELLIPSIS in owner.type.args else T(tuple)
+            return Verdict(True, heap, part)
+        if cls is str:
+            return Verdict(True, heap, _STR)
+        if cls in (bytes, bytearray, range):
+            return Verdict(True, heap, _INT)
+        if cls is dict:
+            return Verdict(True, heap, owner.type.args[1] if owner.type.args else None)
+        if cls is tuple and ELLIPSIS not in owner.type.args:
+            kind: T | None = None
+            place = node.slice
+            if isinstance(place, ast.Constant) and type(place.value) is int:
+                if 0 <= place.value < len(owner.type.args):
+                    kind = owner.type.args[place.value]
+            return Verdict(True, heap, kind)
+        return Verdict(True, heap, element(owner.type))
+
+    def _Attribute(self, node: ast.Attribute) -> Verdict:
+        value = self._static(node)
+        if value is not _MISSING:
+            return Verdict(True, False, of_value(value))
+        owner = self.judge(node.value)
+        if not self._known(owner):
+            return _IMPURE
+        return Verdict(True, owner.heap or looked_into(owner.type), None)
+
+    # -------------------------------------------------------------- iteration
+
+    def _iterated(self, node: ast.expr) -> Verdict:
+        """An expression that is iterated over here and now."""
+        found = self.judge(node)
+        if found.type is None or not found.pure:
+            return _IMPURE
+        cls = found.type.cls
+        if cls in ITERATORS:
+            # An iterator under a name is moved on for whoever else holds it.
+            return _IMPURE if isinstance(node, (ast.Name, ast.NamedExpr)) else found
+        if not is_plain_class(cls):
+            return _IMPURE
+        heap = found.heap or cls in MUTABLE or cls.__name__.startswith("dict_")
+        return Verdict(True, heap, found.type)
+
+    def _bind(self, target: ast.expr, kind: T | None) -> bool:
+        if isinstance(target, ast.Name):
+            self.types[target.id] = kind
+            return True
+        if isinstance(target, (ast.Tuple, ast.List)):
+            if kind is None or kind.cls not in (tuple, list, str):
+                return False
+            if any(isinstance(e, ast.Starred) for e in target.elts):
+                return False
+            parts = [element(kind)] * len(target.elts)
+            if kind.cls is tuple and ELLIPSIS not in kind.args and kind.args:
+                # A wrong number fails before anything is bound.
+                parts = list(kind.args) if len(kind.args) == len(parts) else [None for _ in parts]
+            return all(self._bind(e, p) for e, p in zip(target.elts, parts, strict=True))
+        return False
+
+    def _comprehension(
+        self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
+    ) -> tuple[list[Verdict], bool] | None:
+        before = dict(self.types)
+        try:
+            heap = False
+            for part in node.generators:
+                items = self._iterated(part.iter)
+                if not items.pure or part.is_async:
+                    return None
+                heap = heap or items.heap
+                if not self._bind(part.target, element(items.type)):
+                    return None
+                for test in part.ifs:
+                    tested = self._operated([test], None)
+                    if not tested.pure:
+                        return None
+                    heap = heap or tested.heap
+            if any(isinstance(n, ast.NamedExpr) for n in ast.walk(node)):
+                return None  # binds a name of the function, element after element
+            parts = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+            found, pure, more = self._all(*parts)
+            return (found, heap or more) if pure else None
+        finally:
+            self.types = before
+
+    def _ListComp(self, node: ast.ListComp) -> Verdict:
+        found = self._comprehension(node)
+        if found is None:
+            return _IMPURE
+        kind = found[0][0].type
+        return Verdict(True, found[1], T(list, (kind,) if kind else ()))
+
+    def _SetComp(self, node: ast.SetComp) -> Verdict:
+        found = self._comprehension(node)
+        if found is None or not self._known(found[0][0]):
+            return _IMPURE
+        return Verdict(True, found[1], T(set, (found[0][0].type,)))
+
+    def _DictComp(self, node: ast.DictComp) -> Verdict:
+        found = self._comprehension(node)
+        if found is None or not self._known(found[0][0]):
+            return _IMPURE
+        return Verdict(True, found[1], T(dict, (found[0][0].type, found[0][1].type)))
+
+    def _GeneratorExp(self, node: ast.GeneratorExp) -> Verdict:
+        found = self._comprehension(node)
+        if found is None:
+            return _IMPURE
+        kind = found[0][0].type
+        return Verdict(True, True, T(GeneratorType, (kind,) if kind else ()))
+
+    # -------------------------------------------------------------- functions
+
+    def _Lambda(self, node: ast.Lambda) -> Verdict:
+        defaults = [*node.args.defaults, *(d for d in node.args.kw_defaults if d is not None)]
+        _, pure, heap = self._all(*defaults)
+        return Verdict(True, heap, None) if pure else _IMPURE
+
+    def _Call(self, node: ast.Call) -> Verdict:
+        f = self._static(node.func)
+        if f is not _MISSING:
+            return self._call(node, f)
+        if isinstance(node.func, ast.Attribute):
+            return self._method(node, node.func)
+        return _IMPURE
+
+    def _arguments(self, node: ast.Call) -> tuple[list[Verdict], bool] | None:
+        """Verdicts about the arguments, or None if one of them is not pure."""
+        found: list[Verdict] = []
+        heap = False
+        for arg in node.args:
+            if isinstance(arg, ast.Starred):
+                return None
+            verdict = self.judge(arg)
+            if verdict.type is not None and verdict.type.cls in ITERATORS:
+                verdict = self._iterated(arg)
+            found.append(verdict)
+        for keyword in node.keywords:
+            if keyword.arg is None:
+                return None
+            found.append(self.judge(keyword.value))
+        heap = any(v.heap for v in found)
+        return (found, heap) if all(v.pure for v in found) else None
+
+    def _call(self, node: ast.Call, f: object) -> Verdict:
+        if known.in_assumed_package(f):
+            given = self._arguments(node)
+            return Verdict(True, True, None) if given is not None else _IMPURE
+        if not known.is_pure(f):
+            return _IMPURE
+        name = getattr(f, "__name__", "")
+        builtin = getattr(builtins, name, None) is f
+        if known.is_higher_order(f):
+            return self._higher_order(node, f, name)
+        given = self._arguments(node)
+        if given is None:
+            return _IMPURE
+        found, heap = given
+        if builtin and name in _NO_LOOK:
+            return self._identity(node, name, found, heap)
+        if builtin and name in ("getattr", "hasattr") and len(found) < 2:
+            return _IMPURE
+        if isinstance(f, type) and f not in PLAIN and not is_plain_class(f):
+            if f.__module__.split(".")[0] not in ("builtins", "itertools") and id(f) not in known._pure:
+                if "_member_map_" in f.__dict__ and not all(map(self._known, found)):
+                    return _IMPURE
+                return Verdict(True, heap, None)  # stores what it is given
+            if issubclass(f, BaseException):
+                return Verdict(True, heap, None)
+        if not all(self._argument_known(v) for v in found):
+            return _IMPURE
+        if builtin and name == "dict" and not self._pairs_known(node, found):
+            return _IMPURE
+        if name == "from_iterable" and not self._element_known(found[0].type):
+            return _IMPURE
+        heap = heap or any(looked_into(v.type) for v in found)
+        return Verdict(True, heap, call_result(f, [v.type for v in found]))
+
+    def _argument_known(self, verdict: Verdict) -> bool:
+        kind = verdict.type
+        return kind is not None and (is_plain_class(kind.cls) or kind.cls in ITERATORS)
+
+    def _pairs_known(self, node: ast.Call, found: list[Verdict]) -> bool:
+        if not node.args:
+            return True
+        kind = found[0].type
+        return kind is not None and (kind.cls is dict or self._element_known(kind))
+
+    @staticmethod
+    def _element_known(kind: T | None) -> bool:
+        inner = element(kind)
+        return inner is not None and is_plain_class(inner.cls)
+
+    def _identity(self, node: ast.Call, name: str, found: list[Verdict], heap: bool) -> Verdict:
+        if name in ("isinstance", "issubclass"):
+            classes = node.args[1:2]
+            names = classes[0].elts if classes and isinstance(classes[0], ast.Tuple) else classes
+            if not all(self._static(c) in PLAIN for c in names) or len(found) != 2:
+                return _IMPURE
+            if name == "issubclass":
+                return _IMPURE
+            # `__class__` is asked only where the exact type did not match.
+            return Verdict(True, heap, _BOOL)
+        if name == "type" and len(found) != 1:
+            return _IMPURE
+        kind = {"id": _INT, "callable": _BOOL}.get(name)
+        return Verdict(True, heap, kind)
+
+    def _higher_order(self, node: ast.Call, f: object, name: str) -> Verdict:
+        if getattr(builtins, name, None) is not f:
+            if node.keywords or not node.args:
+                return _IMPURE
+            given = self._arguments(node)
+            if given is None or not all(self._argument_known(v) for v in given[0]):
+                return _IMPURE
+            result = call_result(f, [v.type for v in given[0]])
+            return Verdict(True, True, result) if name in ("loads", "dumps", "sub") else _IMPURE
+        keys = [k.value for k in node.keywords if k.arg == "key"]
+        rest = [k.value for k in node.keywords if k.arg not in ("key", None)]
+        if any(k.arg is None for k in node.keywords) or not node.args:
+            return _IMPURE
+        if any(isinstance(arg, ast.Starred) for arg in node.args):
+            return _IMPURE
+        if name in ("map", "filter"):
+            return self._mapped(node, name) if not node.keywords else _IMPURE
+        if name in ("iter", "next"):
+            if name == "next" or len(node.args) != 1:
+                return _IMPURE
+            over = self._iterated(node.args[0])
+            return Verdict(True, True, None) if over.pure else _IMPURE
+        others, pure, heap = self._all(*node.args[1:], *rest)
+        if name in ("min", "max") and len(node.args) > 1:
+            found, pure, heap = self._all(*node.args, *rest)
+            if keys or not all(map(self._known, found)):
+                return _IMPURE
+            kinds = {v.type for v in found}
+            looked = heap or any(looked_into(v.type) for v in found)
+            return Verdict(True, looked, kinds.pop() if len(kinds) == 1 else None)
+        items = self._iterated(node.args[0])
+        if not items.pure or not pure:
+            return _IMPURE
+        inner = element(items.type)
+        if name in ("sum", "any", "all"):
+            if not self._element_known(items.type) or not all(map(self._known, others)):
+                return _IMPURE
+        elif name == "sorted" and not all(map(self._known, others)):
+            return _IMPURE
+        for key in keys:
+            applied = self._applied(key, [inner])
+            if applied is None or not applied.pure:
+                return _IMPURE
+            heap = heap or applied.heap
+        heap = heap or items.heap or looked_into(items.type)
+        if name == "sorted":
+            return Verdict(True, heap, T(list, (inner,) if inner else ()))
+        if name in ("any", "all"):
+            return Verdict(True, heap, _BOOL)
+        if name == "sum":
+            plain = inner is not None and inner.cls in (int, bool) and not others
+            return Verdict(True, heap, _INT if plain else None)
+        return Verdict(True, heap, inner if not others else None)
+
+    def _mapped(self, node: ast.Call, name: str) -> Verdict:
+        if len(node.args) < 2 or (name == "filter" and len(node.args) != 2):
+            return _IMPURE
+        sources = [self._iterated(arg) for arg in node.args[1:]]
+        if not all(v.pure for v in sources):
+            return _IMPURE
+        inner = [element(v.type) for v in sources]
+        function = node.args[0]
+        if name == "filter" and isinstance(function, ast.Constant) and function.value is None:
+            if not self._element_known(sources[0].type):
+                return _IMPURE
+            return Verdict(True, True, T(filter, (inner[0],)))
+        applied = self._applied(function, inner)
+        if applied is None or not applied.pure:
+            return _IMPURE
+        if name == "filter":
+            if not self._known(applied):
+                return _IMPURE
+            return Verdict(True, True, T(filter, (inner[0],) if inner[0] else ()))
+        return Verdict(True, True, T(map, (applied.type,) if applied.type else ()))
+
+    def _applied(self, function: ast.expr, kinds: list[T | None]) -> Verdict | None:
+        """The verdict about calling a function argument with values of these types."""
+        if isinstance(function, ast.Lambda):
+            args = function.args
+            plain = not (args.vararg or args.kwarg or args.kwonlyargs or args.defaults)
+            names = [a.arg for a in (*args.posonlyargs, *args.args)]
+            if not plain or len(names) != len(kinds):
+                return None
+            before = dict(self.types)
+            self.types.update(zip(names, kinds, strict=True))
+            try:
+                return self.judge(function.body)
+            finally:
+                self.types = before
+        f = self._static(function)
+        if f is _MISSING or type(f) is FunctionType or known.is_higher_order(f):
+            return None
+        if not known.is_pure(f) or not all(k is not None and is_plain_class(k.cls) for k in kinds):
+            return None
+        if f is dict or getattr(f, "__name__", "") in ("getattr", "hasattr", "format"):
+            return None
+        heap = any(looked_into(kind) for kind in kinds)
+        return Verdict(True, heap, call_result(f, kinds))
+
+    def _method(self, node: ast.Call, func: ast.Attribute) -> Verdict:
+        owner = self.judge(func.value)
+        if not self._known(owner) or owner.type is None:
+            return _IMPURE
+        cls, name = owner.type.cls, func.attr
+        if not known.is_pure_method(cls, name):
+            return _IMPURE
+        given = self._arguments(node)
+        if given is None:
+            return _IMPURE
+        found, heap = given
+        stored = 1 if cls is dict and name == "get" else len(found)
+        if not all(self._argument_known(v) for v in found[:stored]):
+            return _IMPURE
+        if name in ("format", "format_map") and cls is str and not self._quiet_format(func, found):
+            return _IMPURE
+        if name in _ITEM_METHODS and cls in (set, frozenset):
+            if any(v.type is not None and not is_plain_class(v.type.cls) for v in found):
+                return _IMPURE
+        heap = heap or looked_into(owner.type) or any(looked_into(v.type) for v in found[:stored])
+        return Verdict(True, heap, method_result(owner.type, name, [v.type for v in found]))
+
+    def _quiet_format(self, func: ast.Attribute, found: list[Verdict]) -> bool:
+        if all(v.type is not None and v.type.cls in SCALARS for v in found):
+            return True
+        text = func.value.value if isinstance(func.value, ast.Constant) else None
+        if not isinstance(text, str) or func.attr == "format_map":
+            return False
+        try:
+            fields = [f for _, f, _, _ in string.Formatter().parse(text) if f]
+        except ValueError:
+            return False
+        return not any("." in f or "[" in f for f in fields)
+
+
+_ITEM_METHODS: Final = frozenset({"union", "intersection", "difference", "symmetric_difference"})
