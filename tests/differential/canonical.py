@@ -76,16 +76,23 @@ class _Canon:
             return f"{kind.__name__}{self.text(value.args)}"
         if isinstance(value, type):
             return f"<type {value.__name__}>"
-        if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, types.MethodType)):
-            return f"<function {value.__name__}>"
+        if _is_function(value):
+            return f"<function {getattr(value, '__name__', '')}>"
         state = getattr(value, "__dict__", None)
         if state is not None:
             return kind.__name__ + "{" + ", ".join(f"{k}={text(v)}" for k, v in state.items()) + "}"
         return f"<{kind.__name__}>"
 
 
+def _is_function(value: object) -> bool:
+    """A function, or what stands for one: a `Call` is a plain function in the reference run."""
+    if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, types.MethodType)):
+        return True
+    return hasattr(value, "__wrapped__") and callable(value)
+
+
 def _has_identity(value: object) -> bool:
-    return type(value) in _SHARED or hasattr(value, "__dict__")
+    return type(value) in _SHARED or (hasattr(value, "__dict__") and not _is_function(value))
 
 
 def _children(value: object) -> list[object]:
@@ -96,7 +103,7 @@ def _children(value: object) -> list[object]:
         return [part for pair in value.items() for part in pair]  # type: ignore[attr-defined]
     if isinstance(value, BaseException):
         return list(value.args)
-    if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType)):
+    if isinstance(value, type) or _is_function(value):
         return []
     state = getattr(value, "__dict__", None)
     return list(state.values()) if state is not None else []

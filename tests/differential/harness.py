@@ -203,7 +203,8 @@ def _run(
     seconds: float,
     method: str | None = None,
 ) -> Outcome:
-    filename, code = _compiled(program.source)
+    with _quiet():
+        filename, code = _compiled(program.source)
     module = types.ModuleType(MODULE)
     namespace = module.__dict__
     namespace.update(_words(call))
@@ -213,7 +214,7 @@ def _run(
     roots: dict[str, object] = {}
     sys.modules[MODULE] = module
     try:
-        with entered(world), contextlib.redirect_stdout(_Printed(world)), _limit(seconds):
+        with entered(world), contextlib.redirect_stdout(_Printed(world)), _limit(seconds), _quiet():
             try:
                 exec(code, namespace)
             except Exception as error:
@@ -258,9 +259,7 @@ def _run(
 def _compiled(source: str) -> tuple[str, types.CodeType]:
     filename = f"<generated {digest(source)}>"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            code = compile(source, filename, "exec")
+        code = compile(source, filename, "exec")
     except SyntaxError as error:
         raise Difficult(f"no Python: {error}") from error
     for old in [name for name in linecache.cache if name.startswith("<generated ")][:-64]:
@@ -335,6 +334,14 @@ class _Printed(io.TextIOBase):
         for line in lines:
             self._world.unknown("print", line)
         return len(text)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Generated programs hold much that the parser warns of."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextlib.contextmanager

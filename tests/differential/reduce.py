@@ -21,12 +21,17 @@ def kinds(found: Sequence[Difference]) -> set[str]:
 
 
 def _where(difference: Difference) -> str:
-    """For an error inside Stretto, where it was raised."""
+    """What makes two failures the same failure: their types, and where in Stretto they come from."""
+    if difference.what == "traceback":
+        expected, got = difference.expected, difference.got
+        return f" ({len(expected)} frames, found {len(got)})"  # type: ignore[arg-type]
     if difference.what not in ("end", "exception", "rejected"):
         return ""
     lines = str(difference.got).splitlines()
-    inside = [line.strip().split("/")[-1] for line in lines if "/stretto/" in line]
-    return f" ({inside[-1].split(':')[0]}, {lines[-1].strip().split(':')[0]})" if inside else ""
+    inside = [line.strip().split("/")[-1].split(":")[0] for line in lines if "/stretto/" in line][-1:]
+    ends = [str(side).split("(")[0].split(" <")[0][:40] for side in (difference.expected, lines[0])]
+    ends = [end if end.startswith("raised") or "Error" in end else end.split(" ")[0] for end in ends]
+    return f" ({', '.join([*ends, *inside])})"
 
 
 def reduce(
@@ -220,6 +225,8 @@ _SIMPLE: tuple[ast.expr, ...] = (
 def _expression_edits(tree: ast.Module) -> Iterator[Edit]:
     for node in ast.walk(tree):
         for name, value in ast.iter_fields(node):
+            if isinstance(node, ast.Call) and name == "func":
+                continue
             if isinstance(value, ast.expr) and isinstance(getattr(value, "ctx", ast.Load()), ast.Load):
                 for new in _simpler(value):
                     yield _setting(node, name, new)
