@@ -23,6 +23,7 @@ import contextlib
 import doctest
 import inspect
 import io
+import os
 import re
 import shlex
 import subprocess
@@ -186,7 +187,16 @@ def shell(page: Path, block: Block, folder: Path) -> None:
             if words[0] == "stretto":
                 command = [sys.executable, "-m", "stretto.cli", *words[1:]]
             cwd = ROOT if any((ROOT / word).exists() for word in words[1:]) else folder
-            done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+            path = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
+            done = subprocess.run(
+                command,
+                cwd=cwd,
+                env={**os.environ, "PYTHONPATH": path},
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
             if done.returncode:
                 raise PageError(f"{where}: {line}\n{done.stdout}{done.stderr}")
 
