@@ -25,7 +25,7 @@ async def asleep(i: int) -> int:
     return i
 
 
-@flow
+@flow(limit=1_000_000)  # operations in flight; the default of 10,000 is what is asked for here
 def many(n: int) -> None:
     for i in range(n):
         asleep(i)

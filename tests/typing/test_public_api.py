@@ -17,7 +17,9 @@ PUBLIC = {
     "flow",
 }
 
-TESTING: set[str] = set()
+TESTING = {
+    "VirtualClock",
+}
 
 
 def test_names_of_stretto() -> None:
