@@ -27,17 +27,16 @@ from __future__ import annotations
 import __future__
 import ast
 from collections.abc import Iterable, Mapping
-from types import CellType, CodeType, FunctionType
+from types import CellType, FunctionType
 from typing import Any, Final
 
 from stretto.compiler.guard_calls import run
 from stretto.compiler.guard_source import Unit, assemble, build
-from stretto.compiler.guard_state import NeedsOrder
+from stretto.compiler.guard_state import FRAGMENTS, NeedsOrder
 
 __all__ = ["NeedsOrder", "call_guarded", "compile_guarded"]
 
 _NONE: Final[Mapping[str, CellType]] = {}
-_fragments: Final[dict[int, CodeType]] = {}
 
 
 def compile_guarded(
@@ -74,7 +73,7 @@ def compile_guarded(
     }
     if named:
         made.__kwdefaults__ = named
-    _fragments[id(unit.code)] = unit.code
+    FRAGMENTS[id(unit.code)] = unit.code
     return made
 
 
@@ -103,5 +102,5 @@ def call_guarded(
     Raises:
         NeedsOrder: before the first operation that is not known to be free of effects.
     """
-    root = type(fn) is FunctionType and id(fn.__code__) in _fragments
+    root = type(fn) is FunctionType and id(fn.__code__) in FRAGMENTS
     return run(fn, tuple(args), dict(kwargs or {}), own, root)

@@ -59,6 +59,8 @@ __all__ = [
 _simple: Final[dict[int, object]] = {}
 _new_functions: Final[dict[int, object]] = {}
 _rules: Final[dict[int, Callable[..., Any]]] = {}
+# Class methods of C are bound anew each time.
+_class_rules: Final[dict[tuple[type, str], Callable[..., Any]]] = {}
 
 
 def call(f: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -138,14 +140,18 @@ def _dispatch(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if type(function) is FunctionType:
             return call_function(function, (f.__self__, *args), kwargs)
         return call(function, f.__self__, *args, **kwargs)
-    if kind is BuiltinFunctionType:
+    if isinstance(f, BuiltinFunctionType):
         owner = f.__self__
         if owner is not None and not isinstance(owner, (ModuleType, type)):
             from stretto.compiler.guard_methods import method
 
             return method(f, owner, f.__name__, args, kwargs)
-        if isinstance(owner, type) and f.__name__ == "__new__":
-            stop(f"{owner.__qualname__}.__new__")
+        if isinstance(owner, type):
+            rule = _class_rules.get((owner, f.__name__))
+            if rule is not None:
+                return rule(f, args, kwargs)
+            if f.__name__ == "__new__":
+                return _new(f, args, kwargs)
         if known.is_pure(f):
             result = plainly(f, args, kwargs)
             return keep(result) if type(result) in MUTABLE or type(result) in ITERATORS else result
@@ -212,7 +218,12 @@ def plainly(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 def _prepare() -> None:
     """Take in the rules of functions whose modules have been loaded."""
     if known.refresh() or not _rules:
-        from stretto.compiler.guard_rules import RULES
+        from stretto.compiler.guard_rules import CLASS_RULES, RULES
+
+        for (name, attribute), made in CLASS_RULES.items():
+            cls = known.find(name)
+            if isinstance(cls, type):
+                _class_rules[cls, attribute] = made
 
         for path in NEW_FUNCTIONS:
             thing = known.find(path)
@@ -329,6 +340,13 @@ def _construct(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             raise TypeError(f"__init__() should return None, not '{type(result).__name__}'")
         return made
     stop(f"making a {cls.__qualname__}")
+
+
+def _new(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """`tuple.__new__` in what `namedtuple` writes; no other `__new__` is known."""
+    if f.__self__ is tuple and args and isinstance(args[0], type) and not kwargs:
+        return f(args[0], *[iterable(x) for x in args[1:]])
+    stop(f"{f.__self__.__qualname__}.__new__()")
 
 
 def _adopt_defaults(made: Any, given: list[Any]) -> None:

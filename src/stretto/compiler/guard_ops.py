@@ -111,7 +111,8 @@ def op_{name}(a, b, S=SCALARS):
 _IN_PLACE = """
 def iop_{name}(a, b, S=SCALARS):
     if type(a) in S and type(b) in S:
-        return a {symbol} b
+        a {symbol}= b
+        return a
     def do(a, b):
         a {symbol}= b
         return a

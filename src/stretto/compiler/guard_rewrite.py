@@ -53,8 +53,9 @@ def rewrite(
         begin = ast.Assign([ast.Name(state, ast.Store())], rewriter.op(node, "enter"))
         end = rewriter.expression_statement(node, "leave", ast.Name(state, ast.Load()))
         body = [begin, ast.Try(body=body, handlers=[], orelse=[], finalbody=[end])]
+    # Not under its own name: that is a global for the function, not a name of what holds it here.
     made = ast.FunctionDef(
-        name=node.name, args=args, body=body or [ast.Pass()], decorator_list=[], returns=None
+        name=PREFIX + "body", args=args, body=body or [ast.Pass()], decorator_list=[], returns=None
     )
     ast.copy_location(made, node)
     if "type_params" in ast.FunctionDef._fields:

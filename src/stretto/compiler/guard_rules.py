@@ -26,7 +26,7 @@ from stretto.compiler.guard_ops import (
 from stretto.compiler.guard_state import Lazy, current, keep, stop
 from stretto.compiler.known_objects import ITERATORS, PLAIN, SCALARS, class_attribute, slots_safe
 
-__all__ = ["RULES", "lazy"]
+__all__ = ["CLASS_RULES", "RULES", "lazy"]
 
 _Args = tuple[Any, ...]
 _Kwargs = dict[str, Any]
@@ -411,7 +411,7 @@ RULES: Final[dict[str, _Rule]] = {
     **{_I + n: r for n, r in _table(
         (_combine, "chain islice pairwise zip_longest cycle batched"),
         (_while, "takewhile dropwhile filterfalse starmap"), (_groupby, "groupby"),
-        (_accumulate, "accumulate"), (_from_iterable, "chain.from_iterable"),
+        (_accumulate, "accumulate"),
         (_product, "product combinations combinations_with_replacement permutations"),
         (_repeat, "repeat"),
     ).items()},
@@ -441,4 +441,10 @@ def _nlargest(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
     return keep(f(*[iterable(x) for x in args], **named))
 
 
+#: The same for class methods.
+CLASS_RULES: Final[dict[tuple[str, str], _Rule]] = {
+    ("itertools.chain", "from_iterable"): _from_iterable,
+    ("builtins.dict", "fromkeys"): _fromkeys,
+    ("collections.OrderedDict", "fromkeys"): _fromkeys,
+}
 RULES["heapq.nlargest"] = RULES["heapq.nsmallest"] = _nlargest

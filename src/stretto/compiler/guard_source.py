@@ -157,8 +157,8 @@ def build(
     whole = compile(module, filename, "exec", flags, True)
     outer = next(c for c in whole.co_consts if isinstance(c, CodeType))
     name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
-    code = next(c for c in outer.co_consts if isinstance(c, CodeType) and c.co_name == name)
-    unit.code = _renamed(code, code.co_qualname, qualname)
+    code = next(c for c in outer.co_consts if isinstance(c, CodeType))
+    unit.code = _renamed(code, code.co_qualname, qualname).replace(co_name=name)
     values = {**OPERATIONS, **extra}
     unit.cells = {PREFIX + name: CellType(value) for name, value in values.items()}
 

@@ -12,14 +12,19 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from types import CodeType, FrameType
 from typing import Any, Final, NoReturn
 
 import stretto.compiler
 
-__all__ = ["HERE", "Execution", "Lazy", "NeedsOrder", "current", "fresh", "keep", "stop"]
+__all__ = ["FRAGMENTS", "HERE", "Execution", "Lazy", "NeedsOrder", "current", "fresh", "keep", "stop"]
 
 # The package's own directory: frames in it are not the user's.
 HERE: Final = os.path.dirname(os.path.dirname(os.path.abspath(stretto.compiler.__file__))) + os.sep
+
+
+#: The codes of compiled fragments, by id.
+FRAGMENTS: Final[dict[int, CodeType]] = {}
 
 
 class NeedsOrder(BaseException):
@@ -27,8 +32,9 @@ class NeedsOrder(BaseException):
 
     Attributes:
         reason: what it was, in a few words.
-        lineno: the line of the user's code that was about to do it.
+        lineno: the line of the fragment that was about to do it, itself or through a helper.
         filename: the file of that line.
+        inner: the file and line of the operation itself, where that is in a helper.
     """
 
     def __init__(self, reason: str, lineno: int = 0, filename: str = "") -> None:
@@ -36,6 +42,7 @@ class NeedsOrder(BaseException):
         self.reason = reason
         self.lineno = lineno
         self.filename = filename
+        self.inner = (filename, lineno)
 
 
 class Lazy:
@@ -116,10 +123,18 @@ def stop(reason: str) -> NoReturn:
     execution = current.execution
     if execution is not None and execution.stopped is not None:
         raise execution.stopped
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(HERE):
+    found = None
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if not frame.f_code.co_filename.startswith(HERE):
+            found = found or frame
+            if id(frame.f_code) in FRAGMENTS:
+                break
         frame = frame.f_back
-    exc = NeedsOrder(reason, frame.f_lineno, frame.f_code.co_filename)
+    at = frame or found or sys._getframe(1)
+    exc = NeedsOrder(reason, at.f_lineno, at.f_code.co_filename)
+    if found is not None:
+        exc.inner = (found.f_code.co_filename, found.f_lineno)
     if execution is not None:
         execution.stopped = exc
     raise exc

@@ -41,6 +41,7 @@ from stretto.errors import DeclarationError
 
 __all__ = [
     "HIGHER_ORDER",
+    "MODULES",
     "MUTATORS",
     "assume_pure",
     "class_key",
@@ -160,11 +161,11 @@ def is_pure(obj: object) -> bool:
 
         return construction_is_pure(obj)
     kind = type(obj)
-    if kind is BuiltinFunctionType:
-        owner = obj.__self__  # type: ignore[attr-defined]
+    if isinstance(obj, BuiltinFunctionType):  # or its subclass for methods of newer C types
+        owner = obj.__self__
         if owner is None or isinstance(owner, ModuleType):
             return bool(_assumed_packages) and in_assumed_package(obj)
-        name = obj.__name__  # type: ignore[attr-defined]
+        name = obj.__name__
         if isinstance(owner, type):
             return is_pure_method(owner, name) and is_pure(owner)
         return is_pure_method(type(owner), name)
@@ -246,7 +247,7 @@ def is_pure_method(cls: type, name: str) -> bool:
         return name in _READ_DUNDERS
     if name.startswith("_"):
         return False
-    return not is_mutator(cls, name) and name not in OUTSIDE.get(key, ())
+    return hasattr(cls, name) and not is_mutator(cls, name) and name not in OUTSIDE.get(key, ())
 
 
 # ------------------------------------------------------------------ what a user may add
@@ -347,10 +348,10 @@ def recorded_resource(obj: object) -> str | None:
     if entry is not None:
         return entry[1]
     kind = type(obj)
-    if kind is BuiltinFunctionType:
-        owner = obj.__self__  # type: ignore[attr-defined]
+    if isinstance(obj, BuiltinFunctionType):  # or its subclass for methods of newer C types
+        owner = obj.__self__
         if isinstance(owner, type) and _genuine(owner):
-            name = obj.__name__  # type: ignore[attr-defined]
+            name = obj.__name__
             if name in OUTSIDE.get(class_key(owner), ()) and class_key(owner).startswith("datetime."):
                 return "clock"
         return None

@@ -148,7 +148,7 @@ def _generated(cls: type, name: str, thing: Any) -> bool:
         qualname = getattr(code, "co_qualname", "")
         if code.co_filename == "<string>" and qualname.startswith("__create_fn__."):
             return True
-        return code.co_filename == _dataclasses_file()
+        return bool(code.co_filename == _dataclasses_file())
     if "_fields" in cls.__dict__ and issubclass(cls, tuple):
         if function.__code__.co_filename == collections.__file__:
             return True

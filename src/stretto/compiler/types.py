@@ -8,9 +8,7 @@ judge it calls impure, never the other way round. `Checker` keeps the promise wh
 
 from __future__ import annotations
 
-import datetime
-import decimal
-import pathlib
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -42,18 +40,42 @@ _SIMPLE: Final[dict[type, T]] = {
     cls: T(cls)
     for cls in (
         str, int, float, bool, bytes, complex, type(None), list, dict, set, tuple, frozenset,
-        bytearray, range, datetime.datetime, datetime.date, datetime.time, datetime.timedelta,
-        datetime.timezone, decimal.Decimal, pathlib.PurePosixPath, pathlib.PureWindowsPath,
-        pathlib.PosixPath, pathlib.WindowsPath,
+        bytearray, range,
     )
 }  # fmt: skip
-_BY_VALUE: Final[Callable[[type], T | None]] = _SIMPLE.get
 _CONTAINERS: Final = (list, dict, set, tuple, frozenset)
-# `Path` is never the class of an instance; which one it is depends on the machine.
-_PATHS: Final[dict[type, T]] = {
-    pathlib.Path: T(type(pathlib.Path())),
-    pathlib.PurePath: T(type(pathlib.PurePath())),
+# Entered when somebody has loaded the module: a value of theirs cannot exist before.
+_LATER: Final[dict[str, str]] = {
+    "datetime": "datetime date time timedelta timezone",
+    "decimal": "Decimal",
+    "fractions": "Fraction",
+    "uuid": "UUID",
+    "pathlib": "PurePosixPath PureWindowsPath PosixPath WindowsPath",
 }
+_seen_modules = -1
+
+
+def _entry(cls: type) -> T | None:
+    """The entry of a class that is not among the first."""
+    global _seen_modules
+    if len(sys.modules) == _seen_modules:
+        return _SIMPLE.get(cls)
+    _seen_modules = len(sys.modules)
+    for name, classes in _LATER.items():
+        module = sys.modules.get(name)
+        for part in classes.split() if module is not None else ():
+            found = getattr(module, part, None)
+            # A patched class (a frozen clock) is somebody else's.
+            if isinstance(found, type) and found.__module__.split(".")[0] == name:
+                _SIMPLE.setdefault(found, T(found))
+        if name == "pathlib" and module is not None:
+            # `Path` is never the class of an instance; which one it is depends on the machine.
+            for general in (module.Path, module.PurePath):
+                _PATHS.setdefault(general, T(type(general())))
+    return _SIMPLE.get(cls)
+
+
+_PATHS: Final[dict[type, T]] = {}
 
 
 def of_annotation(annotation: object) -> T | None:
@@ -61,7 +83,7 @@ def of_annotation(annotation: object) -> T | None:
     if annotation is None:
         return _SIMPLE[type(None)]
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
-        return _SIMPLE.get(annotation) or _PATHS.get(annotation)
+        return _entry(annotation) or _PATHS.get(annotation)
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
         return of_annotation(typing.get_args(annotation)[0])
@@ -78,7 +100,8 @@ def of_annotation(annotation: object) -> T | None:
 
 def of_value(value: object) -> T | None:
     """The type of a value, without its elements, or None if it is not a builtin one."""
-    return _BY_VALUE(type(value))
+    cls = type(value)
+    return _SIMPLE.get(cls) or _entry(cls)
 
 
 # ------------------------------------------------------------------ checking promises
