@@ -27,6 +27,12 @@ def program(name: str) -> Program:
     return generate(Random(name), PROFILES[name.split("-")[0]])
 
 
+def differing(test: Program, options: argparse.Namespace) -> list[Difference]:
+    """The differences that were not asked to be passed over."""
+    ignored = tuple(options.ignore)
+    return [d for d in differences(test, SEEDS) if not ignored or not d.what.startswith(ignored)]
+
+
 def names(seed: int, start: int, step: int, count: int, themes: Sequence[str]) -> Iterator[str]:
     for number in range(start, count, step):
         yield f"{themes[number % len(themes)]}-{seed}-{number}"
@@ -40,7 +46,7 @@ def work(options: argparse.Namespace, job: int, results: multiprocessing.Queue[t
                 reference(test)
                 found: list[Difference] = []
             else:
-                found = differences(test, SEEDS)
+                found = differing(test, options)
         except Difficult:
             results.put(("skipped", name))
             continue
@@ -89,10 +95,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 2
         else:
             name, found = detail  # type: ignore[misc]
-            found = [d for d in found if not any(d.what.startswith(word) for word in options.ignore)]
-            if not found:
-                passed += 1
-                continue
             failed += 1
             new = kinds(found) - met
             if new:
@@ -114,14 +116,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def shown(name: str, test: Program, options: argparse.Namespace) -> int:
     try:
-        found = differences(test, SEEDS)
+        found = differing(test, options)
     except Difficult as error:
         print(f"{name}: {error}\n{test}")
         return 2
     if not found:
         print(f"{name} agrees\n\n{test}\n{reference(test)}")
         return 0
-    small, why = reduce(test, found, SEEDS, seconds=options.seconds)
+    small, why = reduce(
+        test, found, seconds=options.seconds, test=lambda candidate: differing(candidate, options)
+    )
     print(f"--only {name}\n\n{report(small, why)}", flush=True)
     return 1
 

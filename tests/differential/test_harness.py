@@ -96,6 +96,21 @@ def test_world_orders_what_conflicts() -> None:
     assert marks(one, everything) != marks(everything, one)
 
 
+def test_world_lets_a_write_see_what_it_does_not_change() -> None:
+    def read(path: str, *, moved: bool) -> int:
+        world = World()
+        if moved:
+            world.leave(world.enter("move", "write", ("r:1",), (), seen=("r:0",)))
+        return world.leave(world.enter("get", "read", (path,), ()))
+
+    assert read("r:0", moved=True) == read("r:0", moved=False)
+    assert read("r:1", moved=True) != read("r:1", moved=False)
+    world = World()
+    world.leave(world.enter("put", "write", ("r:0",), ()))
+    move = world.enter("move", "write", ("r:1",), (), seen=("r:0",))
+    assert move.mark != World().enter("move", "write", ("r:1",), (), seen=("r:0",)).mark
+
+
 def test_world_sees_a_torn_read_and_overlapping_writes() -> None:
     world = World()
     reading = world.enter("get", "read", ("r",), ())

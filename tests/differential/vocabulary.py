@@ -43,10 +43,12 @@ def _now(name: str, kind: str, paths: tuple[str, ...], *values: object) -> int:
     return _finish(current().enter(name, kind, paths, values))
 
 
-async def _later(name: str, kind: str, paths: tuple[str, ...], *values: object) -> int:
+async def _later(
+    name: str, kind: str, paths: tuple[str, ...], *values: object, seen: tuple[str, ...] = ()
+) -> int:
     """An async call."""
     world = current()
-    operation = world.enter(name, kind, paths, values)
+    operation = world.enter(name, kind, paths, values, seen=seen)
     try:
         await world.pause()
     except asyncio.CancelledError:
@@ -199,7 +201,7 @@ def vocabulary(call: Any) -> dict[str, Any]:
 
     @call.reads("r:{a}").writes("r:{b}")
     async def move(a: object, b: object) -> int:
-        return await _later("move", "write", (f"r:{a}", f"r:{b}"), a, b) % 10
+        return await _later("move", "write", (f"r:{b}",), a, b, seen=(f"r:{a}",)) % 10
 
     @call.commutes("r:{k}")
     async def bump(k: object, v: object = 1) -> int:

@@ -44,9 +44,10 @@ class Operation:
 
     name: str
     kind: str  # "write", "commute", "read" or "free"
-    paths: tuple[str, ...]
+    paths: tuple[str, ...]  # what it changes or, of a read, sees
     arguments: str
     mark: str = ""
+    seen: tuple[str, ...] = ()  # what a write sees besides
     values: tuple[object, ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
@@ -55,7 +56,11 @@ class Operation:
     def conflicts(self, other: Operation) -> bool:
         if self.kind == "commute" and other.kind == "commute":
             return False
-        return any(covers(a, b) for a in self.paths for b in other.paths)
+        return (
+            any(covers(a, b) for a in self.paths for b in other.paths)
+            or any(covers(a, b) for a in self.seen for b in other.paths if other.kind != "read")
+            or any(covers(a, b) for a in self.paths for b in other.seen if self.kind != "read")
+        )
 
 
 class World:
@@ -76,13 +81,21 @@ class World:
 
     # What calls do, in the order in which one call does it.
 
-    def enter(self, name: str, kind: str, paths: tuple[str, ...], values: tuple[object, ...]) -> Operation:
+    def enter(
+        self,
+        name: str,
+        kind: str,
+        paths: tuple[str, ...],
+        values: tuple[object, ...],
+        *,
+        seen: tuple[str, ...] = (),
+    ) -> Operation:
         """A call begins. A change is made here and now; `leave` checks that it was left alone."""
         self.calls += 1
         if all(type(v) in _SIMPLE for v in values):
-            operation = Operation(name, kind, paths, repr(values))
+            operation = Operation(name, kind, paths, repr(values), seen=seen)
         else:
-            operation = Operation(name, kind, paths, canonical(values), values=values)
+            operation = Operation(name, kind, paths, canonical(values), seen=seen, values=values)
         if self.closed:
             self.violations.append(f"{operation} began after the flow had returned")
         if kind in ("write", "commute"):
