@@ -22,7 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))  # so that `python -m examples.demo` works as well
 
 from front import Front, Traffic
-from model_server import READING, ModelServer, ServerError
+from model_server import ModelServer, ServerError
 
 COLOURS = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
@@ -114,8 +114,7 @@ def show(folder: str, out: Path, delay: float) -> bool:
             say("Starting a small language model (SmolLM2, 135 million parameters) on this computer ...")
             began = time.perf_counter()
             upstream = stack.enter_context(ModelServer()).base_url
-            cores = "one core" if READING == 1 else f"at most {READING} cores"
-            say(f"It answers at {upstream} after {time.perf_counter() - began:.1f} s, and uses {cores}.")
+            say(f"It answers at {upstream} after {time.perf_counter() - began:.1f} s, and uses one core.")
         front = stack.enter_context(Front(upstream))
         os.environ["OPENAI_BASE_URL"] = front.base_url
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stretto-demo-")))
@@ -123,14 +122,14 @@ def show(folder: str, out: Path, delay: float) -> bool:
         demo.warm_up()
         say(f"The program is the flow in examples/briefing.py; it reads {folder}.")
 
-        here, same_here = demo.pair("1. As it is: the model on this computer's own cores", 0.0)
-        say("  A model that is bound by the computer's cores gains little more than batching gives it.")
+        here, same_here = demo.pair("1. As it is: the model on one core of this computer", 0.0)
+        say("  A model that is bound by a core gains no more than it gains by working on several at once.")
         _, same_away = demo.pair(
             f"2. With {delay:g} s added to each request, as a distant server has it", delay
         )
         say(
             "  The delay is added in front of the model server (examples/front.py): half of it on the way\n"
-            "  there, half on the way back. The model still computes on this computer's cores."
+            "  there, half on the way back. The model still computes on one core of this computer."
         )
 
         shutil.copyfile(scratch / "briefing.md", out)

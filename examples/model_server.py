@@ -27,9 +27,8 @@ MODEL = "smollm2"
 SLOTS = 8
 #: Tokens a request and its answer may have together.
 CONTEXT = 2048
-#: Threads that read prompts, and threads that write answers: more than one of the latter come almost to
-#: a halt as soon as anything else runs on a computer with two cores.
-READING, WRITING = min(2, os.cpu_count() or 1), 1
+#: Two threads are hardly faster than one, and come almost to a halt when something else runs.
+THREADS = 1
 START_SECONDS = 60.0
 
 INSTALL = """The example's model is not installed ({missing}). Install it with
@@ -148,8 +147,7 @@ def _serve(weights: str) -> None:
     params.port = 0  # any free one
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * CONTEXT
-    params.cpuparams_batch.n_threads = READING
-    params.cpuparams.n_threads = WRITING
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = THREADS
     # No memory from one request to the next, so that a second run is not faster for having come second.
     params.cache_prompt = False
     params.cache_ram_mib = 0
