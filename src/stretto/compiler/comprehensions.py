@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import sys
 from collections.abc import Callable
 from contextlib import contextmanager
 from types import FunctionType
@@ -61,14 +62,17 @@ class Comprehensions:
                 inner_target, *rest = renamed
                 *tests, element = rest
 
+                frame = frame_of(generator)
+
                 def turn() -> ir.Block:
                     def innermost() -> ir.Block:
                         with self.emitting() as steps:
-                            self.bind(target, element, at)
+                            with self.within(frame, generator):
+                                self.bind(target, element, at)
                             steps.extend(body())
                         return tuple(steps)
 
-                    return self.filtered(tests, innermost, at)
+                    return self.filtered(tests, innermost, at, frame, generator)
 
                 self.loop(inner_target, part.iter, turn, at, orelse)
             return
@@ -107,14 +111,16 @@ class Comprehensions:
             self.assign_target(target, self.operand(value), at)  # type: ignore[attr-defined]
 
     def filtered(
-        self: Expressions, tests: list[ast.expr], body: Callable[[], ir.Block], at: Any  # type: ignore[misc]
-    ) -> ir.Block:
+        self: Expressions, tests: list[ast.expr], body: Callable[[], ir.Block], at: Any,  # type: ignore[misc]
+        frame: str = "", framing: Any = None,
+    ) -> ir.Block:  # fmt: skip
         """A block that runs `body` if every test holds."""
         if not tests:
             return body()
         with self.emitting() as steps:
-            test = self.truth(tests[0])
-            inner = self.filtered(tests[1:], body, at)
+            with self.within(frame, framing):
+                test = self.truth(tests[0])
+            inner = self.filtered(tests[1:], body, at, frame, framing)
             self.region(ir.If(getattr(at, "lineno", 0), test=test, then=inner, orelse=()))
         return tuple(steps)
 
@@ -162,7 +168,8 @@ class Comprehensions:
                 self.emit_update(result, method, (self.operand(parts[0]),), node)  # type: ignore[attr-defined]
 
         elements = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
-        self.generate(node, elements, innermost)
+        with self.keeping(result):
+            self.generate(node, elements, innermost)
         return result
 
     def generate(
@@ -175,7 +182,7 @@ class Comprehensions:
             parts += [generator.target, generator.iter, *generator.ifs]
         first = node.generators[0].iter
         outer = self.spill(self.residual(first)) if self.needs(first) and self.as_generator(first) is None else first
-        with self.within(_FRAMES[type(node)], node), self.variables(names, [*parts, *elements]) as renamed:
+        with self.within(frame_of(node), node), self.variables(names, [*parts, *elements]) as renamed:
             items = iter(renamed)
             levels: list[tuple[Any, Any, list[Any]]] = []
             for index, generator in enumerate(node.generators):
@@ -266,6 +273,7 @@ class Comprehensions:
             )
         else:
             made = ast.GeneratorExp(value, [ast.comprehension(target, source, [], 0)])
+        framed(made, "<lambda>" if isinstance(fn, ast.Lambda) else "")
         ast.copy_location(made, node)
         for child in ast.walk(made):
             if not hasattr(child, "lineno") and isinstance(child, (ast.expr, ast.stmt)):
@@ -303,10 +311,11 @@ class Comprehensions:
             if not (isinstance(generator.elt, ast.Tuple) and len(generator.elt.elts) == 2):
                 return None
             pair = ast.DictComp(generator.elt.elts[0], generator.elt.elts[1], generator.generators)
-            return self.residual(ast.copy_location(pair, node)) if not options else None
+            made = framed(ast.copy_location(pair, node), frame_of(generator))
+            return self.residual(made) if not options else None
         if name in ("list", "set") and len(node.args) == 1:
             made = (ast.ListComp if name == "list" else ast.SetComp)(generator.elt, generator.generators)
-            return self.residual(ast.copy_location(made, node))
+            return self.residual(framed(ast.copy_location(made, node), frame_of(generator)))
         if name in ("tuple", "frozenset", "sorted"):
             held = ast.Name(self.comprehension(generator), ast.Load())
             keywords = [ast.keyword(k.arg, self.residual(k.value)) for k in node.keywords]
@@ -401,9 +410,10 @@ class Comprehensions:
             element, made = ast.Name(variable, ast.Load()), callback.body
         elif callback is not None:
             made = ast.Call(callback, [element], [])
+        inner = "<lambda>" if isinstance(callback, ast.Lambda) else ""
         over = ast.comprehension(ast.Name(variable, ast.Store()), source, [], 0)
         if name == "sorted":
-            listed = _located(ast.ListComp(made, [over]), node)
+            listed = framed(_located(ast.ListComp(made, [over]), node), inner)
             keys = self.comprehension(listed)
             text = "[p[1] for p in sorted(zip(k, s), key=lambda p: p[0], reverse=r)]"
             expr: Any = ast.parse(text, mode="eval").body
@@ -440,7 +450,7 @@ class Comprehensions:
             self.region(ir.If(node.lineno, test=first, then=then, orelse=tuple(orelse)), first, best, rank)
 
         with self.keeping(first, best, rank):
-            looped = _located(ast.ListComp(element, [over]), node)
+            looped = framed(_located(ast.ListComp(element, [over]), node), inner)
             self.generate(looped, [element, made], each)
         if "default" in keep:
             ending: ast.expr = ast.IfExp(ast.Name(first, ast.Load()), keep["default"], ast.Name(best, ast.Load()))
@@ -452,7 +462,27 @@ class Comprehensions:
     @contextmanager
     def within(self: Expressions, frame: str, at: Any) -> Iterator[None]:  # type: ignore[misc]
         """Steps emitted meanwhile run in a frame of their own, as tracebacks show it."""
+        before = self.frames
+        if frame:
+            self.frames = (*before, (frame, at.lineno))
         yield
+        self.frames = before
+
+
+def frame_of(node: Any) -> str:
+    """The name of the frame that a comprehension runs in; empty where it has none (PEP 709)."""
+    frame: str = getattr(node, "stretto_frame", None) or ""
+    if hasattr(node, "stretto_frame"):
+        return frame
+    if sys.version_info >= (3, 12) and not isinstance(node, ast.GeneratorExp):
+        return ""
+    return _FRAMES[type(node)]
+
+
+def framed(node: Any, frame: str) -> Any:
+    """A made-up comprehension that runs in the frame of what it stands for."""
+    node.stretto_frame = frame
+    return node
 
 
 def _keep(region: ir.Region, names: frozenset[str]) -> None:

@@ -28,8 +28,10 @@ class Emitter:
         self.own_names: set[str] = set()
         #: Comprehension variables being lowered (their original names).
         self.renamed: set[str] = set()
+        self.frames: tuple[tuple[str, int], ...] = ()
 
     def emit(self, instr: ir.Instr) -> None:
+        instr.within = self.frames
         self.out.append(instr)
 
     def fresh(self) -> str:
@@ -64,7 +66,7 @@ class Emitter:
         ordered = opaque or any(n in scope.cells for n in bound_names(statements))
         return Fragment(
             self.function, statements, reads, binds, expr=expr, soft=soft, opaque=ordered, cells=cells,
-            lineno=getattr(at, "lineno", 0),
+            lineno=getattr(at, "lineno", 0), name=self.frames[-1][0] if self.frames else None,
         )  # fmt: skip
 
     def run(
@@ -97,7 +99,8 @@ class Emitter:
             ir.Apply(
                 getattr(at, "lineno", 0), target=target, callee=callee, args=pairs, kwargs=kwargs, simple=simple,
                 text=short, label=self.label(short),
-            )
+            ),
+            *((target,) if target else ()),
         )  # fmt: skip
 
     def region(self, region: Any, *results: str) -> None:
@@ -119,6 +122,7 @@ class Emitter:
             reads |= _reads(instr)
         region.binds = frozenset(n for n in names if n and (not n.startswith("__t") or n in results))
         region.reads = frozenset(reads)
+        region.unbinds = frozenset(n for instr in (region, *inner) for n in _unbinds(instr))
         found = exits(region)
         if isinstance(region, ir.Iteration):
             found -= {"continue"}
@@ -134,6 +138,17 @@ def _binds(instr: ir.Instr) -> set[str]:
         return {instr.item, *(instr.unpack or ())}
     if isinstance(instr, ir.Match) and instr.name:
         return {instr.name}
+    return set()
+
+
+def _unbinds(instr: ir.Instr) -> set[str]:
+    """Names that a step may leave without a binding."""
+    if isinstance(instr, ir.Delete):
+        return {instr.target}
+    if isinstance(instr, ir.Match) and instr.name:
+        return {instr.name}
+    if isinstance(instr, ir.Run) and instr.fragment.soft:
+        return set(instr.fragment.binds)
     return set()
 
 
@@ -175,6 +190,10 @@ def exits(instr: ir.Instr) -> set[str]:
         return {"return"}
     if isinstance(instr, ir.Assign):
         return {"assign"}
+    if isinstance(instr, ir.Reraise):
+        return {"reraise"}
+    if isinstance(instr, (ir.TryExcept, ir.TryFinally)):
+        return {e for block in ir.blocks(instr) for i in block for e in exits(i)} - {"reraise"}
     if isinstance(instr, (ir.For, ir.While)):
         body = {e for i in instr.body.body for e in exits(i)} - {"break", "continue"}
         return body | {e for i in instr.orelse for e in exits(i)}

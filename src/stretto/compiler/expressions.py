@@ -258,8 +258,7 @@ class Expressions(Comprehensions, Emitter):
         rest = self.residual(node)
         if isinstance(rest, ast.Constant):
             return ir.Const(bool(rest.value))
-        twice = ast.UnaryOp(ast.Not(), ast.copy_location(ast.UnaryOp(ast.Not(), rest), node))
-        return self.spilled(twice, node)
+        return self.spilled(asked(rest), node)
 
     # -- residual expressions -------------------------------------------------------------------------
 
@@ -330,7 +329,7 @@ class Expressions(Comprehensions, Emitter):
         if method == "len":
             plain = ast.Call(ast.Name("len", ast.Load()), [held], [])
         elif method == "bool":
-            plain = ast.UnaryOp(ast.Not(), ast.UnaryOp(ast.Not(), held))
+            plain = asked(held)
         elif method == "getitem":
             plain = ast.Subscript(held, nodes[0], ast.Load())
         elif method == "in":
@@ -388,7 +387,12 @@ class Expressions(Comprehensions, Emitter):
         return ast.copy_location(ast.Dict(keys, values), node)
 
     def of_joinedstr(self, node: ast.JoinedStr) -> ast.expr:
-        return ast.copy_location(ast.JoinedStr(self.sequence(node.values)), node)
+        parts: list[ast.expr] = []
+        for part in self.sequence(node.values):
+            if not isinstance(part, (ast.Constant, ast.FormattedValue)):
+                part = ast.copy_location(ast.FormattedValue(part, -1, None), part)  # text by now
+            parts.append(part)
+        return ast.copy_location(ast.JoinedStr(parts), node)
 
     def of_formattedvalue(self, node: ast.FormattedValue) -> ast.expr:
         parts = [node.value, *([node.format_spec] if node.format_spec else [])]
@@ -417,8 +421,7 @@ class Expressions(Comprehensions, Emitter):
                 self.emit(ir.Move(lineno, target=result, source=self.operand(first)))
                 if not rest:
                     return
-                twice = ast.UnaryOp(ast.Not(), ast.UnaryOp(ast.Not(), ast.Name(result, ast.Load())))
-                test = self.spilled(twice, first)
+                test = self.spilled(asked(ast.Name(result, ast.Load())), first)
             if not rest:
                 return
             with self.emitting() as steps:
@@ -452,8 +455,7 @@ class Expressions(Comprehensions, Emitter):
             self.run_expr(result, ast.copy_location(ast.Compare(one, ops[:1], [two]), node), node)
             if len(ops) == 1:
                 return
-            twice = ast.UnaryOp(ast.Not(), ast.UnaryOp(ast.Not(), ast.Name(result, ast.Load())))
-            test = self.spilled(twice, node)
+            test = self.spilled(asked(ast.Name(result, ast.Load())), node)
             with self.emitting() as steps:
                 link(two, ops[1:], comparators[1:])
             self.region(ir.If(node.lineno, test=test, then=tuple(steps), orelse=()), result)
@@ -530,6 +532,11 @@ class Expressions(Comprehensions, Emitter):
         finally:
             self.out = before
             self.temporaries = max(mark, self.temporaries)
+
+
+def asked(test: ast.expr) -> ast.expr:
+    """The truth of an expression, asked as an ``if`` asks it: each operand of ``and`` and ``or`` once."""
+    return ast.IfExp(test, ast.Constant(True), ast.Constant(False))
 
 
 _PLAIN_HOLDERS = frozenset({str, bytes, int, float, list, tuple, dict, set, frozenset, range})

@@ -54,7 +54,7 @@ class Fragment:
 
     __slots__ = (
         "_code", "_guarded", "_native", "_softened", "_verdicts", "binds", "cells", "expr", "function", "heap",
-        "keeps", "lineno", "mutates", "opaque", "reads", "soft", "statements", "text", "trivial", "unpacks",
+        "keeps", "lineno", "mutates", "name", "opaque", "reads", "soft", "statements", "text", "trivial", "unpacks",
     )  # fmt: skip
 
     def __init__(
@@ -69,8 +69,10 @@ class Fragment:
         opaque: bool = False,
         cells: tuple[str, ...] = (),
         lineno: int = 0,
+        name: str | None = None,
     ) -> None:
         self.function = function
+        self.name = name or function.name
         self.statements = statements
         self.reads = reads
         self.binds = binds
@@ -118,6 +120,8 @@ class Fragment:
             return self._guarded
         used = {name: cells[name] for name in self.cells}
         fn = compile_guarded(self._tree(), self.function.filename, self.function.globals, used)
+        if self.name != fn.__code__.co_name:
+            fn.__code__ = fn.__code__.replace(co_name=self.name)
         if self.soft:
             fn.__defaults__ = _DEFAULTS
         if not used:
@@ -135,7 +139,7 @@ class Fragment:
         if self._softened is None:
             self._softened = Fragment(
                 self.function, self.statements, self.reads, self.binds,
-                soft=True, opaque=self.opaque, cells=self.cells, lineno=self.lineno,
+                soft=True, opaque=self.opaque, cells=self.cells, lineno=self.lineno, name=self.name,
             )  # fmt: skip
         return self._softened
 
@@ -159,7 +163,7 @@ class Fragment:
                 results.append(ast.Name(f"__out_{name}" if self.soft else name, ast.Load()))
             body.append(ast.Return(results[0] if len(results) == 1 else ast.Tuple(results, ast.Load())))
         tree = ast.FunctionDef(
-            name=self.function.name if self.function.name.isidentifier() else "_lambda",
+            name=self.name if self.name.isidentifier() else "_lambda",
             args=ast.arguments(
                 posonlyargs=[], args=[ast.arg(a) for a in args], kwonlyargs=[], kw_defaults=[], defaults=[]
             ),
@@ -172,7 +176,7 @@ class Fragment:
             tree.type_params = []
         tree.lineno = self.lineno
         tree.col_offset = 0
-        tree.end_lineno = self.lineno
+        tree.end_lineno = max([self.lineno, *(s.end_lineno or s.lineno for s in self.statements if hasattr(s, "lineno"))])
         tree.end_col_offset = 0
         for statement in tree.body:
             if not hasattr(statement, "lineno"):
@@ -185,7 +189,7 @@ class Fragment:
             outer = ast.FunctionDef(
                 name="__outer", args=ast.arguments([], [ast.arg(c) for c in self.cells], None, [], [], None, []),
                 body=[tree, ast.Pass()], decorator_list=[], returns=None, type_comment=None,
-                lineno=self.lineno, col_offset=0,
+                lineno=self.lineno, col_offset=0, end_lineno=tree.end_lineno, end_col_offset=0,
             )  # fmt: skip
             if "type_params" in outer._fields:
                 outer.type_params = []
@@ -194,7 +198,10 @@ class Fragment:
         code = _inner(module)
         if self.cells:
             code = _inner(code)
-        return code.replace(co_name=self.function.name, co_qualname=self.function.qualname)
+        qualname = self.function.qualname
+        if self.name != self.function.name:
+            qualname = f"{qualname}.<locals>.{self.name}"
+        return code.replace(co_name=self.name, co_qualname=qualname)
 
     # -- what it may do -------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ ones, and iterators by their guarded twins. A Python function runs as its guarde
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterable
 from types import (
     BuiltinFunctionType,
@@ -47,6 +48,7 @@ __all__ = [
     "call_function",
     "call_merged",
     "call_temporary",
+    "quick_method",
     "enter",
     "guarded",
     "keywords",
@@ -57,20 +59,32 @@ __all__ = [
 
 # Known functions that take plain arguments, need no rule and return nothing that can be changed.
 _simple: Final[dict[int, object]] = {}
+# Methods that change nothing and make nothing that can be changed.
+_quick: Final[set[tuple[type, str]]] = set()
 _new_functions: Final[dict[int, object]] = {}
 _rules: Final[dict[int, Callable[..., Any]]] = {}
+# How many modules were loaded when the rules were read.
+_prepared = -1
 # Class methods of C are bound anew each time.
 _class_rules: Final[dict[tuple[type, str], Callable[..., Any]]] = {}
 
 
 def call(f: Any, /, *args: Any, **kwargs: Any) -> Any:
     """`f(*args, **kwargs)`."""
-    if id(f) in _simple and not kwargs:
-        for arg in args:
-            if type(arg) not in PLAIN:
-                break
-        else:
-            return f(*args)
+    if not kwargs:
+        if id(f) in _simple:
+            for arg in args:
+                if type(arg) not in PLAIN:
+                    break
+            else:
+                return f(*args)
+        elif type(f) is BuiltinFunctionType and (type(f.__self__), f.__name__) in _quick:
+            # A method that looks at nothing but its receiver and plain scalars.
+            for arg in args:
+                if type(arg) not in SCALARS:
+                    break
+            else:
+                return f(*args)
     return _call_slow(f, args, kwargs)
 
 
@@ -120,10 +134,9 @@ def _call_slow(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def _dispatch(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    rule = _rules.get(id(f))
-    if rule is None and known.is_pure(f):
+    if len(sys.modules) != _prepared:
         _prepare()
-        rule = _rules.get(id(f))
+    rule = _rules.get(id(f))
     if rule is not None:
         return rule(f, args, kwargs)
     kind = type(f)
@@ -143,9 +156,7 @@ def _dispatch(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if isinstance(f, BuiltinFunctionType):
         owner = f.__self__
         if owner is not None and not isinstance(owner, (ModuleType, type)):
-            from stretto.compiler.guard_methods import method
-
-            return method(f, owner, f.__name__, args, kwargs)
+            return _method(f, owner, f.__name__, args, kwargs)
         if isinstance(owner, type):
             rule = _class_rules.get((owner, f.__name__))
             if rule is not None:
@@ -160,9 +171,7 @@ def _dispatch(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         stop(f"{_named(f)}() is not known")
     if kind is MethodDescriptorType or kind is WrapperDescriptorType:
         if args and isinstance(args[0], f.__objclass__) and not f.__name__.startswith("__"):
-            from stretto.compiler.guard_methods import method
-
-            return method(functools.partial(f, args[0]), args[0], f.__name__, args[1:], kwargs)
+            return _method(functools.partial(f, args[0]), args[0], f.__name__, args[1:], kwargs)
         stop(f"{_named(f)}() is not known")
     if isinstance(f, type):
         return _construct(f, args, kwargs)
@@ -216,29 +225,38 @@ def plainly(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def _prepare() -> None:
-    """Take in the rules of functions whose modules have been loaded."""
-    if known.refresh() or not _rules:
-        from stretto.compiler.guard_rules import CLASS_RULES, RULES
+    """Take in the rules of functions whose modules have been loaded since."""
+    from stretto.compiler.guard_rules import CLASS_RULES, RULES
 
-        for (name, attribute), made in CLASS_RULES.items():
-            cls = known.find(name)
-            if isinstance(cls, type):
-                _class_rules[cls, attribute] = made
+    global _prepared
+    _prepared = len(sys.modules)
+    known.refresh()
+    for (name, attribute), made in CLASS_RULES.items():
+        cls = known.find(name)
+        if isinstance(cls, type):
+            _class_rules[cls, attribute] = made
+    for path in NEW_FUNCTIONS:
+        thing = known.find(path)
+        if thing is not None:
+            _new_functions[id(thing)] = thing
+    for path, rule in RULES.items():
+        thing = known.find(path)
+        if thing is not None and id(thing) in known._pure:
+            _rules[id(thing)] = rule
+    # With plain operands their rules have nothing to say.
+    for f in (len, str, repr, ascii, bool, hash, format, id, callable, abs, ord, chr, int, float):
+        _simple[id(f)] = f
 
-        for path in NEW_FUNCTIONS:
-            thing = known.find(path)
-            if thing is not None:
-                _new_functions[id(thing)] = thing
-        for path, rule in RULES.items():
-            thing = known.find(path)
-            if thing is not None and id(thing) in known._pure:
-                _rules[id(thing)] = rule
+
+def quick_method(cls: type, name: str) -> None:
+    """Remember a method of a plain class as one that needs no rule for scalars."""
+    _quick.add((cls, name))
 
 
-def refresh_rules() -> None:
-    """Read the rules again after modules were loaded (the next unknown call does it anyway)."""
-    _rules.clear()
-    _prepare()
+def _method(f: Any, owner: Any, name: str, args: Any, kwargs: Any) -> Any:
+    from stretto.compiler.guard_methods import method
+
+    return method(f, owner, name, args, kwargs)
 
 
 def _mutates_first(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -384,8 +402,6 @@ def enter() -> tuple[Execution | None, Execution]:
 
 def leave(state: tuple[Execution | None, Execution]) -> None:
     """End an execution. What stopped it is raised even if the user's code went on."""
-    import sys
-
     before, execution = state
     try:
         if isinstance(sys.exception(), RecursionError):

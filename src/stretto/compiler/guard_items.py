@@ -111,9 +111,32 @@ def delitem(a: Any, i: Any) -> None:
 # ------------------------------------------------------------------ attributes
 
 
+_QUIET: Final = frozenset({FunctionType, MemberDescriptorType, staticmethod, *SCALARS})
+_ABSENT: Final = object()
+
+
 def attr(a: Any, name: str) -> Any:
     """`a.name`."""
-    if type(a) in PLAIN or attribute_is_plain(a, name):
+    cls = type(a)
+    if cls in PLAIN:
+        return getattr(a, name)
+    if type(cls) is type and cls is not super and not isinstance(a, (type, ModuleType)):
+        raw: Any = _ABSENT
+        for base in cls.__mro__[:-1]:
+            names = base.__dict__
+            if "__getattribute__" in names or "__getattr__" in names:
+                break
+            if raw is _ABSENT and name in names:
+                raw = names[name]
+        else:
+            if raw is _ABSENT and name not in object.__dict__ or type(raw) in _QUIET:
+                # In the instance, or an AttributeError; a method; a default.
+                return getattr(a, name)
+    return _attr_slow(a, name)
+
+
+def _attr_slow(a: Any, name: str) -> Any:
+    if attribute_is_plain(a, name):
         return getattr(a, name)
     cls = type(a)
     if cls is super:

@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import Any, Final
 
 from stretto.compiler import known
-from stretto.compiler.guard_calls import argument, guarded
+from stretto.compiler.guard_calls import argument, guarded, quick_method
 from stretto.compiler.guard_ops import formatted, hashable, iterable, name_of, plain_pairs
 from stretto.compiler.guard_state import fresh, keep, stop
 from stretto.compiler.known_methods import NEW_METHODS
@@ -56,11 +56,17 @@ def method(
             if type(x) not in PLAIN:
                 stop(f"str.{name}() of a {name_of(x)}")
         result = f(*args, **kwargs)
-        return keep(result) if type(result) is list else result
+        if name in NEW_METHODS["builtins.str"]:
+            return keep(result)
+        quick_method(cls, name)
+        return result
     given, named = _arguments(f, owner, cls, name, args, kwargs)
     result = f(*given, **named)
-    if name in NEW_METHODS.get(known.class_key(cls), ()) and type(result) not in SCALARS:
-        keep(result)
+    if name in NEW_METHODS.get(known.class_key(cls), ()):
+        if type(result) not in SCALARS:
+            keep(result)
+    elif cls in PLAIN and not known.is_mutator(cls, name):
+        quick_method(cls, name)
     return result
 
 

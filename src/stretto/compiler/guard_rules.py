@@ -68,6 +68,8 @@ def _quiet_class(cls: Any) -> bool:
 
 
 def _isinstance(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
+    if len(args) == 2 and type(args[1]) is type and type(args[0]) in PLAIN:
+        return f(*args, **kwargs)
     if len(args) == 2 and not _quiet_class(args[1]):
         stop(f"{f.__name__}() with a class that may decide it itself")
     if args and type(args[0]) not in PLAIN:

@@ -44,6 +44,8 @@ class Unit:
     last: tuple[FunctionType, Any, Any, FunctionType] | None = None
 
 
+# The operations, in the form in which a function's closure holds them.
+_cells: Final[dict[str, CellType]] = {}
 # By the id of the native code, which the entry keeps alive.
 _units: Final[dict[int, Unit]] = {}
 _marked: Final[dict[int, tuple[CodeType, Marked, str]]] = {}
@@ -134,13 +136,17 @@ def build(
     from stretto.compiler.guard_operations import OPERATIONS
 
     made, marked = rewrite(node, freevars, root=root, future_annotations=future)
-    extra: dict[str, Any] = {
-        "mark": _marker(marked, filename),
+    mark = _marker(marked, filename)
+    own: dict[str, Any] = {
+        "mark": mark,
+        "marker": lambda number: lambda fn: mark(number, fn),
         "package": package,
     }
-    extra["marker"] = lambda number: lambda fn: extra["mark"](number, fn)
-    names = [PREFIX + name for name in (*OPERATIONS, *extra)]
-    params = [ast.arg(name) for name in dict.fromkeys((*names, *freevars))]
+    if not _cells:
+        _cells.update((PREFIX + name, CellType(value)) for name, value in OPERATIONS.items())
+    cells = {**_cells, **{PREFIX + name: CellType(value) for name, value in own.items()}}
+    used = {n.id for n in ast.walk(made) if isinstance(n, ast.Name) and n.id in cells}
+    params = [ast.arg(name) for name in dict.fromkeys((*used, *freevars))]
     arguments = ast.arguments([], params, None, [], [], None, [])
     inner: ast.stmt = made if isinstance(made, ast.stmt) else ast.Expr(made)
     factory = ast.FunctionDef(PREFIX + "factory", arguments, [inner], [], None)
@@ -159,8 +165,7 @@ def build(
     name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
     code = next(c for c in outer.co_consts if isinstance(c, CodeType))
     unit.code = _renamed(code, code.co_qualname, qualname).replace(co_name=name)
-    values = {**OPERATIONS, **extra}
-    unit.cells = {PREFIX + name: CellType(value) for name, value in values.items()}
+    unit.cells = {name: cells[name] for name in used}
 
 
 def _renamed(code: CodeType, old: str, new: str) -> CodeType:

@@ -45,9 +45,11 @@ Block = tuple["Instr", ...]
 
 @dataclass(slots=True, eq=False)
 class Instr:
-    """One step of a block. `lineno` is the user's line."""
+    """One step of a block. `lineno` is the user's line; `within` are the frames of comprehensions and lambdas
+    that it runs in, each with the line of the frame around it."""
 
     lineno: int
+    within: tuple[tuple[str, int], ...] = field(default=(), kw_only=True)
 
 
 @dataclass(slots=True, eq=False)
@@ -63,6 +65,7 @@ class Region(Instr):
     label: str = ""
     binds: frozenset[str] = frozenset()
     joinable: bool = False
+    unbinds: frozenset[str] = frozenset()
     reads: frozenset[str] = frozenset()
 
 
@@ -198,7 +201,9 @@ class TryFinally(Region):
 
 @dataclass(slots=True, eq=False)
 class Break(Instr):
-    pass
+    """Leave a loop; `done` if it has run to its end, so that its ``else`` runs."""
+
+    done: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -173,15 +173,16 @@ class Statements(Expressions):
         """A target with every call in it worked out."""
         if not self.needs(node):
             return node
+        ctx = node.ctx  # type: ignore[attr-defined]
         if isinstance(node, (ast.Tuple, ast.List)):
-            return ast.copy_location(type(node)([self.target(e) for e in node.elts], ast.Store()), node)
+            return ast.copy_location(type(node)([self.target(e) for e in node.elts], ctx), node)
         if isinstance(node, ast.Starred):
-            return ast.copy_location(ast.Starred(self.target(node.value), ast.Store()), node)
+            return ast.copy_location(ast.Starred(self.target(node.value), ctx), node)
         if isinstance(node, ast.Attribute):
-            return ast.copy_location(ast.Attribute(self.settled(node.value), node.attr, ast.Store()), node)
+            return ast.copy_location(ast.Attribute(self.settled(node.value), node.attr, ctx), node)
         assert isinstance(node, ast.Subscript)
         value, key = self.sequence([node.value, node.slice])
-        return ast.copy_location(ast.Subscript(value, key, ast.Store()), node)
+        return ast.copy_location(ast.Subscript(value, key, ctx), node)
 
     def do_annassign(self, s: ast.AnnAssign) -> None:
         if s.value is not None:
@@ -299,7 +300,7 @@ class Statements(Expressions):
         with self.emitting() as turn:
             if not constant:
                 test = self.truth(s.test)
-                self.emit(ir.If(line(s), test=test, then=(), orelse=(ir.Break(line(s)),), label="until"))
+                self.emit(ir.If(line(s), test=test, then=(), orelse=(ir.Break(line(s), done=True),), label="until"))
                 self.seal(turn[-1])
             turn.extend(self.block(s.body))
         orelse = self.block(s.orelse)

@@ -158,6 +158,8 @@ class _Analysis:
             self.bad.add(node.id)
         elif isinstance(node, (ast.Tuple, ast.List)):
             for part in node.elts:
+                if isinstance(part, ast.Subscript):
+                    self.expr(part.value, "escape")  # an item among several targets is set natively
                 self.target(part)
         elif isinstance(node, ast.Starred):
             self.target(node.value)
@@ -194,11 +196,13 @@ class _Analysis:
     # -- expressions ----------------------------------------------------------------------------------
 
     def fresh(self, node: Any) -> type | None:
-        if isinstance(node, (ast.List, ast.ListComp)):
+        if isinstance(node, ast.ListComp):
+            return list
+        if isinstance(node, ast.List) and not any(isinstance(e, ast.Starred) for e in node.elts):
             return list
         if isinstance(node, ast.DictComp) or (isinstance(node, ast.Dict) and None not in node.keys):
             return dict
-        if isinstance(node, (ast.Set, ast.SetComp)):
+        if isinstance(node, ast.Set) and not any(isinstance(e, ast.Starred) for e in node.elts):
             return set
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _FRESH:
             if not node.args and not node.keywords and self.builtin(node.func.id):

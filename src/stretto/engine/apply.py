@@ -13,9 +13,9 @@ from ..compiler.guard import NeedsOrder, call_guarded
 from ..effects import Kind
 from ..errors import StrettoError
 from .containers import Versioned
-from .issue import OLDEST, ROOM, Failure, operand, push_function, trace_of
+from .issue import OLDEST, ROOM, Failure, bound, operand, push_function, trace_of
 from .nodes import CallNode, FunctionNode, natively
-from .slots import PENDING, Slot
+from .slots import PENDING, Output, Slot
 from .strands import Block, Strand
 from .tokens import EVERYTHING, HEAP, Token
 
@@ -37,12 +37,15 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
     kwargs: dict[str, Any] = {}
     if instr.simple:
         args = [operand(frame, a) for _, a in instr.args]
+        for i, v in enumerate(args):
+            if type(v) is Output and v.unsure:
+                args[i] = bound(engine, strand, block, instr, v)
     else:
         args = []
         for star, source in instr.args:
             v = operand(frame, source)
             if not star:
-                args.append(v)
+                args.append(bound(engine, strand, block, instr, v))
                 continue
             wait = _spread(engine, strand, v)
             if wait is not None:
@@ -51,7 +54,7 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
         for name, source in instr.kwargs:
             v = operand(frame, source)
             if name is not None:
-                kwargs[name] = v
+                kwargs[name] = bound(engine, strand, block, instr, v)
                 continue
             wait = _spread(engine, strand, v)
             if wait is not None:
@@ -145,6 +148,9 @@ def call_node(
     effects = call.effects
     kind = effects.kind
     tokens = strand.tokens
+    if tokens and not all(_scalar(v) for v in (*args, *kwargs.values())):
+        # what is sent is what the changes before it have made of it
+        node.await_tokens(tokens.before_read(HEAP))
     if kind is not Kind.UNORDERED and kind is not Kind.PURE:
         if effects.reads and tokens:
             for path in _paths(call, effects.reads, args, kwargs):
@@ -163,6 +169,15 @@ def call_node(
     elif node.gather_all():
         node.proceed(engine)
     return node
+
+
+_SCALARS = frozenset({str, int, float, bool, bytes, complex, type(None)})
+
+
+def _scalar(value: Any) -> bool:
+    if isinstance(value, Slot):
+        return value.type is not None and value.type.cls in _SCALARS
+    return type(value) in _SCALARS
 
 
 def _paths(call: Call[..., Any], resources: Any, args: list[Any], kwargs: dict[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .nodes import DEAD, RUNNING, FailedNode, FragmentNode, Node
 from .places import rooted
 from .strands import FINAL, HANDLER, TRY, Block, Strand
-from .tokens import Tokens
+from .tokens import Token, Tokens
 
 if TYPE_CHECKING:
     from .machine import Engine
@@ -53,13 +53,14 @@ def squash_younger(engine: Engine, node: Node) -> None:
     """Forget everything younger than a failure, up to the strand that will handle it."""
     ctx = node.ctx
     keeper: Any = engine.order.end if ctx is None else ctx.strand
-    squash(engine, node.following, keeper)
+    node.squashed = squash(engine, node.following, keeper)
     if ctx is not None:
         ctx.strand.stopped = True
 
 
-def squash(engine: Engine, first: Any, end: Any) -> None:
-    """Forget every entry from `first` to before `end`."""
+def squash(engine: Engine, first: Any, end: Any) -> list[Token]:
+    """Forget every entry from `first` to before `end`; the tokens of the writes that will not be made."""
+    tokens: list[Token] = []
     entry = first
     while entry is not end:
         following = entry.following
@@ -71,12 +72,16 @@ def squash(engine: Engine, first: Any, end: Any) -> None:
                 engine.out.append(("cancel", entry))
             entry.state = DEAD
             ctx = entry.ctx
+            tokens += entry.squashed or ()
             if engine.observer is not None:
                 engine.observer("squash", entry)
+        if entry.token is not None:
+            tokens.append(entry.token)
         engine.remove(entry)
         if ctx is not None:
             ctx.pending -= 1
         entry = following
+    return tokens
 
 
 def handle(engine: Engine, node: Node) -> None:
@@ -92,7 +97,9 @@ def handle(engine: Engine, node: Node) -> None:
         engine.outcome = Outcome(error=error)
         return
     strand = ctx.strand
-    squash(engine, node, strand)
+    # everything older has ended, so nobody who waited for these can come too early
+    for token in squash(engine, node, strand):
+        token.wake(engine)
     strand.stopped = False
     strand.exit = None
     strand.missing = 0
@@ -122,10 +129,10 @@ def handle(engine: Engine, node: Node) -> None:
 
 
 def raise_at(
-    engine: Engine, strand: Strand, frame: Any, lineno: int, place: Any, error: BaseException, *, own_line: bool
+    engine: Engine, strand: Strand, trace: Any, depth: int, place: Any, error: BaseException, own_line: bool
 ) -> None:
     """A failure while issuing: it takes its place in program order, and the strand stops."""
-    node = FailedNode(strand, (frame.form, lineno, frame.trace), frame.depth, place, "raise", own_line)
+    node = FailedNode(strand, trace, depth, place, "raise", own_line)
     engine.place(node, strand)
     if strand.ctx is None or strand.ctx.strand is not strand:
         strand.stopped = True

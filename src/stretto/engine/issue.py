@@ -31,7 +31,7 @@ from .nodes import (
     unbound,
 )
 from .slots import PENDING, UNBOUND, Output, Slot
-from .strands import FINAL, FUNC, HANDLER, LOOP, SEQ, TRY, TURN, Block, Frame, Strand, Try
+from .strands import FINAL, FUNC, HANDLER, LOOP, SEQ, TRY, TURN, Block, Frame, Strand, Trace, Try
 from .tokens import EVERYTHING, HEAP, Token, heap_path
 
 if TYPE_CHECKING:
@@ -83,8 +83,9 @@ def issue(engine: Engine, strand: Strand, budget: int) -> int:
                 else:
                     wait = ENDS[block.kind](engine, strand, block)
         except Failure as failure:
-            lineno = instr.lineno if instr is not None else getattr(block.region, "lineno", 0)
-            raise_at(engine, strand, block.frame, lineno, block.place, failure.error, own_line=failure.own_line)
+            at = instr if instr is not None else block.region
+            trace = link(block.frame, 0, ()) if at is None else trace_of(block, at)
+            raise_at(engine, strand, trace, block.frame.depth, block.place, failure.error, failure.own_line)
             return budget
         if wait is None:
             if not stack:
@@ -194,17 +195,31 @@ def load(frame: Frame, path: str) -> Any:
 
 def trace_of(block: Block, instr: ir.Instr) -> Any:
     frame = block.frame
-    return (frame.form, instr.lineno, frame.trace)
+    return link(frame, instr.lineno, instr.within)
+
+
+def link(frame: Frame, lineno: int, within: tuple[tuple[str, int], ...]) -> Trace:
+    """Where something is, with everything around it (see `places.rooted`)."""
+    form, depth = frame.form, frame.depth
+    if not within:
+        return (form, lineno, frame.trace, form.name, depth)
+    around, name = frame.trace, form.name
+    for inner, at in within:
+        around = (form, at, around, name, depth)
+        name = inner
+    return (form, lineno, around, name, depth)
 
 
 # -- simple steps --------------------------------------------------------------------------------------
 
 
 def step_run(engine: Engine, strand: Strand, block: Block, instr: ir.Run) -> Any:
-    run_fragment(engine, strand, block, instr.fragment)
+    run_fragment(engine, strand, block, instr.fragment, instr.within)
 
 
-def run_fragment(engine: Engine, strand: Strand, block: Block, fragment: Fragment) -> None:
+def run_fragment(
+    engine: Engine, strand: Strand, block: Block, fragment: Fragment, within: tuple[tuple[str, int], ...]
+) -> None:
     """Run a fragment now if that is the same as running it in its turn; else leave it as a node."""
     frame = block.frame
     env = frame.env
@@ -250,7 +265,7 @@ def run_fragment(engine: Engine, strand: Strand, block: Block, fragment: Fragmen
             bind(env, fragment, result)
             return
     node = FragmentNode(
-        strand, (frame.form, fragment.lineno, frame.trace), frame.depth, block.place, fragment, values, frame.cells
+        strand, link(frame, fragment.lineno, within), frame.depth, block.place, fragment, values, frame.cells
     )
     engine.place(node, strand)
     if before:
@@ -299,14 +314,18 @@ def bind(env: dict[str, Any], fragment: Fragment, result: Any) -> None:
 
 def step_move(engine: Engine, strand: Strand, block: Block, instr: ir.Move) -> Any:
     frame = block.frame
-    v = operand(frame, instr.source)
+    frame.env[instr.target] = bound(engine, strand, block, instr, operand(frame, instr.source))
+
+
+def bound(engine: Engine, strand: Strand, block: Block, instr: Any, v: Any) -> Any:
+    """An operand that may turn out not to be bound: if so, the failure is here and nowhere later."""
     if isinstance(v, Output) and v.unsure:
-        node = PassNode(strand, trace_of(block, instr), frame.depth, block.place, v, str(instr.source))
+        node = PassNode(strand, trace_of(block, instr), block.frame.depth, block.place, v, v.name)
         engine.place(node, strand)
         v.wait(node)
         node.missing = 1
-        v = node
-    frame.env[instr.target] = v
+        return node
+    return v
 
 
 def step_assign(engine: Engine, strand: Strand, block: Block, instr: ir.Assign) -> Any:
@@ -339,11 +358,11 @@ def step_drop(engine: Engine, strand: Strand, block: Block, instr: ir.Drop) -> A
 
 
 def step_return(engine: Engine, strand: Strand, block: Block, instr: ir.Return) -> Any:
-    strand.exit = ("return", operand(block.frame, instr.source))
+    strand.exit = ("return", bound(engine, strand, block, instr, operand(block.frame, instr.source)))
 
 
 def step_break(engine: Engine, strand: Strand, block: Block, instr: ir.Break) -> Any:
-    strand.exit = ("break", None)
+    strand.exit = ("break", instr.done)
 
 
 def step_continue(engine: Engine, strand: Strand, block: Block, instr: ir.Continue) -> Any:
@@ -384,7 +403,7 @@ def step_update(engine: Engine, strand: Strand, block: Block, instr: ir.Update) 
     held = frame.env.get(instr.target, UNBOUND)
     if held is UNBOUND or (isinstance(held, Slot) and held.value is UNBOUND):
         assert instr.plain is not None
-        run_fragment(engine, strand, block, instr.plain)
+        run_fragment(engine, strand, block, instr.plain, instr.within)
         return
     args = [
         operand(frame, a) if instr.method == "extend" else element(engine, strand, block, instr, a) for a in instr.args
@@ -405,7 +424,7 @@ def update(
             # any iterable, to be gone through in its turn
             needed = [listed(engine, strand, block, instr, items)]
             args = list(needed)
-    if isinstance(held, Versioned) and not needed:
+    if not isinstance(held, Slot) and not needed:
         try:
             frame.env[target] = change(held, method, args)
         except Exception as error:
@@ -445,7 +464,7 @@ def step_look(engine: Engine, strand: Strand, block: Block, instr: ir.ValueRead)
     certain = isinstance(held, Slot) and frame.form.values.get(instr.source) is not None
     if not isinstance(held, Versioned) and not certain:
         assert instr.plain is not None
-        run_fragment(engine, strand, block, instr.plain)
+        run_fragment(engine, strand, block, instr.plain, instr.within)
         return
     args = [operand(frame, a) for a in instr.args]
     needed = [a for a in needs(method, args) if isinstance(a, Slot)]
@@ -470,8 +489,7 @@ def plain(engine: Engine, strand: Strand, block: Block, instr: Any, value: Any) 
         return value.copy()
     if isinstance(value, Versioned) or (isinstance(value, Slot) and value.open):
         node = BuildNode(
-            strand, trace_of(block, instr), block.frame.depth, block.place, _first, [value],
-            (getattr(value, "name", "?"),),
+            strand, trace_of(block, instr), block.frame.depth, block.place, _first, [value]
         )  # fmt: skip
         engine.place(node, strand)
         if not isinstance(value, Versioned):
@@ -669,6 +687,8 @@ def unwind(engine: Engine, strand: Strand) -> Any:
             stack.pop()
             if (what == TURN and kind == "continue") or (what == LOOP and kind == "break"):
                 strand.exit = None
+                if value and block.region.orelse:
+                    stack.append(Block(SEQ, block.region.orelse, block.frame, block.region, block.place))
                 return None
 
 

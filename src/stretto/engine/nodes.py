@@ -15,7 +15,7 @@ from ..compiler.fragments import MISSING, Fragment
 from ..compiler.guard import NeedsOrder, call_guarded
 from ..compiler.types import T, of_value
 from ..effects import Kind
-from .containers import Versioned
+from .containers import Dict, List, Versioned
 from .order import Entry
 from .slots import PENDING, UNBOUND, Output, Slot
 from .tokens import EVERYTHING, HEAP, Token, heap_path
@@ -39,8 +39,8 @@ class Node(Slot):
     """An operation in flight."""
 
     __slots__ = (
-        "ctx", "depth", "exc", "exc_context", "following", "missing", "place", "preceding", "site", "snap",
-        "state", "token", "trace", "waited",
+        "ctx", "depth", "exc", "exc_context", "following", "lost", "missing", "place", "preceding", "site", "snap",
+        "squashed", "state", "token", "trace",
     )  # fmt: skip
 
     #: Whether it stands in the way of a call that commutes: it may fail, or must be seen in order.
@@ -60,6 +60,10 @@ class Node(Slot):
         #: The exception that was being handled where it was issued.
         self.exc_context = strand.exc
         self.token: Token | None = None
+        #: Tokens of what this failure has squashed: they settle when it is handled.
+        self.squashed: list[Token] | None = None
+        #: The name of an operand that turned out not to be bound.
+        self.lost: str | None = None
         ctx = self.ctx = strand.ctx
         self.snap: dict[str, Any] | None = None
         if ctx is not None:
@@ -94,6 +98,8 @@ class Node(Slot):
                     self.missing += 1
                     complete = False
                     continue
+                if v.value is UNBOUND:
+                    self.lost = getattr(v, "name", "?")
                 v = values[i] = v.value
             if isinstance(v, Versioned):
                 for slot in v.pending():
@@ -154,10 +160,9 @@ class CallNode(Node):
             return
         copies: dict[int, Any] = {}
         self.args = [_by_value(v, copies) for v in self.args]
-        for v in self.args:
-            if v is UNBOUND:
-                engine.failed(self, unbound(self.site))
-                return
+        if self.lost is not None:
+            engine.failed(self, unbound(self.lost))
+            return
         if self.kwargs:
             self.kwargs = {k: _by_value(v, copies) for k, v in self.kwargs.items()}
         kind = self.call.effects.kind
@@ -183,22 +188,21 @@ def _by_value(value: Any, copies: dict[int, Any]) -> Any:
 class BuildNode(Node):
     """Makes something of its operands: a copy of a container, a tuple of arguments."""
 
-    __slots__ = ("build", "names", "values")
+    __slots__ = ("build", "values")
 
-    def __init__(self, strand: Strand, trace: Any, depth: int, place: Any, build: Callable[[list[Any]], Any],
-                 values: list[Any], names: tuple[str, ...] = ()) -> None:  # fmt: skip
+    def __init__(
+        self, strand: Strand, trace: Any, depth: int, place: Any, build: Callable[[list[Any]], Any], values: list[Any]
+    ) -> None:  # fmt: skip
         super().__init__(strand, trace, depth, place, "")
         self.build = build
         self.values = values
-        self.names = names
 
     def proceed(self, engine: Engine) -> None:
         if not self.gather(self.values):
             return
-        for index, v in enumerate(self.values):
-            if v is UNBOUND:
-                engine.failed(self, unbound(self.names[index] if index < len(self.names) else "?"))
-                return
+        if self.lost is not None:
+            engine.failed(self, unbound(self.lost))
+            return
         copies: dict[int, Any] = {}
         engine.finish(self, self.build([_by_value(v, copies) for v in self.values]))
 
@@ -329,8 +333,8 @@ class FunctionNode(Node):
         copies: dict[int, Any] = {}
         self.args = [_by_value(v, copies) for v in self.args]
         self.kwargs = {k: _by_value(v, copies) for k, v in self.kwargs.items()}
-        if any(v is UNBOUND for v in self.args):
-            engine.failed(self, unbound(self.site))
+        if self.lost is not None:
+            engine.failed(self, unbound(self.lost))
             return
         if self.guard:
             try:
@@ -377,10 +381,15 @@ class UpdateNode(Node):
     def proceed(self, engine: Engine) -> None:
         held = self.held
         if isinstance(held, Slot):
+            if held.value is UNBOUND:
+                self.lost = getattr(held, "name", "?")
             held = self.held = held.value
         args = [a.value if isinstance(a, Slot) and a.value is not PENDING else a for a in self.args]
-        if held is UNBOUND or any(a is UNBOUND for a in args):
-            engine.failed(self, unbound("value"))
+        for before, after in zip(self.args, args, strict=True):
+            if after is UNBOUND:
+                self.lost = getattr(before, "name", "?")
+        if self.lost is not None:
+            engine.failed(self, unbound(self.lost))
             return
         try:
             if self.update:
@@ -409,6 +418,9 @@ def needs(method: str, args: list[Any]) -> list[Any]:
 
 def change(held: Any, method: str, args: list[Any]) -> Any:
     """The next version."""
+    if not isinstance(held, Versioned):
+        # made natively, and seen by no other name; those who wait with it in hand keep theirs
+        held = List(list(held)) if isinstance(held, list) else Dict(dict(held))
     if method == "append":
         return held.append(args[0])
     if method == "setitem":

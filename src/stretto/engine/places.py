@@ -16,7 +16,7 @@ __all__ = ["path", "rooted"]
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _MACHINERY = ("asyncio", "concurrent", "threading.py", "uvloop")
 
-_lines: dict[tuple[CodeType, int], CodeType] = {}
+_lines: dict[tuple[CodeType, int, str], CodeType] = {}
 
 
 def path(place: Any, site: str = "") -> str:
@@ -37,13 +37,12 @@ def rooted(error: BaseException, node: Node, depth: int) -> None:
     own_line = node.own_line if isinstance(node, FailedNode) else not isinstance(node, FragmentNode)
     trace = users(error.__traceback__)
     link = node.trace
-    level = node.depth
     if link is not None and not own_line:
-        link, level = link[2], level - 1
-    while link is not None and level >= max(depth, 0):
-        form, lineno, caller = link
-        trace = _line(form, lineno, trace)
-        link, level = caller, level - 1
+        link = link[2]
+    while link is not None and link[4] >= depth:
+        form, lineno, caller, name, _ = link
+        trace = _line(form, lineno, name, trace)
+        link = caller
     error.__traceback__ = trace
 
 
@@ -65,14 +64,15 @@ def users(trace: TracebackType | None) -> TracebackType | None:
     return made
 
 
-def _line(form: Compiled, lineno: int, following: TracebackType | None) -> TracebackType:
+def _line(form: Compiled, lineno: int, name: str, following: TracebackType | None) -> TracebackType:
     """A traceback entry for a line of the user's function that no real frame stands for."""
-    key = (form.fn.__code__, lineno)
+    key = (form.fn.__code__, lineno, name)
     code = _lines.get(key)
     if code is None:
-        statement = ast.Raise(ast.Name("error", ast.Load()), None, lineno=lineno, col_offset=0)
-        module = compile(ast.fix_missing_locations(ast.Module([statement], [])), form.filename, "exec")
-        code = _lines[key] = module.replace(co_name=form.name, co_qualname=form.qualname)
+        where = {"lineno": lineno, "end_lineno": lineno, "col_offset": 0, "end_col_offset": 0}
+        statement = ast.Raise(ast.Name("error", ast.Load(), **where), None, **where)
+        module = compile(ast.Module([statement], []), form.filename, "exec")
+        code = _lines[key] = module.replace(co_name=name, co_qualname=form.qualname)
     marker = _Marker()
     try:
         exec(code, {"error": marker})

@@ -22,8 +22,9 @@ __all__ = ["FINAL", "FUNC", "HANDLER", "LOOP", "SEQ", "TRY", "TURN", "Block", "F
 
 FUNC, SEQ, LOOP, TURN, TRY, HANDLER, FINAL = range(7)
 
-#: Where in the program something is: the function, the line, and the same of its caller.
-Trace = tuple["Compiled", int, Any]
+#: Where in the program something is: the function, the line, the same of its caller, the name of the frame, and
+#: the depth of the function.
+Trace = tuple["Compiled", int, Any, str, int]
 
 
 class Frame:
@@ -185,7 +186,7 @@ class Strand(Entry):
             for name in base.region.binds:
                 output = outputs[name] = Output()
                 output.name = name
-                output.unsure = name not in env
+                output.unsure = name not in env or name in base.region.unbinds
                 env[name] = output
             child.outputs = outputs
         outer = self.ctx_frame
