@@ -119,13 +119,13 @@ def overlapped(program: Program, seed: int) -> Outcome:
     return _run(program, world, call, flow, VirtualClock(seed=seed), HANGS)
 
 
-def sequential(program: Program) -> Outcome:
+def sequential(program: Program, seed: int = 0) -> Outcome:
     """Stretto's own reference run, which has to be the same as ours."""
     from stretto import call, flow
     from stretto.testing import VirtualClock
 
-    world = World(salt=program.salt, rate=program.rate, seed=0)
-    return _run(program, world, call, flow, VirtualClock(seed=0), HANGS, method="sequential")
+    world = World(salt=program.salt, rate=program.rate, seed=seed)
+    return _run(program, world, call, flow, VirtualClock(seed=seed), HANGS, method="sequential")
 
 
 def differences(

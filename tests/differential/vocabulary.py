@@ -50,7 +50,7 @@ async def _later(
     world = current()
     operation = world.enter(name, kind, paths, values, seen=seen)
     try:
-        await world.pause()
+        await world.pause(operation)
     except asyncio.CancelledError:
         world.abandon(operation)
         raise

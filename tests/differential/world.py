@@ -6,14 +6,13 @@ order. Two runs with the same set of marks made the same changes in the same ord
 unrelated changes were interleaved. A read's version is the set of marks it can see.
 
 What a call does (its result, whether it fails) is a function of its name, its arguments and, for reads,
-the version; how long it takes is random by the run's seed.
+the version; how long it takes, of its name, its arguments and the run's seed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import random
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +24,9 @@ __all__ = ["EVERYTHING", "Operation", "World", "current", "digest", "entered"]
 
 #: The path of what nothing is known about: it conflicts with every resource.
 EVERYTHING = ""
+
+#: Seconds that calls take.
+_TIMES = (0, 0.001, 0.01, 0.01, 0.1, 0.1, 0.5, 1, 1, 2, 5)
 
 _SIMPLE = frozenset({int, str, bool, float, type(None)})
 
@@ -70,7 +72,6 @@ class World:
         self.salt = salt
         self.rate = rate
         self.seed = seed
-        self._random = random.Random(seed)
         self.changes: list[Operation] = []
         self.answered: Counter[str] = Counter()
         self.active: list[Operation] = []
@@ -139,10 +140,11 @@ class World:
         number = int(digest(self.salt, "failure", operation.name, operation.arguments), 16)
         return number // 100 if number % 100 < self.rate else None
 
-    async def pause(self) -> None:
+    async def pause(self, operation: Operation) -> None:
         """The time that a call takes; none in the reference run."""
         if self.seed is not None:
-            await asyncio.sleep(self._random.choice((0, 0.001, 0.01, 0.01, 0.1, 0.1, 0.5, 1, 2, 10)))
+            number = int(digest(self.salt, "time", self.seed, operation.name, operation.arguments), 16)
+            await asyncio.sleep(_TIMES[number % len(_TIMES)])
 
     def unknown(self, name: str, *values: object) -> int:
         """Code that nothing is known about runs."""
