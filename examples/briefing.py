@@ -80,7 +80,7 @@ def briefing(folder: str, out: str = "briefing.md") -> str:
         except UnicodeDecodeError:
             skipped.append(f"- {Path(path).name}: not UTF-8 text")
             continue
-        if len(text.split()) < 30:
+        if len(text.split()) < 20:
             skipped.append(f"- {Path(path).name}: too short")
             continue
         texts[path] = text[:3000]
