@@ -123,6 +123,9 @@ class Emitter:
         region.binds = frozenset(n for n in names if n and (not n.startswith("__t") or n in results))
         region.reads = frozenset(reads)
         region.unbinds = frozenset(n for instr in (region, *inner) for n in _unbinds(instr))
+        if any(isinstance(i, (ir.TryExcept, ir.TryFinally)) for i in (region, *inner)):
+            # a handler goes back to the names as they were: one bound in the body may be so no more
+            region.unbinds = region.binds
         found = exits(region)
         if isinstance(region, ir.Iteration):
             found -= {"continue"}

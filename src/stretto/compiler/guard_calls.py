@@ -28,7 +28,7 @@ from stretto.compiler.guard_ops import (
     iterable,
     name_of,
 )
-from stretto.compiler.guard_source import is_generator, twin_of
+from stretto.compiler.guard_source import follow, followed, is_generator, twin_of
 from stretto.compiler.guard_state import Execution, Lazy, NeedsOrder, current, fresh, keep, stop
 from stretto.compiler.known_methods import NEW_FUNCTIONS
 from stretto.compiler.known_objects import (
@@ -71,7 +71,12 @@ _class_rules: Final[dict[tuple[type, str], Callable[..., Any]]] = {}
 
 def call(f: Any, /, *args: Any, **kwargs: Any) -> Any:
     """`f(*args, **kwargs)`."""
-    if not kwargs:
+    if type(f) is FunctionType:
+        twin = followed(f)
+        execution = current.execution
+        if twin is not None and execution is not None and not execution.lazies:
+            return twin(*args, **kwargs)
+    elif not kwargs:
         if id(f) in _simple:
             for arg in args:
                 if type(arg) not in PLAIN:
@@ -305,6 +310,7 @@ def call_function(fn: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any
         native = fn(*args, **kwargs)
         execution.lazies[id(native)] = Lazy(native, twin(*args, **kwargs), False, closes=True)
         return native
+    follow(fn)
     return twin(*args, **kwargs)
 
 

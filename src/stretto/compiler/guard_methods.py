@@ -27,6 +27,8 @@ _TAKES_ITEMS: Final = frozenset(
     "extend extendleft union intersection difference symmetric_difference issubset issuperset "
     "isdisjoint intersection_update difference_update symmetric_difference_update join".split()
 )
+# What was found out about methods of builtin classes, which nobody can patch.
+_verdicts: Final[dict[tuple[type, str], tuple[type, bool, bool, bool]]] = {}
 _NO_EFFECT_BASES: Final = (tuple, str, int, float, bytes, frozenset)
 
 
@@ -35,39 +37,54 @@ def method(
 ) -> Any:
     """Call the builtin method `f`, which is `owner.name`."""
     cls = type(owner)
-    if not is_plain_class(cls):
-        # A named tuple has the methods of a tuple.
-        base = defining_class(cls, name)
-        if base in _NO_EFFECT_BASES and slots_safe(cls, "__iter__", "__len__", "__getitem__"):
-            cls = base
-        elif known.in_assumed_package(cls):
-            return f(*args, **kwargs)
-        elif not known.is_pure_method(cls, name) and not (known.is_mutator(cls, name) and fresh(owner)):
-            stop(f"{cls.__qualname__}.{name}()")
-        elif known.class_key(cls) not in known.MUTATORS:
-            stop(f"{cls.__qualname__}.{name}()")
-    if known.is_mutator(cls, name):
-        if not fresh(owner):
-            stop(f"{cls.__qualname__}.{name}() changes an object that was not made here")
-    elif not known.is_pure_method(cls, name):
-        stop(f"{cls.__qualname__}.{name}() is not known")
+    verdict = _verdicts.get((cls, name))
+    if verdict is None:
+        verdict = _judge(owner, cls, name)
+    cls, mutator, new, foreign = verdict
+    if foreign:
+        return f(*args, **kwargs)
+    if mutator and not fresh(owner):
+        stop(f"{cls.__qualname__}.{name}() changes an object that was not made here")
     if cls is str and name not in ("join", "format", "format_map"):
         for x in args:
             if type(x) not in PLAIN:
                 stop(f"str.{name}() of a {name_of(x)}")
         result = f(*args, **kwargs)
-        if name in NEW_METHODS["builtins.str"]:
+        if new:
             return keep(result)
         quick_method(cls, name)
         return result
     given, named = _arguments(f, owner, cls, name, args, kwargs)
     result = f(*given, **named)
-    if name in NEW_METHODS.get(known.class_key(cls), ()):
+    if new:
         if type(result) not in SCALARS:
             keep(result)
-    elif cls in PLAIN and not known.is_mutator(cls, name):
+    elif not mutator and cls in PLAIN:
         quick_method(cls, name)
     return result
+
+
+def _judge(owner: Any, cls: type, name: str) -> tuple[type, bool, bool, bool]:
+    """The class whose method it is, whether it changes it, makes something new, or is assumed."""
+    plain = is_plain_class(cls)
+    if not plain:
+        # A named tuple has the methods of a tuple.
+        base = defining_class(cls, name)
+        if base in _NO_EFFECT_BASES and slots_safe(cls, "__iter__", "__len__", "__getitem__"):
+            cls = base
+        elif known.in_assumed_package(cls):
+            return cls, False, False, True
+        elif not known.is_pure_method(cls, name) and not (known.is_mutator(cls, name) and fresh(owner)):
+            stop(f"{cls.__qualname__}.{name}()")
+        elif known.class_key(cls) not in known.MUTATORS:
+            stop(f"{cls.__qualname__}.{name}()")
+    mutator = known.is_mutator(cls, name)
+    if not mutator and not known.is_pure_method(cls, name):
+        stop(f"{cls.__qualname__}.{name}() is not known")
+    verdict = (cls, mutator, name in NEW_METHODS.get(known.class_key(cls), ()), False)
+    if plain:
+        _verdicts[cls, name] = verdict
+    return verdict
 
 
 def _arguments(

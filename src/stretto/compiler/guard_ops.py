@@ -88,8 +88,8 @@ def _inplace_slow(a: Any, b: Any, name: str, do: Callable[[Any, Any], Any]) -> A
 
 def _compare_slow(a: Any, b: Any, name: str, do: Callable[[Any, Any], Any]) -> Any:
     symbol, mirrored = _COMPARE[name]
-    names = (f"__{name}__", f"__{mirrored}__") + (("__eq__",) if name == "ne" else ())
-    for side in (a, b):
+    names = {f"__{name}__", f"__{mirrored}__"} | ({"__eq__"} if name == "ne" else set())
+    for side in (a, b) if type(a) is not type(b) else (a,):
         if not operand(side, *names):
             stop(f"`{symbol}` on a {name_of(side)}")
     return do(a, b)

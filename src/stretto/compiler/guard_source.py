@@ -19,7 +19,7 @@ from typing import Any, Final
 from stretto.compiler.guard_rewrite import PREFIX, Marked, rewrite
 from stretto.compiler.guard_state import HERE, fresh, keep, stop
 
-__all__ = ["Unit", "build", "is_generator", "twin_of"]
+__all__ = ["Unit", "assemble", "build", "follow", "followed", "is_generator", "twin_of"]
 
 _FUTURE: Final = __future__.annotations.compiler_flag
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -35,6 +35,7 @@ class Unit:
         cells: cells of the names that guarded code needs besides the function's own.
         nonlocals: outer names that the function binds.
         last: the function made last, with what it was made for.
+        followed: whether calls of it need nothing but the twin.
     """
 
     native: CodeType | None
@@ -42,6 +43,7 @@ class Unit:
     cells: dict[str, CellType] = field(default_factory=dict)
     nonlocals: frozenset[str] = frozenset()
     last: tuple[FunctionType, Any, Any, FunctionType] | None = None
+    followed: bool = False
 
 
 # The operations, in the form in which a function's closure holds them.
@@ -85,6 +87,24 @@ def twin_of(fn: FunctionType) -> FunctionType | None:
     twin.__module__ = fn.__module__
     unit.last = (fn, fn.__defaults__, fn.__kwdefaults__, twin)
     return twin
+
+
+def follow(fn: FunctionType) -> None:
+    """Remember that calling this function is calling its twin, and nothing else."""
+    unit = _units.get(id(fn.__code__))
+    if unit is not None and not unit.nonlocals:
+        unit.followed = True
+
+
+def followed(fn: FunctionType) -> FunctionType | None:
+    """The twin of a function that was followed before and is still the same."""
+    unit = _units.get(id(fn.__code__))
+    if unit is None or not unit.followed or unit.last is None:
+        return None
+    last = unit.last
+    if last[0] is fn and last[1] is fn.__defaults__ and last[2] is fn.__kwdefaults__:
+        return last[3]
+    return None
 
 
 def assemble(

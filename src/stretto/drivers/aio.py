@@ -86,8 +86,7 @@ class AsyncioDriver:
                         task.cancel()
         except BaseException as error:
             # a fault of the machine must end the run, never hang it
-            if engine.outcome is None:
-                engine.cancel(error)
+            engine.broken(error)
             more = True
             if not isinstance(error, Exception):
                 self.kick()

@@ -24,16 +24,13 @@ def in_context(error: BaseException, current: BaseException | None) -> BaseExcep
     """The error as it is when raised while `current` is being handled."""
     if current is None or error is current or _reaches(error, current):
         return error
-    trace, other = error.__traceback__, current.__traceback__
-    try:
-        try:
-            raise current
-        except BaseException:
-            raise error  # noqa: B904  the interpreter sets the context
-    except BaseException:
-        pass
-    error.__traceback__ = trace
-    current.__traceback__ = other
+    link: BaseException | None = current
+    while link is not None:
+        if link.__context__ is error:
+            link.__context__ = None  # no cycles, as the interpreter has it
+            break
+        link = link.__context__
+    error.__context__ = current
     return error
 
 

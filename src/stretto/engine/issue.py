@@ -244,7 +244,11 @@ def run_fragment(
         values.append(v)
     tokens = strand.tokens
     if fragment.trivial and not waits and not (fragment.heap and tokens):
-        bind(env, fragment, fragment.native(frame.cells)(*values))
+        try:
+            result = fragment.native(frame.cells)(*values)
+        except NameError as error:
+            raise Failure(error, own_line=False) from None
+        bind(env, fragment, result)
         return
     types = tuple([_type_of(v) for v in values])
     verdict = fragment.verdict(types)

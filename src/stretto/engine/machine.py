@@ -140,6 +140,23 @@ class Engine:
             failures.squash(self, self.order.head, self.order.end)
             self.outcome = Outcome(error=error or Cancelled("the run was cancelled"))
 
+    def broken(self, error: BaseException) -> None:
+        """A fault of the machine itself: the run ends with it."""
+        started = [node for kind, node in self.out if kind != CANCEL]
+        self.out = []
+        self.running -= len(started)
+        self.ready.clear()
+        self.settled.clear()
+        self.runnable.clear()
+        self.stirred = False
+        if self.outcome is None:
+            self.outcome = Outcome(error=error)
+        entry: Any = self.order.head
+        while entry is not self.order.end:
+            if isinstance(entry, Node) and entry.state == RUNNING and entry not in started:
+                self.out.append((CANCEL, entry))
+            entry = entry.following
+
     @property
     def ended(self) -> bool:
         """Whether there is an outcome and nothing is running any more."""

@@ -298,11 +298,12 @@ def natively(fn: Callable[..., Any], values: list[Any], context: BaseException |
     """Call a function as if from inside the handler of `context`."""
     if context is None:
         return fn(*values)
-    trace = context.__traceback__
+    trace, outer = context.__traceback__, context.__context__
     try:
         raise context
     except BaseException:
         context.__traceback__ = trace
+        context.__context__ = outer
         return fn(*values)
 
 

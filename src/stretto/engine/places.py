@@ -80,7 +80,7 @@ def _line(form: Compiled, lineno: int, name: str, following: TracebackType | Non
         entry = raised.__traceback__
         assert entry is not None and entry.tb_next is not None
         entry = entry.tb_next
-        return TracebackType(following, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+        return TracebackType(following, entry.tb_frame, -1, entry.tb_lineno)  # a line, no columns
     raise AssertionError
 
 
