@@ -170,7 +170,9 @@ class _Decorator:
             return _Decorator(self._effects, self._merged(options))
         if options:
             self._merged(options)
-            raise DeclarationError("give options first and the function after: call.reads('r', timeout=3)(fn)")
+            raise DeclarationError(
+                "give options first and the function after: call.reads('r', timeout=3)(fn)"
+            )
         if isinstance(fn, Call):
             found = cast("Call[..., Any]", fn)
             raise DeclarationError(
@@ -210,7 +212,9 @@ class _Decorator:
         if len(resources) == 1 and callable(resources[0]):
             raise DeclarationError(f"call.{word} needs a resource: @call.{word}('name')")
         if not resources:
-            raise DeclarationError(f"call.{word} needs at least one resource, as in call.{word}('mail:{{to}}')")
+            raise DeclarationError(
+                f"call.{word} needs at least one resource, as in call.{word}('mail:{{to}}')"
+            )
         groups = {"reads": old.reads, "writes": old.writes, "commutes": old.commutes}
         groups[word] += tuple(Resource.parse(r) for r in resources)
         for resource in groups["commutes"]:

@@ -337,5 +337,3 @@ def _option_ok(option: str, value: object) -> bool:
     if option == "limit":
         return isinstance(value, int) and value > 0
     return isinstance(value, (int, float)) and value > 0
-
-

@@ -78,7 +78,12 @@ class Comprehensions:
             return
         label = self.label("for")
         held = self.pairs(source)
-        if self.out and isinstance(self.out[-1], ir.Apply) and self.out[-1].target == held and str(held).startswith("__t"):
+        if (
+            self.out
+            and isinstance(self.out[-1], ir.Apply)
+            and self.out[-1].target == held
+            and str(held).startswith("__t")
+        ):
             self.out[-1].keep = True  # only this loop sees it
         lineno = getattr(at, "lineno", 0)
         unpack: tuple[str, ...] | None = None
@@ -86,7 +91,9 @@ class Comprehensions:
             item, first = target.id, None
         else:
             item, first = self.fresh(), target
-            if isinstance(target, ast.Tuple) and all(isinstance(e, ast.Name) and self.is_local(e.id) for e in target.elts):
+            if isinstance(target, ast.Tuple) and all(
+                isinstance(e, ast.Name) and self.is_local(e.id) for e in target.elts
+            ):
                 unpack = tuple(e.id for e in target.elts if isinstance(e, ast.Name))
         with self.emitting() as turn_steps:
             if first is not None:
@@ -128,7 +135,12 @@ class Comprehensions:
         """What a loop goes over, its parts apart where it is ``enumerate(...)``, ``zip(...)`` or a view."""
         if isinstance(node, ast.Call) and not any(isinstance(a, ast.Starred) for a in node.args):
             func = node.func
-            if isinstance(func, ast.Name) and func.id in ("enumerate", "zip") and self.builtin(func.id) and node.args:
+            if (
+                isinstance(func, ast.Name)
+                and func.id in ("enumerate", "zip")
+                and self.builtin(func.id)
+                and node.args
+            ):
                 if func.id == "zip" and not node.keywords:
                     rests = self.sequence(node.args, settle=any(self.needs(a) for a in node.args))
                     return ir.Pairs("zip", tuple(self.pairs(r) for r in rests))
@@ -173,7 +185,10 @@ class Comprehensions:
         return result
 
     def generate(
-        self: Expressions, node: Any, elements: list[ast.expr], innermost: Callable[[list[ast.expr]], None]  # type: ignore[misc]
+        self: Expressions,
+        node: Any,
+        elements: list[ast.expr],
+        innermost: Callable[[list[ast.expr]], None],  # type: ignore[misc]
     ) -> None:
         """Emit the loops of a comprehension around what is done with each element."""
         names = {n for g in node.generators for n in _targets(g.target)}
@@ -181,7 +196,11 @@ class Comprehensions:
         for generator in node.generators:
             parts += [generator.target, generator.iter, *generator.ifs]
         first = node.generators[0].iter
-        outer = self.spill(self.residual(first)) if self.needs(first) and self.as_generator(first) is None else first
+        outer = (
+            self.spill(self.residual(first))
+            if self.needs(first) and self.as_generator(first) is None
+            else first
+        )
         with self.within(frame_of(node), node), self.variables(names, [*parts, *elements]) as renamed:
             items = iter(renamed)
             levels: list[tuple[Any, Any, list[Any]]] = []
@@ -197,7 +216,9 @@ class Comprehensions:
                     return tuple(steps)
                 target, source, tests = levels[depth]
                 with self.emitting() as steps:
-                    self.loop(target, source, lambda: self.filtered(tests, lambda: level(depth + 1), node), node)
+                    self.loop(
+                        target, source, lambda: self.filtered(tests, lambda: level(depth + 1), node), node
+                    )
                 return tuple(steps)
 
             self.out.extend(level(0))
@@ -253,7 +274,13 @@ class Comprehensions:
         plain_lambda = (
             isinstance(fn, ast.Lambda)
             and len(fn.args.args) == len(sources)
-            and not (fn.args.vararg or fn.args.kwarg or fn.args.kwonlyargs or fn.args.defaults or fn.args.posonlyargs)
+            and not (
+                fn.args.vararg
+                or fn.args.kwarg
+                or fn.args.kwonlyargs
+                or fn.args.defaults
+                or fn.args.posonlyargs
+            )
         )
         if isinstance(fn, ast.Lambda):
             if not plain_lambda:
@@ -283,7 +310,12 @@ class Comprehensions:
     def called_back(self: Expressions, node: ast.Call) -> ast.expr | None:  # type: ignore[misc]
         """Lower a known function that uses up a generator with calls, or calls back; None if it is not one."""
         func = node.func
-        if isinstance(func, ast.Attribute) and func.attr == "join" and len(node.args) == 1 and not node.keywords:
+        if (
+            isinstance(func, ast.Attribute)
+            and func.attr == "join"
+            and len(node.args) == 1
+            and not node.keywords
+        ):
             generator = self.as_generator(node.args[0])
             if generator is None or not self.takes_apart(generator):
                 return None
@@ -353,7 +385,9 @@ class Comprehensions:
             if isinstance(instr, ir.Region):
                 _keep(instr, frozenset(names))
 
-    def summed(self: Expressions, node: ast.Call, generator: ast.GeneratorExp, options: dict[Any, ast.expr]) -> ast.expr | None:  # type: ignore[misc]
+    def summed(
+        self: Expressions, node: ast.Call, generator: ast.GeneratorExp, options: dict[Any, ast.expr]
+    ) -> ast.expr | None:  # type: ignore[misc]
         """``sum(...)``: added up in order, so that a failing addition comes before the next call."""
         start = node.args[1] if len(node.args) == 2 else options.get("start", ast.Constant(0))
         if len(node.args) > 2 or set(options) - {"start"}:
@@ -381,13 +415,17 @@ class Comprehensions:
             ast.copy_location(child, node)
         return exact
 
-    def with_key(self: Expressions, node: ast.Call, generator: Any, options: dict[Any, ast.expr]) -> ast.expr | None:  # type: ignore[misc]
+    def with_key(
+        self: Expressions, node: ast.Call, generator: Any, options: dict[Any, ast.expr]
+    ) -> ast.expr | None:  # type: ignore[misc]
         """``sorted``, ``min`` and ``max`` with a key that holds calls, or over elements that do."""
         assert isinstance(node.func, ast.Name)
         name = node.func.id
         key = options.get("key")
-        if len(node.args) != 1 or set(options) - {"key", "reverse", "default"} or ("default" in options) != (
-            "default" in options and name != "sorted"
+        if (
+            len(node.args) != 1
+            or set(options) - {"key", "reverse", "default"}
+            or ("default" in options) != ("default" in options and name != "sorted")
         ):
             return None
         source: ast.expr
@@ -453,7 +491,9 @@ class Comprehensions:
             looped = framed(_located(ast.ListComp(element, [over]), node), inner)
             self.generate(looped, [element, made], each)
         if "default" in keep:
-            ending: ast.expr = ast.IfExp(ast.Name(first, ast.Load()), keep["default"], ast.Name(best, ast.Load()))
+            ending: ast.expr = ast.IfExp(
+                ast.Name(first, ast.Load()), keep["default"], ast.Name(best, ast.Load())
+            )
         else:
             empty = ast.Call(ast.Name(name, ast.Load()), [ast.List([], ast.Load())], [])
             ending = ast.IfExp(ast.Name(first, ast.Load()), empty, ast.Name(best, ast.Load()))

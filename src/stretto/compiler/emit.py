@@ -59,7 +59,11 @@ class Emitter:
         if soft:
             loaded |= set(binds)
         reads = tuple(
-            sorted(n for n in loaded if (n in own and n not in scope.cells) or n.startswith("__t") or n == "__failure")
+            sorted(
+                n
+                for n in loaded
+                if (n in own and n not in scope.cells) or n.startswith("__t") or n == "__failure"
+            )
         )
         cells = tuple(sorted(n for n in touched if n in scope.cells or (n in scope.free and n not in own)))
         binds = tuple(n for n in binds if n not in scope.cells)
@@ -70,7 +74,13 @@ class Emitter:
         )  # fmt: skip
 
     def run(
-        self, statements: list[Any], at: Any, *, binds: tuple[str, ...], soft: bool = False, opaque: bool = False
+        self,
+        statements: list[Any],
+        at: Any,
+        *,
+        binds: tuple[str, ...],
+        soft: bool = False,
+        opaque: bool = False,
     ) -> None:
         fragment = self.make(statements, at, binds, soft=soft, opaque=opaque)
         self.emit(ir.Run(fragment.lineno, fragment=fragment))

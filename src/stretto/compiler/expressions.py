@@ -43,7 +43,9 @@ class Expressions(Comprehensions, Emitter):
         """Whether an expression holds something that cannot stay in a fragment."""
         found = self._needs.get(node)
         if found is None:
-            found = self._needs[node] = any(self._needs_itself(n) for n in own_nodes([node], comprehensions=True))
+            found = self._needs[node] = any(
+                self._needs_itself(n) for n in own_nodes([node], comprehensions=True)
+            )
         return found
 
     def needs_statement(self, s: ast.stmt) -> bool:
@@ -62,7 +64,11 @@ class Expressions(Comprehensions, Emitter):
                 return True
             if isinstance(n, ast.Name) and n.id in self.function.scope.cells and isinstance(n.ctx, ast.Store):
                 return True
-            if isinstance(n, (ast.Subscript, ast.Attribute)) and not isinstance(n.ctx, ast.Load) and self.is_value(n.value):
+            if (
+                isinstance(n, (ast.Subscript, ast.Attribute))
+                and not isinstance(n.ctx, ast.Load)
+                and self.is_value(n.value)
+            ):
                 return True
             if (
                 isinstance(n, ast.Call)
@@ -80,7 +86,12 @@ class Expressions(Comprehensions, Emitter):
             return self.is_apply(n) or self.value_look(n) is not None or self.calls_back(n)
         if isinstance(n, ast.NamedExpr):
             return True
-        return isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Load) and self.is_value(n.value) and not isinstance(n.slice, ast.Slice)
+        return (
+            isinstance(n, ast.Subscript)
+            and isinstance(n.ctx, ast.Load)
+            and self.is_value(n.value)
+            and not isinstance(n.slice, ast.Slice)
+        )
 
     def is_value(self, node: ast.AST) -> bool:
         return isinstance(node, ast.Name) and node.id in self.values
@@ -125,7 +136,11 @@ class Expressions(Comprehensions, Emitter):
 
     def is_local(self, name: str) -> bool:
         scope = self.function.scope
-        return (name in scope.locals and name not in scope.cells) or name.startswith("__t") or name in self.own_names
+        return (
+            (name in scope.locals and name not in scope.cells)
+            or name.startswith("__t")
+            or name in self.own_names
+        )
 
     def named(self, operand: ir.Operand, at: ast.AST) -> str:
         """The operand under a name of its own."""
@@ -174,7 +189,12 @@ class Expressions(Comprehensions, Emitter):
         if name not in self.values:
             return False
         lineno = getattr(at, "lineno", 0)
-        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and not value.args and not value.keywords:
+        if (
+            isinstance(value, ast.Call)
+            and isinstance(value.func, ast.Name)
+            and not value.args
+            and not value.keywords
+        ):
             kinds = {"list": list, "dict": dict, "set": set}
             if value.func.id in kinds and not self.is_apply(value) and self.builtin(value.func.id):
                 self.emit(ir.NewValue(lineno, target=name, kind=kinds[value.func.id]))
@@ -236,7 +256,9 @@ class Expressions(Comprehensions, Emitter):
             return rest
         if isinstance(rest, ast.Starred):
             value = ast.List([rest], ast.Load())
-            return ast.copy_location(ast.Starred(self.spill(ast.copy_location(value, rest)), ast.Load()), rest)
+            return ast.copy_location(
+                ast.Starred(self.spill(ast.copy_location(value, rest)), ast.Load()), rest
+            )
         if isinstance(rest, ast.Slice):
             parts = {f: self.stabilised(p) for f in ("lower", "upper", "step") if (p := getattr(rest, f))}
             return ast.copy_location(ast.Slice(**parts), rest)
@@ -313,7 +335,12 @@ class Expressions(Comprehensions, Emitter):
         func = node.func
         if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
             return None
-        if isinstance(func, ast.Name) and func.id == "len" and len(node.args) == 1 and self.is_value(node.args[0]):
+        if (
+            isinstance(func, ast.Name)
+            and func.id == "len"
+            and len(node.args) == 1
+            and self.is_value(node.args[0])
+        ):
             assert isinstance(node.args[0], ast.Name)
             return (node.args[0].id, "len", []) if self.builtin("len") else None
         if isinstance(func, ast.Attribute) and func.attr == "get" and self.is_value(func.value):
@@ -322,7 +349,9 @@ class Expressions(Comprehensions, Emitter):
                 return func.value.id, "get", node.args
         return None
 
-    def value_read(self, target: str, source: str, method: str, args: tuple[ir.Operand, ...], at: ast.AST) -> None:
+    def value_read(
+        self, target: str, source: str, method: str, args: tuple[ir.Operand, ...], at: ast.AST
+    ) -> None:
         nodes = [self.as_node(a) for a in args]
         held = ast.Name(source, ast.Load())
         plain: ast.expr
@@ -337,7 +366,16 @@ class Expressions(Comprehensions, Emitter):
         else:
             plain = ast.Call(ast.Attribute(held, method, ast.Load()), nodes, [])
         fragment = self.make_expr(target, plain, at)
-        self.emit(ir.ValueRead(getattr(at, "lineno", 0), target=target, source=source, method=method, args=args, plain=fragment))
+        self.emit(
+            ir.ValueRead(
+                getattr(at, "lineno", 0),
+                target=target,
+                source=source,
+                method=method,
+                args=args,
+                plain=fragment,
+            )
+        )
 
     def of_subscript(self, node: ast.Subscript) -> ast.expr:
         if self.is_value(node.value) and not isinstance(node.slice, ast.Slice):
@@ -399,7 +437,9 @@ class Expressions(Comprehensions, Emitter):
         rests = self.sequence(parts)
         spec = rests[1] if node.format_spec else None
         if spec is not None and not isinstance(spec, ast.JoinedStr):
-            spec = ast.copy_location(ast.JoinedStr([ast.copy_location(ast.FormattedValue(spec, -1, None), spec)]), spec)
+            spec = ast.copy_location(
+                ast.JoinedStr([ast.copy_location(ast.FormattedValue(spec, -1, None), spec)]), spec
+            )
         return ast.copy_location(ast.FormattedValue(rests[0], node.conversion, spec), node)
 
     def of_boolop(self, node: ast.BoolOp) -> ast.expr:
@@ -497,7 +537,11 @@ class Expressions(Comprehensions, Emitter):
         parts = [*node.args, *(k.value for k in node.keywords)]
         callee: ir.Operand | None = None
         head: list[ast.expr] = []
-        if path is not None and path.split(".")[0] not in self.function.scope.locals and self.known_global(path):
+        if (
+            path is not None
+            and path.split(".")[0] not in self.function.scope.locals
+            and self.known_global(path)
+        ):
             callee = ir.Load(path)
         else:
             head = [func]

@@ -86,9 +86,15 @@ class Fragment:
         #: The name of the container that this statement changes, where that is plain to see.
         self.mutates = _mutated(statements) if not opaque else None
         self.unpacks = _unpacks(statements)
-        self.heap = any(isinstance(n, ast.Name) and function.is_data(n.id) for s in statements for n in ast.walk(s))
+        self.heap = any(
+            isinstance(n, ast.Name) and function.is_data(n.id) for s in statements for n in ast.walk(s)
+        )
         #: The result may hold on to its operands, so a value is copied for it.
-        self.keeps = expr is None and self.unpacks is None or isinstance(expr, (ast.Tuple, ast.List, ast.Dict, ast.Set))
+        self.keeps = (
+            expr is None
+            and self.unpacks is None
+            or isinstance(expr, (ast.Tuple, ast.List, ast.Dict, ast.Set))
+        )
         self._softened: Fragment | None = None
         self._code: CodeType | None = None
         self._native: FunctionType | None = None
@@ -176,7 +182,9 @@ class Fragment:
             tree.type_params = []
         tree.lineno = self.lineno
         tree.col_offset = 0
-        tree.end_lineno = max([self.lineno, *(s.end_lineno or s.lineno for s in self.statements if hasattr(s, "lineno"))])
+        tree.end_lineno = max(
+            [self.lineno, *(s.end_lineno or s.lineno for s in self.statements if hasattr(s, "lineno"))]
+        )
         tree.end_col_offset = 0
         for statement in tree.body:
             if not hasattr(statement, "lineno"):
@@ -258,13 +266,23 @@ class Fragment:
         if self.opaque:
             return UNKNOWN
         if self.trivial:
-            return Verdict(True, self.heap, types[0] if types else infer(self.expr, {}, self.function.resolve).type)  # type: ignore[arg-type]
+            return Verdict(
+                True, self.heap, types[0] if types else infer(self.expr, {}, self.function.resolve).type
+            )  # type: ignore[arg-type]
         known: dict[str, T | None] = dict(zip(self.reads, types, strict=True))
         expr = self.expr
         statement = self.statements[0] if len(self.statements) == 1 else None
         if expr is None and self.unpacks is not None:
             verdict = infer(self.unpacks, known, self.function.resolve)
-            simple = verdict.type is not None and verdict.type.cls in (tuple, list, str, dict, range, set, frozenset)
+            simple = verdict.type is not None and verdict.type.cls in (
+                tuple,
+                list,
+                str,
+                dict,
+                range,
+                set,
+                frozenset,
+            )
             return Verdict(verdict.pure and simple, verdict.heap, None)
         if expr is None and isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
             left = known.get(statement.target.id)

@@ -25,7 +25,16 @@ from .source import FunctionNode, function_node, unsupported
 
 __all__ = ["Compiled", "compiled", "helper", "is_static"]
 
-_STATIC = (FunctionType, BuiltinFunctionType, MethodType, MethodDescriptorType, MethodWrapperType, type, ModuleType, Call)
+_STATIC = (
+    FunctionType,
+    BuiltinFunctionType,
+    MethodType,
+    MethodDescriptorType,
+    MethodWrapperType,
+    type,
+    ModuleType,
+    Call,
+)
 
 _lock = threading.RLock()
 _cache: dict[Any, Compiled] = {}
@@ -258,4 +267,6 @@ def _binder(node: FunctionNode, code: CodeType) -> CodeType:
         tree.type_params = []
     module = compile(ast.fix_missing_locations(ast.Module([tree], [])), code.co_filename, "exec")
     inner = next(c for c in module.co_consts if isinstance(c, CodeType))
-    return inner.replace(co_name=code.co_name, co_qualname=code.co_qualname, co_firstlineno=code.co_firstlineno)
+    return inner.replace(
+        co_name=code.co_name, co_qualname=code.co_qualname, co_firstlineno=code.co_firstlineno
+    )

@@ -279,5 +279,3 @@ def blocks(instr: Instr) -> tuple[Block, ...]:
     if isinstance(instr, (Match, Iteration)):
         return (instr.body,)
     return ()
-
-

@@ -218,7 +218,9 @@ class Statements(Expressions):
                 old = self.fresh()
                 self.value_read(old, target.value.id, "getitem", (key,), s)
             else:
-                place, index = (self.settled(n) for n in self.sequence([target.value, target.slice], settle=True))
+                place, index = (
+                    self.settled(n) for n in self.sequence([target.value, target.slice], settle=True)
+                )
                 old = self.spilled(ast.Subscript(place, index, ast.Load()), s)
         else:
             place = self.settled(target.value)
@@ -300,7 +302,9 @@ class Statements(Expressions):
         with self.emitting() as turn:
             if not constant:
                 test = self.truth(s.test)
-                self.emit(ir.If(line(s), test=test, then=(), orelse=(ir.Break(line(s), done=True),), label="until"))
+                self.emit(
+                    ir.If(line(s), test=test, then=(), orelse=(ir.Break(line(s), done=True),), label="until")
+                )
                 self.seal(turn[-1])
             turn.extend(self.block(s.body))
         orelse = self.block(s.orelse)

@@ -89,7 +89,9 @@ class _Summary:
         if isinstance(instr, ir.Apply):
             return self.apply(instr)
         if isinstance(instr, ir.ValueRead):
-            self.types[instr.target] = of_value(0) if instr.method == "len" else _BOOL if instr.method in ("bool", "in") else None
+            self.types[instr.target] = (
+                of_value(0) if instr.method == "len" else _BOOL if instr.method in ("bool", "in") else None
+            )
             held = self.form.values.get(instr.source)
             if held is not None or instr.method == "copy" or instr.plain is None:
                 return set()

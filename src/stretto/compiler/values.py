@@ -312,7 +312,11 @@ class _Analysis:
             if form is not None:
                 taken = parameter_uses(form)
                 uses = ["look" if i < len(taken) and taken[i] else "escape" for i in range(count)]
-        elif target is not None and known.is_pure(target) and getattr(target, "__module__", "") in ("json", "statistics", "math"):
+        elif (
+            target is not None
+            and known.is_pure(target)
+            and getattr(target, "__module__", "") in ("json", "statistics", "math")
+        ):
             uses = ["look"] * count
         for argument, kind in zip(node.args, uses, strict=True):
             self.expr(argument, "look" if isinstance(argument, ast.Starred) else kind)

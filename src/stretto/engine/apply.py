@@ -138,7 +138,13 @@ def _merge(kwargs: dict[str, Any], value: Any, callee: Any) -> None:
 
 
 def call_node(
-    engine: Engine, strand: Strand, block: Block, instr: ir.Apply, call: Call[..., Any], args: list[Any], kwargs: Any
+    engine: Engine,
+    strand: Strand,
+    block: Block,
+    instr: ir.Apply,
+    call: Call[..., Any],
+    args: list[Any],
+    kwargs: Any,
 ) -> CallNode:
     """Issue a declared call."""
     frame = block.frame

@@ -178,7 +178,9 @@ def load(frame: Frame, path: str) -> Any:
             value = cell.cell_contents
         except ValueError:
             raise Failure(
-                NameError(f"cannot access free variable '{first}' where it is not associated with a value in enclosing scope")
+                NameError(
+                    f"cannot access free variable '{first}' where it is not associated with a value in enclosing scope"
+                )
             ) from None
     else:
         try:
@@ -410,7 +412,8 @@ def step_update(engine: Engine, strand: Strand, block: Block, instr: ir.Update) 
         run_fragment(engine, strand, block, instr.plain, instr.within)
         return
     args = [
-        operand(frame, a) if instr.method == "extend" else element(engine, strand, block, instr, a) for a in instr.args
+        operand(frame, a) if instr.method == "extend" else element(engine, strand, block, instr, a)
+        for a in instr.args
     ]
     update(engine, strand, block, instr, instr.target, instr.method, args)
 

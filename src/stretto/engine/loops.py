@@ -32,7 +32,10 @@ def step_for(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any
         missing = [s for s in _leaves(block, source) if isinstance(s, Slot)]
         if missing:
             return missing[0]
-        if all(isinstance(s, Versioned) or type(s) in _FIXED or type(s) in _MUTABLE for s in _leaves(block, source)):
+        if all(
+            isinstance(s, Versioned) or type(s) in _FIXED or type(s) in _MUTABLE
+            for s in _leaves(block, source)
+        ):
             loop.iterator = _paired(block, source)
             if any(type(s) in _MUTABLE for s in _leaves(block, source)):
                 loop.item = HEAP

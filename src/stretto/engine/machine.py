@@ -16,7 +16,19 @@ from ..effects import Kind
 from ..errors import Cancelled, DeclarationError, InternalError, ReturnTypeError
 from . import failures
 from .issue import issue, push_function
-from .nodes import DEAD, DONE, FAILED, ORDERED, QUEUED, RUNNING, WAITING, BuildNode, CallNode, FragmentNode, Node
+from .nodes import (
+    DEAD,
+    DONE,
+    FAILED,
+    ORDERED,
+    QUEUED,
+    RUNNING,
+    WAITING,
+    BuildNode,
+    CallNode,
+    FragmentNode,
+    Node,
+)
 from .order import Entry, Order
 from .slots import UNBOUND, Slot
 from .strands import Strand
@@ -318,7 +330,11 @@ class Engine:
     def _let_commute(self) -> None:
         entry: Any = self.frontier
         while entry is not self.order.end and not isinstance(entry, Strand):
-            if entry.state == ORDERED and type(entry) is CallNode and entry.call.effects.kind is Kind.COMMUTES:
+            if (
+                entry.state == ORDERED
+                and type(entry) is CallNode
+                and entry.call.effects.kind is Kind.COMMUTES
+            ):
                 self.commuting -= 1
                 self.start(entry)
             if not (entry.steady and entry.state == RUNNING):
@@ -333,7 +349,9 @@ class Engine:
         entry: Any = self.order.head
         while entry is not self.order.end and len(entries) < 20:
             if isinstance(entry, Strand):
-                entries.append(f"strand(missing={entry.missing}, waiting={entry.waiting!r}, stopped={entry.stopped})")
+                entries.append(
+                    f"strand(missing={entry.missing}, waiting={entry.waiting!r}, stopped={entry.stopped})"
+                )
             else:
                 entries.append(f"{entry!r}(missing={entry.missing})")
             entry = entry.following

@@ -25,7 +25,16 @@ if TYPE_CHECKING:
     from .machine import Engine
     from .strands import Strand, Trace, Try
 
-__all__ = ["BuildNode", "CallNode", "FailedNode", "FragmentNode", "FunctionNode", "Node", "UpdateNode", "unbound"]
+__all__ = [
+    "BuildNode",
+    "CallNode",
+    "FailedNode",
+    "FragmentNode",
+    "FunctionNode",
+    "Node",
+    "UpdateNode",
+    "unbound",
+]
 
 WAITING, ORDERED, QUEUED, RUNNING, DONE, FAILED, DEAD = range(7)
 STATES = ("waiting", "ordered", "queued", "running", "done", "failed", "dead")
@@ -122,7 +131,9 @@ class FailedNode(Node):
 
     __slots__ = ("own_line",)
 
-    def __init__(self, strand: Strand, trace: Trace | None, depth: int, place: Any, site: str, own_line: bool) -> None:
+    def __init__(
+        self, strand: Strand, trace: Trace | None, depth: int, place: Any, site: str, own_line: bool
+    ) -> None:
         super().__init__(strand, trace, depth, place, site)
         #: Whether the line in `trace` has to be added to the traceback (else it is there already).
         self.own_line = own_line
@@ -448,4 +459,16 @@ def look(held: Any, method: str, args: list[Any]) -> Any:
     return data.get(*args)
 
 
-__all__ += ["PassNode", "attempt", "change", "look", "natively", "needs", "EVERYTHING", "HEAP", "heap_path", "T", "Output"]
+__all__ += [
+    "PassNode",
+    "attempt",
+    "change",
+    "look",
+    "natively",
+    "needs",
+    "EVERYTHING",
+    "HEAP",
+    "heap_path",
+    "T",
+    "Output",
+]

@@ -18,7 +18,20 @@ from .tokens import Token, Tokens
 if TYPE_CHECKING:
     from ..compiler.functions import Compiled
 
-__all__ = ["FINAL", "FUNC", "HANDLER", "LOOP", "SEQ", "TRY", "TURN", "Block", "Frame", "Strand", "Trace", "Try"]
+__all__ = [
+    "FINAL",
+    "FUNC",
+    "HANDLER",
+    "LOOP",
+    "SEQ",
+    "TRY",
+    "TURN",
+    "Block",
+    "Frame",
+    "Strand",
+    "Trace",
+    "Try",
+]
 
 FUNC, SEQ, LOOP, TURN, TRY, HANDLER, FINAL = range(7)
 
@@ -32,7 +45,9 @@ class Frame:
 
     __slots__ = ("cells", "depth", "env", "form", "trace")
 
-    def __init__(self, form: Compiled, env: dict[str, Any], cells: dict[str, CellType], trace: Any, depth: int) -> None:
+    def __init__(
+        self, form: Compiled, env: dict[str, Any], cells: dict[str, CellType], trace: Any, depth: int
+    ) -> None:
         self.form = form
         self.env = env
         self.cells = cells
