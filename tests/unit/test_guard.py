@@ -1,11 +1,15 @@
 """Guarded code does what plain code does, or stops before the first effect."""
 
+# Tables of one-line programs.
+# ruff: noqa: E501, E741, F631
+
 from __future__ import annotations
 
 import ast
 import copy
 import dataclasses
 import enum
+import importlib
 import math
 import textwrap
 import traceback
@@ -530,6 +534,157 @@ def test_a_patched_class_is_seen() -> None:
 def test_needs_order_names_the_line() -> None:
     error = stops("def f(u, xs):\n a = 1\n b = (a +\n   xs.append(2))\n return b", 1, [1])
     assert (error.lineno, error.filename) == (4, "<user>")
+
+
+# ------------------------------------------------------------------ everything, on everything loud
+
+
+class Watched:
+    """Even looking at an attribute leaves a trace."""
+
+    x = 1
+
+    def __getattribute__(self, name: str) -> Any:
+        EFFECTS.append(name)
+        return object.__getattribute__(self, name)
+
+    def __call__(self) -> None:
+        EFFECTS.append("call")
+
+
+class WatchedMeta(type):
+    def __getattribute__(cls, name: str) -> Any:
+        EFFECTS.append(name)
+        return type.__getattribute__(cls, name)
+
+    def __instancecheck__(cls, thing: object) -> bool:
+        EFFECTS.append("instancecheck")
+        return True
+
+
+class WatchedClass(metaclass=WatchedMeta):
+    def method(self) -> int:
+        return 1
+
+
+class LoudText(str):
+    def upper(self) -> str:
+        EFFECTS.append("upper")
+        return "x"
+
+    def __str__(self) -> str:
+        EFFECTS.append("str")
+        return "x"
+
+    __format__ = __add__ = __mod__ = __str__  # type: ignore[assignment]
+
+
+class LoudList(list[int]):
+    def __iter__(self) -> Any:
+        EFFECTS.append("iter")
+        return iter(())
+
+    def __len__(self) -> int:
+        EFFECTS.append("len")
+        return 0
+
+    def append(self, item: Any) -> None:
+        EFFECTS.append("append")
+
+
+class LoudDict(dict[Any, Any]):
+    def __missing__(self, key: Any) -> Any:
+        EFFECTS.append("missing")
+
+    def keys(self) -> Any:
+        EFFECTS.append("keys")
+        return []
+
+
+class Odd:
+    def __bytes__(self) -> bytes:
+        EFFECTS.append("bytes")
+        return b""
+
+    def __fspath__(self) -> str:
+        EFFECTS.append("fspath")
+        return ""
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        EFFECTS.append("deepcopy")
+
+    __copy__ = __deepcopy__ = __reduce_ex__ = __deepcopy__  # type: ignore[assignment]
+
+    def __next__(self) -> Any:
+        EFFECTS.append("next")
+        raise StopIteration
+
+    def __iter__(self) -> Any:
+        return self
+
+    def __del__(self) -> None:
+        pass
+
+
+FORMS = """
+Q.x|Q.method()|Q.upper()|Q()|Q + 1|1 + Q|Q == 1|1 == Q|Q < 1|0 < Q < 2|[*Q]|len(Q)|isinstance(Q, int)
+isinstance(1, Q)|str(Q)|f'{Q}'|f'{Q!r:>9}'|{Q}|{Q: 1}|Q in [1]|1 in Q|Q[0]|Q['zz']|[1][Q]|{1: 2}[Q]|not Q|-Q
+hasattr(Q, 'zz')|getattr(Q, 'x')|list(map(Q, [1]))|list(map(len, [Q]))|sorted([1], key=Q)|max(Q)|max(Q, 1)
+sum([Q])|sum(Q)|sum([], Q)|any([Q])|all(Q)|dict(Q)|dict(**Q)|max(*Q)|copy.copy(Q)|copy.deepcopy(Q)|json.dumps(Q)
+re.sub('a', Q, 'a')|functools.partial(Q)()|functools.reduce(Q, [1, 2])|operator.itemgetter(0)(Q)
+operator.attrgetter('prop')(Q)|callable(Q)|repr(Q)|bytes(Q)|bytearray(Q)|bytes([Q])|int(Q)|math.floor(Q)
+math.sqrt(Q)|round(Q)|range(Q)|'a' * Q|[1] * Q|'%s' % Q|'%d' % Q|'a'.center(Q)|''.join([Q])|''.join(Q)|Q.__class__
+datetime.date(Q, 1, 1)|datetime.timedelta(Q)|Q.__dict__|collections.Counter(Q)|collections.deque(Q)|[Q] + Q
+list(itertools.chain([1], Q))|list(itertools.chain.from_iterable([Q]))|itertools.count(Q)|dataclasses.fields(Q)
+dataclasses.asdict(Q)|dataclasses.replace(Q)|print(Q)|bisect.bisect([1], Q)|textwrap.indent('a', 'b', Q)
+pathlib.PurePath(Q)|pathlib.PurePath('a') / Q|decimal.Decimal(Q)|fractions.Fraction(Q)|fractions.Fraction(1) == Q
+decimal.Decimal(1) < Q|enumerate(Q)|zip(Q)|next(Q)|iter(Q)|reversed(Q)|chr(Q)|abs(Q)|divmod(Q, 2)|pow(2, Q)
+hash(Q)|format(Q)|bool(Q)|list(filter(Q, [1]))|{1}.union(Q)|[1].index(Q)|[1, 2].index(1, Q)|'a'.replace('a', 'b', Q)
+'{}'.format(Q)|'{0.x}'.format(Q)|'{0[0].x}'.format([Q])|'a'.translate(Q)|[].append(Q)|[3].extend(Q)|{}.update(Q)
+(lambda a: a + 1)(Q)|(Q and 1)|(1 if Q else 2)|[x for x in Q]|[a for a, b in [Q]]|sum(x for x in Q)|[1][Q:]
+'%(a)s' % Q|{**Q}|set([Q])|heapq.nlargest(Q, [1])|uuid.UUID(Q)|contextlib.suppress(Q)|Q.__add__(1)|type(Q).method(Q)
+""".strip().replace("\n", "|").split("|")  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_nothing_loud_is_touched(form: str) -> None:
+    names = (
+        "bisect collections contextlib copy datetime dataclasses decimal fractions functools heapq itertools "
+        "json math operator pathlib re textwrap types uuid"
+    )
+    modules = {name: importlib.import_module(name) for name in names.split()}
+    things = [
+        Loud(), Watched(), WatchedClass, object.__new__(WatchedClass), LoudText("ab"), LoudList([1]), LoudDict(a=1),
+        Odd(), Lazy(), Described(), defaultdict(lambda: EFFECTS.append("factory")), (EFFECTS.append("gen") for _ in [1]),
+    ]  # fmt: skip
+    _, guarded = compiled(f"def f(Q):\n return {form}", **modules)
+    for thing in things:
+        EFFECTS.clear()
+        try:
+            guarded(thing)
+        except (Exception, NeedsOrder):
+            pass
+        assert EFFECTS == [], type(thing)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "sum([], xs)", "json.loads('{}', object_hook=lambda d: xs)", "max([xs])", "next(iter([xs]))", "[xs][0]",
+        "functools.reduce(lambda a, b: a, [xs, xs])", "copy.copy([xs])[0]", "sorted([xs])[0]", "{}.get(1, xs)",
+        "{}.setdefault(1, xs)", "[xs].pop()", "getattr(1, 'zz', xs)", "(xs or 1)", "types.SimpleNamespace(a=xs).a",
+        "(lambda *a: a[0])(xs)", "(lambda **k: k['a'])(a=xs)", "next(zip([xs]))[0]", "min(xs, xs)", "Point(1, 2, xs).tags",
+        "dict.fromkeys([1], xs)[1]", "list(map(lambda x: x, [xs]))[0]", "(lambda x=xs: x)()", "(xs if 1 else 2)", "[xs][:][0]",
+    ],
+)  # fmt: skip
+def test_what_was_given_is_not_taken_for_new(form: str) -> None:
+    import functools
+    import json
+    import types
+
+    xs = [1]
+    stops(f"def f(u, xs):\n {form}.append(9)", 1, xs, functools=functools, json=json, types=types)
+    assert xs == [1]
 
 
 # ------------------------------------------------------------------ generated programs

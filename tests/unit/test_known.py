@@ -1,5 +1,8 @@
 """The tables of what is free of effects."""
 
+# Tables of one-line programs.
+# ruff: noqa: E501, E741, F631
+
 from __future__ import annotations
 
 import collections
@@ -309,8 +312,26 @@ def test_assume_pure_of_nonsense(thing: Any) -> None:
 
 
 def test_the_tables_name_things_that_exist() -> None:
-    import bisect, calendar, difflib, fnmatch, html, operator, shlex, statistics, string, struct  # noqa: E401
-    import textwrap, unicodedata, zlib, bz2, lzma, gzip, ipaddress, pprint, colorsys, keyword  # noqa: E401
+    import bisect  # noqa: E401
+    import bz2
+    import calendar
+    import colorsys
+    import difflib
+    import fnmatch
+    import gzip
+    import html
+    import ipaddress
+    import keyword
+    import lzma
+    import operator
+    import pprint
+    import shlex
+    import statistics
+    import string
+    import struct
+    import textwrap  # noqa: E401
+    import unicodedata
+    import zlib
 
     assert all((bisect, calendar, difflib, fnmatch, html, operator, shlex, statistics, string, struct))
     assert all((textwrap, unicodedata, zlib, bz2, lzma, gzip, ipaddress, pprint, colorsys, keyword))

@@ -1,5 +1,8 @@
 """Judging expressions before their values are there, and checking declared types."""
 
+# Tables of one-line programs.
+# ruff: noqa: E501, E741, F631
+
 from __future__ import annotations
 
 import ast

@@ -23,8 +23,8 @@ What makes that exact:
 """
 
 from __future__ import annotations
-
 import __future__
+
 import ast
 from collections.abc import Iterable, Mapping
 from types import CellType, FunctionType

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from abc import ABCMeta
 from collections.abc import Callable, Iterable
 from types import (
     BuiltinFunctionType,
@@ -37,7 +38,9 @@ from stretto.compiler.known_objects import (
     PLAIN,
     SCALARS,
     class_attribute,
-    construction_is_pure,
+    class_module,
+    class_name,
+    defining_class,
     is_plain_class,
     slots_safe,
 )
@@ -48,12 +51,12 @@ __all__ = [
     "call_function",
     "call_merged",
     "call_temporary",
-    "quick_method",
     "enter",
     "guarded",
     "keywords",
     "leave",
     "plainly",
+    "quick_method",
     "run",
 ]
 
@@ -104,7 +107,7 @@ def call_temporary(f: Any, /, *args: Any, **kwargs: Any) -> Any:
     execution = current.execution
     if execution is not None and execution.lazies:
         lazy = execution.lazies.get(id(result))
-        if lazy is not None and (f in ITERATORS if isinstance(f, type) else is_generator(f)):
+        if lazy is not None and (f in ITERATORS if issubclass(type(f), type) else is_generator(f)):
             lazy.temporary = True
             execution.flagged.append(lazy)
     return result
@@ -158,34 +161,33 @@ def _dispatch(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if type(function) is FunctionType:
             return call_function(function, (f.__self__, *args), kwargs)
         return call(function, f.__self__, *args, **kwargs)
-    if isinstance(f, BuiltinFunctionType):
+    if issubclass(type(f), BuiltinFunctionType):
         owner = f.__self__
-        if owner is not None and not isinstance(owner, (ModuleType, type)):
+        if owner is not None and not issubclass(type(owner), (ModuleType, type)):
             return _method(f, owner, f.__name__, args, kwargs)
-        if isinstance(owner, type):
+        if issubclass(type(owner), type):
             rule = _class_rules.get((owner, f.__name__))
             if rule is not None:
                 return rule(f, args, kwargs)
             if f.__name__ == "__new__":
                 return _new(f, args, kwargs)
         if known.is_pure(f):
-            result = plainly(f, args, kwargs)
-            return keep(result) if type(result) in MUTABLE or type(result) in ITERATORS else result
+            return plainly(f, args, kwargs)
         if known.mutates_first_argument(f):
             return _mutates_first(f, args, kwargs)
         stop(f"{_named(f)}() is not known")
     if kind is MethodDescriptorType or kind is WrapperDescriptorType:
-        if args and isinstance(args[0], f.__objclass__) and not f.__name__.startswith("__"):
+        if args and issubclass(type(args[0]), f.__objclass__) and not f.__name__.startswith("__"):
             return _method(functools.partial(f, args[0]), args[0], f.__name__, args[1:], kwargs)
         stop(f"{_named(f)}() is not known")
-    if isinstance(f, type):
+    if issubclass(type(f), type):
         return _construct(f, args, kwargs)
     if kind is MethodWrapperType:
         return _method_wrapper(f, args, kwargs)
     if kind is functools.partial:
         merged = {**f.keywords, **kwargs}
         return call_merged(f.func, (*f.args, *args), merged)
-    if kind.__module__ == "operator" and kind.__name__ in ("itemgetter", "attrgetter"):
+    if known.class_key(kind) in ("operator.itemgetter", "operator.attrgetter"):
         return _getter(f, args, kwargs)
     if kind in SCALARS:
         return f(*args, **kwargs)  # a TypeError: not callable
@@ -205,10 +207,16 @@ def argument(f: Any, x: Any) -> Any:
     """What the known function `f` is given for `x`."""
     cls = type(x)
     if cls in PLAIN:
+        if cls in MUTABLE and getattr(x, "default_factory", None) is not None:
+            stop(f"{_named(f)}() of a defaultdict")  # reading an item may make one
         return x
     if cls in ITERATORS:
-        return iterable(x)
-    if inert(x) and not hasattr(cls, "__call__"):
+        items = iterable(x)
+        if items is not x and type(f) is type and f in ITERATORS:
+            # It would hold the guarded twin, and may leave.
+            stop(f"{_named(f)}() of a {name_of(x)}")
+        return items
+    if inert(x) and defining_class(cls, "__call__") is None:
         return x
     stop(f"{_named(f)}() of a {name_of(x)}")
 
@@ -224,7 +232,7 @@ def plainly(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if id(f) in _new_functions:
         if type(result) not in SCALARS:
             keep(result)
-    elif not isinstance(f, type) and id(f) in known._pure and id(f) not in known.HIGHER_ORDER:
+    elif not issubclass(type(f), type) and id(f) in known._pure and id(f) not in known.HIGHER_ORDER:
         _simple[id(f)] = f
     return result
 
@@ -346,12 +354,12 @@ def _construct(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     new = class_attribute(cls, "__new__")
     init = class_attribute(cls, "__init__")
     if (
-        type(cls).__call__ is type.__call__
+        type(cls) in (type, ABCMeta)
         and new is not None
         and init is not None
         and type(init[1]) is FunctionType
         and slots_safe(cls, "__del__")
-        and not cls.__module__.startswith("stretto.")
+        and not class_module(cls).startswith("stretto.")
         and (new[0] in (object, Generic) or issubclass(cls, BaseException))
         and slots_safe(cls, "__new__")
     ):
@@ -363,12 +371,12 @@ def _construct(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if result is not None:
             raise TypeError(f"__init__() should return None, not '{type(result).__name__}'")
         return made
-    stop(f"making a {cls.__qualname__}")
+    stop(f"making a {class_name(cls)}")
 
 
 def _new(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """`tuple.__new__` in what `namedtuple` writes; no other `__new__` is known."""
-    if f.__self__ is tuple and args and isinstance(args[0], type) and not kwargs:
+    if f.__self__ is tuple and args and issubclass(type(args[0]), type) and not kwargs:
         return f(args[0], *[iterable(x) for x in args[1:]])
     stop(f"{f.__self__.__qualname__}.__new__()")
 
@@ -385,7 +393,7 @@ def _adopt_defaults(made: Any, given: list[Any]) -> None:
 def _method_wrapper(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     owner = f.__self__
     if f.__name__ == "__init__" and fresh(owner):
-        if isinstance(owner, BaseException) and not isinstance(owner, BaseExceptionGroup):
+        if issubclass(type(owner), BaseException) and not issubclass(type(owner), BaseExceptionGroup):
             return f(*args, **kwargs)
         if f.__objclass__ is object:
             return f(*args, **kwargs)

@@ -8,8 +8,19 @@ from typing import Any, Final
 
 from stretto.compiler import known
 from stretto.compiler.guard_ops import (
-    comparable, contains, formatted, hashable, iterable, iterable_temporary, mapping, name_of,
-    nested, operand, operators, truth, unpacked,
+    comparable,
+    contains,
+    formatted,
+    hashable,
+    iterable,
+    iterable_temporary,
+    mapping,
+    name_of,
+    nested,
+    operand,
+    operators,
+    truth,
+    unpacked,
 )  # fmt: skip
 from stretto.compiler.guard_state import current, fresh, keep, stop
 from stretto.compiler.known_objects import (
@@ -19,6 +30,9 @@ from stretto.compiler.known_objects import (
     SCALARS,
     attribute_is_plain,
     class_attribute,
+    class_module,
+    class_mro,
+    class_name,
     defining_class,
     instance_dict,
     is_plain_class,
@@ -44,7 +58,7 @@ def _getitem_slow(a: Any, i: Any) -> Any:
     _index(i)
     cls = type(a)
     if cls in PLAIN or is_plain_class(cls):
-        factory = getattr(a, "default_factory", None) if isinstance(a, dict) else None
+        factory = getattr(a, "default_factory", None) if issubclass(type(a), dict) else None
         if factory is not None and i not in a:
             if not fresh(a):
                 stop("a missing key of a defaultdict that was not made here")
@@ -54,16 +68,15 @@ def _getitem_slow(a: Any, i: Any) -> Any:
             return made
         result = a[i]
         return keep(result) if type(i) is slice and cls in MUTABLE else result
-    if isinstance(a, type):
+    if issubclass(type(a), type):
         if cls is type and (a in PLAIN or a is type or class_attribute(cls, "__getitem__") is None):
             found = class_attribute(a, "__class_getitem__")
-            if found is None or found[0].__module__ in ("builtins", "collections", "typing"):
-                return a[i]  # type: ignore[index]
-        members = a.__dict__.get("_member_map_")
+            if found is None or class_module(found[0]) in ("builtins", "collections", "typing"):
+                return a[i]
         found = class_attribute(cls, "__getitem__")
-        if members is not None and found is not None and found[1].__module__ == "enum":
-            return a[i]  # type: ignore[index]
-        stop(f"a subscript of the class {a.__qualname__}")
+        if found is not None and class_module(found[0]) == "enum":
+            return a[i]
+        stop(f"a subscript of the class {class_name(a)}")
     names = ("__getitem__", "__missing__", "__len__", "__class_getitem__")
     if cls not in ITERATORS and operand(a, *names):
         return a[i]
@@ -120,7 +133,7 @@ def attr(a: Any, name: str) -> Any:
     cls = type(a)
     if cls in PLAIN:
         return getattr(a, name)
-    if type(cls) is type and cls is not super and not isinstance(a, (type, ModuleType)):
+    if type(cls) is type and cls is not super and not issubclass(type(a), (type, ModuleType)):
         raw: Any = _ABSENT
         for base in cls.__mro__[:-1]:
             names = base.__dict__
@@ -129,7 +142,7 @@ def attr(a: Any, name: str) -> Any:
             if raw is _ABSENT and name in names:
                 raw = names[name]
         else:
-            if raw is _ABSENT and name not in object.__dict__ or type(raw) in _QUIET:
+            if (raw is _ABSENT and name not in object.__dict__) or type(raw) in _QUIET:
                 # In the instance, or an AttributeError; a method; a default.
                 return getattr(a, name)
     return _attr_slow(a, name)
@@ -141,14 +154,14 @@ def _attr_slow(a: Any, name: str) -> Any:
     cls = type(a)
     if cls is super:
         return _super_attribute(a, name)
-    if isinstance(a, (type, ModuleType)):
+    if issubclass(type(a), (type, ModuleType)):
         if cls is ModuleType and "__getattr__" not in a.__dict__ and not hasattr(ModuleType, name):
             return getattr(a, name)  # an AttributeError
         if cls is ModuleType and hasattr(ModuleType, name):
             return getattr(a, name)
-        if cls is type and isinstance(a, type) and class_attribute(a, name) is None:
+        if cls is type and issubclass(type(a), type) and class_attribute(a, name) is None:
             return getattr(a, name)
-        stop(f"the attribute `{name}` of {a.__name__}")
+        stop(f"the attribute `{name}` of {name_of(a)}")
     if known.in_assumed_package(cls):
         return getattr(a, name)
     if slots_safe(cls, "__getattribute__") and defining_class(cls, "__getattr__") is None:
@@ -171,8 +184,8 @@ def super_of(maker: Any, cls: Any, instance: Any) -> Any:
 def _super_attribute(a: Any, name: str) -> Any:
     instance = super.__getattribute__(a, "__self__")
     this = super.__getattribute__(a, "__thisclass__")
-    mro = type(instance).__mro__
-    if not isinstance(instance, type) and this in mro:
+    mro = class_mro(type(instance))
+    if not issubclass(type(instance), type) and this in mro:
         for base in mro[mro.index(this) + 1 :]:
             if name in base.__dict__:
                 raw = base.__dict__[name]
@@ -187,7 +200,7 @@ def _super_attribute(a: Any, name: str) -> Any:
 def _own_attribute(a: Any, name: str, special: str) -> bool:
     """Whether setting this attribute changes nothing but the object itself."""
     cls = type(a)
-    if isinstance(a, (type, ModuleType)) or not slots_safe(cls, special):
+    if issubclass(type(a), (type, ModuleType)) or not slots_safe(cls, special):
         return False
     if name.startswith("__"):
         return False
@@ -223,7 +236,7 @@ def delattribute(a: Any, name: str) -> None:
 
 def raised(x: Any) -> Any:
     """What `raise` is given: an exception, or a class that is safe to make one of."""
-    if isinstance(x, type):
+    if issubclass(type(x), type):
         if issubclass(x, BaseException) and not known.is_pure(x):
             from stretto.compiler.guard_calls import call
 
@@ -237,7 +250,7 @@ def entered(x: Any) -> Any:
     suppress = known.find("contextlib.suppress")
     if suppress is not None and type(x) is suppress:
         caught = x._exceptions
-        if not any(isinstance(e, type) and e in (BaseException, object) for e in caught):
+        if not any(issubclass(type(e), type) and e in (BaseException, object) for e in caught):
             return x
     null = known.find("contextlib.nullcontext")
     if null is not None and type(x) is null:
@@ -299,8 +312,10 @@ def _deeply_plain(x: Any, budget: int) -> bool:
         return len(x) <= budget and all(
             _deeply_plain(k, 0) and _deeply_plain(v, budget // 2) for k, v in x.items()
         )
+    if type(cls) is not type:
+        return False
     if "__dataclass_fields__" in cls.__dict__ and slots_safe(cls, "__getattribute__", "__eq__"):
-        if type(cls) is not type or defining_class(cls, "__getattr__") is not None:
+        if defining_class(cls, "__getattr__") is not None:
             return False
         if any(type(v) is property for base in cls.__mro__[:-1] for v in base.__dict__.values()):
             return False
@@ -313,8 +328,8 @@ def _deeply_plain(x: Any, budget: int) -> bool:
 
 def pattern_class(cls: Any) -> None:
     """A class in a pattern: asking whether something is an instance must run no code."""
-    if isinstance(cls, type) and type(cls) is not type:
-        stop(f"a pattern with the class {cls.__qualname__}")
+    if issubclass(type(cls), type) and type(cls) is not type:
+        stop(f"a pattern with the class {class_name(cls)}")
 
 
 ITEMS: Final[dict[str, Any]] = {

@@ -15,6 +15,7 @@ from stretto.compiler.known_objects import (
     MUTABLE,
     PLAIN,
     SCALARS,
+    class_name,
     defining_class,
     is_plain_class,
     slots_safe,
@@ -47,7 +48,7 @@ def method(
         stop(f"{cls.__qualname__}.{name}() changes an object that was not made here")
     if cls is str and name not in ("join", "format", "format_map"):
         for x in args:
-            if type(x) not in PLAIN:
+            if type(x) not in PLAIN or getattr(x, "default_factory", None) is not None:
                 stop(f"str.{name}() of a {name_of(x)}")
         result = f(*args, **kwargs)
         if new:
@@ -75,10 +76,12 @@ def _judge(owner: Any, cls: type, name: str) -> tuple[type, bool, bool, bool]:
         elif known.in_assumed_package(cls):
             return cls, False, False, True
         elif not known.is_pure_method(cls, name) and not (known.is_mutator(cls, name) and fresh(owner)):
-            stop(f"{cls.__qualname__}.{name}()")
+            stop(f"{class_name(cls)}.{name}()")
         elif known.class_key(cls) not in known.MUTATORS:
-            stop(f"{cls.__qualname__}.{name}()")
+            stop(f"{class_name(cls)}.{name}()")
     mutator = known.is_mutator(cls, name)
+    if name == "__getitem__" and hasattr(cls, "default_factory"):
+        stop(f"{cls.__qualname__}.{name}()")
     if not mutator and not known.is_pure_method(cls, name):
         stop(f"{cls.__qualname__}.{name}() is not known")
     verdict = (cls, mutator, name in NEW_METHODS.get(known.class_key(cls), ()), False)
@@ -101,7 +104,7 @@ def _arguments(
     if name == "sort":
         return args, {**kwargs, "key": guarded(kwargs.get("key"))} if "key" in kwargs else kwargs
     if issubclass(cls, dict):
-        if name == "update" and cls in (dict, known.find("collections.OrderedDict")) or (
+        if (name == "update" and cls in (dict, known.find("collections.OrderedDict"))) or (
             name == "update" and getattr(cls, "__name__", "") == "defaultdict"
         ):
             return [_pairs(x) for x in args], kwargs
@@ -115,8 +118,8 @@ def _arguments(
             return [*map(hashable, args[:1]), *args[1:]], kwargs
     if cls is set and name == "update":
         return [iterable(x) for x in args], kwargs
-    if cls in (set, frozenset) or name in ("remove", "index", "count") and cls in (list, tuple):
-        return [hashable(x) for x in args], kwargs
+    if cls in (set, frozenset) or (name in ("remove", "index", "count") and cls in (list, tuple)):
+        return [*map(hashable, args[:1]), *(argument(f, x) for x in args[1:])], kwargs
     if cls is str and name in ("format", "format_map"):
         return _format(owner, name, args, kwargs), kwargs
     if name in ("sub", "subn") and cls.__module__ == "re":
@@ -128,7 +131,7 @@ def _arguments(
 
 
 def _pairs(x: Any) -> Any:
-    if type(x) in MUTABLE and isinstance(x, dict):
+    if type(x) in MUTABLE and issubclass(type(x), dict):
         return x
     if type(x) not in PLAIN and defining_class(type(x), "keys") is not None:
         stop(f"dict.update() with a {name_of(x)}")

@@ -13,11 +13,13 @@ from typing import Any, Final
 from stretto.compiler import known
 from stretto.compiler.guard_state import current, fresh, keep, stop
 from stretto.compiler.known_objects import (
+    BUILTIN,
     ITERATORS,
     MUTABLE,
     PLAIN,
     SCALARS,
     class_attribute,
+    class_name,
     defining_class,
     is_inert,
     is_plain_class,
@@ -41,7 +43,7 @@ _UNARY: Final = {"neg": "-", "pos": "+", "invert": "~"}
 
 def name_of(thing: object) -> str:
     """The class of `thing`, for a message."""
-    return type(thing).__qualname__
+    return str(class_name(type(thing)))
 
 
 def operand(thing: Any, *names: str) -> bool:
@@ -65,10 +67,10 @@ def _binary_slow(a: Any, b: Any, name: str, do: Callable[[Any, Any], Any]) -> An
         # Not only `__add__`: `%` of a text asks for `__str__`, `*` of a list for `__index__`.
         if not inert(side):
             stop(f"`{_BINARY[name]}` on a {name_of(side)}")
+    if name == "mod" and getattr(b, "default_factory", None) is not None and type(b) in MUTABLE:
+        stop("`%` with a defaultdict")
     result = do(a, b)
-    if type(result) not in SCALARS:
-        keep(result)
-    return result
+    return keep(result) if type(result) in MUTABLE else result
 
 
 def _inplace_slow(a: Any, b: Any, name: str, do: Callable[[Any, Any], Any]) -> Any:
@@ -92,6 +94,9 @@ def _compare_slow(a: Any, b: Any, name: str, do: Callable[[Any, Any], Any]) -> A
     for side in (a, b) if type(a) is not type(b) else (a,):
         if not operand(side, *names):
             stop(f"`{symbol}` on a {name_of(side)}")
+    if {type(a), type(b)} & PLAIN - BUILTIN and not (inert(a) and inert(b)):
+        # Written in Python, and curious about the other side (`Fraction`).
+        stop(f"`{symbol}` on a {name_of(a)} and a {name_of(b)}")
     return do(a, b)
 
 
@@ -185,9 +190,9 @@ def formatted(x: Any) -> Any:
 
 def mapping(x: Any) -> Any:
     """Give `x` back if it can be unpacked with `**`."""
-    if type(x) is dict or (type(x) in MUTABLE and isinstance(x, dict)):
+    if type(x) is dict or (type(x) in MUTABLE and issubclass(type(x), dict)):
         return x
-    if isinstance(x, dict) and slots_safe(type(x), "__iter__", "__getitem__") and slots_safe(
+    if issubclass(type(x), dict) and slots_safe(type(x), "__iter__", "__getitem__") and slots_safe(
         type(x), "keys", "__missing__"
     ):
         return x
@@ -206,8 +211,8 @@ def contains(x: Any, box: Any) -> bool:
         box, "__contains__", "__iter__", "__getitem__"
     ):
         stop(f"`in` a {name_of(box)}")
-    if isinstance(box, type):
-        stop(f"`in` the class {box.__qualname__}")
+    if issubclass(type(box), type):
+        stop(f"`in` the class {class_name(box)}")
     return x in box
 
 
@@ -230,11 +235,11 @@ def iterable(x: Any, temporary: bool = False) -> Any:
             if id(x) in execution.fresh:
                 return x
         stop(f"advancing a {name_of(x)} that was not made here")
-    if isinstance(x, type):
+    if issubclass(type(x), type):
         found = class_attribute(cls, "__iter__")
         if found is None or getattr(found[1], "__module__", "") == "enum":
             return x
-        stop(f"iteration over the class {x.__qualname__}")
+        stop(f"iteration over the class {class_name(x)}")
     if is_plain_class(cls):
         return x
     if defining_class(cls, "__next__") is not None:
@@ -260,7 +265,7 @@ def iterable_temporary(x: Any) -> Any:
 
 def starred(x: Any) -> Any:
     """As `iterable_temporary`, for `f(*x)`; what is not iterable would be named wrongly."""
-    if not hasattr(type(x), "__iter__"):
+    if defining_class(type(x), "__iter__") is None:
         stop(f"`*` of a {name_of(x)}")
     return iterable_temporary(x)
 
@@ -277,7 +282,7 @@ def plain_items(items: Any, *names: str) -> Any:
     if type(items) in (list, tuple, set, frozenset, deque_type()):
         kinds = set(map(type, items))
         if kinds <= PLAIN or all(
-            kind in PLAIN or slots_safe(kind, *names) or kind in ITERATORS and not names
+            kind in PLAIN or slots_safe(kind, *names) or (kind in ITERATORS and not names)
             for kind in kinds
         ):
             return items

@@ -24,7 +24,15 @@ from stretto.compiler.guard_ops import (
     truth,
 )
 from stretto.compiler.guard_state import Lazy, current, keep, stop
-from stretto.compiler.known_objects import ITERATORS, PLAIN, SCALARS, class_attribute, slots_safe
+from stretto.compiler.known_objects import (
+    ITERATORS,
+    MUTABLE,
+    PLAIN,
+    SCALARS,
+    class_attribute,
+    class_module,
+    slots_safe,
+)
 
 __all__ = ["CLASS_RULES", "RULES", "lazy"]
 
@@ -35,7 +43,7 @@ _Kwargs = dict[str, Any]
 def _anything(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
     """Functions that only look at identity or type, or only store what they are given."""
     result = f(*args, **kwargs)
-    return result if type(result) in SCALARS or isinstance(result, type) else keep(result)
+    return result if type(result) in SCALARS or issubclass(type(result), type) else keep(result)
 
 
 def _passes(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
@@ -54,7 +62,7 @@ def _quiet_class(cls: Any) -> bool:
         return all(map(_quiet_class, cls))
     if type(cls) is UnionType:
         return all(map(_quiet_class, cls.__args__))
-    if not isinstance(cls, type):
+    if not issubclass(type(cls), type):
         return type(cls) in SCALARS or type(cls) is GenericAlias
     meta = type(cls)
     if meta is type:
@@ -62,9 +70,9 @@ def _quiet_class(cls: Any) -> bool:
     if meta is ABCMeta:
         hook = class_attribute(cls, "__subclasshook__")
         return hook is not None and (
-            hook[0] is object or hook[0].__module__ in ("collections.abc", "contextlib", "os")
+            hook[0] is object or class_module(hook[0]) in ("collections.abc", "contextlib", "os")
         )
-    return meta.__module__ == "enum"
+    return bool(class_module(meta) == "enum")
 
 
 def _isinstance(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
@@ -123,12 +131,12 @@ def _sum(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
         return f(**kwargs)
     rest = [argument(f, x) for x in args[1:]]
     named = {name: argument(f, x) for name, x in kwargs.items()}
-    result = f(_summable(iterable(args[0])), *rest, **named)
-    return result if type(result) in SCALARS else keep(result)
+    # Not kept as new: the sum of nothing is the start itself.
+    return f(_summable(iterable(args[0])), *rest, **named)
 
 
 def _summable(items: Any) -> Any:
-    if type(items) in (list, tuple) and set(map(type, items)) <= PLAIN or type(items) is range:
+    if (type(items) in (list, tuple) and set(map(type, items)) <= PLAIN) or type(items) is range:
         return items
     return _each_inert(items)
 
@@ -152,14 +160,35 @@ def _ordering(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
     return result if f in (min, max) else keep(result)
 
 
+def _merge(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
+    items = [iterable(x) for x in args]
+    if kwargs.get("key") is not None or any(a is not b for a, b in zip(items, args, strict=True)):
+        stop("heapq.merge() that would hold guarded functions")
+    return keep(f(*items, **kwargs))
+
+
 def _collect(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
     """`list`, `set` and others that take the items of one argument."""
-    result = f(*[iterable(x) for x in args[:1]], *[argument(f, x) for x in args[1:]], **kwargs)
+    items = [iterable(x) for x in args[:1]]
+    if f is set or f is frozenset:
+        items = [plain_items(x, "__hash__", "__eq__") for x in items]
+    result = f(*items, *[argument(f, x) for x in args[1:]], **kwargs)
     return result if f is tuple or f is frozenset else keep(result)
 
 
+def _bytes(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
+    if (args and type(args[0]) in (list, tuple, set, frozenset)) or (
+        args and type(args[0]) in ITERATORS
+    ):
+        args = (_summable(iterable(args[0])), *args[1:])
+        result = f(args[0], *[argument(f, x) for x in args[1:]], **kwargs)
+    else:
+        result = f(*[argument(f, x) for x in args], **kwargs)
+    return result if f is bytes else keep(result)
+
+
 def _pairs(x: Any) -> Any:
-    if isinstance(x, dict) and slots_safe(type(x), "keys", "__getitem__", "__iter__"):
+    if issubclass(type(x), dict) and slots_safe(type(x), "keys", "__getitem__", "__iter__"):
         return x
     if type(x) not in PLAIN and type(x) not in ITERATORS:
         if class_attribute(type(x), "keys") is not None or not inert(x):
@@ -176,7 +205,7 @@ def _defaultdict(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
 
 
 def _counter(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
-    given = [x if type(x) is dict or x is None else iterable(x) for x in args]
+    given = [argument(f, x) for x in args]
     return keep(f(*given, **kwargs))
 
 
@@ -224,7 +253,8 @@ def lazy(source: Any, native: Any, twin: Any, exact: bool, temporary: bool) -> A
 
 def _combine(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
     """`zip`, `enumerate`, `chain` and others that only pass items on."""
-    count = 1 if f in (enumerate, known.find("itertools.islice")) else len(args)
+    one = f is enumerate or f.__name__ in ("islice", "cycle", "batched", "pairwise")
+    count = 1 if one else len(args)
     sides = [_both(x) for x in args[:count]]
     rest = [argument(f, x) for x in args[count:]]
     native = f(*[side[0] for side in sides], *rest, **kwargs)
@@ -350,13 +380,15 @@ def _functions_by_name(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
     given = [_maybe_function(f, x) for x in args]
     named = {name: _maybe_function(f, x) for name, x in kwargs.items()}
     result = f(*given, **named)
-    return result if type(result) in SCALARS else keep(result)
+    # What a hook of the user's gave back may be anybody's.
+    hooked = any(map(callable, [*given, *named.values()]))
+    return keep(result) if type(result) in MUTABLE and not hooked else result
 
 
 def _maybe_function(f: Any, x: Any) -> Any:
-    if type(x) is FunctionType or (callable(x) and not isinstance(x, type) and known.is_pure(x)):
+    if type(x) is FunctionType or (callable(x) and not issubclass(type(x), type) and known.is_pure(x)):
         return guarded(x)
-    if isinstance(x, type) and x in (str, int, float):
+    if issubclass(type(x), type) and x in (str, int, float):
         return guarded(x)
     return argument(f, x)
 
@@ -370,7 +402,7 @@ def _bisect(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
 
 def _copy(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
     for x in args:
-        if isinstance(x, type) or type(x) is FunctionType:
+        if issubclass(type(x), type) or type(x) is FunctionType:
             continue
         if type(x) in ITERATORS or not inert(x):
             stop(f"a copy of a {name_of(x)}")
@@ -378,6 +410,13 @@ def _copy(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
     if type(result) in SCALARS or any(result is x for x in args):
         return result
     return keep(result)
+
+
+def _fields(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
+    for x in args:
+        if not (type(x) is type or inert(x)):
+            stop(f"dataclasses.{f.__name__}() of a {name_of(x)}")
+    return f(*args, **kwargs)
 
 
 def _asdict(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
@@ -408,7 +447,7 @@ RULES: Final[dict[str, _Rule]] = {
         (_hash, "hash"), (_len, "len"), (_sum, "sum"), (_any, "any all"),
         (_ordering, "min max sorted"), (_collect, "list tuple set frozenset"), (_dict, "dict"),
         (_combine, "zip enumerate"), (_map, "map filter"), (_iter, "iter"), (_next, "next"),
-        (_reversed, "reversed"),
+        (_reversed, "reversed"), (_bytes, "bytes bytearray"),
     ).items()},
     **{_I + n: r for n, r in _table(
         (_combine, "chain islice pairwise zip_longest cycle batched"),
@@ -419,8 +458,7 @@ RULES: Final[dict[str, _Rule]] = {
     ).items()},
     **_table(
         (_anything, "types.SimpleNamespace contextlib.suppress contextlib.nullcontext"),
-        (_passes, "typing.cast typing.get_args typing.get_origin dataclasses.is_dataclass "
-                  "dataclasses.fields"),
+        (_passes, "typing.cast"), (_fields, "dataclasses.is_dataclass dataclasses.fields"),
         (_dict, "collections.OrderedDict"), (_defaultdict, "collections.defaultdict"),
         (_counter, "collections.Counter"), (_collect, "collections.deque"),
         (_reduce, "functools.reduce"), (_cmp_to_key, "functools.cmp_to_key"),
@@ -428,7 +466,7 @@ RULES: Final[dict[str, _Rule]] = {
         (_cmp_to_key, "operator.methodcaller"),
         (_functions_by_name, "re.sub re.subn json.loads json.dumps textwrap.indent "
                              "urllib.parse.urlencode hmac.new hmac.digest"),
-        (_ordering, "heapq.merge"), (_bisect, "bisect.bisect bisect.bisect_left "
+        (_merge, "heapq.merge"), (_bisect, "bisect.bisect bisect.bisect_left "
                                               "bisect.bisect_right"),
         (_copy, "copy.copy copy.deepcopy"), (_asdict, "dataclasses.asdict dataclasses.astuple"),
         (_replace, "dataclasses.replace"),

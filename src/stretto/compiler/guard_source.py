@@ -6,10 +6,11 @@ an edited file, a decorator's doing or an assertion rewriter cannot lead to the 
 """
 
 from __future__ import annotations
-
 import __future__
+
 import ast
 import inspect
+import itertools
 import linecache
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -305,7 +306,7 @@ def _narrowed(
     fitting.sort(key=lambda entry: entry[0], reverse=True)
     if len(fitting) > 1 and not all(
         entry[0] >= later[0] and entry[1] <= later[1]
-        for entry, later in zip(fitting, fitting[1:], strict=False)
+        for entry, later in itertools.pairwise(fitting)
     ):
         return []
     return [fitting[0][2]] if fitting else []

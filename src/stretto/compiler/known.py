@@ -60,6 +60,11 @@ _C = TypeVar("_C", bound=Callable[..., Any])
 
 _STDLIB: Final = os.path.dirname(os.__file__) + os.sep
 
+# A metaclass may answer for these, so it is not asked.
+_MODULE: Final = type.__dict__["__module__"].__get__
+_QUALNAME: Final = type.__dict__["__qualname__"].__get__
+_MRO: Final = type.__dict__["__mro__"].__get__
+
 # Identity -> the object; holding the object keeps its id from being given to another.
 _pure: dict[int, object] = {}
 _mutates_first: dict[int, object] = {}
@@ -89,22 +94,24 @@ def find(path: str) -> object | None:
     return None
 
 
-def _genuine(thing: object) -> bool:
+def _genuine(thing: Any) -> bool:
     """Whether `thing` comes from the standard library, and not from somebody's patch of it."""
-    if isinstance(thing, FunctionType):
+    if issubclass(type(thing), FunctionType):
         name = thing.__code__.co_filename
         inside = name.startswith(_STDLIB) and "site-packages" not in name
         return inside or name.startswith("<frozen ")
-    if isinstance(thing, (BuiltinFunctionType, MethodType)):
+    if issubclass(type(thing), (BuiltinFunctionType, MethodType)):
         owner = thing.__self__
-        if owner is None or isinstance(owner, ModuleType):
+        if owner is None or issubclass(type(owner), ModuleType):
             return True
-        return _genuine(owner if isinstance(owner, type) else type(owner))
+        return _genuine(owner if issubclass(type(owner), type) else type(owner))
     if not isinstance(thing, type):
         # functools.singledispatch and lru_cache wrappers: what they wrap decides.
+        if type(thing).__module__ != "functools":
+            return False
         inner = getattr(thing, "__wrapped__", None)
-        return inner is not None and _genuine(inner)
-    module = getattr(thing, "__module__", None)
+        return type(inner) is FunctionType and _genuine(inner)
+    module = _MODULE(thing)
     return isinstance(module, str) and module.split(".")[0] in sys.stdlib_module_names
 
 
@@ -143,7 +150,7 @@ def _enter(table: dict[int, object], path: str) -> None:
         table[id(thing)] = thing
 
 
-def is_pure(obj: object) -> bool:
+def is_pure(obj: Any) -> bool:
     """Whether calling `obj` with plain arguments is known to be free of effects.
 
     `obj` is a function, a builtin, a class (then: constructing it) or a bound builtin method.
@@ -154,27 +161,27 @@ def is_pure(obj: object) -> bool:
         return True
     if refresh() and key in _pure:
         return True
-    if isinstance(obj, type):
+    if issubclass(type(obj), type):
         if _assumed_packages and in_assumed_package(obj):
             return True
         from stretto.compiler.known_objects import construction_is_pure
 
         return construction_is_pure(obj)
     kind = type(obj)
-    if isinstance(obj, BuiltinFunctionType):  # or its subclass for methods of newer C types
+    if issubclass(type(obj), BuiltinFunctionType):  # or its subclass for methods of newer C types
         owner = obj.__self__
-        if owner is None or isinstance(owner, ModuleType):
+        if owner is None or issubclass(type(owner), ModuleType):
             return bool(_assumed_packages) and in_assumed_package(obj)
         name = obj.__name__
-        if isinstance(owner, type):
+        if issubclass(type(owner), type):
             return is_pure_method(owner, name) and is_pure(owner)
         return is_pure_method(type(owner), name)
     if kind is MethodDescriptorType or kind is WrapperDescriptorType:
-        return is_pure_method(obj.__objclass__, obj.__name__)  # type: ignore[attr-defined]
+        return is_pure_method(obj.__objclass__, obj.__name__)
     if kind is MethodType:
-        function = obj.__func__  # type: ignore[attr-defined]
-        owner = obj.__self__  # type: ignore[attr-defined]
-        if isinstance(owner, type):
+        function = obj.__func__
+        owner = obj.__self__
+        if issubclass(type(owner), type):
             # A class method of the standard library, such as `Fraction.from_float`.
             cls = owner
             listed = is_pure(cls) and _genuine(cls) and is_pure_method(cls, function.__name__)
@@ -198,24 +205,27 @@ def mutates_first_argument(obj: object) -> bool:
     return id(obj) in _mutates_first
 
 
-_class_keys: dict[type, str] = {}
+_class_keys: dict[int, tuple[type, str]] = {}
 
 
 def class_key(cls: type) -> str:
     """The class as the tables name it: `builtins.list`, `datetime.datetime`."""
-    key = _class_keys.get(cls)
-    if key is None:
-        key = f"{cls.__module__}.{cls.__qualname__}"
-        if key.startswith("pathlib._local."):  # where 3.13 keeps them
-            key = "pathlib." + cls.__qualname__
-        if len(_class_keys) < 4096:
-            _class_keys[cls] = key
-    return key
+    key = _class_keys.get(id(cls))
+    if key is not None and key[0] is cls:
+        return key[1]
+    # Not by `cls.__module__`: a metaclass may answer that.
+    module, name = _MODULE(cls), _QUALNAME(cls)
+    if module == "pathlib._local":  # where 3.13 keeps them
+        module = "pathlib"
+    text = f"{module}.{name}"
+    if len(_class_keys) < 4096:
+        _class_keys[id(cls)] = (cls, text)
+    return text
 
 
 def is_mutator(cls: type, name: str) -> bool:
     """Whether the method `name` of instances of `cls` may change the instance itself."""
-    for base in cls.__mro__:
+    for base in _MRO(cls):
         names = MUTATORS.get(class_key(base))
         if names is not None and name in names:
             return True
@@ -277,11 +287,11 @@ def assume_pure(*things: Any) -> Any:
             'assume_pure("numpy") or assume_pure(my_function)'
         )
     for thing in things:
-        if isinstance(thing, str):
+        if issubclass(type(thing), str):
             _assume_package(thing)
-        elif isinstance(thing, ModuleType):
+        elif issubclass(type(thing), ModuleType):
             _assumed_packages.add(thing.__name__)
-        elif isinstance(thing, type):
+        elif issubclass(type(thing), type):
             _assumed[id(thing)] = thing
             for member in vars(thing).values():
                 inner = getattr(member, "__func__", member)
@@ -328,17 +338,22 @@ def in_assumed_package(obj: object) -> bool:
         return True
     if not _assumed_packages:
         return False
-    module = getattr(obj, "__module__", None)
-    if not isinstance(module, str):
-        # A ufunc has no module of its own, but its class does.
-        module = type(obj).__module__
+    if issubclass(type(obj), type):
+        module = _MODULE(obj)
+    elif type(obj) in (FunctionType, BuiltinFunctionType):
+        module = obj.__module__
+    else:
+        # Not asked itself: it may answer with code. A ufunc's class is in the package, too.
+        module = _MODULE(type(obj))
+    if type(module) is not str:
+        return False
     return any(module == name or module.startswith(name + ".") for name in _assumed_packages)
 
 
 # ------------------------------------------------------------------ what is recorded
 
 
-def recorded_resource(obj: object) -> str | None:
+def recorded_resource(obj: Any) -> str | None:
     """The resource that calling `obj` reads: "clock", "random", "env" or "uuid"; else None.
 
     Such a call has no effect on others but answers differently each time, so a run records it.
@@ -348,17 +363,17 @@ def recorded_resource(obj: object) -> str | None:
     if entry is not None:
         return entry[1]
     kind = type(obj)
-    if isinstance(obj, BuiltinFunctionType):  # or its subclass for methods of newer C types
+    if issubclass(type(obj), BuiltinFunctionType):  # or its subclass for methods of newer C types
         owner = obj.__self__
-        if isinstance(owner, type) and _genuine(owner):
+        if issubclass(type(owner), type) and _genuine(owner):
             name = obj.__name__
             if name in OUTSIDE.get(class_key(owner), ()) and class_key(owner).startswith("datetime."):
                 return "clock"
         return None
     if kind is MethodType:
-        owner = obj.__self__  # type: ignore[attr-defined]
+        owner = obj.__self__
         if owner is os.environ or owner is getattr(os, "environb", None):
-            name = obj.__func__.__name__  # type: ignore[attr-defined]
+            name = obj.__func__.__name__
             reads = ("get", "__getitem__", "__contains__", "keys", "values", "items", "copy")
             return "env" if name in reads else None
     return None

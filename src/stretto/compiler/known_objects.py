@@ -17,12 +17,16 @@ from stretto.compiler import known
 from stretto.compiler.known_methods import MUTATORS, PLAIN_CLASSES
 
 __all__ = [
+    "BUILTIN",
     "ITERATORS",
     "MUTABLE",
     "PLAIN",
     "SCALARS",
     "attribute_is_plain",
     "class_attribute",
+    "class_module",
+    "class_mro",
+    "class_name",
     "construction_is_pure",
     "defining_class",
     "instance_dict",
@@ -41,6 +45,8 @@ _VIEWS = {type({}.keys()), type({}.values()), type({}.items())}
 PLAIN: Final[set[type]] = {
     *SCALARS, tuple, frozenset, range, slice, list, dict, set, bytearray, *_VIEWS
 }
+#: Those of them that are written in C and know nothing but each other.
+BUILTIN: Final = frozenset(PLAIN)
 #: Those of them that can be changed.
 MUTABLE: Final[set[type]] = {list, dict, set, bytearray}
 #: Builtin iterators: looking at them is free, advancing them changes them.
@@ -100,6 +106,13 @@ def refresh_classes() -> bool:
     return len(_UNIVERSE) != before
 
 
+# A metaclass may answer for these, so it is not asked.
+class_mro: Final = type.__dict__["__mro__"].__get__
+class_name: Final = type.__dict__["__qualname__"].__get__
+class_module: Final = type.__dict__["__module__"].__get__
+_names: Final = type.__dict__["__dict__"].__get__
+
+
 def is_plain_class(cls: type) -> bool:
     """Whether instances of exactly `cls` run no unknown code in any operator."""
     return cls in PLAIN or (refresh_classes() and cls in PLAIN)
@@ -107,17 +120,17 @@ def is_plain_class(cls: type) -> bool:
 
 def defining_class(cls: type, name: str) -> type | None:
     """The class in the order of inheritance that defines `name`, or None."""
-    for base in cls.__mro__:
-        if name in base.__dict__:
-            return base
+    for base in class_mro(cls):
+        if name in _names(base):
+            return base  # type: ignore[no-any-return]
     return None
 
 
 def class_attribute(cls: type, name: str) -> tuple[type, Any] | None:
     """Where `name` is found on the class, and what is stored there, without binding it."""
-    for base in cls.__mro__:
-        if name in base.__dict__:
-            return base, base.__dict__[name]
+    for base in class_mro(cls):
+        if name in _names(base):
+            return base, _names(base)[name]
     return None
 
 
@@ -137,11 +150,11 @@ def slots_safe(cls: type, *names: str) -> bool:
 def _generated(cls: type, name: str, thing: Any) -> bool:
     """Whether `dataclasses` or `collections.namedtuple` wrote this method."""
     function: Any = getattr(thing, "__func__", thing) if type(thing) is staticmethod else thing
-    if name == "__hash__" and "__dataclass_fields__" in cls.__dict__ and thing is None:
+    if name == "__hash__" and "__dataclass_fields__" in _names(cls) and thing is None:
         return True
     if type(function) is not types.FunctionType:
         return False
-    if "__dataclass_fields__" in cls.__dict__:
+    if "__dataclass_fields__" in _names(cls):
         if name == "__repr__":  # behind a guard against recursion
             function = getattr(function, "__wrapped__", function)
         code = function.__code__
@@ -149,7 +162,7 @@ def _generated(cls: type, name: str, thing: Any) -> bool:
         if code.co_filename == "<string>" and qualname.startswith("__create_fn__."):
             return True
         return bool(code.co_filename == _dataclasses_file())
-    if "_fields" in cls.__dict__ and issubclass(cls, tuple):
+    if "_fields" in _names(cls) and issubclass(cls, tuple):
         if function.__code__.co_filename == collections.__file__:
             return True
         spaces = function.__globals__
@@ -185,10 +198,10 @@ def is_inert(cls: type) -> bool:
     meta = type(cls)
     if meta not in _UNIVERSE:
         return False
-    for base in cls.__mro__:
+    for base in class_mro(cls):
         if base in _UNIVERSE:
             continue
-        for name, thing in base.__dict__.items():
+        for name, thing in _names(base).items():
             if not (name.startswith("__") and name.endswith("__")) or name in _HARMLESS:
                 continue
             if thing is None or name.startswith("__dataclass_"):
@@ -205,7 +218,7 @@ def _from_enum(cls: type, thing: Any) -> bool:
     enum = sys.modules.get("enum")
     return (
         enum is not None
-        and isinstance(cls, enum.EnumMeta)
+        and issubclass(type(cls), enum.EnumMeta)
         and getattr(getattr(thing, "__code__", None), "co_filename", None) == enum.__file__
     )
 
@@ -244,7 +257,7 @@ def instance_dict(obj: object) -> dict[str, Any] | None:
     return names if type(names) is dict else None
 
 
-def attribute_is_plain(obj: object, name: str) -> bool:
+def attribute_is_plain(obj: Any, name: str) -> bool:
     """Whether reading `obj.name` finds something and runs no code of the user's.
 
     True for what is in the instance's `__dict__` or slots, for class attributes that are not
@@ -255,11 +268,11 @@ def attribute_is_plain(obj: object, name: str) -> bool:
         return hasattr(obj, name)
     if cls is types.ModuleType:
         return name in obj.__dict__
-    if isinstance(obj, type):
+    if issubclass(type(obj), type):
         return _class_attribute_is_plain(obj, name)
     if is_plain_class(cls):
         return hasattr(obj, name)
-    if cls in _UNIVERSE and cls.__module__ in ("builtins", "itertools", "types", "functools"):
+    if cls in _UNIVERSE and class_module(cls) in ("builtins", "itertools", "types", "functools"):
         return hasattr(obj, name)
     if not slots_safe(cls, "__getattribute__") or defining_class(cls, "__getattr__") is not None:
         return False
@@ -292,14 +305,14 @@ def _class_attribute_is_plain(cls: type, name: str) -> bool:
         return True
     found = class_attribute(cls, name)
     if found is None:
-        members = cls.__dict__.get("_member_map_")
+        members = _names(cls).get("_member_map_")
         if type(members) is dict and name in members:
             return True
         return on_meta is not None and type(on_meta[1]) in _BINDING
     raw = found[1]
     if type(raw) is property or _binds_quietly(raw):
         return True
-    if isinstance(cls.__dict__.get("_member_map_"), dict) and name in cls.__dict__["_member_map_"]:
+    if isinstance(_names(cls).get("_member_map_"), dict) and name in _names(cls)["_member_map_"]:
         return True
     return False
 
@@ -340,14 +353,14 @@ def construction_is_pure(cls: type) -> bool:
 
 def _dataclass_init_is_pure(cls: type, init: tuple[type, Any]) -> bool:
     owner = init[0]
-    if "__dataclass_fields__" not in owner.__dict__ or not _generated(owner, "__init__", init[1]):
+    if "__dataclass_fields__" not in _names(owner) or not _generated(owner, "__init__", init[1]):
         return False
     if init[1].__code__.co_filename != "<string>" or defining_class(cls, "__post_init__"):
         return False
     if not slots_safe(cls, "__setattr__"):
         return False
     missing = sys.modules["dataclasses"].MISSING
-    for name, field in owner.__dict__["__dataclass_fields__"].items():
+    for name, field in _names(owner)["__dataclass_fields__"].items():
         factory = field.default_factory
         if factory is not missing and not known.is_pure(factory):
             return False
@@ -363,4 +376,4 @@ def _enum_lookup_is_pure(cls: type) -> bool:
     if enum is None or type(cls) is not enum.EnumMeta:
         return False
     found = class_attribute(cls, "_missing_")
-    return bool(cls.__dict__.get("_member_map_")) and found is not None and found[0] in _UNIVERSE
+    return bool(_names(cls).get("_member_map_")) and found is not None and found[0] in _UNIVERSE

@@ -38,13 +38,13 @@ MODULES: Final[dict[str, str]] = {
         "linear_regression StatisticsError"
     ),
     "itertools": (
-        "accumulate batched chain combinations combinations_with_replacement compress count cycle "
+        "accumulate batched chain combinations combinations_with_replacement count cycle "
         "dropwhile filterfalse groupby islice pairwise permutations product repeat starmap "
         "takewhile zip_longest"
     ),
     "functools": "partial reduce cmp_to_key",
     "operator": (
-        "abs add and_ attrgetter concat contains countOf eq floordiv ge getitem gt index indexOf "
+        "abs add and_ attrgetter concat eq floordiv ge gt index "
         "inv invert is_ is_not itemgetter le length_hint lshift lt matmul mod mul ne neg not_ or_ "
         "pos pow rshift sub truediv truth xor methodcaller"
     ),
@@ -89,7 +89,7 @@ MODULES: Final[dict[str, str]] = {
     "lzma": "compress decompress",
     "struct": "pack unpack unpack_from calcsize iter_unpack Struct",
     "types": "SimpleNamespace MappingProxyType",
-    "typing": "cast get_origin get_args assert_never",
+    "typing": "cast",
     "uuid": "UUID uuid3 uuid5",
     "fnmatch": "fnmatch fnmatchcase filter translate",
     "posixpath": (
@@ -164,7 +164,9 @@ _RANDOM = (
 RESOURCES: Final[dict[str, dict[str, str]]] = {
     "time": dict.fromkeys(_CLOCK.split(), "clock"),
     "random": dict.fromkeys(_RANDOM.split(), "random"),
-    "secrets": dict.fromkeys("choice randbelow randbits token_bytes token_hex token_urlsafe".split(), "random"),
+    "secrets": dict.fromkeys(
+        "choice randbelow randbits token_bytes token_hex token_urlsafe".split(), "random"
+    ),
     "os": {
         "urandom": "random",
         "getrandom": "random",

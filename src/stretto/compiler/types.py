@@ -176,7 +176,7 @@ def _check_of(annotation: object) -> _Check | None:
     if origin is dict and len(args) == 2:
         return _dict_check(_check_of(args[0]), _check_of(args[1]))
     if origin in (list, set, frozenset) and len(args) == 1:
-        return _items_check(typing.cast(type, origin), _check_of(args[0]))
+        return _items_check(typing.cast("type", origin), _check_of(args[0]))
     if isinstance(origin, type) and not getattr(origin, "_is_protocol", False):
         return _instance_check(origin)
     return None
@@ -211,7 +211,7 @@ def _tuple_check(args: Sequence[Any]) -> _Check:
 def _items_check(cls: type, item: _Check | None) -> _Check:
     if item is None:
         return _instance_check(cls)
-    return lambda value: isinstance(value, cls) and all(map(item, typing.cast(Iterable[Any], value)))
+    return lambda value: isinstance(value, cls) and all(map(item, typing.cast("Iterable[Any]", value)))
 
 
 def _dict_check(key: _Check | None, item: _Check | None) -> _Check:
