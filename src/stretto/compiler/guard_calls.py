@@ -66,6 +66,8 @@ _simple: Final[dict[int, object]] = {}
 _quick: Final[set[tuple[type, str]]] = set()
 _new_functions: Final[dict[int, object]] = {}
 _rules: Final[dict[int, Callable[..., Any]]] = {}
+# The function of `guard_methods`, which imports this module.
+_methods: Final[list[Callable[..., Any]]] = []
 # How many modules were loaded when the rules were read.
 _prepared = -1
 # Class methods of C are bound anew each time.
@@ -144,10 +146,12 @@ def _call_slow(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 def _dispatch(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if len(sys.modules) != _prepared:
         _prepare()
+    kind = type(f)
+    if kind is BuiltinFunctionType and type(f.__self__) in PLAIN and f.__self__ is not None:
+        return _method(f, f.__self__, f.__name__, args, kwargs)
     rule = _rules.get(id(f))
     if rule is not None:
         return rule(f, args, kwargs)
-    kind = type(f)
     if kind is FunctionType:
         if known.is_pure(f):
             return plainly(f, args, kwargs)
@@ -241,7 +245,10 @@ def _prepare() -> None:
     """Take in the rules of functions whose modules have been loaded since."""
     from stretto.compiler.guard_rules import CLASS_RULES, RULES
 
+    from stretto.compiler.guard_methods import method
+
     global _prepared
+    _methods[:] = [method]
     _prepared = len(sys.modules)
     known.refresh()
     for (name, attribute), made in CLASS_RULES.items():
@@ -267,9 +274,7 @@ def quick_method(cls: type, name: str) -> None:
 
 
 def _method(f: Any, owner: Any, name: str, args: Any, kwargs: Any) -> Any:
-    from stretto.compiler.guard_methods import method
-
-    return method(f, owner, name, args, kwargs)
+    return _methods[0](f, owner, name, args, kwargs)
 
 
 def _mutates_first(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
