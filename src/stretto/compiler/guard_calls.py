@@ -243,9 +243,8 @@ def plainly(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 def _prepare() -> None:
     """Take in the rules of functions whose modules have been loaded since."""
-    from stretto.compiler.guard_rules import CLASS_RULES, RULES
-
     from stretto.compiler.guard_methods import method
+    from stretto.compiler.guard_rules import CLASS_RULES, RULES
 
     global _prepared
     _methods[:] = [method]
