@@ -271,7 +271,7 @@ def _compiled(source: str) -> tuple[str, types.CodeType]:
         code = compile(source, filename, "exec")
     except SyntaxError as error:
         raise Difficult(f"no Python: {error}") from error
-    for old in [name for name in linecache.cache if name.startswith("<generated ")][:-64]:
+    for old in [name for name in linecache.cache if name.startswith("<generated ")][:-512]:
         del linecache.cache[old]
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     return filename, code

@@ -51,8 +51,6 @@ class Emitter:
         soft: bool = False, opaque: bool = False,
     ) -> Fragment:  # fmt: skip
         scope = self.function.scope
-        for statement in statements:
-            ast.fix_missing_locations(statement)
         loaded = loaded_names(statements)
         touched = loaded | bound_names(statements)
         own = scope.locals | self.own_names
@@ -89,7 +87,6 @@ class Emitter:
 
     def make_expr(self, name: str, expr: ast.expr, at: Any, *, opaque: bool = False) -> Fragment:
         statement = ast.copy_location(ast.Assign([ast.Name(name, ast.Store())], expr), at)
-        ast.fix_missing_locations(statement)
         return self.make([statement], at, (name,), expr=expr, opaque=opaque)
 
     def run_expr(self, name: str, expr: ast.expr, at: Any, *, opaque: bool = False) -> None:

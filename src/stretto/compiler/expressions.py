@@ -12,7 +12,7 @@ from ..errors import InternalError
 from . import ir, known
 from .comprehensions import Comprehensions
 from .emit import Emitter
-from .scope import own_nodes
+from .scope import own_children, own_nodes
 from .values import dotted
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ class Expressions(Comprehensions, Emitter):
         """Whether an expression holds something that cannot stay in a fragment."""
         found = self._needs.get(node)
         if found is None:
-            found = self._needs[node] = any(
-                self._needs_itself(n) for n in own_nodes([node], comprehensions=True)
+            found = self._needs[node] = self._needs_itself(node) or any(
+                self.needs(child) for child in own_children(node, comprehensions=True)
             )
         return found
 
@@ -165,7 +165,6 @@ class Expressions(Comprehensions, Emitter):
         """Emit ``t = expr`` and return ``t``."""
         name = self.fresh()
         ast.copy_location(expr, at)
-        ast.fix_missing_locations(expr)
         self.run_expr(name, expr, at)
         return name
 

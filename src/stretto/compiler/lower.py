@@ -390,8 +390,7 @@ def line(node: Any) -> int:
 
 def locate(node: Any, at: ast.AST) -> Any:
     """Give a made-up node, and what in it has none, the place of a real one."""
-    ast.copy_location(node, at)
-    return ast.fix_missing_locations(node)
+    return ast.copy_location(node, at)
 
 
 __all__ += ["ERROR", "Fragment", "line", "locate"]

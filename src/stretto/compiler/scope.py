@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from .source import FunctionNode
 
@@ -42,6 +43,24 @@ def parameters(node: FunctionNode) -> tuple[str, ...]:
     return tuple(names)
 
 
+def children(node: Any) -> list[ast.AST]:
+    """The child nodes, worked out once for each node: lowering asks for them again and again."""
+    found: list[ast.AST] | None = node.__dict__.get("stretto_children")
+    if found is None:
+        found = node.stretto_children = list(ast.iter_child_nodes(node))
+    return found
+
+
+def own_children(node: Any, *, comprehensions: bool) -> list[ast.AST]:
+    """The children that run in this scope when the node runs."""
+    if isinstance(node, _FUNCTIONS):
+        inner: list[ast.AST] = [*node.args.defaults, *(d for d in node.args.kw_defaults if d)]
+        return inner if isinstance(node, ast.Lambda) else [*node.decorator_list, *inner]
+    if isinstance(node, _COMPREHENSIONS) and not comprehensions:
+        return [node.generators[0].iter]
+    return children(node)
+
+
 def own_nodes(nodes: Iterable[ast.AST], *, comprehensions: bool = False) -> Iterator[ast.AST]:
     """Every node that runs in this scope, in source order; of nested functions only what runs when they are
     made. Nodes inside comprehensions come only if asked for (except what runs in the outer scope)."""
@@ -49,15 +68,7 @@ def own_nodes(nodes: Iterable[ast.AST], *, comprehensions: bool = False) -> Iter
     while stack:
         node = stack.pop()
         yield node
-        if isinstance(node, _FUNCTIONS):
-            inner: list[ast.AST] = [*node.args.defaults, *(d for d in node.args.kw_defaults if d)]
-            if not isinstance(node, ast.Lambda):
-                inner = [*node.decorator_list, *inner]
-            stack.extend(reversed(inner))
-        elif isinstance(node, _COMPREHENSIONS) and not comprehensions:
-            stack.append(node.generators[0].iter)
-        else:
-            stack.extend(reversed(list(ast.iter_child_nodes(node))))
+        stack.extend(reversed(own_children(node, comprehensions=comprehensions)))
 
 
 def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
