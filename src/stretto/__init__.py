@@ -4,12 +4,33 @@
 `docs/`.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from . import errors
 from .calls import Call, call
-from .compiler.explain import explain
 from .compiler.known import assume_pure
-from .flows import Flow, Run, flow
+from .flows import Flow, flow
+
+if TYPE_CHECKING:
+    from .compiler.explain import explain
+    from .runs import Run
 
 __version__ = "0.1.0"
 
 __all__ = ["Call", "Flow", "Run", "__version__", "assume_pure", "call", "errors", "explain", "flow"]
+
+
+def __getattr__(name: str) -> Any:
+    """What brings the compiler or the engine with it is imported when it is asked for, so that
+    ``import stretto`` stays quick."""
+    if name == "explain":
+        from .compiler.explain import explain
+
+        return explain
+    if name == "Run":
+        from .runs import Run
+
+        return Run
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -110,8 +110,8 @@ class Call(Generic[P, R_co]):
             return
         for field in sorted(fields - names):
             raise DeclarationError(
-                f"{where(self.fn)}: a resource of {self.name} is named after {field!r}, which is not one "
-                f"of its arguments. Expected one of: {', '.join(sorted(names)) or 'none, it has no arguments'}"
+                f"{where(self.fn)}: a resource of {self.name} is named after {field!r}, which is not one of "
+                f"its arguments. Expected one of: {', '.join(sorted(names)) or 'none, it has no arguments'}"
             )
 
 
@@ -159,6 +159,7 @@ class _Decorator:
     @overload
     def __call__(
         self,
+        /,
         *,
         name: str = ...,
         timeout: float | None = ...,
@@ -188,7 +189,8 @@ class _Decorator:
                 f"{where(fn)}: {getattr(fn, '__qualname__', fn)} is a generator; a call returns one value. "
                 "Return a list"
             )
-        return Call(cast("Callable[..., Any]", fn), self._effects, self._options)
+        made: Call[..., Any] = Call(cast("Callable[..., Any]", fn), self._effects, self._options)
+        return made
 
     def reads(self, *resources: str, **options: Any) -> CallDecorator:
         """Sees these resources and changes nothing."""
@@ -280,10 +282,10 @@ def _option_ok(name: str, value: object) -> bool:
 def is_coroutine_function(fn: object) -> bool:
     """Whether calling `fn` gives a coroutine, as far as can be told without calling it."""
     while isinstance(fn, functools.partial):
-        fn = cast("functools.partial[Any]", fn).func
+        fn = cast("Any", fn).func
     if inspect.iscoroutinefunction(fn):
         return True
-    return not inspect.isroutine(fn) and inspect.iscoroutinefunction(getattr(type(fn), "__call__", None))
+    return callable(fn) and not inspect.isroutine(fn) and inspect.iscoroutinefunction(type(fn).__call__)
 
 
 def where(fn: object) -> str:

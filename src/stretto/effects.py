@@ -108,7 +108,7 @@ class Effects:
         if self.kind is Kind.PLAIN:
             return "ordered with every other effect"
         if self.free:
-            return self.kind.value
+            return str(self.kind.value)
         parts: list[str] = []
         for word, group in (("reads", self.reads), ("commutes", self.commutes), ("writes", self.writes)):
             if group:

@@ -1,29 +1,25 @@
-"""``@flow``: entry points, and their ways to run."""
+"""``@flow``: entry points, and their ways to run.
+
+What decorates a flow reads its source and nothing else; the engine is imported when a flow first runs.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import functools
 import inspect
-import queue
-import threading
-import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from dataclasses import dataclass
 from types import FunctionType
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
-from .compiler.functions import Compiled, compiled
 from .compiler.source import flow_node
-from .drivers.aio import AsyncioDriver
 from .drivers.ambient import CLOCK, SEQUENTIAL
-from .drivers.background import background
-from .engine.machine import Engine
-from .errors import Cancelled, DeclarationError, FlowArgumentError
+from .errors import DeclarationError, FlowArgumentError
 
-__all__ = ["Flow", "Progress", "Run", "flow"]
+if TYPE_CHECKING:
+    from .compiler.functions import Compiled
+    from .runs import Run
+
+__all__ = ["Flow", "flow"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,16 +29,6 @@ _OPTIONS = {
     "timeout": "seconds after which a run raises TimeoutError, a positive number",
     "limit": "how many operations may be in flight, a positive integer (10,000 if it is not given)",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is: operations that have ended, that run now, that wait, and the most that ran at once."""
-
-    done: int
-    running: int
-    waiting: int
-    most_running: int
 
 
 class Flow(Generic[P, R]):
@@ -70,6 +56,8 @@ class Flow(Generic[P, R]):
     @property
     def form(self) -> Compiled:
         """The compiled form."""
+        from .compiler.functions import compiled  # late: see the top of this module
+
         form = compiled(self.fn, self._node)
         assert form is not None
         return form
@@ -93,7 +81,7 @@ class Flow(Generic[P, R]):
         self.check(args, kwargs)
         if SEQUENTIAL.get():
             return cast("R", self.fn(*args, **kwargs))
-        run: Run[R] = Run(self, args, kwargs)
+        run = self._run(args, kwargs)
         clock = CLOCK.get()
         if clock is not None:
             clock.drive(run)
@@ -105,7 +93,7 @@ class Flow(Generic[P, R]):
     async def aio(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the flow overlapped on the running event loop."""
         self.check(args, kwargs)
-        run: Run[R] = Run(self, args, kwargs)
+        run = self._run(args, kwargs)
         await run.drive_on_loop()
         return run.result()
 
@@ -121,182 +109,15 @@ class Flow(Generic[P, R]):
     def start(self, *args: P.args, **kwargs: P.kwargs) -> Run[R]:
         """Start the flow overlapped, and return a handle at once."""
         self.check(args, kwargs)
-        run: Run[R] = Run(self, args, kwargs)
-        threading.Thread(target=run.drive_here, name=f"stretto-{self.name}", daemon=True).start()
+        run = self._run(args, kwargs)
+        run.drive_elsewhere()
         return run
 
+    def _run(self, args: Any, kwargs: Mapping[str, Any]) -> Run[R]:
+        """A run that has not begun."""
+        from .runs import Run  # late: see the top of this module
 
-class Run(Generic[R]):
-    """A run of a flow.
-
-    Attributes:
-        id: the identifier of the run.
-        flow: the flow.
-    """
-
-    def __init__(self, flow: Flow[Any, R], args: Any, kwargs: Mapping[str, Any]) -> None:
-        self.id = uuid.uuid4().hex[:16]
-        self.flow = flow
-        self.engine = Engine(limit=flow.limit)
-        self.engine.begin(flow.form, flow.fn, tuple(args), dict(kwargs))
-        self.driver: AsyncioDriver | None = None
-        self._future: Future[R] = Future()
-        self._cancelled: BaseException | None = None
-        self._lock = threading.Lock()
-
-    def __repr__(self) -> str:
-        return f"<run {self.id} of {self.flow.name}: {'ended' if self.done() else 'running'}>"
-
-    # -- what users ask -------------------------------------------------------------------------------
-
-    def result(self, timeout: float | None = None) -> R:
-        """Wait for the end; the result, or the exception that the flow raised.
-
-        Raises TimeoutError if the run has not ended after `timeout` seconds; the run goes on.
-        """
-        return self._future.result(timeout)
-
-    def done(self) -> bool:
-        """Whether the run has ended."""
-        return self._future.done()
-
-    def cancel(self) -> None:
-        """End the run: its calls are cancelled. Returns when nothing of it is running any more; `result`
-        then raises `Cancelled`. Does nothing to a run that has ended."""
-        self._stop(Cancelled(f"the run {self.id} of {self.flow.name} was cancelled"))
-        try:
-            self._future.exception()
-        except BaseException:
-            pass
-
-    def progress(self) -> Progress:
-        """How far the run is."""
-        engine = self.engine
-        running = engine.running
-        return Progress(engine.done_count, running, max(engine.inflight - running, 0), engine.most_running)
-
-    # -- turning it -----------------------------------------------------------------------------------
-
-    def _stop(self, error: BaseException) -> None:
-        with self._lock:
-            if self._cancelled is not None:
-                return
-            self._cancelled = error
-            driver = self.driver
-        if driver is not None:
-            driver.loop.call_soon_threadsafe(self._stop_on_loop, driver, error)
-
-    @staticmethod
-    def _stop_on_loop(driver: AsyncioDriver, error: BaseException) -> None:
-        if not driver.over:
-            driver.engine.cancel(error)
-            driver.kick()
-
-    def _begin(self, driver: AsyncioDriver) -> None:
-        """On the driver's loop: set it going."""
-        with self._lock:
-            self.driver = driver
-            stopped = self._cancelled
-        if stopped is not None:
-            driver.engine.cancel(stopped)
-        timeout = self.flow.timeout
-        if timeout is not None:
-            error = TimeoutError(f"the flow {self.flow.name} took longer than its timeout of {timeout:g} s")
-            driver.loop.call_later(timeout, self._stop_on_loop, driver, error)
-        driver.kick()
-
-    def settle(self) -> None:
-        """Hand the outcome to whoever waits."""
-        outcome = self.engine.outcome
-        assert outcome is not None
-        if outcome.error is not None:
-            self._future.set_exception(outcome.error)
-        else:
-            self._future.set_result(outcome.value)
-
-    def drive_here(self) -> None:
-        """Run on the background loop; this thread, the user's, runs what has to run in it meanwhile."""
-        loop = background().loop
-        work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-
-        def native(node: Any, report: Callable[[Any, BaseException | None], None]) -> None:
-            work.put(functools.partial(_carry_out, node, report))
-
-        context = contextvars.copy_context()
-        driver = AsyncioDriver(self.engine, loop, context, native, lambda: work.put(None))
-        loop.call_soon_threadsafe(self._begin, driver)
-        interrupted: KeyboardInterrupt | None = None
-        while True:
-            try:
-                task = work.get()
-                if task is None:
-                    break
-                task()
-            except KeyboardInterrupt as error:
-                if interrupted is not None:
-                    raise
-                interrupted = error
-                self._stop(error)
-        self.settle()
-
-    async def drive_on_loop(self) -> None:
-        """Run on the running loop; unknown code runs in a thread of the run's own."""
-        loop = asyncio.get_running_loop()
-        ended: asyncio.Future[None] = loop.create_future()
-        helper: _Helper | None = None
-
-        def native(node: Any, report: Callable[[Any, BaseException | None], None]) -> None:
-            nonlocal helper
-            if helper is None:
-                helper = _Helper(contextvars.copy_context())
-            helper.put(functools.partial(_carry_out, node, report))
-
-        def end() -> None:
-            if not ended.done():
-                ended.set_result(None)
-
-        driver = AsyncioDriver(self.engine, loop, contextvars.copy_context(), native, end)
-        self._begin(driver)
-        cancelled = False
-        while not ended.done():
-            try:
-                await asyncio.shield(ended)
-            except asyncio.CancelledError:
-                cancelled = True
-                self._stop_on_loop(driver, asyncio.CancelledError())
-        if helper is not None:
-            helper.put(None)
-        if cancelled:
-            self._future.cancel()
-            raise asyncio.CancelledError
-        self.settle()
-
-
-class _Helper:
-    """A thread for code that nobody knows, where the user's own thread is busy with the event loop."""
-
-    def __init__(self, context: contextvars.Context) -> None:
-        self.work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        threading.Thread(target=context.run, args=(self._run,), name="stretto-native", daemon=True).start()
-
-    def put(self, task: Callable[[], None] | None) -> None:
-        self.work.put(task)
-
-    def _run(self) -> None:
-        while (task := self.work.get()) is not None:
-            task()
-
-
-def _carry_out(node: Any, report: Callable[[Any, BaseException | None], None]) -> None:
-    try:
-        value = node.run()
-    except KeyboardInterrupt as error:
-        report(None, error)
-        raise
-    except BaseException as error:
-        report(None, error)
-    else:
-        report(value, None)
+        return Run(self, args, kwargs)
 
 
 @overload
@@ -321,10 +142,14 @@ def flow(fn: Any = None, /, **options: Any) -> Any:
         if not _option_ok(option, value):
             raise DeclarationError(f"the option {option}= is {_OPTIONS[option]}; found {value!r}")
     if fn is None:
-        return lambda function: Flow(function, options)
+        return functools.partial(_flow, options=options)
+    return _flow(fn, options)
+
+
+def _flow(fn: Any, options: Mapping[str, Any]) -> Flow[..., Any]:
     if isinstance(fn, Flow):
-        raise DeclarationError(f"{cast('Flow[Any, Any]', fn).name} is a flow already")
-    return Flow(fn, options)
+        raise DeclarationError(f"{fn.name} is a flow already")
+    return Flow(cast("Callable[..., Any]", fn), options)
 
 
 def _option_ok(option: str, value: object) -> bool:

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from ..engine.machine import NATIVE, START, Engine
+from ..engine.nodes import natively
 from .ambient import timed_out
 
 if TYPE_CHECKING:
@@ -126,8 +127,9 @@ class AsyncioDriver:
 
     async def run_timed(self, node: CallNode) -> None:
         try:
+            limit = asyncio.timeout(node.call.timeout)
             try:
-                async with asyncio.timeout(node.call.timeout) as limit:
+                async with limit:
                     value = await node.call.fn(*node.args, **node.kwargs)
             except TimeoutError:
                 if limit.expired():
@@ -147,8 +149,6 @@ class AsyncioDriver:
         call, args, kwargs, current = node.call, node.args, node.kwargs, node.exc_context
 
         def work() -> None:
-            from ..engine.nodes import natively
-
             try:
                 value = natively(lambda: call.fn(*args, **kwargs), [], current)
             except BaseException as error:

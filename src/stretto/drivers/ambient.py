@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
-
-from ..errors import DeclarationError
 
 if TYPE_CHECKING:
     from ..calls import Call
@@ -44,6 +41,8 @@ def invoke_now(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str,
 
 async def invoke_on_loop(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """Run a call to its end, on the running loop."""
+    import asyncio  # late: programs that only declare calls need not wait for it
+
     if call.is_async:
         work = call.fn(*args, **kwargs)
     elif CLOCK.get() is not None:
@@ -52,8 +51,9 @@ async def invoke_on_loop(call: Call[..., Any], args: tuple[Any, ...], kwargs: Ma
         work = asyncio.to_thread(call.fn, *args, **kwargs)
     if call.timeout is None:
         return arrived(call, await work)
+    limit = asyncio.timeout(call.timeout)
     try:
-        async with asyncio.timeout(call.timeout) as limit:
+        async with limit:
             value = await work
     except TimeoutError:
         if limit.expired():
@@ -74,6 +74,3 @@ def arrived(call: Call[..., Any], value: Any) -> Any:
 
         raise wrong_type(call, value)
     return value
-
-
-__all__ += ["Callable", "DeclarationError"]

@@ -12,7 +12,7 @@ import os
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, cast
 
 __all__ = ["Background", "background", "new_loop"]
 
@@ -23,7 +23,8 @@ def new_loop() -> asyncio.AbstractEventLoop:
         import uvloop
     except ImportError:
         return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
+    loop: asyncio.AbstractEventLoop = cast("Any", uvloop).new_event_loop()  # the types come with the extra
+    return loop
 
 
 class Background:

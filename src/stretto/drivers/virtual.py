@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from ..engine.nodes import RUNNING, natively
 from .aio import AsyncioDriver
 from .ambient import CLOCK
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..engine.nodes import CallNode
-    from ..flows import Run
+    from ..runs import Run
 
 __all__ = ["VirtualClock"]
 
@@ -37,8 +38,8 @@ class _Selector(selectors.BaseSelector):
         events = self.real.select(0)
         if not events and timeout is None:
             raise RuntimeError(
-                "under the virtual clock nothing is left to wait for, and the flow has not ended: a call waits "
-                "for something outside (a thread, a socket), which the virtual clock cannot wait for"
+                "under the virtual clock nothing is left to wait for, and the flow has not ended: a call "
+                "waits for something outside (a thread, a socket), which the virtual clock cannot wait for"
             )
         if not events and timeout is not None and timeout > 0:
             self.now += timeout
@@ -170,9 +171,7 @@ class _Driver(AsyncioDriver):
         report = self._reporter(node)
 
         def work() -> None:
-            from ..engine.nodes import natively
-
-            if node.state != 3:  # squashed before its turn came
+            if node.state != RUNNING:  # squashed before its turn came
                 report(None, asyncio.CancelledError())
                 return
             try:

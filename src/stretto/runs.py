@@ -1,0 +1,217 @@
+"""Runs: one execution of a flow, as the user holds it.
+
+Apart from `stretto.flows`, so that a program that only declares flows does not wait for asyncio and the
+engine to be imported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import queue
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from .drivers.aio import AsyncioDriver
+from .drivers.background import background
+from .engine.machine import Engine
+from .errors import Cancelled
+
+if TYPE_CHECKING:
+    from .flows import Flow
+
+__all__ = ["Progress", "Run"]
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: operations that have ended, that run now, that wait; the most that ran at once."""
+
+    done: int
+    running: int
+    waiting: int
+    most_running: int
+
+
+class Run(Generic[R]):
+    """A run of a flow.
+
+    Attributes:
+        id: the identifier of the run.
+        flow: the flow.
+    """
+
+    def __init__(self, flow: Flow[Any, R], args: Any, kwargs: Mapping[str, Any]) -> None:
+        self.id = uuid.uuid4().hex[:16]
+        self.flow = flow
+        self.engine = Engine(limit=flow.limit)
+        self.engine.begin(flow.form, flow.fn, tuple(args), dict(kwargs))
+        self.driver: AsyncioDriver | None = None
+        self._future: Future[R] = Future()
+        self._cancelled: BaseException | None = None
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<run {self.id} of {self.flow.name}: {'ended' if self.done() else 'running'}>"
+
+    # -- what users ask -------------------------------------------------------------------------------
+
+    def result(self, timeout: float | None = None) -> R:
+        """Wait for the end; the result, or the exception that the flow raised.
+
+        Raises TimeoutError if the run has not ended after `timeout` seconds; the run goes on.
+        """
+        return self._future.result(timeout)
+
+    def done(self) -> bool:
+        """Whether the run has ended."""
+        return self._future.done()
+
+    def cancel(self) -> None:
+        """End the run: its calls are cancelled. Returns when nothing of it is running any more; `result`
+        then raises `Cancelled`. Does nothing to a run that has ended."""
+        self._stop(Cancelled(f"the run {self.id} of {self.flow.name} was cancelled"))
+        try:
+            self._future.exception()
+        except BaseException:
+            pass
+
+    def progress(self) -> Progress:
+        """How far the run is."""
+        engine = self.engine
+        running = engine.running
+        return Progress(engine.done_count, running, max(engine.inflight - running, 0), engine.most_running)
+
+    # -- turning it -----------------------------------------------------------------------------------
+
+    def _stop(self, error: BaseException) -> None:
+        with self._lock:
+            if self._cancelled is not None:
+                return
+            self._cancelled = error
+            driver = self.driver
+        if driver is not None:
+            driver.loop.call_soon_threadsafe(self._stop_on_loop, driver, error)
+
+    @staticmethod
+    def _stop_on_loop(driver: AsyncioDriver, error: BaseException) -> None:
+        if not driver.over:
+            driver.engine.cancel(error)
+            driver.kick()
+
+    def _begin(self, driver: AsyncioDriver) -> None:
+        """On the driver's loop: set it going."""
+        with self._lock:
+            self.driver = driver
+            stopped = self._cancelled
+        if stopped is not None:
+            driver.engine.cancel(stopped)
+        timeout = self.flow.timeout
+        if timeout is not None:
+            error = TimeoutError(f"the flow {self.flow.name} took longer than its timeout of {timeout:g} s")
+            driver.loop.call_later(timeout, self._stop_on_loop, driver, error)
+        driver.kick()
+
+    def settle(self) -> None:
+        """Hand the outcome to whoever waits."""
+        outcome = self.engine.outcome
+        assert outcome is not None
+        if outcome.error is not None:
+            self._future.set_exception(outcome.error)
+        else:
+            self._future.set_result(outcome.value)
+
+    def drive_here(self) -> None:
+        """Run on the background loop; this thread, the user's, runs what has to run in it meanwhile."""
+        loop = background().loop
+        work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+
+        def native(node: Any, report: Callable[[Any, BaseException | None], None]) -> None:
+            work.put(functools.partial(_carry_out, node, report))
+
+        context = contextvars.copy_context()
+        driver = AsyncioDriver(self.engine, loop, context, native, lambda: work.put(None))
+        loop.call_soon_threadsafe(self._begin, driver)
+        interrupted: KeyboardInterrupt | None = None
+        while True:
+            try:
+                task = work.get()
+                if task is None:
+                    break
+                task()
+            except KeyboardInterrupt as error:
+                if interrupted is not None:
+                    raise
+                interrupted = error
+                self._stop(error)
+        self.settle()
+
+    def drive_elsewhere(self) -> None:
+        """Run while the caller goes on: a thread of the run's own is the user's thread for it."""
+        threading.Thread(target=self.drive_here, name=f"stretto-{self.flow.name}", daemon=True).start()
+
+    async def drive_on_loop(self) -> None:
+        """Run on the running loop; unknown code runs in a thread of the run's own."""
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = loop.create_future()
+        helper: _Helper | None = None
+
+        def native(node: Any, report: Callable[[Any, BaseException | None], None]) -> None:
+            nonlocal helper
+            if helper is None:
+                helper = _Helper(contextvars.copy_context())
+            helper.put(functools.partial(_carry_out, node, report))
+
+        def end() -> None:
+            if not ended.done():
+                ended.set_result(None)
+
+        driver = AsyncioDriver(self.engine, loop, contextvars.copy_context(), native, end)
+        self._begin(driver)
+        cancelled = False
+        while not ended.done():
+            try:
+                await asyncio.shield(ended)
+            except asyncio.CancelledError:
+                cancelled = True
+                self._stop_on_loop(driver, asyncio.CancelledError())
+        if helper is not None:
+            helper.put(None)
+        if cancelled:
+            self._future.cancel()
+            raise asyncio.CancelledError
+        self.settle()
+
+
+class _Helper:
+    """A thread for code that nobody knows, where the user's own thread is busy with the event loop."""
+
+    def __init__(self, context: contextvars.Context) -> None:
+        self.work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        threading.Thread(target=context.run, args=(self._run,), name="stretto-native", daemon=True).start()
+
+    def put(self, task: Callable[[], None] | None) -> None:
+        self.work.put(task)
+
+    def _run(self) -> None:
+        while (task := self.work.get()) is not None:
+            task()
+
+
+def _carry_out(node: Any, report: Callable[[Any, BaseException | None], None]) -> None:
+    try:
+        value = node.run()
+    except KeyboardInterrupt as error:
+        report(None, error)
+        raise
+    except BaseException as error:
+        report(None, error)
+    else:
+        report(value, None)
