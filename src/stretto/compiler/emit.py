@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import ir
@@ -60,7 +61,7 @@ class Emitter:
             sorted(
                 n
                 for n in loaded
-                if (n in own and n not in scope.cells) or n.startswith("__t") or n == "__failure"
+                if (n in own and n not in scope.cells) or n.startswith("__t") or n == ir.FAILURE
             )
         )
         cells = tuple(sorted(n for n in touched if n in scope.cells or (n in scope.free and n not in own)))
@@ -96,19 +97,25 @@ class Emitter:
     # -- calls and regions ----------------------------------------------------------------------------
 
     def emit_apply(
-        self, target: str | None, callee: ir.Operand, args: tuple[Any, ...], at: Any, text: str,
-        kwargs: tuple[tuple[str | None, ir.Operand], ...] = (),
+        self, target: str | None, callee: ir.Operand, args: Sequence[ir.Operand | tuple[int, ir.Operand]],
+        at: Any, text: str, kwargs: tuple[tuple[str | None, ir.Operand], ...] = (),
     ) -> None:  # fmt: skip
-        pairs = tuple(a if isinstance(a, tuple) else (0, a) for a in args)
+        pairs: tuple[tuple[int, ir.Operand], ...] = tuple(a if isinstance(a, tuple) else (0, a) for a in args)
         simple = not kwargs and not any(star for star, _ in pairs)
         short = text.split("\n")[0][:60]
         self.region(
             ir.Apply(
-                getattr(at, "lineno", 0), target=target, callee=callee, args=pairs, kwargs=kwargs, simple=simple,
-                text=short, label=self.label(short),
+                getattr(at, "lineno", 0),
+                target=target,
+                callee=callee,
+                args=pairs,
+                kwargs=kwargs,
+                simple=simple,
+                text=short,
+                label=self.label(short),
             ),
             *((target,) if target else ()),
-        )  # fmt: skip
+        )
 
     def region(self, region: Any, *results: str) -> None:
         """Emit a region. Of the temporaries bound inside, only `results` are used after it."""

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import ir
 from .expressions import Expressions
-from .fragments import Fragment
+from .functions import Compiled
 from .scope import bound_names
 from .values import UPDATES, value_names
-
-if TYPE_CHECKING:
-    from .functions import Compiled
 
 __all__ = ["lower"]
 
@@ -194,48 +191,43 @@ class Statements(Expressions):
         if isinstance(target, ast.Name):
             if target.id in self.values and isinstance(s.op, ast.Add):
                 self.emit_update(target.id, "extend", (self.operand(s.value),), s)
-            elif self.needs(s.value):
+            elif self.needs(s.value) or target.id in self.function.scope.cells:
                 old = self.spill(ast.copy_location(ast.Name(target.id, ast.Load()), target))
-                value = self.residual(s.value)
-                self.fragment([locate(ast.AugAssign(ast.Name(old.id, ast.Store()), s.op, value), s)], s)
-                self.assign_target(target, old.id, s)
-            elif target.id in self.function.scope.cells:
-                old = self.spill(ast.copy_location(ast.Name(target.id, ast.Load()), target))
-                self.fragment([locate(ast.AugAssign(ast.Name(old.id, ast.Store()), s.op, s.value), s)], s)
+                self.augment(old.id, s)
                 self.assign_target(target, old.id, s)
             else:
                 self.fragment([s], s)
             return
-        held = isinstance(target, ast.Subscript) and self.is_value(target.value)
-        if not held and not self.needs(s.value) and not self.needs(target):
+        if isinstance(target, ast.Subscript) and self.is_value(target.value):
+            held = target.value.id
+            key = self.named(self.operand(target.slice), s)
+            item = self.fresh()
+            self.value_read(item, held, "getitem", (key,), s)
+            self.augment(item, s)
+            self.emit_update(held, "setitem", (key, item), s)
+            return
+        if not self.needs(s.value) and not self.needs(target):
             self.fragment([s], s)
             return
         # the object and the key once, then load, work out, store
+        load: ast.expr
+        store: ast.expr
         if isinstance(target, ast.Subscript):
-            if held:
-                assert isinstance(target.value, ast.Name)
-                key = self.named(self.operand(target.slice), s)
-                old = self.fresh()
-                self.value_read(old, target.value.id, "getitem", (key,), s)
-            else:
-                place, index = (
-                    self.settled(n) for n in self.sequence([target.value, target.slice], settle=True)
-                )
-                old = self.spilled(ast.Subscript(place, index, ast.Load()), s)
+            place, index = (self.settled(n) for n in self.sequence([target.value, target.slice], settle=True))
+            load = ast.Subscript(place, index, ast.Load())
+            store = ast.Subscript(place, index, ast.Store())
         else:
             place = self.settled(target.value)
-            old = self.spilled(ast.Attribute(place, target.attr, ast.Load()), s)
-        value = self.residual(s.value)
-        self.fragment([locate(ast.AugAssign(ast.Name(old, ast.Store()), s.op, value), s)], s)
-        if isinstance(target, ast.Subscript):
-            if held:
-                assert isinstance(target.value, ast.Name)
-                self.emit_update(target.value.id, "setitem", (key, old), s)
-                return
-            store: ast.expr = ast.Subscript(place, index, ast.Store())
-        else:
+            load = ast.Attribute(place, target.attr, ast.Load())
             store = ast.Attribute(place, target.attr, ast.Store())
-        self.fragment([locate(ast.Assign([store], ast.Name(old, ast.Load())), s)], s)
+        item = self.spilled(load, s)
+        self.augment(item, s)
+        self.fragment([locate(ast.Assign([store], ast.Name(item, ast.Load())), s)], s)
+
+    def augment(self, name: str, s: ast.AugAssign) -> None:
+        """Work out the new value of an augmented assignment: `name` holds the old one, then the new one."""
+        value = self.residual(s.value)
+        self.fragment([locate(ast.AugAssign(ast.Name(name, ast.Store()), s.op, value), s)], s)
 
     def do_delete(self, s: ast.Delete) -> None:
         for target in s.targets:
@@ -365,18 +357,14 @@ class Statements(Expressions):
         with self.emitting() as final:
             self.emit_apply(self.fresh(), leaving, (manager, nothing, nothing, nothing), at, "__exit__")
         with self.emitting() as leave:
-            error = ast.Name(ERROR, ast.Load())
+            error = ast.Name(ir.FAILURE, ast.Load())
             kind_of = self.spilled(ast.Call(ast.Name("type", ast.Load()), [error], []), at)
             trace = self.spilled(ast.Attribute(error, "__traceback__", ast.Load()), at)
             answer = self.fresh()
-            self.emit_apply(answer, leaving, (manager, kind_of, ERROR, trace), at, "__exit__")
+            self.emit_apply(answer, leaving, (manager, kind_of, ir.FAILURE, trace), at, "__exit__")
             test = self.truth(ast.copy_location(ast.Name(answer, ast.Load()), at))
             self.region(ir.If(line(s), test=test, then=(), orelse=(ir.Reraise(line(s)),)))
         self.region(ir.TryFinally(line(s), body=tuple(body), final=tuple(final), leave=tuple(leave)))
-
-
-#: Where the steps of a ``with`` that leave on a failure find it.
-ERROR = "__failure"
 
 
 def made_with(s: ast.FunctionDef) -> list[ast.expr]:
@@ -391,6 +379,3 @@ def line(node: Any) -> int:
 def locate(node: Any, at: ast.AST) -> Any:
     """Give a made-up node, and what in it has none, the place of a real one."""
     return ast.copy_location(node, at)
-
-
-__all__ += ["ERROR", "Fragment", "line", "locate"]
