@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from . import ir
@@ -29,11 +30,43 @@ class Emitter:
         self.own_names: set[str] = set()
         #: Comprehension variables being lowered (their original names).
         self.renamed: set[str] = set()
+        #: How many comprehensions have been given variables of their own.
+        self.scopes = 0
+        #: The frames of comprehensions and lambdas around what is being lowered.
         self.frames: tuple[tuple[str, int], ...] = ()
 
     def emit(self, instr: ir.Instr) -> None:
         instr.within = self.frames
         self.out.append(instr)
+
+    @contextmanager
+    def emitting(self) -> Generator[list[ir.Instr]]:
+        """Collect the steps that are emitted meanwhile."""
+        before, self.out = self.out, []
+        mark = self.temporaries
+        try:
+            yield self.out
+        finally:
+            self.out = before
+            self.temporaries = max(mark, self.temporaries)
+
+    @contextmanager
+    def within(self, frame: str, at: Any) -> Generator[None]:
+        """Steps emitted meanwhile run in a frame of their own, as tracebacks show it."""
+        before = self.frames
+        if frame:
+            self.frames = (*before, (frame, at.lineno))
+        yield
+        self.frames = before
+
+    @contextmanager
+    def keeping(self, *names: str) -> Generator[None]:
+        """Regions emitted meanwhile bind these temporaries for what follows them."""
+        start = len(self.out)
+        yield
+        for instr in self.out[start:]:
+            if isinstance(instr, ir.Region):
+                _keep(instr, frozenset(names))
 
     def fresh(self) -> str:
         self.temporaries += 1
@@ -144,6 +177,16 @@ class Emitter:
         if isinstance(region, ir.Iteration):
             found -= {"continue"}
         region.joinable = not found
+
+
+def _keep(region: ir.Region, names: frozenset[str]) -> None:
+    region.binds |= names
+    for block in ir.blocks(region):
+        for instr in block:
+            if isinstance(instr, ir.Region):
+                _keep(instr, names)
+    if isinstance(region, (ir.For, ir.While)):
+        region.body.binds |= names
 
 
 def _binds(instr: ir.Instr) -> set[str]:

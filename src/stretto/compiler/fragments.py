@@ -272,7 +272,7 @@ class Fragment:
         if self.trivial:
             return Verdict(
                 True, self.heap, types[0] if types else infer(self.expr, {}, self.function.resolve).type
-            )  # type: ignore[arg-type]
+            )
         known: dict[str, T | None] = dict(zip(self.reads, types, strict=True))
         expr = self.expr
         statement = self.statements[0] if len(self.statements) == 1 else None

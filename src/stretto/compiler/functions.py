@@ -109,8 +109,7 @@ class Compiled:
             return self.globals[name]
         except KeyError:
             found = self.globals.get("__builtins__", builtins)
-            names: dict[str, Any] = found if isinstance(found, dict) else vars(found)
-            return names[name]
+            return vars(found)[name] if isinstance(found, ModuleType) else found[name]
 
     def resolve_dotted(self, path: str) -> Any:
         """As `resolve`, for ``module.name``; KeyError if there is nothing."""

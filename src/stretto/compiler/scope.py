@@ -120,7 +120,7 @@ def free_names(node: ast.AST) -> set[str]:
         own = set(parameters(node)) | bound_names(body)
         return loaded_names(body) - own
     assert isinstance(node, _COMPREHENSIONS)
-    own: set[str] = set()
+    own = set[str]()
     for generator in node.generators:
         own |= {n.id for n in ast.walk(generator.target) if isinstance(n, ast.Name)}
     parts: list[ast.AST] = []
