@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from ..calls import BoundCall, Call
 from ..compiler import ir, known
-from ..compiler.fragments import UNKNOWN
 from ..compiler.functions import compiled, helper
 from ..compiler.guard import NeedsOrder, call_guarded
 from ..effects import Kind
 from ..errors import StrettoError
+from ..flows import Flow
 from .containers import Versioned
-from .issue import OLDEST, ROOM, Failure, bound, operand, push_function, trace_of
+from .functions import push_function
 from .nodes import CallNode, FunctionNode, natively
-from .slots import PENDING, Output, Slot
+from .operands import OLDEST, ROOM, Failure, bound, operand, trace_of
+from .slots import Output, Slot
 from .strands import Block, Strand
 from .tokens import EVERYTHING, HEAP, Token
 
@@ -60,7 +61,7 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
             if wait is not None:
                 return wait
             _merge(kwargs, v, callee)
-    kind = type(callee)
+    kind: type = type(callee)
     if kind is BoundCall:
         args.insert(0, callee.instance)
         callee = callee.call
@@ -74,18 +75,15 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
     fn: Any = callee
     if kind is FunctionType:
         form = helper(callee)
-    else:
-        from ..flows import Flow
-
-        if kind is Flow:
-            fn = callee.fn
-            form = compiled(fn)
-            try:
-                callee.check(args, kwargs)
-            except StrettoError as error:
-                raise Failure(error) from None
-            if callee.timeout is not None:
-                form = None
+    elif kind is Flow:
+        fn = callee.fn
+        form = compiled(fn)
+        try:
+            callee.check(args, kwargs)
+        except StrettoError as error:
+            raise Failure(error) from None
+        if callee.timeout is not None:
+            form = None
     if form is not None:
         if engine.inflight >= engine.limit and engine.order.end.following is not strand:
             return ROOM
@@ -247,6 +245,3 @@ def function_node(
     if complete and node.missing == 0:
         engine.ready.append(node)
     return node
-
-
-__all__ += ["UNKNOWN", "PENDING"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
-from .nodes import DEAD, RUNNING, FailedNode, FragmentNode, Node
+from .nodes import DEAD, RUNNING, FailedNode, Node
 from .places import rooted
 from .strands import FINAL, HANDLER, TRY, Block, Strand
 from .tokens import Token, Tokens
@@ -18,7 +18,7 @@ from .tokens import Token, Tokens
 if TYPE_CHECKING:
     from .machine import Engine
 
-__all__ = ["handle", "in_context", "squash", "squash_younger"]
+__all__ = ["handle", "in_context", "raise_at", "squash", "squash_younger"]
 
 
 def in_context(error: BaseException, current: BaseException | None) -> BaseException:
@@ -135,6 +135,3 @@ def raise_at(
     if strand.ctx is None or strand.ctx.strand is not strand:
         strand.stopped = True
     engine.failed(node, error)
-
-
-__all__ += ["FragmentNode", "raise_at"]
