@@ -84,15 +84,13 @@ def squash(engine: Engine, first: Any, end: Any) -> list[Token]:
 
 def handle(engine: Engine, node: Node) -> None:
     """The oldest entry has failed: give the failure to its handler, or end the run with it."""
-    from .machine import Outcome
-
     error = node.exc
     assert error is not None
     ctx = node.ctx
     rooted(error, node, -1 if ctx is None else ctx.depth)
     if ctx is None:
         squash(engine, engine.order.head, engine.order.end)
-        engine.outcome = Outcome(error=error)
+        engine.conclude(error=error)
         return
     strand = ctx.strand
     # everything older has ended, so nobody who waited for these can come too early
