@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..compiler import ir
 from .apply import function_node
@@ -49,7 +49,7 @@ def step_for(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any
         v = operand(block.frame, source)
         if isinstance(v, Slot):
             return v
-        kind: Any = type(v)
+        kind = cast("type[Any]", type(v))
         if isinstance(v, Versioned):
             loop.iterator = v.elements()
         elif kind in _FIXED:
