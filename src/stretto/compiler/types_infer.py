@@ -419,13 +419,9 @@ class Inference:
             return self._identity(node, name, found, heap)
         if builtin and name in ("getattr", "hasattr") and len(found) < 2:
             return _IMPURE
-        if isinstance(f, type) and f not in PLAIN and not is_plain_class(f):
-            if f.__module__.split(".")[0] not in ("builtins", "itertools") and id(f) not in known._pure:
-                if "_member_map_" in f.__dict__ and not all(map(self._known, found)):
-                    return _IMPURE
-                return Verdict(True, heap, None)  # stores what it is given
-            if issubclass(f, BaseException):
-                return Verdict(True, heap, None)
+        made = self._made(f, found, heap)
+        if made is not None:
+            return made
         if not all(self._argument_known(v) for v in found):
             return _IMPURE
         if builtin and name == "dict" and not self._pairs_known(node, found):
@@ -434,6 +430,16 @@ class Inference:
             return _IMPURE
         heap = heap or any(looked_into(v.type) for v in found)
         return Verdict(True, heap, call_result(f, [v.type for v in found]))
+
+    def _made(self, f: object, found: list[Verdict], heap: bool) -> Verdict | None:
+        """About making an instance of a class that stores what it is given; None of anything else."""
+        if not isinstance(f, type) or f in PLAIN or is_plain_class(f):
+            return None
+        if f.__module__.split(".")[0] not in ("builtins", "itertools") and id(f) not in known._pure:
+            if "_member_map_" in f.__dict__ and not all(map(self._known, found)):
+                return _IMPURE
+            return Verdict(True, heap, None)
+        return Verdict(True, heap, None) if issubclass(f, BaseException) else None
 
     def _argument_known(self, verdict: Verdict) -> bool:
         kind = verdict.type
@@ -450,11 +456,15 @@ class Inference:
         inner = element(kind)
         return inner is not None and is_plain_class(inner.cls)
 
+    @staticmethod
+    def _plain(thing: object) -> bool:
+        return isinstance(thing, type) and thing in PLAIN
+
     def _identity(self, node: ast.Call, name: str, found: list[Verdict], heap: bool) -> Verdict:
         if name in ("isinstance", "issubclass"):
             classes = node.args[1:2]
             names = classes[0].elts if classes and isinstance(classes[0], ast.Tuple) else classes
-            if not all(self._static(c) in PLAIN for c in names) or len(found) != 2:
+            if not all(self._plain(self._static(c)) for c in names) or len(found) != 2:
                 return _IMPURE
             if name == "issubclass":
                 return _IMPURE
