@@ -302,6 +302,6 @@ def infer(node: Any, types: Mapping[str, T | None], resolve: Callable[[str], obj
         types: names of the function, with their types where known.
         resolve: the current value of any other name; raises `KeyError` for unknown ones.
     """
-    from stretto.compiler.types_infer import Inference
+    from stretto.compiler.types_calls import Inference  # late: it works with the types defined here
 
     return Inference(types, resolve).judge(node)
