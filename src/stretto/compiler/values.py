@@ -2,8 +2,8 @@
 
 A list, dict or set that is built in a function and that no other name, object or unknown code can come to
 see need not be one object that is changed in place: each change gives the name its next version
-(`stretto.engine.values`). A name qualifies if every binding makes a new container (or takes what a compiled
-function returns), and every use is one of a list of uses that cannot keep the container itself.
+(`stretto.engine.containers`). A name qualifies if every binding makes a new container (or takes what a
+compiled function returns), and every use is one of a list of uses that cannot keep the container itself.
 """
 
 from __future__ import annotations

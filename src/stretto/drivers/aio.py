@@ -1,7 +1,7 @@
 """The asyncio driver: carries out the engine's instructions on an event loop.
 
 Calls declared with ``async def`` are tasks; sync ones run in threads. Code that nobody knows runs in the
-user's own thread, one piece at a time (see `Run` in `stretto.flows`).
+user's own thread, one piece at a time (see `Run` in `stretto.runs`).
 """
 
 from __future__ import annotations
