@@ -173,7 +173,7 @@ def helper(fn: FunctionType) -> Compiled | None:
     key = _key(fn)
     if key in _helpers:
         return _helpers[key]
-    if not _users_own(fn):
+    if not users_own(fn):
         _helpers[key] = None
         return None
     with _lock:
@@ -192,7 +192,7 @@ def helper(fn: FunctionType) -> Compiled | None:
     return form
 
 
-def _users_own(fn: FunctionType) -> bool:
+def users_own(fn: FunctionType) -> bool:
     module = (fn.__module__ or "").partition(".")[0]
     if module in sys.stdlib_module_names and module != "__main__":
         return False

@@ -13,6 +13,7 @@ from ..calls import BoundCall, Call
 from ..effects import Kind
 from . import ir, known
 from .types import T, of_value
+from .verdicts import function_verdict
 
 if TYPE_CHECKING:
     from .functions import Compiled
@@ -193,6 +194,12 @@ class _Summary:
                 return set(_function(form, dict(zip(form.params, given, strict=True)), self.depth + 1))
             if form is not None:
                 return set(_function(form, dict.fromkeys(form.params), self.depth + 1))
+        if isinstance(callee, FunctionType) and instr.simple:
+            verdict = function_verdict(callee, tuple(self.operand(a) for _, a in instr.args))
+            if verdict.pure:
+                if instr.target is not None:
+                    self.types[instr.target] = verdict.type
+                return set()
         resource = known.recorded_resource(callee)
         if resource is not None and resource != "random":
             return set()

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["ELLIPSIS", "Checker", "T", "Verdict", "checker_of", "infer", "of_annotation", "of_value"]
+__all__ = ["ELLIPSIS", "Checker", "Json", "T", "Verdict", "checker_of", "infer", "of_annotation", "of_value"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,10 @@ class T:
 
     cls: type
     args: tuple[T | None, ...] = ()
+
+
+class Json:
+    """Stands for the type of what `json.loads` gives: a str, number, bool, None, list or dict, all the way down."""
 
 
 #: Stands behind the element type of a tuple of any length.

@@ -11,7 +11,7 @@ from typing import Final
 
 from stretto.compiler import known
 from stretto.compiler.known_objects import ITERATORS, MUTABLE, PLAIN, SCALARS, is_plain_class
-from stretto.compiler.types import ELLIPSIS, T, Verdict, of_value
+from stretto.compiler.types import ELLIPSIS, Json, T, Verdict, of_value
 from stretto.compiler.types_results import binary_result, call_result, element, method_result
 
 __all__ = ["Inference"]
@@ -21,7 +21,10 @@ _STR: Final = T(str)
 _INT: Final = T(int)
 _UNKNOWN: Final = Verdict(True, False, None)
 _IMPURE: Final = Verdict(False, True, None)
-_INDEXED: Final = (list, tuple, str, bytes, bytearray, range, dict)
+_INDEXED: Final = (list, tuple, str, bytes, bytearray, range, dict, Json)
+_JSON: Final = (dict, list, str, int, float, bool, type(None))
+PLAIN.add(Json)
+MUTABLE.add(Json)
 _NO_LOOK: Final = ("id", "callable", "isinstance", "issubclass", "type")
 
 
@@ -132,6 +135,8 @@ class Inference:
             return _IMPURE
         heap = any(v.heap for v in found) or any(looked_into(v.type) for v in found[:-1])
         kinds = {v.type for v in found}
+        if T(Json) in kinds and all(k is not None and k.cls in (Json, *SCALARS) for k in kinds):
+            return Verdict(True, heap, T(Json))
         return Verdict(True, heap, kinds.pop() if len(kinds) == 1 else None)
 
     def _in_branch(self, node: ast.expr) -> Verdict:
@@ -259,9 +264,11 @@ class Inference:
         heap = owner.heap or index.heap or looked_into(owner.type)
         if cls is tuple and not isinstance(node.slice, ast.Slice):
             heap = owner.heap or index.heap  # a tuple itself does not change
-        if index.type is not None and index.type.cls is slice:
+        if index.type is not None and index.type.cls is slice and cls is not Json:
             part = owner.type if cls is not tuple or ELLIPSIS in owner.type.args else T(tuple)
             return Verdict(True, heap, part)
+        if cls is Json:
+            return Verdict(True, heap, owner.type)
         if cls is str:
             return Verdict(True, heap, _STR)
         if cls in (bytes, bytearray, range):
@@ -307,7 +314,7 @@ class Inference:
             self.types[target.id] = kind
             return True
         if isinstance(target, (ast.Tuple, ast.List)):
-            if kind is None or kind.cls not in (tuple, list, str):
+            if kind is None or kind.cls not in (tuple, list, str, Json):
                 return False
             if any(isinstance(e, ast.Starred) for e in target.elts):
                 return False
@@ -571,7 +578,11 @@ class Inference:
         if not self._known(owner) or owner.type is None:
             return _IMPURE
         cls, name = owner.type.cls, func.attr
-        if not known.is_pure_method(cls, name):
+        if cls is Json:
+            having = [c for c in _JSON if hasattr(c, name)]
+            if not having or not all(known.is_pure_method(c, name) for c in having):
+                return _IMPURE
+        elif not known.is_pure_method(cls, name):
             return _IMPURE
         given = self._arguments(node)
         if given is None:

@@ -8,11 +8,13 @@ until everything older has ended.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import known
 from ..compiler.fragments import MISSING, Fragment
 from ..compiler.guard import NeedsOrder, call_guarded
+from ..compiler.verdicts import function_verdict
 from ..compiler.types import T, of_value
 from ..effects import Kind
 from .containers import Dict, List, Versioned
@@ -365,6 +367,9 @@ class FunctionNode(Node):
     def guarded(self) -> Any:
         if known.recorded_resource(self.fn) not in (None, "random"):
             return self.fn(*self.args, **self.kwargs)
+        if type(self.fn) is FunctionType and not self.kwargs:
+            if function_verdict(self.fn, tuple([of_value(v) for v in self.args])).pure:
+                return natively(self.fn, self.args, self.exc_context)
         return natively(lambda: call_guarded(self.fn, self.args, self.kwargs), [], self.exc_context)
 
     def oldest(self, engine: Engine) -> None:
