@@ -12,6 +12,7 @@ from ..errors import InternalError
 from . import ir, known
 from .comprehensions import Comprehensions
 from .emit import Emitter
+from .functions import is_static
 from .scope import own_children, own_nodes
 from .values import dotted
 
@@ -250,7 +251,19 @@ class Expressions(Comprehensions, Emitter):
             done.append(rest)
         return done
 
+    def is_fixed(self, node: ast.expr) -> bool:
+        """Whether an expression is a function, class or module of the module's own names."""
+        path = dotted(node)
+        if path is None or self.is_local(path.split(".")[0]):
+            return False
+        try:
+            return is_static(self.function.resolve_dotted(path))
+        except KeyError:
+            return False
+
     def stabilised(self, rest: ast.expr) -> ast.expr:
+        if isinstance(rest, ast.Name) and self.is_fixed(rest):
+            return rest
         if isinstance(rest, ast.Constant) or (isinstance(rest, ast.Name) and rest.id.startswith("__t")):
             return rest
         if isinstance(rest, ast.Starred):
@@ -318,7 +331,7 @@ class Expressions(Comprehensions, Emitter):
         func = node.func
         if isinstance(func, ast.Attribute) and dotted(func) is None:
             head = [func.value]
-        elif isinstance(func, ast.Attribute) and any(self.needs(p) for p in parts):
+        elif isinstance(func, ast.Attribute) and any(self.needs(p) for p in parts) and not self.is_fixed(func):
             head = [func.value]
         rests = self.sequence([*head, *parts])
         if head:

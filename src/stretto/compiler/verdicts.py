@@ -56,7 +56,10 @@ def function_verdict(fn: FunctionType, given: tuple[T | None, ...], depth: int =
     found: Verdict | None = form.summaries.get(key)
     if found is None:
         form.summaries[key] = _IMPURE  # recursion is not followed
-        found = form.summaries[key] = _judge_function(form, fn, given, depth)
+        found = _judge_function(form, fn, given, depth)
+        if not found.pure and known.is_pure(fn):
+            found = Verdict(True, True, None)  # the user's word
+        form.summaries[key] = found
     return found
 
 
@@ -136,7 +139,7 @@ class _Walk(Inference):
     # -- calls of the user's own functions ----------------------------------------------------------------
 
     def _call(self, node: ast.Call, f: object) -> Verdict:
-        if type(f) is FunctionType and not known.is_pure(f) and not known.in_assumed_package(f):
+        if type(f) is FunctionType and users_function(f):
             found = self._arguments(node)
             if found is None or node.keywords:
                 return _IMPURE
