@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from . import ir
@@ -28,11 +30,43 @@ class Emitter:
         self.own_names: set[str] = set()
         #: Comprehension variables being lowered (their original names).
         self.renamed: set[str] = set()
+        #: How many comprehensions have been given variables of their own.
+        self.scopes = 0
+        #: The frames of comprehensions and lambdas around what is being lowered.
         self.frames: tuple[tuple[str, int], ...] = ()
 
     def emit(self, instr: ir.Instr) -> None:
         instr.within = self.frames
         self.out.append(instr)
+
+    @contextmanager
+    def emitting(self) -> Generator[list[ir.Instr]]:
+        """Collect the steps that are emitted meanwhile."""
+        before, self.out = self.out, []
+        mark = self.temporaries
+        try:
+            yield self.out
+        finally:
+            self.out = before
+            self.temporaries = max(mark, self.temporaries)
+
+    @contextmanager
+    def within(self, frame: str, at: Any) -> Generator[None]:
+        """Steps emitted meanwhile run in a frame of their own, as tracebacks show it."""
+        before = self.frames
+        if frame:
+            self.frames = (*before, (frame, at.lineno))
+        yield
+        self.frames = before
+
+    @contextmanager
+    def keeping(self, *names: str) -> Generator[None]:
+        """Regions emitted meanwhile bind these temporaries for what follows them."""
+        start = len(self.out)
+        yield
+        for instr in self.out[start:]:
+            if isinstance(instr, ir.Region):
+                _keep(instr, frozenset(names))
 
     def fresh(self) -> str:
         self.temporaries += 1
@@ -60,7 +94,7 @@ class Emitter:
             sorted(
                 n
                 for n in loaded
-                if (n in own and n not in scope.cells) or n.startswith("__t") or n == "__failure"
+                if (n in own and n not in scope.cells) or n.startswith("__t") or n == ir.FAILURE
             )
         )
         cells = tuple(sorted(n for n in touched if n in scope.cells or (n in scope.free and n not in own)))
@@ -96,19 +130,25 @@ class Emitter:
     # -- calls and regions ----------------------------------------------------------------------------
 
     def emit_apply(
-        self, target: str | None, callee: ir.Operand, args: tuple[Any, ...], at: Any, text: str,
-        kwargs: tuple[tuple[str | None, ir.Operand], ...] = (),
+        self, target: str | None, callee: ir.Operand, args: Sequence[ir.Operand | tuple[int, ir.Operand]],
+        at: Any, text: str, kwargs: tuple[tuple[str | None, ir.Operand], ...] = (),
     ) -> None:  # fmt: skip
-        pairs = tuple(a if isinstance(a, tuple) else (0, a) for a in args)
+        pairs: tuple[tuple[int, ir.Operand], ...] = tuple(a if isinstance(a, tuple) else (0, a) for a in args)
         simple = not kwargs and not any(star for star, _ in pairs)
         short = text.split("\n")[0][:60]
         self.region(
             ir.Apply(
-                getattr(at, "lineno", 0), target=target, callee=callee, args=pairs, kwargs=kwargs, simple=simple,
-                text=short, label=self.label(short),
+                getattr(at, "lineno", 0),
+                target=target,
+                callee=callee,
+                args=pairs,
+                kwargs=kwargs,
+                simple=simple,
+                text=short,
+                label=self.label(short),
             ),
             *((target,) if target else ()),
-        )  # fmt: skip
+        )
 
     def region(self, region: Any, *results: str) -> None:
         """Emit a region. Of the temporaries bound inside, only `results` are used after it."""
@@ -137,6 +177,16 @@ class Emitter:
         if isinstance(region, ir.Iteration):
             found -= {"continue"}
         region.joinable = not found
+
+
+def _keep(region: ir.Region, names: frozenset[str]) -> None:
+    region.binds |= names
+    for block in ir.blocks(region):
+        for instr in block:
+            if isinstance(instr, ir.Region):
+                _keep(instr, names)
+    if isinstance(region, (ir.For, ir.While)):
+        region.body.binds |= names
 
 
 def _binds(instr: ir.Instr) -> set[str]:

@@ -3,124 +3,32 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from ..calls import BoundCall, Call
 from ..errors import InternalError
-from . import ir, known
-from .comprehensions import Comprehensions
-from .emit import Emitter
+from . import ir
 from .functions import is_static
-from .scope import own_children, own_nodes
+from .questions import Questions
 from .values import dotted
-
-if TYPE_CHECKING:
-    from .functions import Compiled
 
 __all__ = ["Expressions"]
 
-#: Names of methods of built-in types: calling one stays in a fragment, where the guard looks at the receiver.
-_BUILTIN_METHODS = frozenset(
-    name
-    for kind in (str, bytes, bytearray, int, float, complex, list, tuple, dict, set, frozenset, range)
-    for name in dir(kind)
-    if not name.startswith("_")
-) | {"isoformat", "strftime", "group", "groups", "groupdict", "total_seconds", "hexdigest", "digest"}
-_PAIRS = frozenset({"items", "keys", "values"})
 
+class Expressions(Questions, ABC):
+    """Lowers expressions to operands and to residual expressions that hold no call.
 
-class Expressions(Comprehensions, Emitter):
-    """Lowers expressions to operands and to residual expressions that hold no call."""
+    What makes loops is left to the classes derived from it.
+    """
 
-    def __init__(self, function: Compiled) -> None:
-        super().__init__(function)
-        self._needs: dict[ast.AST, bool] = {}
+    @abstractmethod
+    def comprehension(self, node: Any) -> str:
+        """Emit a comprehension as loops that build a value; the name that holds it."""
 
-    # -- what has to be taken apart -------------------------------------------------------------------
-
-    def needs(self, node: ast.AST) -> bool:
-        """Whether an expression holds something that cannot stay in a fragment."""
-        found = self._needs.get(node)
-        if found is None:
-            found = self._needs[node] = self._needs_itself(node) or any(
-                self.needs(child) for child in own_children(node, comprehensions=True)
-            )
-        return found
-
-    def needs_statement(self, s: ast.stmt) -> bool:
-        """The same for a statement: also what fragments cannot do, as to leave the function."""
-        depth_free = (ast.Return, ast.Break, ast.Continue)
-        loops = [n for n in own_nodes([s]) if isinstance(n, (ast.For, ast.While))]
-        inside = {n for loop in loops for n in own_nodes(loop.body)}
-        for n in own_nodes([s], comprehensions=True):
-            if self._needs_itself(n):
-                return True
-            if isinstance(n, depth_free) and (isinstance(n, ast.Return) or n not in inside):
-                return True
-            if isinstance(n, ast.Raise) and n.exc is None:
-                return True
-            if isinstance(n, ast.Name) and n.id in self.values and isinstance(n.ctx, ast.Store):
-                return True
-            if isinstance(n, ast.Name) and n.id in self.function.scope.cells and isinstance(n.ctx, ast.Store):
-                return True
-            if (
-                isinstance(n, (ast.Subscript, ast.Attribute))
-                and not isinstance(n.ctx, ast.Load)
-                and self.is_value(n.value)
-            ):
-                return True
-            if (
-                isinstance(n, ast.Call)
-                and isinstance(n.func, ast.Attribute)
-                and self.is_value(n.func.value)
-                and n.func.attr in ("append", "extend", "add")
-            ):
-                return True
-            if isinstance(n, ast.AugAssign) and self.is_value(n.target):
-                return True
-        return False
-
-    def _needs_itself(self, n: ast.AST) -> bool:
-        if isinstance(n, ast.Call):
-            return self.is_apply(n) or self.value_look(n) is not None or self.calls_back(n)
-        if isinstance(n, ast.NamedExpr):
-            return True
-        return (
-            isinstance(n, ast.Subscript)
-            and isinstance(n.ctx, ast.Load)
-            and self.is_value(n.value)
-            and not isinstance(n.slice, ast.Slice)
-        )
-
-    def is_value(self, node: ast.AST) -> bool:
-        return isinstance(node, ast.Name) and node.id in self.values
-
-    def is_apply(self, node: ast.Call) -> bool:
-        """Whether a call is a step of its own: it is not known to be pure, nor a built-in type's method."""
-        func = node.func
-        path = dotted(func)
-        if path is not None:
-            root = path.split(".")[0]
-            if root not in self.function.scope.locals and root not in self.renamed:
-                try:
-                    target = self.function.resolve_dotted(path)
-                except KeyError:
-                    return not (isinstance(func, ast.Attribute) and func.attr in _BUILTIN_METHODS)
-                if isinstance(target, (Call, BoundCall)) or known.recorded_resource(target) is not None:
-                    return True
-                if known.is_pure(target):
-                    return False
-                if isinstance(func, ast.Name):
-                    return True
-                holder = self.function.resolve_dotted(path.rpartition(".")[0])
-                if type(holder) in _PLAIN_HOLDERS:
-                    return func.attr not in _BUILTIN_METHODS if isinstance(func, ast.Attribute) else True
-                return True
-        if isinstance(func, ast.Attribute):
-            return func.attr not in _BUILTIN_METHODS
-        return True
+    @abstractmethod
+    def called_back(self, node: ast.Call) -> ast.expr | None:
+        """Lower a known function that uses up a generator with calls, or calls back; None if it is none."""
 
     # -- operands -------------------------------------------------------------------------------------
 
@@ -134,14 +42,6 @@ class Expressions(Comprehensions, Emitter):
         if isinstance(rest, ast.Name) and self.is_local(rest.id):
             return rest.id
         return self.spilled(rest, node)
-
-    def is_local(self, name: str) -> bool:
-        scope = self.function.scope
-        return (
-            (name in scope.locals and name not in scope.cells)
-            or name.startswith("__t")
-            or name in self.own_names
-        )
 
     def named(self, operand: ir.Operand, at: ast.AST) -> str:
         """The operand under a name of its own."""
@@ -214,16 +114,6 @@ class Expressions(Comprehensions, Emitter):
             return True
         return False
 
-    def builtin(self, name: str) -> bool:
-        import builtins
-
-        if name in self.function.scope.locals:
-            return False
-        try:
-            return self.function.resolve(name) is getattr(builtins, name, None)
-        except KeyError:
-            return False
-
     def node_operand(self, node: ast.expr) -> ir.Operand:
         """The operand of an expression that is residual already."""
         if isinstance(node, ast.Constant):
@@ -272,8 +162,8 @@ class Expressions(Comprehensions, Emitter):
                 ast.Starred(self.spill(ast.copy_location(value, rest)), ast.Load()), rest
             )
         if isinstance(rest, ast.Slice):
-            parts = {f: self.stabilised(p) for f in ("lower", "upper", "step") if (p := getattr(rest, f))}
-            return ast.copy_location(ast.Slice(**parts), rest)
+            bounds = [p and self.stabilised(p) for p in (rest.lower, rest.upper, rest.step)]
+            return ast.copy_location(ast.Slice(*bounds), rest)
         if isinstance(rest, ast.FormattedValue):
             return self.spill(ast.copy_location(ast.JoinedStr([rest]), rest))
         return self.spill(rest)
@@ -300,16 +190,17 @@ class Expressions(Comprehensions, Emitter):
         """The expression with everything that needs it taken out before."""
         if not self.needs(node):
             return node
-        method: Callable[[Any], ast.expr] | None = getattr(self, "of_" + type(node).__name__.lower(), None)
+        kind: Any = type(node)
+        method: Callable[[Any], ast.expr] | None = getattr(self, "of_" + kind.__name__.lower(), None)
         if method is not None:
             return method(node)
-        fields = [(f, getattr(node, f)) for f in node._fields]
+        fields: list[tuple[str, Any]] = [(f, getattr(node, f)) for f in node._fields]
         children = [v for _, v in fields if isinstance(v, ast.expr)]
         if any(isinstance(v, list) and v and isinstance(v[0], ast.expr) for _, v in fields):
-            raise InternalError(f"no rule for {type(node).__name__}")
+            raise InternalError(f"no rule for {kind.__name__}")
         rests = iter(self.sequence(children))
         return ast.copy_location(
-            type(node)(**{f: next(rests) if isinstance(v, ast.expr) else v for f, v in fields}), node
+            kind(**{f: next(rests) if isinstance(v, ast.expr) else v for f, v in fields}), node
         )
 
     def of_call(self, node: ast.Call) -> ast.expr:
@@ -335,31 +226,13 @@ class Expressions(Comprehensions, Emitter):
             head = [func.value]
         rests = self.sequence([*head, *parts])
         if head:
-            func = ast.copy_location(ast.Attribute(rests.pop(0), func.attr, ast.Load()), func)  # type: ignore[attr-defined]
+            assert isinstance(func, ast.Attribute)
+            func = ast.copy_location(ast.Attribute(rests.pop(0), func.attr, ast.Load()), func)
         args, values = rests[: len(node.args)], rests[len(node.args) :]
         keywords = [
             ast.copy_location(ast.keyword(k.arg, v), k) for k, v in zip(node.keywords, values, strict=True)
         ]
         return ast.copy_location(ast.Call(func, args, keywords), node)
-
-    def value_look(self, node: ast.Call) -> tuple[str, str, list[ast.expr]] | None:
-        """``len(xs)`` and ``d.get(k)`` on a value: they need not wait for its elements."""
-        func = node.func
-        if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
-            return None
-        if (
-            isinstance(func, ast.Name)
-            and func.id == "len"
-            and len(node.args) == 1
-            and self.is_value(node.args[0])
-        ):
-            assert isinstance(node.args[0], ast.Name)
-            return (node.args[0].id, "len", []) if self.builtin("len") else None
-        if isinstance(func, ast.Attribute) and func.attr == "get" and self.is_value(func.value):
-            assert isinstance(func.value, ast.Name)
-            if self.values.get(func.value.id) is dict and len(node.args) in (1, 2):
-                return func.value.id, "get", node.args
-        return None
 
     def value_read(
         self, target: str, source: str, method: str, args: tuple[ir.Operand, ...], at: ast.AST
@@ -391,7 +264,6 @@ class Expressions(Comprehensions, Emitter):
 
     def of_subscript(self, node: ast.Subscript) -> ast.expr:
         if self.is_value(node.value) and not isinstance(node.slice, ast.Slice):
-            assert isinstance(node.value, ast.Name)
             key = self.operand(node.slice)
             if isinstance(key, ir.Load):
                 key = self.named(key, node)
@@ -402,9 +274,9 @@ class Expressions(Comprehensions, Emitter):
         return ast.copy_location(ast.Subscript(value, index, ast.Load()), node)
 
     def of_slice(self, node: ast.Slice) -> ast.expr:
-        names = [f for f in ("lower", "upper", "step") if getattr(node, f) is not None]
-        rests = self.sequence([getattr(node, f) for f in names])
-        return ast.copy_location(ast.Slice(**dict(zip(names, rests, strict=True))), node)
+        bounds = (node.lower, node.upper, node.step)
+        rests = iter(self.sequence([b for b in bounds if b is not None]))
+        return ast.copy_location(ast.Slice(*[b and next(rests) for b in bounds]), node)
 
     def of_namedexpr(self, node: ast.NamedExpr) -> ast.expr:
         value = self.operand(node.value)
@@ -520,9 +392,7 @@ class Expressions(Comprehensions, Emitter):
             return self.opaque(node)
         held = self.comprehension(node)
         name = self.fresh()
-        kind = {ast.ListComp: "list", ast.SetComp: "set", ast.DictComp: "dict"}[type(node)]
         self.emit(ir.ValueRead(node.lineno, target=name, source=held, method="copy", args=(), plain=None))
-        del kind
         return ast.copy_location(ast.Name(name, ast.Load()), node)
 
     of_setcomp = of_listcomp
@@ -571,28 +441,7 @@ class Expressions(Comprehensions, Emitter):
         )
         self.emit_apply(target, callee, tuple(args), node, path or ast.unparse(func), kwargs)
 
-    def known_global(self, path: str) -> bool:
-        try:
-            self.function.resolve_dotted(path)
-        except KeyError:
-            return False
-        return "." not in path or not self.function.is_data(path.split(".")[0])
-
-    @contextmanager
-    def emitting(self) -> Iterator[list[ir.Instr]]:
-        """Collect the steps that are emitted meanwhile."""
-        before, self.out = self.out, []
-        mark = self.temporaries
-        try:
-            yield self.out
-        finally:
-            self.out = before
-            self.temporaries = max(mark, self.temporaries)
-
 
 def asked(test: ast.expr) -> ast.expr:
     """The truth of an expression, asked as an ``if`` asks it: each operand of ``and`` and ``or`` once."""
     return ast.IfExp(test, ast.Constant(True), ast.Constant(False))
-
-
-_PLAIN_HOLDERS = frozenset({str, bytes, int, float, list, tuple, dict, set, frozenset, range})

@@ -8,6 +8,7 @@ free of effects.
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Callable, Mapping
 from types import CellType, CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
@@ -54,8 +55,9 @@ class Fragment:
     """
 
     __slots__ = (
-        "_code", "_guarded", "_native", "_softened", "_verdicts", "binds", "cells", "expr", "function", "heap",
-        "keeps", "lineno", "mutates", "name", "opaque", "reads", "soft", "statements", "text", "trivial", "unpacks",
+        "_code", "_guarded", "_native", "_softened", "_verdicts", "binds", "cells", "expr", "function",
+        "heap", "keeps", "lineno", "mutates", "name", "opaque", "reads", "soft", "statements", "text",
+        "trivial", "unpacks",
     )  # fmt: skip
 
     def __init__(
@@ -92,9 +94,9 @@ class Fragment:
         )
         #: The result may hold on to its operands, so a value is copied for it.
         self.keeps = (
-            expr is None
-            and self.unpacks is None
-            or isinstance(expr, (ast.Tuple, ast.List, ast.Dict, ast.Set))
+            self.unpacks is None
+            if expr is None
+            else isinstance(expr, (ast.Tuple, ast.List, ast.Dict, ast.Set))
         )
         self._softened: Fragment | None = None
         self._code: CodeType | None = None
@@ -153,7 +155,7 @@ class Fragment:
     def _tree(self) -> ast.FunctionDef:
         body: list[ast.stmt] = []
         args = list(self.reads)
-        nonlocals = sorted(set(self.cells) & self.function.scope.cells & stored_names(self.statements))
+        nonlocals = sorted(set(self.cells) & self.function.scope.cells & bound_names(self.statements))
         if nonlocals:
             body.append(ast.Nonlocal(nonlocals))
         if self.soft:
@@ -179,7 +181,7 @@ class Fragment:
             returns=None,
             type_comment=None,
         )
-        if hasattr(tree, "type_params") or "type_params" in tree._fields:
+        if sys.version_info >= (3, 12):
             tree.type_params = []
         tree.lineno = self.lineno
         tree.col_offset = 0
@@ -196,11 +198,12 @@ class Fragment:
         tree: ast.stmt = self._tree()
         if self.cells:
             outer = ast.FunctionDef(
-                name="__outer", args=ast.arguments([], [ast.arg(c) for c in self.cells], None, [], [], None, []),
+                name="__outer",
+                args=ast.arguments([], [ast.arg(c) for c in self.cells], None, [], [], None, []),
                 body=[tree, ast.Pass()], decorator_list=[], returns=None, type_comment=None,
                 lineno=self.lineno, col_offset=0, end_lineno=tree.end_lineno, end_col_offset=0,
             )  # fmt: skip
-            if "type_params" in outer._fields:
+            if sys.version_info >= (3, 12):
                 outer.type_params = []
             tree = ast.fix_missing_locations(outer)
         module = compile(ast.Module([tree], []), self.function.filename, "exec", dont_inherit=True)
@@ -238,6 +241,7 @@ class Fragment:
             return False
         statement = self.statements[0]
         parts: list[ast.expr]
+        method = ""
         if isinstance(statement, ast.Expr):
             assert isinstance(statement.value, ast.Call) and isinstance(statement.value.func, ast.Attribute)
             method = statement.value.func.attr
@@ -259,7 +263,7 @@ class Fragment:
             verdict = infer(part, known, self.function.resolve)
             if not verdict.pure:
                 return False
-        if isinstance(statement, ast.Expr) and method in ("extend", "update"):
+        if method in ("extend", "update"):
             return all(infer(p, known, self.function.resolve).type is not None for p in parts)
         return True
 
@@ -269,7 +273,7 @@ class Fragment:
         if self.trivial:
             return Verdict(
                 True, self.heap, types[0] if types else infer(self.expr, {}, self.function.resolve).type
-            )  # type: ignore[arg-type]
+            )
         known: dict[str, T | None] = dict(zip(self.reads, types, strict=True))
         form = self.function
         expr = self.expr
@@ -313,11 +317,6 @@ _CHANGES: dict[type, frozenset[str]] = {
 
 def _inner(code: CodeType) -> CodeType:
     return next(c for c in code.co_consts if isinstance(c, CodeType))
-
-
-def stored_names(statements: list[ast.stmt]) -> set[str]:
-    """The names that these statements bind, nested functions not looked at."""
-    return bound_names(statements)
 
 
 def _copy_or_missing(name: str) -> ast.Try:

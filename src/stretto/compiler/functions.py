@@ -19,6 +19,7 @@ from types import (
 from typing import Any
 
 from ..calls import BoundCall, Call
+from ..flows import Flow
 from . import ir
 from .scope import Scope, scope_of
 from .source import FunctionNode, function_node, unsupported
@@ -34,6 +35,8 @@ _STATIC = (
     type,
     ModuleType,
     Call,
+    BoundCall,
+    Flow,
 )
 
 _lock = threading.RLock()
@@ -45,9 +48,7 @@ _deciding: dict[Any, bool] = {}
 
 def is_static(value: object) -> bool:
     """Whether a global is taken to stay what it is (functions, classes, modules), unlike data."""
-    from ..flows import Flow
-
-    return isinstance(value, (*_STATIC, Flow, BoundCall))
+    return isinstance(value, _STATIC)
 
 
 class Compiled:
@@ -87,7 +88,7 @@ class Compiled:
     def body(self) -> ir.Block:
         """The steps of the function; lowered on first use."""
         if self._body is None:
-            from .lower import lower
+            from .lower import lower  # late: lowering a function looks at the functions that it calls
 
             with _lock:
                 if self._body is None:
@@ -108,7 +109,7 @@ class Compiled:
             return self.globals[name]
         except KeyError:
             found = self.globals.get("__builtins__", builtins)
-            return (found if isinstance(found, dict) else vars(found))[name]
+            return vars(found)[name] if isinstance(found, ModuleType) else found[name]
 
     def resolve_dotted(self, path: str) -> Any:
         """As `resolve`, for ``module.name``; KeyError if there is nothing."""
@@ -202,8 +203,6 @@ def users_own(fn: FunctionType) -> bool:
 
 def _may_call(form: Compiled) -> bool:
     """Whether running a function may reach a call of the outside world."""
-    from ..flows import Flow
-
     for instr in ir.instructions(form.body):
         if not isinstance(instr, ir.Apply):
             continue
@@ -263,7 +262,7 @@ def _binder(node: FunctionNode, code: CodeType) -> CodeType:
         lineno=1,
         col_offset=0,
     )
-    if "type_params" in tree._fields:
+    if sys.version_info >= (3, 12):
         tree.type_params = []
     module = compile(ast.fix_missing_locations(ast.Module([tree], [])), code.co_filename, "exec")
     inner = next(c for c in module.co_consts if isinstance(c, CodeType))

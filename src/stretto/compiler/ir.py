@@ -10,15 +10,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .fragments import Fragment
 
 __all__ = [
-    "Apply", "Assign", "Block", "Break", "Const", "Continue", "Delete", "Drop", "For", "If", "Instr",
-    "Iteration", "Load", "Match", "Move", "NewValue", "Operand", "Pairs", "Raise", "Region", "Reraise",
-    "Return", "Run", "TryExcept", "TryFinally", "Update", "ValueRead", "While", "instructions",
+    "FAILURE",
+    "Apply",
+    "Assign",
+    "Block",
+    "Break",
+    "Const",
+    "Continue",
+    "Delete",
+    "For",
+    "If",
+    "Instr",
+    "Iteration",
+    "Load",
+    "Match",
+    "Move",
+    "NewValue",
+    "Operand",
+    "Pairs",
+    "Raise",
+    "Region",
+    "Reraise",
+    "Return",
+    "Run",
+    "TryExcept",
+    "TryFinally",
+    "Update",
+    "ValueRead",
+    "While",
+    "instructions",
 ]  # fmt: skip
 
 
@@ -38,9 +64,12 @@ class Load:
 
 
 #: A local name, a constant, or a global.
-Operand = Union[str, Const, Load]
+Operand = str | Const | Load
 
 Block = tuple["Instr", ...]
+
+#: The name under which the steps of a ``with`` that leave on a failure find it.
+FAILURE = "__failure"
 
 
 @dataclass(slots=True, eq=False)
@@ -97,13 +126,6 @@ class Delete(Instr):
     """Unbind a name."""
 
     target: str
-
-
-@dataclass(slots=True, eq=False)
-class Drop(Instr):
-    """Forget temporaries, so that what they held can be freed."""
-
-    names: tuple[str, ...]
 
 
 @dataclass(slots=True, eq=False)

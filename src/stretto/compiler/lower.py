@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import ir
-from .expressions import Expressions
-from .fragments import Fragment
-from .scope import bound_names
-from .values import UPDATES, value_names
-
-if TYPE_CHECKING:
-    from .functions import Compiled
+from .callbacks import Callbacks
+from .functions import Compiled
+from .syntax import line, locate
+from .values import value_names
 
 __all__ = ["lower"]
 
@@ -34,8 +31,10 @@ def lower(function: Compiled) -> ir.Block:
     return Statements(function).block(body)
 
 
-class Statements(Expressions):
-    """Lowers statements; expressions are lowered by the base class."""
+class Statements(Callbacks):
+    """Lowers statements. The classes that it is derived from, each in its module, lower what they are made
+    of: `Callbacks`, `Comprehensions`, `Assignments`, `Expressions`, `Questions`, `Emitter`.
+    """
 
     def block(self, statements: list[ast.stmt]) -> ir.Block:
         with self.emitting() as steps:
@@ -56,13 +55,6 @@ class Statements(Expressions):
         else:
             self.fragment([s], s)
 
-    def fragment(self, statements: list[ast.stmt], at: ast.AST, *, opaque: bool = False) -> None:
-        """Emit statements as they stand."""
-        soft = any(isinstance(s, (ast.If, ast.For, ast.While, ast.Try, ast.With)) for s in statements)
-        binds = bound_names(statements)
-        deletes = any(isinstance(s, ast.Delete) for s in statements)
-        self.run(statements, at, binds=tuple(sorted(binds)), soft=soft or deletes, opaque=opaque)
-
     # -- simple statements ----------------------------------------------------------------------------
 
     def do_expr(self, s: ast.Expr) -> None:
@@ -77,35 +69,6 @@ class Statements(Expressions):
                 self.fragment([ast.copy_location(ast.Expr(rest), s)], s)
         else:
             self.fragment([s], s)
-
-    def update(self, s: ast.Expr) -> bool:
-        """``xs.append(x)`` on a value."""
-        node = s.value
-        if not (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and isinstance(node.func.value, ast.Name)
-            and node.func.attr in UPDATES
-            and node.func.value.id in self.values
-            and len(node.args) == 1
-            and not node.keywords
-        ):
-            return False
-        name = node.func.value.id
-        item = self.operand(node.args[0])
-        self.emit_update(name, node.func.attr, (item,), node)
-        return True
-
-    def emit_update(self, name: str, method: str, args: tuple[ir.Operand, ...], at: ast.AST) -> None:
-        nodes = [self.as_node(a) for a in args]
-        target = ast.Name(name, ast.Load())
-        plain: ast.stmt
-        if method == "setitem":
-            plain = ast.Assign([ast.Subscript(target, nodes[0], ast.Store())], nodes[1])
-        else:
-            plain = ast.Expr(ast.Call(ast.Attribute(target, method, ast.Load()), nodes, []))
-        fragment = self.make([locate(plain, at)], at, ())
-        self.emit(ir.Update(line(at), target=name, method=method, args=args, plain=fragment))
 
     def do_assign(self, s: ast.Assign) -> None:
         if len(s.targets) == 1:
@@ -125,65 +88,6 @@ class Statements(Expressions):
         for target in s.targets:
             self.assign_target(target, value, s)
 
-    def assign_name(self, name: str, value: ast.expr, s: ast.AST) -> None:
-        if name in self.function.scope.cells:
-            source = self.operand(value)
-            self.emit(ir.Assign(line(s), target=name, source=self.named(source, s)))
-        else:
-            self.into(name, value, s)
-
-    def assign_pairwise(self, target: ast.expr, value: ast.expr) -> bool:
-        """``a, b = f(), g()``: each side on its own, so that one need not wait for the other."""
-        if not (
-            isinstance(target, ast.Tuple)
-            and isinstance(value, ast.Tuple)
-            and len(target.elts) == len(value.elts)
-            and all(isinstance(t, ast.Name) for t in target.elts)
-            and not any(isinstance(v, ast.Starred) for v in value.elts)
-            and self.needs(value)
-        ):
-            return False
-        operands = [self.named(self.operand(v), v) for v in self.sequence(value.elts)]
-        for part, source in zip(target.elts, operands, strict=True):
-            assert isinstance(part, ast.Name)
-            self.assign_target(part, source, part)
-        return True
-
-    def assign_item(self, target: ast.Subscript, value: ast.expr, s: ast.AST) -> None:
-        assert isinstance(target.value, ast.Name)
-        worth = self.operand(value)
-        key = self.operand(target.slice)
-        self.emit_update(target.value.id, "setitem", (key, worth), s)
-
-    def assign_target(self, target: ast.expr, value: ir.Operand, s: ast.AST) -> None:
-        if isinstance(target, ast.Name):
-            if target.id in self.function.scope.cells:
-                self.emit(ir.Assign(line(s), target=target.id, source=self.named(value, s)))
-            else:
-                self.emit(ir.Move(line(s), target=target.id, source=value))
-            return
-        if isinstance(target, ast.Subscript) and self.is_value(target.value):
-            assert isinstance(target.value, ast.Name)
-            self.emit_update(target.value.id, "setitem", (self.operand(target.slice), value), s)
-            return
-        place = self.target(target)
-        self.fragment([locate(ast.Assign([place], self.as_node(value)), s)], s)
-
-    def target(self, node: ast.expr) -> ast.expr:
-        """A target with every call in it worked out."""
-        if not self.needs(node):
-            return node
-        ctx = node.ctx  # type: ignore[attr-defined]
-        if isinstance(node, (ast.Tuple, ast.List)):
-            return ast.copy_location(type(node)([self.target(e) for e in node.elts], ctx), node)
-        if isinstance(node, ast.Starred):
-            return ast.copy_location(ast.Starred(self.target(node.value), ctx), node)
-        if isinstance(node, ast.Attribute):
-            return ast.copy_location(ast.Attribute(self.settled(node.value), node.attr, ctx), node)
-        assert isinstance(node, ast.Subscript)
-        value, key = self.sequence([node.value, node.slice])
-        return ast.copy_location(ast.Subscript(value, key, ctx), node)
-
     def do_annassign(self, s: ast.AnnAssign) -> None:
         if s.value is not None:
             plain = ast.copy_location(ast.Assign([s.target], s.value), s)
@@ -194,48 +98,38 @@ class Statements(Expressions):
         if isinstance(target, ast.Name):
             if target.id in self.values and isinstance(s.op, ast.Add):
                 self.emit_update(target.id, "extend", (self.operand(s.value),), s)
-            elif self.needs(s.value):
+            elif self.needs(s.value) or target.id in self.function.scope.cells:
                 old = self.spill(ast.copy_location(ast.Name(target.id, ast.Load()), target))
-                value = self.residual(s.value)
-                self.fragment([locate(ast.AugAssign(ast.Name(old.id, ast.Store()), s.op, value), s)], s)
-                self.assign_target(target, old.id, s)
-            elif target.id in self.function.scope.cells:
-                old = self.spill(ast.copy_location(ast.Name(target.id, ast.Load()), target))
-                self.fragment([locate(ast.AugAssign(ast.Name(old.id, ast.Store()), s.op, s.value), s)], s)
+                self.augment(old.id, s)
                 self.assign_target(target, old.id, s)
             else:
                 self.fragment([s], s)
             return
-        held = isinstance(target, ast.Subscript) and self.is_value(target.value)
-        if not held and not self.needs(s.value) and not self.needs(target):
+        if isinstance(target, ast.Subscript) and self.is_value(target.value):
+            held = target.value.id
+            key = self.named(self.operand(target.slice), s)
+            item = self.fresh()
+            self.value_read(item, held, "getitem", (key,), s)
+            self.augment(item, s)
+            self.emit_update(held, "setitem", (key, item), s)
+            return
+        if not self.needs(s.value) and not self.needs(target):
             self.fragment([s], s)
             return
         # the object and the key once, then load, work out, store
+        load: ast.expr
+        store: ast.expr
         if isinstance(target, ast.Subscript):
-            if held:
-                assert isinstance(target.value, ast.Name)
-                key = self.named(self.operand(target.slice), s)
-                old = self.fresh()
-                self.value_read(old, target.value.id, "getitem", (key,), s)
-            else:
-                place, index = (
-                    self.settled(n) for n in self.sequence([target.value, target.slice], settle=True)
-                )
-                old = self.spilled(ast.Subscript(place, index, ast.Load()), s)
+            place, index = (self.settled(n) for n in self.sequence([target.value, target.slice], settle=True))
+            load = ast.Subscript(place, index, ast.Load())
+            store = ast.Subscript(place, index, ast.Store())
         else:
             place = self.settled(target.value)
-            old = self.spilled(ast.Attribute(place, target.attr, ast.Load()), s)
-        value = self.residual(s.value)
-        self.fragment([locate(ast.AugAssign(ast.Name(old, ast.Store()), s.op, value), s)], s)
-        if isinstance(target, ast.Subscript):
-            if held:
-                assert isinstance(target.value, ast.Name)
-                self.emit_update(target.value.id, "setitem", (key, old), s)
-                return
-            store: ast.expr = ast.Subscript(place, index, ast.Store())
-        else:
+            load = ast.Attribute(place, target.attr, ast.Load())
             store = ast.Attribute(place, target.attr, ast.Store())
-        self.fragment([locate(ast.Assign([store], ast.Name(old, ast.Load())), s)], s)
+        item = self.spilled(load, s)
+        self.augment(item, s)
+        self.fragment([locate(ast.Assign([store], ast.Name(item, ast.Load())), s)], s)
 
     def do_delete(self, s: ast.Delete) -> None:
         for target in s.targets:
@@ -365,32 +259,16 @@ class Statements(Expressions):
         with self.emitting() as final:
             self.emit_apply(self.fresh(), leaving, (manager, nothing, nothing, nothing), at, "__exit__")
         with self.emitting() as leave:
-            error = ast.Name(ERROR, ast.Load())
+            error = ast.Name(ir.FAILURE, ast.Load())
             kind_of = self.spilled(ast.Call(ast.Name("type", ast.Load()), [error], []), at)
             trace = self.spilled(ast.Attribute(error, "__traceback__", ast.Load()), at)
             answer = self.fresh()
-            self.emit_apply(answer, leaving, (manager, kind_of, ERROR, trace), at, "__exit__")
+            self.emit_apply(answer, leaving, (manager, kind_of, ir.FAILURE, trace), at, "__exit__")
             test = self.truth(ast.copy_location(ast.Name(answer, ast.Load()), at))
             self.region(ir.If(line(s), test=test, then=(), orelse=(ir.Reraise(line(s)),)))
         self.region(ir.TryFinally(line(s), body=tuple(body), final=tuple(final), leave=tuple(leave)))
 
 
-#: Where the steps of a ``with`` that leave on a failure find it.
-ERROR = "__failure"
-
-
 def made_with(s: ast.FunctionDef) -> list[ast.expr]:
     """What runs when a nested function is made."""
     return [*s.decorator_list, *s.args.defaults, *(d for d in s.args.kw_defaults if d)]
-
-
-def line(node: Any) -> int:
-    return int(getattr(node, "lineno", 0))
-
-
-def locate(node: Any, at: ast.AST) -> Any:
-    """Give a made-up node, and what in it has none, the place of a real one."""
-    return ast.copy_location(node, at)
-
-
-__all__ += ["ERROR", "Fragment", "line", "locate"]

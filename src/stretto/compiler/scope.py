@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from .source import FunctionNode
@@ -29,7 +29,7 @@ class Scope:
     locals: frozenset[str]
     cells: frozenset[str] = frozenset()
     captured: frozenset[str] = frozenset()
-    free: frozenset[str] = field(default_factory=frozenset)
+    free: frozenset[str] = frozenset()
 
 
 def parameters(node: FunctionNode) -> tuple[str, ...]:
@@ -83,9 +83,7 @@ def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
 
 def walrus_names(node: ast.AST) -> set[str]:
     """What ``:=`` inside a comprehension binds in the scope around it."""
-    return {
-        n.target.id for n in own_nodes([node], comprehensions=True) if isinstance(n, ast.NamedExpr)
-    }  # fmt: skip
+    return {n.target.id for n in own_nodes([node], comprehensions=True) if isinstance(n, ast.NamedExpr)}
 
 
 def _binds(node: ast.AST) -> Iterator[str]:
@@ -122,8 +120,7 @@ def free_names(node: ast.AST) -> set[str]:
         own = set(parameters(node)) | bound_names(body)
         return loaded_names(body) - own
     assert isinstance(node, _COMPREHENSIONS)
-    own = set()
-    read: set[str] = set()
+    own = set[str]()
     for generator in node.generators:
         own |= {n.id for n in ast.walk(generator.target) if isinstance(n, ast.Name)}
     parts: list[ast.AST] = []
@@ -132,8 +129,7 @@ def free_names(node: ast.AST) -> set[str]:
             parts.append(generator.iter)
         parts += [*generator.ifs, generator.target]
     parts += [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
-    read = loaded_names(parts)
-    return read - own
+    return loaded_names(parts) - own
 
 
 def scope_of(node: FunctionNode, code_free: Iterable[str]) -> Scope:

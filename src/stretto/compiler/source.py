@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import sys
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -26,10 +27,9 @@ _REFUSED: dict[type[ast.AST], str] = {
     ast.ClassDef: "class",
     ast.Global: "global",
     ast.Nonlocal: "nonlocal",
+    ast.TryStar: "except*",
 }
-if hasattr(ast, "TryStar"):
-    _REFUSED[ast.TryStar] = "except*"
-if hasattr(ast, "TypeAlias"):
+if sys.version_info >= (3, 12):
     _REFUSED[ast.TypeAlias] = "type alias"
 
 #: Builtins that look at the frame they are called from, which would be the machine's.

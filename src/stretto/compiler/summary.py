@@ -7,22 +7,23 @@ more overlaps: so this is worked out with the types that the names have when the
 from __future__ import annotations
 
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..calls import BoundCall, Call
 from ..effects import Kind
+from ..engine.containers import Versioned
+from ..engine.slots import PENDING, Slot
+from ..engine.tokens import EVERYTHING, HEAP
+from ..flows import Flow
 from . import ir, known
+from .fragments import Fragment
+from .functions import Compiled, compiled, helper
 from .types import T, of_value
 from .verdicts import function_verdict
 
-if TYPE_CHECKING:
-    from .functions import Compiled
-
 __all__ = ["paths_of"]
 
-EVERYTHING = ""
 _UNKNOWN = frozenset({EVERYTHING})
-_HEAP = "\0heap"
 _BOOL = of_value(True)
 
 
@@ -44,9 +45,6 @@ def paths_of(region: Any, frame: Any, *, called: bool) -> frozenset[str]:
 
 
 def _type_of(v: Any) -> T | None:
-    from ..engine.containers import Versioned
-    from ..engine.slots import PENDING, Slot
-
     if isinstance(v, Slot):
         if v.value is PENDING:
             return v.type
@@ -113,9 +111,7 @@ class _Summary:
             return paths
         if isinstance(instr, (ir.TryExcept, ir.TryFinally)):
             self.forget(instr)
-            paths = set()
-            for block in ir.blocks(instr):
-                paths |= self.block(block)
+            paths = {path for block in ir.blocks(instr) for path in self.block(block)}
             self.forget(instr)
             return paths
         if isinstance(instr, ir.Match):
@@ -124,7 +120,7 @@ class _Summary:
             return self.block(instr.body)
         return set()
 
-    def loop(self, instr: Any) -> set[str]:
+    def loop(self, instr: ir.For | ir.While | ir.Iteration) -> set[str]:
         self.forget(instr)
         paths: set[str] = set()
         if isinstance(instr, ir.For):
@@ -144,18 +140,18 @@ class _Summary:
         self.forget(instr)
         return paths
 
-    def forget(self, region: Any) -> None:
+    def forget(self, region: ir.Region) -> None:
         for name in region.binds:
             self.types[name] = None
 
-    def operand(self, source: Any) -> T | None:
+    def operand(self, source: ir.Operand) -> T | None:
         if isinstance(source, str):
             return self.types.get(source)
         if isinstance(source, ir.Const):
             return of_value(source.value)
         return None
 
-    def run(self, fragment: Any) -> set[str]:
+    def run(self, fragment: Fragment) -> set[str]:
         types = tuple([self.types.get(n) for n in fragment.reads])
         verdict = fragment.verdict(types)
         for name in fragment.binds:
@@ -164,12 +160,9 @@ class _Summary:
             if len(fragment.binds) == 1:
                 self.types[fragment.binds[0]] = verdict.type
             return set()
-        return {_HEAP} if fragment.plain_change(types) else {EVERYTHING}
+        return {HEAP} if fragment.plain_change(types) else {EVERYTHING}
 
     def apply(self, instr: ir.Apply) -> set[str]:
-        from ..flows import Flow
-        from .functions import compiled, helper
-
         if instr.target is not None:
             self.types[instr.target] = None
         if not isinstance(instr.callee, ir.Load):

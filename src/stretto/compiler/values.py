@@ -9,15 +9,15 @@ function returns), and every use is one of a list of uses that cannot keep the c
 from __future__ import annotations
 
 import ast
+import builtins
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..calls import BoundCall, Call
 from ..effects import Kind
+from ..flows import Flow
 from . import known
-
-if TYPE_CHECKING:
-    from .functions import Compiled
+from .functions import Compiled, compiled, helper
 
 __all__ = ["UPDATES", "value_names"]
 
@@ -210,8 +210,6 @@ class _Analysis:
         return None
 
     def builtin(self, name: str) -> bool:
-        import builtins
-
         if name in self.function.scope.locals:
             return False
         try:
@@ -252,13 +250,13 @@ class _Analysis:
             self.expr(node.body, "test" if use == "test" else "escape")
             self.expr(node.orelse, "test" if use == "test" else "escape")
         elif isinstance(node, (ast.JoinedStr, ast.FormattedValue, ast.Slice, ast.Starred)):
-            for part in ast.iter_child_nodes(node):
-                if isinstance(part, ast.expr):
-                    self.expr(part, "look")
+            for child in ast.iter_child_nodes(node):
+                if isinstance(child, ast.expr):
+                    self.expr(child, "look")
         elif isinstance(node, (ast.Tuple, ast.List, ast.Dict)) and use == "return":
-            for part in ast.iter_child_nodes(node):
-                if isinstance(part, ast.expr):
-                    self.expr(part, "return")
+            for child in ast.iter_child_nodes(node):
+                if isinstance(child, ast.expr):
+                    self.expr(child, "return")
         elif isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
             for generator in node.generators:
                 self.expr(generator.iter, "iterate")
@@ -274,9 +272,9 @@ class _Analysis:
             self.bad.add(node.target.id)
             self.expr(node.value, "escape")
         else:
-            for part in ast.iter_child_nodes(node):
-                if isinstance(part, ast.expr):
-                    self.expr(part, "escape")
+            for child in ast.iter_child_nodes(node):
+                if isinstance(child, ast.expr):
+                    self.expr(child, "escape")
 
     def call(self, node: ast.Call, use: str) -> None:
         uses: list[str]
@@ -307,7 +305,7 @@ class _Analysis:
                 uses = ["look"] * count
             elif func.id in ("enumerate", "zip", "range", "reversed") and use == "iterate":
                 uses = ["iterate" if func.id != "reversed" else "look"] * count
-        elif isinstance(target, FunctionType) or type(target).__name__ == "Flow":
+        elif isinstance(target, (FunctionType, Flow)):
             form = self.form(target)
             if form is not None:
                 taken = parameter_uses(form)
@@ -333,17 +331,13 @@ class _Analysis:
             return None
         return found.call if isinstance(found, BoundCall) else found
 
-    def form(self, target: Any) -> Compiled | None:
-        from .functions import compiled, helper
-
-        if isinstance(target, FunctionType):
-            return helper(target)
-        return compiled(target.fn)
+    def form(self, target: FunctionType | Flow[..., Any]) -> Compiled | None:
+        return helper(target) if isinstance(target, FunctionType) else compiled(target.fn)
 
     def returns_value(self, node: ast.Call) -> bool:
         """Whether a call is one of a compiled function, whose result nobody else holds."""
         target = self.callee(node.func)
-        if isinstance(target, FunctionType) or type(target).__name__ == "Flow":
+        if isinstance(target, (FunctionType, Flow)):
             form = self.form(target)
             return form is not None and not form.lowering
         return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..compiler import ir
 from .nodes import DEAD, RUNNING, FailedNode, FragmentNode, Node
 from .places import rooted
 from .strands import FINAL, HANDLER, TRY, Block, Strand
@@ -117,7 +118,7 @@ def handle(engine: Engine, node: Node) -> None:
         after = Block(FINAL, code, frame, region, block.place)
         after.pending = ("raise", error)
         if region.leave is not None:
-            frame.env["__failure"] = error
+            frame.env[ir.FAILURE] = error
     after.saved = strand.handling
     after.item = error
     strand.exc = error

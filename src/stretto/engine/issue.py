@@ -358,11 +358,6 @@ def step_delete(engine: Engine, strand: Strand, block: Block, instr: ir.Delete) 
     return None
 
 
-def step_drop(engine: Engine, strand: Strand, block: Block, instr: ir.Drop) -> Any:
-    for name in instr.names:
-        block.frame.env.pop(name, None)
-
-
 def step_return(engine: Engine, strand: Strand, block: Block, instr: ir.Return) -> Any:
     strand.exit = ("return", bound(engine, strand, block, instr, operand(block.frame, instr.source)))
 
@@ -585,7 +580,7 @@ def end_final(engine: Engine, strand: Strand, block: Block) -> Any:
         strand.exit = block.pending
         return None
     if block.region.leave is not None:
-        block.frame.env.pop("__failure", None)
+        block.frame.env.pop(ir.FAILURE, None)
         return None  # the context manager has swallowed it
     raise_again(engine, strand, block, value)
     return None
@@ -819,7 +814,7 @@ def _steps() -> dict[type, Callable[..., Any]]:
     from .loops import step_for
 
     return {
-        ir.Run: step_run, ir.Move: step_move, ir.Assign: step_assign, ir.Delete: step_delete, ir.Drop: step_drop,
+        ir.Run: step_run, ir.Move: step_move, ir.Assign: step_assign, ir.Delete: step_delete,
         ir.Apply: step_apply, ir.If: step_if, ir.For: step_for, ir.While: step_while, ir.TryExcept: step_try,
         ir.TryFinally: step_try, ir.Match: step_match, ir.Reraise: step_reraise, ir.Raise: step_raise,
         ir.Return: step_return, ir.Break: step_break, ir.Continue: step_continue, ir.NewValue: step_new,

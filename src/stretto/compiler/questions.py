@@ -1,0 +1,256 @@
+"""What lowering asks before it takes an expression apart; nothing here emits a step."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from types import FunctionType
+from typing import Any, TypeGuard
+
+from ..calls import BoundCall, Call
+from ..flows import Flow
+from . import known
+from .emit import Emitter
+from .functions import Compiled, helper
+from .scope import free_names, own_children, own_nodes, walrus_names
+from .syntax import eager_generators, framed, targets
+from .values import dotted
+
+__all__ = ["Questions"]
+
+#: Names of methods of built-in types: calling one stays in a fragment, where the guard looks at the receiver.
+_BUILTIN_METHODS = frozenset(
+    name
+    for kind in (str, bytes, bytearray, int, float, complex, list, tuple, dict, set, frozenset, range)
+    for name in dir(kind)
+    if not name.startswith("_")
+) | {"isoformat", "strftime", "group", "groups", "groupdict", "total_seconds", "hexdigest", "digest"}
+#: Built-in types whose methods are looked up on the type itself.
+_PLAIN_HOLDERS = frozenset({str, bytes, int, float, list, tuple, dict, set, frozenset, range})
+
+
+class Questions(Emitter):
+    """Which expressions have to be taken apart, and into what."""
+
+    def __init__(self, function: Compiled) -> None:
+        super().__init__(function)
+        self._needs: dict[ast.AST, bool] = {}
+
+    # -- what has to be taken apart ------------------------------------------------------------------
+
+    def needs(self, node: ast.AST) -> bool:
+        """Whether an expression holds something that cannot stay in a fragment."""
+        found = self._needs.get(node)
+        if found is None:
+            found = self._needs[node] = self._needs_itself(node) or any(
+                self.needs(child) for child in own_children(node, comprehensions=True)
+            )
+        return found
+
+    def needs_statement(self, s: ast.stmt) -> bool:
+        """The same for a statement: also what fragments cannot do, as to leave the function."""
+        depth_free = (ast.Return, ast.Break, ast.Continue)
+        loops = [n for n in own_nodes([s]) if isinstance(n, (ast.For, ast.While))]
+        inside = {n for loop in loops for n in own_nodes(loop.body)}
+        for n in own_nodes([s], comprehensions=True):
+            if self._needs_itself(n):
+                return True
+            if isinstance(n, depth_free) and (isinstance(n, ast.Return) or n not in inside):
+                return True
+            if isinstance(n, ast.Raise) and n.exc is None:
+                return True
+            if isinstance(n, ast.Name) and n.id in self.values and isinstance(n.ctx, ast.Store):
+                return True
+            if isinstance(n, ast.Name) and n.id in self.function.scope.cells and isinstance(n.ctx, ast.Store):
+                return True
+            if (
+                isinstance(n, (ast.Subscript, ast.Attribute))
+                and not isinstance(n.ctx, ast.Load)
+                and self.is_value(n.value)
+            ):
+                return True
+            if (
+                isinstance(n, ast.Call)
+                and isinstance(n.func, ast.Attribute)
+                and self.is_value(n.func.value)
+                and n.func.attr in ("append", "extend", "add")
+            ):
+                return True
+            if isinstance(n, ast.AugAssign) and self.is_value(n.target):
+                return True
+        return False
+
+    def _needs_itself(self, n: ast.AST) -> bool:
+        if isinstance(n, ast.Call):
+            return self.is_apply(n) or self.value_look(n) is not None or self.calls_back(n)
+        if isinstance(n, ast.NamedExpr):
+            return True
+        return (
+            isinstance(n, ast.Subscript)
+            and isinstance(n.ctx, ast.Load)
+            and self.is_value(n.value)
+            and not isinstance(n.slice, ast.Slice)
+        )
+
+    def is_apply(self, node: ast.Call) -> bool:
+        """Whether a call is a step of its own: it is not known to be pure, nor a built-in type's method."""
+        func = node.func
+        path = dotted(func)
+        if path is not None:
+            root = path.split(".")[0]
+            if root not in self.function.scope.locals and root not in self.renamed:
+                try:
+                    target = self.function.resolve_dotted(path)
+                except KeyError:
+                    return not (isinstance(func, ast.Attribute) and func.attr in _BUILTIN_METHODS)
+                if isinstance(target, (Call, BoundCall)) or known.recorded_resource(target) is not None:
+                    return True
+                if known.is_pure(target):
+                    return False
+                if isinstance(func, ast.Name):
+                    return True
+                holder = self.function.resolve_dotted(path.rpartition(".")[0])
+                if type(holder) in _PLAIN_HOLDERS:
+                    return func.attr not in _BUILTIN_METHODS if isinstance(func, ast.Attribute) else True
+                return True
+        if isinstance(func, ast.Attribute):
+            return func.attr not in _BUILTIN_METHODS
+        return True
+
+    def value_look(self, node: ast.Call) -> tuple[str, str, list[ast.expr]] | None:
+        """``len(xs)`` and ``d.get(k)`` on a value: they need not wait for its elements."""
+        func = node.func
+        if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
+            return None
+        if (
+            isinstance(func, ast.Name)
+            and func.id == "len"
+            and len(node.args) == 1
+            and self.is_value(node.args[0])
+        ):
+            return (node.args[0].id, "len", []) if self.builtin("len") else None
+        if isinstance(func, ast.Attribute) and func.attr == "get" and self.is_value(func.value):
+            if self.values.get(func.value.id) is dict and len(node.args) in (1, 2):
+                return func.value.id, "get", node.args
+        return None
+
+    # -- names ---------------------------------------------------------------------------------------
+
+    def is_value(self, node: ast.AST) -> TypeGuard[ast.Name]:
+        """Whether an expression is a name that holds a container that is a value."""
+        return isinstance(node, ast.Name) and node.id in self.values
+
+    def is_local(self, name: str) -> bool:
+        scope = self.function.scope
+        return (
+            (name in scope.locals and name not in scope.cells)
+            or name.startswith("__t")
+            or name in self.own_names
+        )
+
+    def builtin(self, name: str) -> bool:
+        if name in self.function.scope.locals:
+            return False
+        try:
+            return self.function.resolve(name) is getattr(builtins, name, None)
+        except KeyError:
+            return False
+
+    def known_global(self, path: str) -> bool:
+        try:
+            self.function.resolve_dotted(path)
+        except KeyError:
+            return False
+        return "." not in path or not self.function.is_data(path.split(".")[0])
+
+    # -- comprehensions, and functions that call back ------------------------------------------------
+
+    def takes_apart(self, node: Any) -> bool:
+        """Whether a comprehension is to run element by element, as steps."""
+        if not self.needs(node):
+            return False
+        own = {n for g in node.generators for n in targets(g.target)}
+        inner = [n for n in own_nodes([node], comprehensions=True) if n is not node]
+        for n in inner:
+            if isinstance(n, (ast.Lambda, ast.GeneratorExp)) and free_names(n) & own:
+                return n in eager_generators(node) and not isinstance(n, ast.Lambda)
+        return not (walrus_names(node) & self.function.scope.cells)
+
+    def calls_back(self, node: ast.Call) -> bool:
+        """Whether a known function is given a function, or a generator, that may hold calls."""
+        func = node.func
+        if isinstance(func, ast.Name) and func.id in ("map", "filter", "sorted", "min", "max"):
+            if not self.builtin(func.id):
+                return False
+            callbacks = [k.value for k in node.keywords if k.arg == "key"]
+            if func.id in ("map", "filter") and node.args:
+                callbacks = [node.args[0]]
+            return any(self.is_callback(c) for c in callbacks)
+        return False
+
+    def is_callback(self, node: ast.expr) -> bool:
+        if isinstance(node, ast.Lambda):
+            return self.needs(node.body)
+        path = dotted(node)
+        if path is None:
+            return False
+        root = path.split(".")[0]
+        if root in self.function.scope.locals or root in self.own_names:
+            return isinstance(node, ast.Name)
+        try:
+            target = self.function.resolve_dotted(path)
+        except KeyError:
+            return False
+        if isinstance(target, (Call, BoundCall, Flow)):
+            return True
+        return isinstance(target, FunctionType) and helper(target) is not None
+
+    def as_generator(self, node: ast.expr) -> ast.GeneratorExp | None:
+        """A generator expression, or ``map`` and ``filter`` with a callback written as one."""
+        if isinstance(node, ast.GeneratorExp):
+            return node
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords):
+            return None
+        if node.func.id not in ("map", "filter") or not self.calls_back(node) or len(node.args) < 2:
+            return None
+        if any(isinstance(a, ast.Starred) for a in node.args):
+            return None
+        fn, *sources = node.args
+        if node.func.id == "filter" and len(sources) != 1:
+            return None
+        names = [f"__m{i}" for i in range(len(sources))]
+        plain_lambda = (
+            isinstance(fn, ast.Lambda)
+            and len(fn.args.args) == len(sources)
+            and not (
+                fn.args.vararg
+                or fn.args.kwarg
+                or fn.args.kwonlyargs
+                or fn.args.defaults
+                or fn.args.posonlyargs
+            )
+        )
+        if isinstance(fn, ast.Lambda):
+            if not plain_lambda:
+                return None
+            names = [a.arg for a in fn.args.args]
+            value: ast.expr = fn.body
+        else:
+            value = ast.Call(fn, [ast.Name(n, ast.Load()) for n in names], [])
+        target: ast.expr = ast.Name(names[0], ast.Store())
+        source = sources[0]
+        if len(names) > 1:
+            target = ast.Tuple([ast.Name(n, ast.Store()) for n in names], ast.Store())
+            source = ast.Call(ast.Name("zip", ast.Load()), sources, [])
+        if node.func.id == "filter":
+            made = ast.GeneratorExp(
+                ast.Name(names[0], ast.Load()), [ast.comprehension(target, source, [value], 0)]
+            )
+        else:
+            made = ast.GeneratorExp(value, [ast.comprehension(target, source, [], 0)])
+        framed(made, "<lambda>" if isinstance(fn, ast.Lambda) else "")
+        ast.copy_location(made, node)
+        for child in ast.walk(made):
+            if not hasattr(child, "lineno") and isinstance(child, (ast.expr, ast.stmt)):
+                ast.copy_location(child, node)
+        return ast.fix_missing_locations(made)

@@ -1,0 +1,121 @@
+"""Small rewritings of syntax trees, for what lowering makes up."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from typing import Any
+
+from .scope import parameters
+
+__all__ = [
+    "CONSUMERS",
+    "Renamer",
+    "Substitute",
+    "eager_generators",
+    "frame_of",
+    "framed",
+    "line",
+    "locate",
+    "located",
+    "targets",
+]
+
+#: Functions that use up a generator that they are given.
+CONSUMERS = frozenset(
+    {"any", "all", "sum", "min", "max", "list", "tuple", "set", "frozenset", "dict", "sorted"}
+)
+_FRAMES = {
+    ast.ListComp: "<listcomp>",
+    ast.SetComp: "<setcomp>",
+    ast.DictComp: "<dictcomp>",
+    ast.GeneratorExp: "<genexpr>",
+}
+
+
+def line(node: Any) -> int:
+    return int(getattr(node, "lineno", 0))
+
+
+def locate(node: Any, at: ast.AST) -> Any:
+    """Give a made-up node, and what in it has none, the place of a real one."""
+    return ast.copy_location(node, at)
+
+
+def located(node: Any, at: ast.AST) -> Any:
+    for child in ast.walk(node):
+        if not hasattr(child, "lineno"):
+            ast.copy_location(child, at)
+    return node
+
+
+def frame_of(node: Any) -> str:
+    """The name of the frame that a comprehension runs in; empty where it has none (PEP 709)."""
+    frame: str = getattr(node, "stretto_frame", None) or ""
+    if hasattr(node, "stretto_frame"):
+        return frame
+    if sys.version_info >= (3, 12) and not isinstance(node, ast.GeneratorExp):
+        return ""
+    return _FRAMES[type(node)]
+
+
+def framed(node: Any, frame: str) -> Any:
+    """A made-up comprehension that runs in the frame of what it stands for."""
+    node.stretto_frame = frame
+    return node
+
+
+def targets(node: ast.expr) -> set[str]:
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def eager_generators(node: ast.AST) -> set[ast.AST]:
+    found: set[ast.AST] = set()
+    for n in ast.walk(node):
+        if isinstance(n, ast.Call) and len(n.args) == 1 and isinstance(n.args[0], ast.GeneratorExp):
+            if isinstance(n.func, ast.Name) and n.func.id in CONSUMERS:
+                found.add(n.args[0])
+            elif isinstance(n.func, ast.Attribute) and n.func.attr == "join":
+                found.add(n.args[0])
+    return found
+
+
+class Renamer(ast.NodeTransformer):
+    """Gives names other names, except where an inner scope has a name of its own."""
+
+    def __init__(self, mapping: dict[str, str]) -> None:
+        self.mapping = mapping
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        node.id = self.mapping.get(node.id, node.id)
+        return node
+
+    def _without(self, names: set[str]) -> Renamer:
+        return Renamer({k: v for k, v in self.mapping.items() if k not in names})
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.Lambda:
+        node.args.defaults = [self.visit(d) for d in node.args.defaults]
+        node.args.kw_defaults = [self.visit(d) if d else None for d in node.args.kw_defaults]
+        node.body = self._without(set(parameters(node))).visit(node.body)
+        return node
+
+    def _comprehension(self, node: Any) -> Any:
+        own = {n for g in node.generators for n in targets(g.target)}
+        inner = self._without(own)
+        for index, generator in enumerate(node.generators):
+            generator.iter = (self if index == 0 else inner).visit(generator.iter)
+            generator.ifs = [inner.visit(t) for t in generator.ifs]
+        for name in ("elt", "key", "value"):
+            if hasattr(node, name):
+                setattr(node, name, inner.visit(getattr(node, name)))
+        return node
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
+
+
+class Substitute(ast.NodeTransformer):
+    def __init__(self, mapping: dict[str, ast.expr]) -> None:
+        self.mapping = mapping
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self.mapping.get(node.id, node)
