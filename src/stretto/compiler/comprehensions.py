@@ -192,6 +192,8 @@ class Comprehensions(Assignments):
                     self.loop(
                         target, source, lambda: self.filtered(tests, lambda: level(depth + 1), node), node
                     )
+                if depth == 0 and isinstance(steps[-1], ir.For) and self.frames:
+                    steps[-1].outermost = True
                 return tuple(steps)
 
             self.out.extend(level(0))

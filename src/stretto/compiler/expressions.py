@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from ..errors import InternalError
 from . import ir
@@ -431,8 +431,11 @@ class Expressions(Questions, ABC):
         if callee is None:
             callee = self.node_operand(rests.pop(0))
         args: list[tuple[int, ir.Operand]] = []
-        for rest in rests[: len(node.args)]:
+        last = max((i for i, r in enumerate(rests) if not isinstance(r, (ast.Name, ast.Constant))), default=-1)
+        for index, rest in enumerate(rests[: len(node.args)]):
             if isinstance(rest, ast.Starred):
+                if index < last:  # what comes after may change it
+                    rest = cast("ast.Starred", self.stabilised(rest))
                 args.append((1, self.node_operand(rest.value)))
             else:
                 args.append((0, self.node_operand(rest)))

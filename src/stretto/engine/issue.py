@@ -24,6 +24,7 @@ from .nodes import (
     PassNode,
     UpdateNode,
     attempt,
+    lent,
     change,
     look,
     natively,
@@ -49,11 +50,13 @@ MAX_DEPTH = 20_000
 class Failure(Exception):
     """The user's program has failed at this step.
 
-    `own_line` says that the traceback has no entry yet for the line itself.
+    `own_line` says that the traceback has no entry yet for the line itself; `around`, that it happened in the
+    frame around the comprehension that the step is in.
     """
 
-    def __init__(self, error: BaseException, own_line: bool = True) -> None:
+    def __init__(self, error: BaseException, own_line: bool = True, around: bool = False) -> None:
         super().__init__()
+        self.around = around
         self.error = error
         self.own_line = own_line
 
@@ -85,6 +88,8 @@ def issue(engine: Engine, strand: Strand, budget: int) -> int:
         except Failure as failure:
             at = instr if instr is not None else block.region
             trace = link(block.frame, 0, ()) if at is None else trace_of(block, at)
+            if failure.around:
+                trace = link(block.frame, at.lineno, at.within[:-1])
             raise_at(engine, strand, trace, block.frame.depth, block.place, failure.error, failure.own_line)
             return budget
         if wait is None:
@@ -227,6 +232,7 @@ def run_fragment(
     env = frame.env
     values: list[Any] = []
     waits = False
+    copies: dict[int, Any] = {}
     for name in fragment.reads:
         v = env.get(name, UNBOUND)
         if isinstance(v, Slot):
@@ -242,7 +248,7 @@ def run_fragment(
             if v.pending():
                 waits = True
             elif not waits:
-                v = v.copy() if fragment.keeps else v.borrow()
+                v = lent(v, fragment, copies)
         values.append(v)
     tokens = strand.tokens
     if fragment.trivial and not waits and not (fragment.heap and tokens):

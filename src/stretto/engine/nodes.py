@@ -261,7 +261,8 @@ class FragmentNode(Node):
         for v in values:
             if v is UNBOUND and not fragment.soft:
                 fragment = self.fragment = fragment.softened()
-        self.values = values = [_operand(v, fragment) for v in values]
+        copies: dict[int, Any] = {}
+        self.values = values = [lent(v, fragment, copies) for v in values]
         try:
             result = attempt(fragment, values, self.cells, self.exc_context)
         except NeedsOrder:
@@ -289,9 +290,10 @@ class FragmentNode(Node):
         return natively(self.fragment.native(self.cells), self.values, self.exc_context)
 
 
-def _operand(value: Any, fragment: Fragment) -> Any:
+def lent(value: Any, fragment: Fragment, copies: dict[int, Any]) -> Any:
+    """An operand as a fragment is given it: a value is copied (once) if the result may hold on to it."""
     if isinstance(value, Versioned):
-        return value.copy() if fragment.keeps else value.borrow()
+        return _by_value(value, copies) if fragment.keeps else value.borrow()
     return MISSING if value is UNBOUND else value
 
 
