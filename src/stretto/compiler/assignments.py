@@ -70,11 +70,14 @@ class Assignments(Expressions):
 
     def target(self, node: Any) -> ast.expr:
         """A target with every call in it worked out."""
-        if not self.needs(node):
-            return node
         ctx = node.ctx
+        if not self.needs(node):
+            unchanged: ast.expr = node
+            return unchanged
         if isinstance(node, (ast.Tuple, ast.List)):
-            return ast.copy_location(type(node)([self.target(e) for e in node.elts], ctx), node)
+            parts = [self.target(e) for e in node.elts]
+            made = ast.Tuple(parts, ctx) if isinstance(node, ast.Tuple) else ast.List(parts, ctx)
+            return ast.copy_location(made, node)
         if isinstance(node, ast.Starred):
             return ast.copy_location(ast.Starred(self.target(node.value), ctx), node)
         if isinstance(node, ast.Attribute):

@@ -48,11 +48,10 @@ class Callbacks(Comprehensions):
         if generator is None or not apart:
             return None
         if name == "dict":
-            if not (isinstance(generator.elt, ast.Tuple) and len(generator.elt.elts) == 2):
+            if options or not (isinstance(generator.elt, ast.Tuple) and len(generator.elt.elts) == 2):
                 return None
             pair = ast.DictComp(generator.elt.elts[0], generator.elt.elts[1], generator.generators)
-            made = framed(ast.copy_location(pair, node), frame_of(generator))
-            return self.residual(made) if not options else None
+            return self.residual(framed(ast.copy_location(pair, node), frame_of(generator)))
         if name in ("list", "set") and len(node.args) == 1:
             made = (ast.ListComp if name == "list" else ast.SetComp)(generator.elt, generator.generators)
             return self.residual(framed(ast.copy_location(made, node), frame_of(generator)))
@@ -150,9 +149,9 @@ class Callbacks(Comprehensions):
             listed = framed(located(ast.ListComp(made, [over]), node), inner)
             keys = self.comprehension(listed)
             text = "[p[1] for p in sorted(zip(k, s), key=lambda p: p[0], reverse=r)]"
-            expr: Any = ast.parse(text, mode="eval").body
+            expr: ast.expr = ast.parse(text, mode="eval").body
             reverse = keep.get("reverse", ast.Constant(False))
-            expr = Substitute({"k": ast.Name(keys, ast.Load()), "s": source, "r": reverse}).visit(expr)
+            Substitute({"k": ast.Name(keys, ast.Load()), "s": source, "r": reverse}).visit(expr)
             return located(expr, node)
         first, best, rank = self.fresh(), self.fresh(), self.fresh()
         self.own_names |= {first, best, rank}

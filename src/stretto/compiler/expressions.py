@@ -194,14 +194,13 @@ class Expressions(Questions, ABC):
         method: Callable[[Any], ast.expr] | None = getattr(self, "of_" + kind.__name__.lower(), None)
         if method is not None:
             return method(node)
-        fields: list[tuple[str, Any]] = [(f, getattr(node, f)) for f in node._fields]
-        children = [v for _, v in fields if isinstance(v, ast.expr)]
-        if any(isinstance(v, list) and v and isinstance(v[0], ast.expr) for _, v in fields):
+        fields: dict[str, Any] = {f: getattr(node, f) for f in node._fields}
+        if any(type(v) is list for v in fields.values()):
             raise InternalError(f"no rule for {kind.__name__}")
-        rests = iter(self.sequence(children))
-        return ast.copy_location(
-            kind(**{f: next(rests) if isinstance(v, ast.expr) else v for f, v in fields}), node
-        )
+        names = [f for f, v in fields.items() if isinstance(v, ast.expr)]
+        fields.update(zip(names, self.sequence([fields[f] for f in names]), strict=True))
+        made: ast.expr = kind(**fields)
+        return ast.copy_location(made, node)
 
     def of_call(self, node: ast.Call) -> ast.expr:
         if self.is_apply(node):
@@ -288,10 +287,11 @@ class Expressions(Questions, ABC):
             self.emit(ir.Move(node.lineno, target=name, source=kept))
         return ast.copy_location(ast.Name(kept, ast.Load()), node)
 
-    def of_tuple(self, node: Any) -> ast.expr:
-        return ast.copy_location(type(node)(self.sequence(node.elts), node.ctx), node)
+    def of_tuple(self, node: ast.Tuple) -> ast.expr:
+        return ast.copy_location(ast.Tuple(self.sequence(node.elts), node.ctx), node)
 
-    of_list = of_tuple
+    def of_list(self, node: ast.List) -> ast.expr:
+        return ast.copy_location(ast.List(self.sequence(node.elts), node.ctx), node)
 
     def of_set(self, node: ast.Set) -> ast.expr:
         return ast.copy_location(ast.Set(self.sequence(node.elts)), node)

@@ -47,7 +47,8 @@ def paths_of(region: Any, frame: Any, *, called: bool) -> frozenset[str]:
 def _type_of(v: Any) -> T | None:
     if isinstance(v, Slot):
         if v.value is PENDING:
-            return v.type
+            found: T | None = v.type
+            return found
         v = v.value
     if isinstance(v, Versioned):
         return of_value(v.kind())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from .scope import parameters
 
@@ -20,6 +20,8 @@ __all__ = [
     "located",
     "targets",
 ]
+
+N = TypeVar("N", bound=ast.AST)
 
 #: Functions that use up a generator that they are given.
 CONSUMERS = frozenset(
@@ -37,12 +39,12 @@ def line(node: Any) -> int:
     return int(getattr(node, "lineno", 0))
 
 
-def locate(node: Any, at: ast.AST) -> Any:
+def locate(node: N, at: ast.AST) -> N:
     """Give a made-up node, and what in it has none, the place of a real one."""
     return ast.copy_location(node, at)
 
 
-def located(node: Any, at: ast.AST) -> Any:
+def located(node: N, at: ast.AST) -> N:
     for child in ast.walk(node):
         if not hasattr(child, "lineno"):
             ast.copy_location(child, at)
@@ -59,9 +61,9 @@ def frame_of(node: Any) -> str:
     return _FRAMES[type(node)]
 
 
-def framed(node: Any, frame: str) -> Any:
+def framed(node: N, frame: str) -> N:
     """A made-up comprehension that runs in the frame of what it stands for."""
-    node.stretto_frame = frame
+    cast("Any", node).stretto_frame = frame
     return node
 
 

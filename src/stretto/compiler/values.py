@@ -298,14 +298,14 @@ class _Analysis:
         target = self.callee(func)
         uses = [default] * count
         keyword_use = default
-        if isinstance(target, Call) and target.effects.kind is not Kind.PLAIN:
+        if _is_declared(target):
             uses, keyword_use = ["look"] * count, "look"
         elif isinstance(func, ast.Name) and self.builtin(func.id):
             if func.id in _EAGER and not node.keywords:
                 uses = ["look"] * count
             elif func.id in ("enumerate", "zip", "range", "reversed") and use == "iterate":
                 uses = ["iterate" if func.id != "reversed" else "look"] * count
-        elif isinstance(target, (FunctionType, Flow)):
+        elif _has_form(target):
             form = self.form(target)
             if form is not None:
                 taken = parameter_uses(form)
@@ -331,16 +331,22 @@ class _Analysis:
             return None
         return found.call if isinstance(found, BoundCall) else found
 
-    def form(self, target: FunctionType | Flow[..., Any]) -> Compiled | None:
+    def form(self, target: Any) -> Compiled | None:
         return helper(target) if isinstance(target, FunctionType) else compiled(target.fn)
 
     def returns_value(self, node: ast.Call) -> bool:
         """Whether a call is one of a compiled function, whose result nobody else holds."""
         target = self.callee(node.func)
-        if isinstance(target, (FunctionType, Flow)):
-            form = self.form(target)
-            return form is not None and not form.lowering
-        return False
+        form = self.form(target) if _has_form(target) else None
+        return form is not None and not form.lowering
+
+
+def _is_declared(target: object) -> bool:
+    return isinstance(target, Call) and target.effects.kind is not Kind.PLAIN
+
+
+def _has_form(target: object) -> bool:
+    return isinstance(target, (FunctionType, Flow))
 
 
 def parameter_uses(form: Compiled) -> tuple[bool, ...]:

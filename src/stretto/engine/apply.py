@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from ..calls import BoundCall, Call
 from ..compiler import ir, known
-from ..compiler.fragments import UNKNOWN
 from ..compiler.functions import compiled, helper
+from ..compiler.types import Verdict
 from ..compiler.verdicts import function_verdict
 from ..compiler.guard import NeedsOrder, call_guarded
 from ..effects import Kind
 from ..errors import StrettoError
+from ..flows import Flow
 from .containers import Versioned
-from .issue import OLDEST, ROOM, Failure, _type_of, bound, operand, push_function, trace_of
+from .functions import push_function
 from .nodes import CallNode, FunctionNode, natively
-from .slots import PENDING, Output, Slot
+from .operands import OLDEST, ROOM, Failure, bound, operand, trace_of, type_of
+from .slots import Output, Slot
 from .strands import Block, Strand
 from .tokens import EVERYTHING, HEAP, Token
 
@@ -61,7 +63,7 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
             if wait is not None:
                 return wait
             _merge(kwargs, v, callee)
-    kind = type(callee)
+    kind: type = type(callee)
     if kind is BoundCall:
         args.insert(0, callee.instance)
         callee = callee.call
@@ -75,18 +77,15 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
     fn: Any = callee
     if kind is FunctionType:
         form = helper(callee)
-    else:
-        from ..flows import Flow
-
-        if kind is Flow:
-            fn = callee.fn
-            form = compiled(fn)
-            try:
-                callee.check(args, kwargs)
-            except StrettoError as error:
-                raise Failure(error) from None
-            if callee.timeout is not None:
-                form = None
+    elif kind is Flow:
+        fn = callee.fn
+        form = compiled(fn)
+        try:
+            callee.check(args, kwargs)
+        except StrettoError as error:
+            raise Failure(error) from None
+        if callee.timeout is not None:
+            form = None
     if form is not None:
         if engine.inflight >= engine.limit and engine.order.end.following is not strand:
             return ROOM
@@ -223,9 +222,9 @@ def function_node(
     tokens = strand.tokens
     resource = known.recorded_resource(fn)
     guard = resource != "random"
-    verdict = UNKNOWN
+    verdict = Verdict(False, True, None)
     if type(fn) is FunctionType and not kwargs and resource is None:
-        verdict = function_verdict(fn, tuple([_type_of(v) for v in args]))
+        verdict = function_verdict(fn, tuple([type_of(v) for v in args]))
     if verdict.pure and not verdict.heap:
         before = []
     else:
@@ -257,6 +256,3 @@ def function_node(
     if complete and node.missing == 0:
         engine.ready.append(node)
     return node
-
-
-__all__ += ["UNKNOWN", "PENDING"]

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
-from .nodes import DEAD, RUNNING, unbound, FailedNode, FragmentNode, Node
+from .nodes import DEAD, RUNNING, FailedNode, Node, unbound
 from .places import rooted, users
 from .strands import FINAL, HANDLER, TRY, Block, Strand
 from .tokens import Token, Tokens
@@ -19,7 +19,7 @@ from .tokens import Token, Tokens
 if TYPE_CHECKING:
     from .machine import Engine
 
-__all__ = ["handle", "in_context", "squash", "squash_younger"]
+__all__ = ["handle", "in_context", "raise_at", "squash", "squash_younger"]
 
 
 def in_context(error: BaseException, current: BaseException | None) -> BaseException:
@@ -164,6 +164,3 @@ def raise_at(
     if strand.ctx is None or strand.ctx.strand is not strand:
         strand.stopped = True
     engine.failed(node, error)
-
-
-__all__ += ["FragmentNode", "raise_at"]

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
+from .apply import function_node
 from .containers import Dict, Versioned
-from .issue import ROOM, Failure, operand, trace_of
 from .nodes import BuildNode
+from .operands import ROOM, Failure, operand, trace_of
 from .slots import PENDING, Slot
 from .strands import LOOP, SEQ, TURN, Block, Strand
 from .tokens import HEAP, heap_path
@@ -17,7 +18,7 @@ from .tokens import HEAP, heap_path
 if TYPE_CHECKING:
     from .machine import Engine
 
-__all__ = ["next_turn", "step_for"]
+__all__ = ["end_loop", "step_for", "step_while"]
 
 _STOP: Any = object()
 #: Iterating these runs no code of anybody's, and they never change.
@@ -161,8 +162,6 @@ def next_turn(engine: Engine, strand: Strand, block: Block) -> Any:
 
 def _advance(engine: Engine, strand: Strand, block: Block, native: _Native) -> Any:
     """The next item of an unknown iterator: a slot until it has been asked for in its turn."""
-    from .apply import function_node
-
     if native.step is None:
         if native.iterate:
             region = block.region
@@ -190,3 +189,20 @@ def _advance(engine: Engine, strand: Strand, block: Block, native: _Native) -> A
 
 def _next(iterator: Any) -> Any:
     return next(iterator, _STOP)
+
+
+def step_while(engine: Engine, strand: Strand, block: Block, instr: ir.While) -> Any:
+    loop = Block(LOOP, (), block.frame, instr, (block.place, instr.label))
+    strand.stack.append(loop)
+
+
+def end_loop(engine: Engine, strand: Strand, block: Block) -> Any:
+    if block.iterator is not None:
+        return next_turn(engine, strand, block)
+    if engine.inflight >= engine.limit and engine.order.end.following is not strand:
+        return ROOM
+    turn = block.region.body
+    count = block.count
+    block.count = count + 1
+    strand.stack.append(Block(TURN, turn.body, block.frame, turn, (block.place, count)))
+    return None

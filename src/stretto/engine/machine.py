@@ -7,15 +7,20 @@ events in the same order give the same instructions.
 
 from __future__ import annotations
 
+import inspect
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..calls import where
+from ..compiler.fragments import MISSING
 from ..effects import Kind
 from ..errors import Cancelled, DeclarationError, InternalError, ReturnTypeError
 from . import failures
-from .issue import issue, push_function
+from .containers import Versioned
+from .functions import push_function
+from .issue import issue
 from .nodes import (
     DEAD,
     DONE,
@@ -384,18 +389,13 @@ class Engine:
 
 
 def _plain(value: Any) -> bool:
-    from .containers import Versioned
 
     return not isinstance(value, Versioned)
 
 
 def wrong_type(call: Call[..., Any], value: Any) -> BaseException:
     """The exception for a value that breaks the declared return type."""
-    from inspect import iscoroutine
-
-    from ..calls import where
-
-    if iscoroutine(value):
+    if inspect.iscoroutine(value):
         value.close()
         return DeclarationError(
             f"{where(call.fn)}: {call.name} is a sync function, and returned a coroutine. "
@@ -405,6 +405,3 @@ def wrong_type(call: Call[..., Any], value: Any) -> BaseException:
         f"{where(call.fn)}: {call.name} is declared to return {call.checker.text}, and returned "
         f"{type(value).__name__}: {value!r:.80}. Correct the annotation or the value"
     )
-
-
-from ..compiler.fragments import MISSING  # noqa: E402

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 from ..compiler import known
 from ..compiler.fragments import MISSING, Fragment
 from ..compiler.guard import NeedsOrder, call_guarded
+from ..compiler.types import of_value
 from ..compiler.verdicts import function_verdict
-from ..compiler.types import T, of_value
 from ..effects import Kind
 from .containers import Dict, List, Versioned
 from .order import Entry
-from .slots import PENDING, UNBOUND, Output, Slot
-from .tokens import EVERYTHING, HEAP, Token, heap_path
+from .slots import PENDING, UNBOUND, Slot
+from .tokens import Token
 
 if TYPE_CHECKING:
     from ..calls import Call
     from .machine import Engine
-    from .strands import Strand, Trace, Try
+    from .strands import Strand, Trace
 
 __all__ = [
     "BuildNode",
@@ -439,7 +439,9 @@ def change(held: Any, method: str, args: list[Any]) -> Any:
     """The next version."""
     if not isinstance(held, Versioned):
         # made natively, and seen by no other name; those who wait with it in hand keep theirs
-        held = List(list(held)) if isinstance(held, list) else Dict(dict(held))
+        is_list = isinstance(held, list)
+        ordinary: Any = held
+        held = List(list(ordinary)) if is_list else Dict(dict(ordinary))
     if method == "append":
         return held.append(args[0])
     if method == "setitem":
@@ -464,18 +466,3 @@ def look(held: Any, method: str, args: list[Any]) -> Any:
     if method == "in":
         return args[0] in data
     return data.get(*args)
-
-
-__all__ += [
-    "PassNode",
-    "attempt",
-    "change",
-    "look",
-    "natively",
-    "needs",
-    "EVERYTHING",
-    "HEAP",
-    "heap_path",
-    "T",
-    "Output",
-]

@@ -7,6 +7,8 @@ The first entry is the oldest unfinished operation: the retire pointer.
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = ["Entry", "Order"]
 
 
@@ -16,8 +18,9 @@ class Entry:
     __slots__ = ("following", "preceding")
 
     def __init__(self) -> None:
-        self.following: Entry | None = None
-        self.preceding: Entry | None = None
+        # entries, or nodes: a node is a slot, and cannot be derived from this as well
+        self.following: Any = None
+        self.preceding: Any = None
 
 
 class Order:
@@ -30,21 +33,19 @@ class Order:
         self.end.following = self.end.preceding = self.end
 
     @property
-    def head(self) -> Entry:
+    def head(self) -> Any:
         """The oldest entry, or `end`."""
-        head = self.end.following
-        assert head is not None
-        return head
+        return self.end.following
 
     def insert(self, entry: Entry, before: Entry) -> None:
         older = before.preceding
         entry.preceding = older
         entry.following = before
-        older.following = entry  # type: ignore[union-attr]
+        older.following = entry
         before.preceding = entry
 
     def remove(self, entry: Entry) -> None:
         older, younger = entry.preceding, entry.following
-        older.following = younger  # type: ignore[union-attr]
-        younger.preceding = older  # type: ignore[union-attr]
+        older.following = younger
+        younger.preceding = older
         entry.preceding = entry.following = None

@@ -7,9 +7,10 @@ import os
 from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Any
 
+from .nodes import FailedNode, FragmentNode, Node
+
 if TYPE_CHECKING:
     from ..compiler.functions import Compiled
-    from .nodes import Node
 
 __all__ = ["path", "rooted"]
 
@@ -32,8 +33,6 @@ def path(place: Any, site: str = "") -> str:
 def rooted(error: BaseException, node: Node, depth: int) -> None:
     """Give an exception the traceback that the reference run would have given it in the function at `depth`:
     the user's lines, from that function's down to where it was raised."""
-    from .nodes import FailedNode, FragmentNode
-
     own_line = node.own_line if isinstance(node, FailedNode) else not isinstance(node, FragmentNode)
     trace = users(error.__traceback__)
     link = node.trace

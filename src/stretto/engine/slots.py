@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-__all__ = ["PENDING", "UNBOUND", "Slot", "Waiter"]
+__all__ = ["PENDING", "UNBOUND", "Output", "Slot", "Waiter"]
 
 
 class _Mark:
@@ -56,10 +56,6 @@ class Slot:
         else:
             self.waiters.append(waiter)
 
-    def wake(self, engine: Any) -> None:
-        """The slot that this one stands for has its result."""
-        raise NotImplementedError
-
 
 class Output(Slot):
     """What a name is bound to after a region that has been left behind."""
@@ -74,9 +70,7 @@ class Output(Slot):
         self.unsure = False
 
     def wake(self, engine: Any) -> None:
+        """The slot that this one stands for has its result."""
         assert self.source is not None
         source, self.source = self.source, None
         engine.resolve(self, source.value)
-
-
-__all__ += ["Output"]

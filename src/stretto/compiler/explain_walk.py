@@ -1,0 +1,396 @@
+"""Walking a compiled flow without running it: what `explain` finds on the way.
+
+The walk knows of each name what the engine would know when it comes there: the type, where it is certain, and
+whether the value may still be under way (*late*). Code that cannot be known to be free of effects stops the
+overlap where it works on something late, or stands behind a decision that is late.
+"""
+
+from __future__ import annotations
+
+import ast
+import typing
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, cast
+
+from ..calls import BoundCall, Call
+from ..effects import Kind
+from . import ir, known
+from .explain_model import Info, Operation, Section, Span, Trip, joined, merged
+from .explain_regions import Regions
+from .explain_words import DECLARE, effect_words, fragment_text, place_of, unknown_remedy
+from .types import of_annotation, of_value
+
+if TYPE_CHECKING:
+    from .functions import Compiled
+
+__all__ = ["Walk", "walk"]
+
+_BOOL = of_value(True)
+#: So many calls of helpers are looked into.
+_ENOUGH = 2000
+
+
+def walk(form: Compiled, fn: Any) -> tuple[Section, list[Operation]]:
+    """Everything that a flow may do, in program order."""
+    trip = Trip()
+    try:
+        hints = typing.get_type_hints(fn, include_extras=True)
+    except Exception:  # whatever an annotation does when it is evaluated
+        hints = {}
+    params: dict[str, Info] = {}
+    for name in form.params:
+        kind = None if name in form.packed else of_annotation(hints[name]) if name in hints else None
+        fix = f"annotate the parameter: `{name}: {{}}`" if name not in form.packed else ""
+        params[name] = Info(kind, origin=(f"the type of `{name}` is not declared", fix))
+    section = Section(form)
+    Walk(trip, section, params, ()).block(form.body)
+    trip.judge()
+    return section, trip.operations
+
+
+class Walk(Regions):
+    """One function, once."""
+
+    # -- blocks -----------------------------------------------------------------------------------------
+
+    def block(self, block: ir.Block) -> None:
+        for at, instr in enumerate(block):
+            if isinstance(instr, ir.Run) and isinstance(instr.fragment.expr, ast.Attribute):
+                name = instr.fragment.binds[0]
+                if name.startswith("__") and any(
+                    isinstance(x, ir.Apply) and x.callee == name for x in block[at:]
+                ):
+                    self.looked_up(instr)  # the call that follows says it all
+                    continue
+            method = getattr(self, "do_" + type(instr).__name__.lower(), None)
+            if method is not None:
+                method(instr)
+
+    def looked_up(self, i: ir.Run) -> None:
+        name = i.fragment.binds[0]
+        self.words.texts[name] = fragment_text(i.fragment, self.words)
+        infos = tuple(self.info(n) for n in i.fragment.reads)
+        self.names[name] = Info(None, self.busy(infos), needs=infos, of=self.words.late(infos))
+
+    def do_move(self, i: ir.Move) -> None:
+        self.words.texts[i.target] = self.words.operand(i.source)
+        self.names[i.target] = self.info(i.source)
+
+    def do_return(self, i: ir.Return) -> None:
+        self.returns.append(self.info(i.source))
+
+    def do_delete(self, i: ir.Delete) -> None:
+        self.names.pop(i.target, None)
+
+    def do_newvalue(self, i: ir.NewValue) -> None:
+        parts = tuple(self.info(p) for p in (*i.items, *i.keys))
+        self.names[i.target] = Info(
+            of_value(i.kind()), self.busy(parts), None, parts, self.words.late(parts), True
+        )
+        if i.target.startswith("__"):
+            self.words.texts[i.target] = "[...]"
+        if (
+            i.target in self.form.values
+            and i.target not in self.values_shown
+            and not i.target.startswith("__")
+        ):
+            self.values_shown.add(i.target)
+            kind = i.kind.__name__
+            self.note(
+                "value",
+                i.lineno,
+                i.target,
+                f"a {kind} kept as a value: takes results that are still to come",
+                "plain",
+            )
+
+    def do_update(self, i: ir.Update) -> None:
+        parts = tuple(self.info(a) for a in i.args)
+        held = self.info(i.target)
+        late = held.late or self.busy(parts)
+        of = held.of or self.words.late(parts)
+        self.names[i.target] = Info(held.type, late, held.origin, (held, *parts), of, held.value)
+
+    def do_valueread(self, i: ir.ValueRead) -> None:
+        held = self.info(i.source)
+        self.words.texts[i.target] = (
+            fragment_text(i.plain, self.words) if i.plain else self.words.name(i.source)
+        )
+        whole = i.method in ("len", "bool")
+        if i.method != "copy" and i.plain is not None and i.source not in self.form.values:
+            self.run(i.plain, i.lineno)
+            return
+        kind = (
+            of_value(0)
+            if i.method == "len"
+            else _BOOL
+            if i.method in ("bool", "in")
+            else held.type
+            if i.method == "copy"
+            else None
+        )
+        late = held.late and not (whole and held.value)
+        text = self.words.texts[i.target]
+        needs = () if whole and held.value else (held,)
+        self.names[i.target] = Info(kind, late, (f"the type of `{text}` is not known", ""), needs, held.of)
+
+    def do_assign(self, i: ir.Assign) -> None:
+        if i.target:
+            says = "set in order, when everything before it is done: a nested function sees it"
+            fix = f"give `{i.target}` to the nested function as an argument"
+            self.note(
+                "variable", i.lineno, i.target, says, "ordered", f"{i.target} = ...", suspect=True, remedy=fix
+            )
+
+    def do_run(self, i: ir.Run) -> None:
+        self.run(i.fragment, i.lineno)
+
+    def run(self, fragment: Any, line: int) -> None:
+        """A fragment: how it may run, and what is known of what it binds."""
+        infos = [self.info(n) for n in fragment.reads]
+        result = Info(needs=tuple(infos))
+        types = tuple(info.type for info in infos)
+        verdict = fragment.verdict(types)
+        late = [n for n, info in zip(fragment.reads, infos, strict=True) if info.late]
+        text = fragment_text(fragment, self.words)
+        made = "__failure" in fragment.reads or (
+            isinstance(fragment.expr, ast.Attribute) and fragment.expr.attr in ("__enter__", "__exit__")
+        )
+        if fragment.opaque:
+            says = "holds calls that run as a whole, in order, when everything before is done"
+            self.note(
+                "whole", line, "as a whole", says, "ordered", text, suspect=True,
+                remedy="make it a `for` loop or a list, so that its calls are steps of the flow",
+            )  # fmt: skip
+        elif verdict.pure or made:
+            self.note("plain", line, "plain", text, "plain", text, shown=False)
+        elif fragment.plain_change(types):
+            name = fragment.mutates
+            reason = self.words.why_ordinary(name)
+            says = f"changed in place, in order; what looks at it waits{reason}"
+            self.note("change", line, self.words.name(name), says, "ordered", text, ordered_by=[name])
+        else:
+            self.unknown(
+                fragment, line, text, late, types, dict(zip(fragment.reads, infos, strict=True)), result
+            )
+        for name in fragment.binds:
+            kind = verdict.type if verdict.pure and len(fragment.binds) == 1 else None
+            if fragment.expr is not None:
+                self.words.texts[name] = text
+            origin = next((info.origin for info in infos if info.type is None and info.origin), None)
+            if not fragment.trivial:
+                origin = (
+                    f"the type of `{text if name.startswith('__') else name}` is not known",
+                    origin[1] if origin else "",
+                )
+            of = self.words.late(infos)
+            self.names[name] = Info(
+                kind, bool(late), origin, (result,), of, blamed=None if kind else result.blamed
+            )
+
+    def unknown(
+        self, fragment: Any, line: int, text: str, late: list[str], types: Any, infos: Any, result: Info
+    ) -> None:
+        named = [x.blamed for x in infos.values() if x.blamed not in (None, fragment) and x.type is None]
+        if named:
+            result.blamed = named[0]
+            self.note(
+                "checked",
+                line,
+                "plain",
+                f"depends on what was named above: {text}",
+                "plain",
+                text,
+                shown=False,
+            )
+            return
+        reason, remedy, sure = self.words.blame(fragment, types, infos)
+        if not late and self.behind is None and not sure:
+            self.note(
+                "checked",
+                line,
+                "checked",
+                f"runs at once, checked; in order if it has an effect: {text}",
+                "plain",
+                text,
+                shown=False,
+            )
+            return
+        result.blamed = fragment
+        if sure:
+            says = f"{reason}: in order, when everything before it is done"
+        elif late:
+            says = f"{reason}: until {self.words.there(late)}, what follows waits"
+        else:
+            says = f"{reason}: what follows waits until {self.behind} is known"
+        self.note(
+            "change" if sure else "unknown",
+            line,
+            "plain code",
+            says,
+            "ordered",
+            text,
+            suspect=True,
+            remedy=remedy,
+            result=result,
+            scope=self.waits(sure or late),
+        )
+
+    def waits(self, at_once: Any) -> Span | None:
+        """The region with which something waits that is held up by nothing else."""
+        return None if at_once else self.scope
+
+    # -- calls ------------------------------------------------------------------------------------------
+
+    def do_apply(self, i: ir.Apply) -> None:
+        args = [self.info(a) for _, a in i.args] + [self.info(a) for _, a in i.kwargs]
+        text = self.words.call(i)
+        result = self.apply(i, text, args)
+        if i.target is not None:
+            self.words.texts[i.target] = text
+            self.names[i.target] = result
+
+    def apply(self, i: ir.Apply, text: str, args: list[Info]) -> Info:
+        from ..flows import Flow
+        from .functions import compiled, helper
+
+        callee: Any = None
+        if isinstance(i.callee, ir.Load):
+            try:
+                callee = self.form.resolve_dotted(i.callee.name)
+            except KeyError:
+                return self.unknown_call(i, text, args, None)
+        if isinstance(callee, BoundCall):
+            callee = callee.call
+        if isinstance(callee, Call):
+            return self.declared(i, text, args, callee)
+        form = None
+        if isinstance(callee, Flow):
+            nested = cast("Flow[..., Any]", callee)
+            form = compiled(nested.fn) if nested.timeout is None else None
+        elif isinstance(callee, FunctionType):
+            form = helper(callee)
+        if form is not None:
+            return self.helper(i, text, args, form, isinstance(callee, Flow))
+        resource = known.recorded_resource(callee) if callee is not None else None
+        if resource == "random":
+            says = "changes the random generator: in order with every other effect"
+            fix = f"`{i.text.split('.')[-1]} = call.unordered({i.text})`, if their order does not matter"
+            self.note(
+                "recorded",
+                i.lineno,
+                i.text,
+                says,
+                "ordered",
+                text,
+                resources=(resource,),
+                suspect=True,
+                remedy=fix,
+            )
+            return Info(
+                None, self.busy(args), (f"the type of what {i.text} returns is not known", ""), of=text
+            )
+        if resource is not None:
+            word = {"clock": "reads the clock", "env": "reads the environment"}.get(
+                resource, f"reads {resource}"
+            )
+            says = f"{word}; starts when its inputs are ready"
+            self.note("recorded", i.lineno, i.text, says, "overlaps", text, resources=(resource,))
+            return Info(
+                None, self.busy(args), (f"the type of what {i.text} returns is not known", ""), of=text
+            )
+        return self.unknown_call(i, text, args, callee)
+
+    def declared(self, i: ir.Apply, text: str, args: list[Info], callee: Call[..., Any]) -> Info:
+        effects = callee.effects
+        kind = effects.kind
+        touched = tuple(r.template for r in (*effects.reads, *effects.writes, *effects.commutes))
+        says, free, remedy = effect_words(callee)
+        result = Info(callee.checker.type, True, None, tuple(args), text)
+        self.note(
+            "call", i.lineno, i.text if isinstance(i.callee, ir.Load) else callee.name, says,
+            "overlaps" if free else "ordered", text, effects=str(effects), resources=touched, call=callee,
+            suspect=kind is Kind.PLAIN, remedy=remedy, ordered_by=[] if free else ["everything before it"],
+            result=result, inputs=tuple(args),
+        )  # fmt: skip
+        origin = (
+            f"what {callee.name} returns has no declared type",
+            f"annotate what {callee.name} returns ({place_of(callee)}): `-> {{}}`",
+        )
+        result.origin = origin
+        return result
+
+    def unknown_call(self, i: ir.Apply, text: str, args: list[Info], callee: Any) -> Info:
+        late = self.words.late(args)
+        nested = isinstance(i.callee, str) and i.callee in self.words.nested
+        managed = i.text in ("__enter__", "__exit__")
+        readable = callee is None or isinstance(callee, (FunctionType, type))
+        name = "with" if managed else i.text if len(i.text) <= 18 else "..." + i.text[-15:]
+        if managed:
+            says, remedy = "enters and leaves in order, when everything before is done", DECLARE
+            if i.text == "__exit__":
+                return Info()
+        else:
+            remedy = unknown_remedy(i, callee, nested)
+            word = "a nested function" if nested else "unknown code"
+            if readable and not late and self.behind is None:
+                says = f"{word}: runs at once, checked; in order from its first effect"
+                self.note("checked", i.lineno, name, says, "plain", text)
+                return Info(
+                    None, False, (f"the type of what {i.text} returns is not known", ""), tuple(args), text
+                )
+            if readable:
+                says = f"{word}: what follows waits until {late or self.behind} is known and this has run"
+            else:
+                says = f"{word}: in order with every other effect, when everything before it is done"
+        origin = (f"the type of what {i.text} returns is not known", "")
+        result = Info(None, True, origin, tuple(args), text, blamed=i)
+        self.note(
+            "unknown", i.lineno, name, says, "ordered", text, suspect=True, remedy=remedy,
+            ordered_by=["everything before it"], result=result, inputs=tuple(args),
+            scope=self.waits(late or not readable or managed),
+        )  # fmt: skip
+        return result
+
+    def helper(self, i: ir.Apply, text: str, args: list[Info], form: Compiled, is_flow: bool) -> Info:
+        word = "a flow" if is_flow else "a helper"
+        o = self.note("helper", i.lineno, i.text, f"{word}, compiled with this flow", "plain", text)
+        origin = (f"the type of what {i.text} returns is not known", "")
+        self.trip.walks += 1
+        if form in self.active:
+            o.says = f"{word}; it calls itself: shown once"
+            return Info(None, True, origin, tuple(args), text)
+        if len(self.active) > 12 or self.trip.walks > _ENOUGH:
+            o.says = f"{word}; not followed any further"
+            return Info(None, True, origin, tuple(args), text)
+        if i.simple and len(args) == len(form.params) and not form.packed:
+            given = dict(zip(form.params, args, strict=True))
+        else:
+            given = {
+                n: Info(None, self.busy(args), (f"the type of `{n}` is not known here", ""))
+                for n in form.params
+            }
+            for (name, _), info in zip(i.kwargs, args[len(i.args) :], strict=True):
+                if name is not None and name in given:
+                    given[name] = info
+            if not any(star for star, _ in i.args):
+                given.update(
+                    zip([n for n in form.params if n not in form.packed], args[: len(i.args)], strict=False)
+                )
+        given = {n: merged(v) if v.value and n not in form.values else v for n, v in given.items()}
+        section = Section(form)
+        inner = Walk(self.trip, section, given, self.active)
+        inner.behind, inner.deciders, inner.scope = self.behind, self.deciders, self.scope
+        inner.open = Span(o.at, o.at, loops=self.trip.loops)
+        inner.block(form.body)
+        inner.open.high = self.trip.clock
+        o.inner = section
+        if inner.left is not None:
+            return Info(
+                None,
+                True,
+                (f"what {i.text} returns is known only when {inner.left} is there", ""),
+                tuple(args),
+                inner.left,
+            )
+        return joined(inner.returns)

@@ -1,0 +1,138 @@
+"""Compiled functions being called, and what they and split-off regions hand back."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from types import CellType, FunctionType
+from typing import TYPE_CHECKING, Any, cast
+
+from ..compiler import ir
+from ..compiler.functions import Compiled
+from .containers import Versioned
+from .nodes import BuildNode
+from .operands import Failure, plain, trace_of
+from .slots import PENDING, UNBOUND, Slot
+from .strands import FUNC, Block, Frame, Strand
+
+if TYPE_CHECKING:
+    from .machine import Engine
+
+__all__ = ["deliver", "finish_strand", "push_function", "return_from"]
+
+#: Deeper than this a flow fails with RecursionError, as any Python program does at some depth.
+MAX_DEPTH = 20_000
+
+
+def push_function(
+    engine: Engine, strand: Strand, caller: Block | None, form: Compiled, fn: FunctionType,
+    args: list[Any], kwargs: dict[str, Any], instr: ir.Apply | None, place: Any,
+) -> None:  # fmt: skip
+    """Go on with the steps of a compiled function."""
+    if len(args) == form.simple_arity and not kwargs:
+        env = dict(zip(form.params, args, strict=True))
+    else:
+        try:
+            env = form.binder(fn)(*args, **kwargs)
+        except TypeError as error:
+            raise Failure(error) from None
+    depth = 0 if caller is None else caller.frame.depth + 1
+    if depth > MAX_DEPTH:
+        raise Failure(RecursionError("maximum recursion depth exceeded"))
+    trace = None if caller is None or instr is None else trace_of(caller, instr)
+    cells: dict[str, CellType] = dict(zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True))
+    frame = Frame(form, env, cells, trace, depth)
+    body = form.body
+    for name in form.scope.cells:
+        cells[name] = CellType()
+    block = Block(FUNC, body, frame, instr, place)
+    block.target = instr
+    strand.stack.append(block)
+    if caller is not None and instr is not None:
+        for name in form.packed:
+            packed = env[name]
+            members = packed.values() if isinstance(packed, dict) else packed
+            if any(isinstance(m, (Slot, Versioned)) for m in members):
+                env[name] = _pack(engine, strand, caller, instr, packed)
+        for name in form.params:
+            if isinstance(env[name], (Slot, Versioned)) and name not in form.values:
+                env[name] = plain(engine, strand, caller, instr, env[name])
+    waiting: list[str] = [n for n in form.params if n in form.scope.cells]
+    if waiting:
+        assigns = tuple(ir.Assign(form.lineno, target=n, source=n) for n in waiting)
+        block.code = (*assigns, *body)
+
+
+def _by_name(names: tuple[str, ...], values: list[Any]) -> dict[str, Any]:
+    return dict(zip(names, values, strict=True))
+
+
+def _pack(engine: Engine, strand: Strand, caller: Block, instr: ir.Apply, packed: Any) -> Any:
+    """``*args`` or ``**kwargs`` with results still to come in it."""
+    build: Callable[[list[Any]], Any] = tuple
+    if isinstance(packed, dict):
+        named = cast("dict[str, Any]", packed)
+        build = functools.partial(_by_name, tuple(named))
+        values = list(named.values())
+    else:
+        values = list(packed)
+    node = BuildNode(strand, trace_of(caller, instr), caller.frame.depth, caller.place, build, values)
+    engine.place(node, strand)
+    if node.gather(node.values):
+        engine.ready.append(node)
+    return node
+
+
+def return_from(engine: Engine, strand: Strand, block: Block, value: Any) -> None:
+    """A function has been issued to its end."""
+    strand.stack.pop()
+    if strand.stack:
+        deliver(engine, strand, block, value)
+    elif strand.result is not None:
+        finish_strand(engine, strand, value)
+    else:
+        engine.ended_root(strand, value)
+
+
+def deliver(engine: Engine, strand: Strand, block: Block, value: Any) -> None:
+    """Give the caller a function's result."""
+    caller = strand.stack[-1]
+    instr = block.target
+    if instr is None or instr.target is None:
+        return
+    frame = caller.frame
+    if not (instr.keep or instr.target in frame.form.values):
+        value = plain(engine, strand, caller, instr, value)
+    frame.env[instr.target] = value
+
+
+def finish_strand(engine: Engine, strand: Strand, value: Any = None) -> None:
+    """A region that was left behind has been issued to its end: hand over what it bound."""
+    strand.alive = False
+    engine.remove(strand)
+    if strand.result is not None:
+        _hand_over(engine, strand.result, value)
+    if strand.outputs:
+        assert strand.base is not None
+        env = strand.base.env
+        for name, output in strand.outputs.items():
+            _hand_over(engine, output, env.get(name, UNBOUND))
+    token = strand.token
+    if token is not None:
+        for path in strand.paths:
+            for other in strand.tokens.before_read(path):
+                token.after(other)
+        token.wake(engine)
+    if strand.boundary is not None:
+        strand.boundary.leave(engine)
+
+
+def _hand_over(engine: Engine, output: Any, value: Any) -> None:
+    if isinstance(value, Slot):
+        if value.value is PENDING:
+            output.source = value
+            output.type = value.type
+            value.wait(output)
+            return
+        value = value.value
+    engine.resolve(output, value)

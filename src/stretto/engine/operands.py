@@ -1,0 +1,136 @@
+"""What every step uses: its operands, its place in the program, and its failure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..compiler import ir
+from ..compiler.types import of_value
+from .containers import Versioned
+from .nodes import BuildNode, PassNode, unbound
+from .slots import PENDING, UNBOUND, Output, Slot
+from .strands import Block, Frame, Strand, Trace
+
+if TYPE_CHECKING:
+    from .machine import Engine
+
+__all__ = ["OLDEST", "ROOM", "Failure", "bound", "fetch", "link", "operand", "plain", "trace_of", "type_of"]
+
+#: What a strand waits for, when that is no value.
+OLDEST, ROOM = "oldest", "room"
+
+
+class Failure(Exception):
+    """The user's program has failed at this step.
+
+    `own_line` says that the traceback has no entry yet for the line itself; `around`, that it happened in the
+    frame around the comprehension that the step is in.
+    """
+
+    def __init__(self, error: BaseException, own_line: bool = True, around: bool = False) -> None:
+        super().__init__()
+        self.around = around
+        self.error = error
+        self.own_line = own_line
+
+
+def fetch(frame: Frame, name: str) -> Any:
+    """What a local name is bound to: a value, or a slot whose result has not come."""
+    env = frame.env
+    v = env.get(name, UNBOUND)
+    if isinstance(v, Slot) and v.value is not PENDING:
+        v = env[name] = v.value
+    if v is UNBOUND:
+        raise Failure(unbound(name))
+    return v
+
+
+def operand(frame: Frame, source: ir.Operand) -> Any:
+    if source.__class__ is str:
+        return fetch(frame, source)  # type: ignore[arg-type]
+    if source.__class__ is ir.Const:
+        return source.value  # type: ignore[union-attr]
+    return load(frame, source.name)  # type: ignore[union-attr]
+
+
+def load(frame: Frame, path: str) -> Any:
+    """A global or free name, perhaps with attributes."""
+    first, *rest = path.split(".")
+    cell = frame.cells.get(first)
+    if cell is not None:
+        try:
+            value = cell.cell_contents
+        except ValueError:
+            raise Failure(
+                NameError(
+                    f"cannot access free variable '{first}' where it is not associated with a value in enclosing scope"
+                )
+            ) from None
+    else:
+        try:
+            value = frame.form.resolve(first)
+        except KeyError:
+            raise Failure(NameError(f"name '{first}' is not defined", name=first)) from None
+    for name in rest:
+        try:
+            value = getattr(value, name)
+        except Exception as error:
+            raise Failure(error) from None
+    return value
+
+
+def type_of(v: Any) -> Any:
+    if isinstance(v, Slot):
+        return v.type
+    if isinstance(v, Versioned):
+        return of_value(v.kind())
+    return of_value(v)
+
+
+def bound(engine: Engine, strand: Strand, block: Block, instr: Any, v: Any) -> Any:
+    """An operand that may turn out not to be bound: if so, the failure is here and nowhere later."""
+    if isinstance(v, Output) and v.unsure:
+        node = PassNode(strand, trace_of(block, instr), block.frame.depth, block.place, v, v.name)
+        engine.place(node, strand)
+        v.wait(node)
+        node.missing = 1
+        return node
+    return v
+
+
+def plain(engine: Engine, strand: Strand, block: Block, instr: Any, value: Any) -> Any:
+    """The value as an ordinary object (or a slot of one): containers that are values are copied."""
+    if isinstance(value, Versioned) and not value.pending():
+        return value.copy()
+    if isinstance(value, Versioned) or (isinstance(value, Slot) and value.open):
+        node = BuildNode(
+            strand, trace_of(block, instr), block.frame.depth, block.place, _first, [value]
+        )  # fmt: skip
+        engine.place(node, strand)
+        if not isinstance(value, Versioned):
+            node.type = value.type
+        if node.gather(node.values):
+            engine.ready.append(node)
+        return node
+    return value
+
+
+def _first(values: list[Any]) -> Any:
+    return values[0]
+
+
+def trace_of(block: Block, instr: ir.Instr) -> Any:
+    frame = block.frame
+    return link(frame, instr.lineno, instr.within)
+
+
+def link(frame: Frame, lineno: int, within: tuple[tuple[str, int], ...]) -> Trace:
+    """Where something is, with everything around it (see `places.rooted`)."""
+    form, depth = frame.form, frame.depth
+    if not within:
+        return (form, lineno, frame.trace, form.name, depth)
+    around, name = frame.trace, form.name
+    for inner, at in within:
+        around = (form, at, around, name, depth)
+        name = inner
+    return (form, lineno, around, name, depth)

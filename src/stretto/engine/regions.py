@@ -1,0 +1,184 @@
+"""Regions: ``if``, ``try``, handlers, and leaving what is being left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..compiler import ir
+from .functions import return_from
+from .operands import Failure, operand
+from .slots import Slot
+from .strands import FINAL, FUNC, HANDLER, LOOP, SEQ, TRY, TURN, Block, Strand, Try
+
+if TYPE_CHECKING:
+    from .machine import Engine
+
+__all__ = [
+    "end_final",
+    "end_func",
+    "end_handler",
+    "end_seq",
+    "end_try",
+    "step_if",
+    "step_match",
+    "step_reraise",
+    "step_try",
+    "unwind",
+]
+
+
+def step_if(engine: Engine, strand: Strand, block: Block, instr: ir.If) -> Any:
+    test = operand(block.frame, instr.test)
+    if isinstance(test, Slot):
+        return test
+    arm = instr.then if test else instr.orelse
+    if arm:
+        strand.stack.append(Block(SEQ, arm, block.frame, instr, block.place))
+    return None
+
+
+def step_try(engine: Engine, strand: Strand, block: Block, instr: Any) -> Any:
+    frame = block.frame
+    guarded = Block(TRY, instr.body, frame, instr, block.place)
+    guarded.saved = strand.handling
+    ctx = guarded.ctx = Try(strand, frame.depth)
+    strand.ctx, strand.ctx_frame, strand.names = ctx, frame, ()
+    strand.stack.append(guarded)
+
+
+def end_try(engine: Engine, strand: Strand, block: Block) -> Any:
+    ctx = block.ctx
+    assert ctx is not None
+    if ctx.pending:
+        return ctx
+    strand.stack.pop()
+    strand.handling = block.saved
+    region = block.region
+    if isinstance(region, ir.TryExcept):
+        if region.orelse:
+            strand.stack.append(Block(SEQ, region.orelse, block.frame, region, block.place))
+    else:
+        strand.stack.append(final_block(strand, block, None))
+    return None
+
+
+def final_block(strand: Strand, block: Block, pending: Any) -> Block:
+    final = Block(FINAL, block.region.final, block.frame, block.region, block.place)
+    final.saved = strand.handling
+    final.pending = pending
+    return final
+
+
+def end_final(engine: Engine, strand: Strand, block: Block) -> Any:
+    strand.stack.pop()
+    strand.handling = block.saved
+    if block.pending is None:
+        return None
+    kind, value = block.pending
+    if kind != "raise":
+        strand.exit = block.pending
+        return None
+    if block.region.leave is not None:
+        block.frame.env.pop(ir.FAILURE, None)
+        return None  # the context manager has swallowed it
+    raise Failure(value, own_line=False)
+
+
+def step_match(engine: Engine, strand: Strand, block: Block, instr: ir.Match) -> Any:
+    error = block.item
+    frame = block.frame
+    if instr.type is not None:
+        kind = operand(frame, instr.type)
+        if isinstance(kind, Slot):
+            return kind
+        if not _matches(error, kind):
+            return None
+    block.pc = len(block.code)
+    if instr.name is not None:
+        frame.env[instr.name] = error
+        block.name = instr.name
+        strand.names = (*strand.names, instr.name)
+    strand.stack.append(Block(SEQ, instr.body, frame, block.region, block.place))
+    return None
+
+
+def _matches(error: BaseException, kind: Any) -> bool:
+    trace = error.__traceback__
+    context = error.__context__
+    try:
+        raise error
+    except kind:
+        return True
+    except BaseException as other:
+        if other is error:
+            return False
+        raise Failure(other) from None
+    finally:
+        error.__traceback__ = trace
+        error.__context__ = context
+
+
+def step_reraise(engine: Engine, strand: Strand, block: Block, instr: ir.Reraise) -> Any:
+    index = len(strand.stack) - 1
+    while strand.stack[index].kind not in (HANDLER, FINAL):
+        index -= 1
+    handler = strand.stack[index]
+    del strand.stack[index:]
+    strand.handling = handler.saved
+    raise Failure(handler.item, own_line=False)
+
+
+def end_handler(engine: Engine, strand: Strand, block: Block) -> Any:
+    leave_handler(strand, block)
+    return None
+
+
+def leave_handler(strand: Strand, block: Block) -> None:
+    strand.stack.pop()
+    if block.name is not None:
+        block.frame.env.pop(block.name, None)
+    strand.handling = block.saved
+
+
+def end_seq(engine: Engine, strand: Strand, block: Block) -> Any:
+    strand.stack.pop()
+
+
+def end_func(engine: Engine, strand: Strand, block: Block) -> Any:
+    return_from(engine, strand, block, None)
+
+
+def unwind(engine: Engine, strand: Strand) -> Any:
+    """Carry out a break, continue or return, through everything on its way."""
+    stack = strand.stack
+    assert strand.exit is not None
+    kind, value = strand.exit
+    while True:
+        block = stack[-1]
+        what = block.kind
+        if what == TRY:
+            assert block.ctx is not None
+            if block.ctx.pending:
+                return block.ctx
+            stack.pop()
+            strand.handling = block.saved
+            if isinstance(block.region, ir.TryFinally):
+                stack.append(final_block(strand, block, (kind, value)))
+                strand.exit = None
+                return None
+        elif what == HANDLER:
+            leave_handler(strand, block)
+        elif what == FINAL:
+            stack.pop()
+            strand.handling = block.saved
+        elif what == FUNC:
+            strand.exit = None
+            return_from(engine, strand, block, value)
+            return None
+        else:
+            stack.pop()
+            if (what == TURN and kind == "continue") or (what == LOOP and kind == "break"):
+                strand.exit = None
+                if value and block.region.orelse:
+                    stack.append(Block(SEQ, block.region.orelse, block.frame, block.region, block.place))
+                return None

@@ -1,0 +1,173 @@
+"""Simple steps: fragments, names, and the ways to leave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..compiler import ir
+from ..compiler.fragments import MISSING, Fragment
+from ..compiler.guard import NeedsOrder
+from .containers import Versioned
+from .nodes import FragmentNode, attempt, lent, natively
+from .operands import OLDEST, Failure, bound, fetch, link, operand, plain, type_of
+from .slots import PENDING, UNBOUND, Output, Slot
+from .strands import Block, Strand
+from .tokens import EVERYTHING, HEAP, Token, heap_path
+
+if TYPE_CHECKING:
+    from .machine import Engine
+
+__all__ = [
+    "run_fragment",
+    "step_assign",
+    "step_break",
+    "step_continue",
+    "step_delete",
+    "step_move",
+    "step_raise",
+    "step_return",
+    "step_run",
+]
+
+
+def step_run(engine: Engine, strand: Strand, block: Block, instr: ir.Run) -> Any:
+    run_fragment(engine, strand, block, instr.fragment, instr.within)
+
+
+def run_fragment(
+    engine: Engine, strand: Strand, block: Block, fragment: Fragment, within: tuple[tuple[str, int], ...]
+) -> None:
+    """Run a fragment now if that is the same as running it in its turn; else leave it as a node."""
+    frame = block.frame
+    env = frame.env
+    values: list[Any] = []
+    waits = False
+    copies: dict[int, Any] = {}
+    for name in fragment.reads:
+        v = env.get(name, UNBOUND)
+        if isinstance(v, Slot):
+            if v.value is PENDING:
+                waits = True
+            else:
+                v = env[name] = v.value
+        if v is UNBOUND:
+            if not fragment.soft:
+                fragment = fragment.softened()
+            v = MISSING
+        elif isinstance(v, Versioned):
+            if v.pending():
+                waits = True
+            elif not waits:
+                v = lent(v, fragment, copies)
+        values.append(v)
+    tokens = strand.tokens
+    if fragment.trivial and not waits and not (fragment.heap and tokens):
+        try:
+            result = fragment.native(frame.cells)(*values)
+        except NameError as error:
+            raise Failure(error, own_line=False) from None
+        bind(env, fragment, result)
+        return
+    types = tuple([type_of(v) for v in values])
+    verdict = fragment.verdict(types)
+    before = tokens.before_read(HEAP) if tokens and (verdict.heap or not verdict.pure) else None
+    if not waits and not before:
+        try:
+            if verdict.pure:
+                result = natively(fragment.native(frame.cells), values, strand.exc)
+            elif engine.order.end.following is strand and fragment.plain_change(types):
+                result = natively(fragment.native(frame.cells), values, strand.exc)
+            else:
+                result = attempt(fragment, values, frame.cells, strand.exc)
+        except NeedsOrder:
+            pass
+        except BaseException as error:
+            raise Failure(error, own_line=False) from None
+        else:
+            bind(env, fragment, result)
+            return
+    node = FragmentNode(
+        strand, link(frame, fragment.lineno, within), frame.depth, block.place, fragment, values, frame.cells
+    )
+    engine.place(node, strand)
+    if before:
+        node.await_tokens(before)
+    if not verdict.pure:
+        node.token = Token(1)
+        settled_order = not waits and not before
+        path = EVERYTHING
+        if fragment.mutates is not None and fragment.plain_change(types):
+            path = heap_path(values[fragment.reads.index(fragment.mutates)])
+            settled_order = True
+        tokens.write(path, node.token, certain=settled_order)
+    if fragment.soft or len(fragment.binds) != 1:
+        for name in fragment.binds:
+            output = Output()
+            output.name = name
+            output.open = output.unsure = fragment.soft
+            node.outputs.append((name, output))
+            env[name] = output
+    else:
+        env[fragment.binds[0]] = node
+        node.type = verdict.type
+    if node.gather(values) and node.missing == 0:
+        engine.ready.append(node)
+
+
+def bind(env: dict[str, Any], fragment: Fragment, result: Any) -> None:
+    binds = fragment.binds
+    if len(binds) == 1 and result is not MISSING:
+        env[binds[0]] = result
+    elif binds:
+        for name, value in fragment.results(result).items():
+            if value is MISSING:
+                env.pop(name, None)
+            else:
+                env[name] = value
+
+
+def step_move(engine: Engine, strand: Strand, block: Block, instr: ir.Move) -> Any:
+    frame = block.frame
+    frame.env[instr.target] = bound(engine, strand, block, instr, operand(frame, instr.source))
+
+
+def step_assign(engine: Engine, strand: Strand, block: Block, instr: ir.Assign) -> Any:
+    if engine.order.end.following is not strand:
+        return OLDEST
+    if instr.target:
+        frame = block.frame
+        if instr.source:
+            v = plain(engine, strand, block, instr, fetch(frame, instr.source))
+            if isinstance(v, Slot):
+                frame.env[instr.source] = v
+                return v
+            frame.cells[instr.target].cell_contents = v
+    return None
+
+
+def step_delete(engine: Engine, strand: Strand, block: Block, instr: ir.Delete) -> Any:
+    env = block.frame.env
+    v = env.get(instr.target, UNBOUND)
+    if isinstance(v, Output) and v.unsure and v.value is PENDING:
+        return v
+    fetch(block.frame, instr.target)
+    del env[instr.target]
+    return None
+
+
+def step_return(engine: Engine, strand: Strand, block: Block, instr: ir.Return) -> Any:
+    strand.exit = ("return", bound(engine, strand, block, instr, operand(block.frame, instr.source)))
+
+
+def step_break(engine: Engine, strand: Strand, block: Block, instr: ir.Break) -> Any:
+    strand.exit = ("break", instr.done)
+
+
+def step_continue(engine: Engine, strand: Strand, block: Block, instr: ir.Continue) -> Any:
+    strand.exit = ("continue", None)
+
+
+def step_raise(engine: Engine, strand: Strand, block: Block, instr: ir.Raise) -> Any:
+    if strand.exc is None:
+        raise Failure(RuntimeError("No active exception to reraise"))
+    raise Failure(strand.exc, own_line=False)

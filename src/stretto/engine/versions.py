@@ -1,0 +1,124 @@
+"""Steps on containers that are values: making one, its next version, and looking at one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..compiler import ir
+from ..compiler.types import of_value
+from .apply import function_node
+from .containers import Dict, List, Set, Versioned
+from .nodes import UpdateNode, change, look, needs
+from .operands import Failure, fetch, operand, plain, trace_of
+from .slots import PENDING, UNBOUND, Slot
+from .steps import run_fragment
+from .strands import Block, Strand
+
+if TYPE_CHECKING:
+    from .machine import Engine
+
+__all__ = ["step_look", "step_new", "step_update"]
+
+
+def step_new(engine: Engine, strand: Strand, block: Block, instr: ir.NewValue) -> Any:
+    frame = block.frame
+    if instr.kind is list:
+        frame.env[instr.target] = List([element(engine, strand, block, instr, i) for i in instr.items])
+        return
+    items = [element(engine, strand, block, instr, i) for i in instr.items]
+    keys = [element(engine, strand, block, instr, k) for k in instr.keys]
+    frame.env[instr.target] = Set([]) if instr.kind is set else Dict({})
+    if instr.kind is set:
+        for item in items:
+            update(engine, strand, block, instr, instr.target, "add", [item])
+    else:
+        for key, item in zip(keys, items, strict=True):
+            update(engine, strand, block, instr, instr.target, "setitem", [key, item])
+
+
+def element(engine: Engine, strand: Strand, block: Block, instr: ir.Instr, source: ir.Operand) -> Any:
+    return plain(engine, strand, block, instr, operand(block.frame, source))
+
+
+def step_update(engine: Engine, strand: Strand, block: Block, instr: ir.Update) -> Any:
+    frame = block.frame
+    held = frame.env.get(instr.target, UNBOUND)
+    if held is UNBOUND or (isinstance(held, Slot) and held.value is UNBOUND):
+        assert instr.plain is not None
+        run_fragment(engine, strand, block, instr.plain, instr.within)
+        return
+    args = [
+        operand(frame, a) if instr.method == "extend" else element(engine, strand, block, instr, a)
+        for a in instr.args
+    ]
+    update(engine, strand, block, instr, instr.target, instr.method, args)
+
+
+def update(
+    engine: Engine, strand: Strand, block: Block, instr: Any, target: str, method: str, args: list[Any]
+) -> None:
+    """Bind a name to the next version of what it holds."""
+    frame = block.frame
+    held = fetch(frame, target)
+    needed = [a for a in needs(method, args) if isinstance(a, Slot)]
+    if method == "extend" and not needed:
+        items = args[0]
+        if not isinstance(items, (Versioned, list, tuple)) or (isinstance(items, list) and strand.tokens):
+            # any iterable, to be gone through in its turn
+            needed = [listed(engine, strand, block, instr, items)]
+            args = list(needed)
+    if not isinstance(held, Slot) and not needed:
+        try:
+            frame.env[target] = change(held, method, args)
+        except Exception as error:
+            raise Failure(error) from None
+        return
+    node = UpdateNode(strand, trace_of(block, instr), frame.depth, block.place, held, method, args, True)
+    engine.place(node, strand)
+    frame.env[target] = node
+    _await(engine, node, held, needed)
+
+
+def listed(engine: Engine, strand: Strand, block: Block, instr: ir.Instr, items: Any) -> Slot:
+    return function_node(engine, strand, block, instr, list, [items], {})
+
+
+def _await(engine: Engine, node: UpdateNode, held: Any, needed: list[Any]) -> None:
+    for item in (held, *needed):
+        if isinstance(item, Slot):
+            item.wait(node)
+            node.missing += 1
+    if node.missing == 0:
+        engine.ready.append(node)
+
+
+def step_look(engine: Engine, strand: Strand, block: Block, instr: ir.ValueRead) -> Any:
+    frame = block.frame
+    env = frame.env
+    method = instr.method
+    if method == "copy":
+        env[instr.target] = plain(engine, strand, block, instr, fetch(frame, instr.source))
+        return
+    held = env.get(instr.source, UNBOUND)
+    if isinstance(held, Slot) and held.value is not PENDING:
+        held = env[instr.source] = held.value
+    certain = isinstance(held, Slot) and frame.form.values.get(instr.source) is not None
+    if not isinstance(held, Versioned) and not certain:
+        assert instr.plain is not None
+        run_fragment(engine, strand, block, instr.plain, instr.within)
+        return
+    args = [operand(frame, a) for a in instr.args]
+    needed = [a for a in needs(method, args) if isinstance(a, Slot)]
+    if isinstance(held, Versioned) and not needed:
+        try:
+            env[instr.target] = look(held, method, args)
+        except Exception as error:
+            raise Failure(error) from None
+        return
+    node = UpdateNode(strand, trace_of(block, instr), frame.depth, block.place, held, method, args, False)
+    engine.place(node, strand)
+    env[instr.target] = node
+    if method in ("len", "bool"):
+        node.type = of_value(0 if method == "len" else True)
+        node.open = False
+    _await(engine, node, held, needed)
