@@ -367,9 +367,7 @@ def test_functions_that_leave_are_plain_ones() -> None:
 
 
 def test_a_generator_goes_on_where_guarded_code_left_it() -> None:
-    _, guarded = compiled(
-        "def f(xs):\n g = (x * 2 for x in xs)\n first = next(g)\n return first, g\n"
-    )
+    _, guarded = compiled("def f(xs):\n g = (x * 2 for x in xs)\n first = next(g)\n return first, g\n")
     first, rest = guarded([1, 2, 3])
     assert (first, list(rest)) == (2, [4, 6])
 
@@ -740,13 +738,23 @@ def statements(draw: Any, depth: int = 2, indent: int = 1) -> list[str]:
             body = draw(statements(depth=depth - 1, indent=indent + 1))
             head = draw(
                 st.sampled_from(
-                    ["if {e}:", "for n in {e}:", "for a, b in {e}:", "try:", "tryf:", "def inner(a):", "for _ in xs:"]
+                    [
+                        "if {e}:",
+                        "for n in {e}:",
+                        "for a, b in {e}:",
+                        "try:",
+                        "tryf:",
+                        "def inner(a):",
+                        "for _ in xs:",
+                    ]
                 )
             )
             if head in ("try:", "tryf:"):
                 out += [pad + "try:", *body]
                 if head == "try:":
-                    handler = draw(st.sampled_from(["except Exception as x:", "except:", "except TypeError:"]))
+                    handler = draw(
+                        st.sampled_from(["except Exception as x:", "except:", "except TypeError:"])
+                    )
                     out += [pad + handler, pad + " a = 'caught'"]
                 else:
                     out += [pad + "finally:", pad + " b = 'last'"]
@@ -792,7 +800,12 @@ RESULTS = {"same": 0, "stopped": 0}
 @given(statements(), st.integers(-3, 4), st.lists(st.integers(0, 3), max_size=4))
 def test_generated_programs(body: list[str], a: int, xs: list[int]) -> None:
     source = "\n".join(
-        ["def f(a, xs, s, t):", " b = n = 1; d = {'x': 1, 2: 'y'}", *body, " return a, b, n, s, xs, d, repr(t)"]
+        [
+            "def f(a, xs, s, t):",
+            " b = n = 1; d = {'x': 1, 2: 'y'}",
+            *body,
+            " return a, b, n, s, xs, d, repr(t)",
+        ]
     )
     try:
         plain, guarded = compiled(source)

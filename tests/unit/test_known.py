@@ -346,7 +346,10 @@ def test_importing_the_tables_is_cheap() -> None:
     code = "import sys; import stretto.compiler.known_objects, stretto.compiler.types; print('json' in sys.modules, 'decimal' in sys.modules)"
     root = pathlib.Path(known.__file__).parents[2]
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(root)}
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(root)},
     )
     assert done.stdout.split() == ["False", "False"], done.stderr
 

@@ -166,7 +166,10 @@ def test_checker_of_functions() -> None:
     def anything() -> Any:
         return 1
 
-    assert (checker_of(declared, False).text, checker_of(declared, False).type) == ("list[int]", T(list, (I,)))
+    assert (checker_of(declared, False).text, checker_of(declared, False).type) == (
+        "list[int]",
+        T(list, (I,)),
+    )
     assert checker_of(later, True).type == S
     assert checker_of(declared, True).always  # it returns an awaitable, which the annotation names
     for fn in (unknown, bare, anything):

@@ -105,25 +105,30 @@ class Comprehensions(Assignments):
             self.region(ir.If(getattr(at, "lineno", 0), test=test, then=inner, orelse=()))
         return tuple(steps)
 
+    def pairs_of(self, node: ast.expr) -> str | None:
+        """The kind of the pairs that an expression makes, if it does."""
+        if not isinstance(node, ast.Call) or node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
+            return None
+        func = node.func
+        if isinstance(func, ast.Name) and func.id in ("enumerate", "zip") and node.args and self.builtin(func.id):
+            return func.id if func.id == "zip" or len(node.args) == 1 else None
+        if isinstance(func, ast.Attribute) and func.attr in ("items", "keys", "values") and not node.args:
+            return func.attr if self.is_value(func.value) else None
+        return None
+
     def pairs(self, node: ast.expr) -> ir.Operand | ir.Pairs:
         """What a loop goes over, its parts apart where it is ``enumerate(...)``, ``zip(...)`` or a view."""
-        if isinstance(node, ast.Call) and not any(isinstance(a, ast.Starred) for a in node.args):
-            func = node.func
-            if (
-                isinstance(func, ast.Name)
-                and func.id in ("enumerate", "zip")
-                and self.builtin(func.id)
-                and node.args
-            ):
-                if func.id == "zip" and not node.keywords:
-                    rests = self.sequence(node.args, settle=any(self.needs(a) for a in node.args))
-                    return ir.Pairs("zip", tuple(self.pairs(r) for r in rests))
-                if func.id == "enumerate" and len(node.args) == 1 and not node.keywords:
-                    return ir.Pairs("enumerate", (self.pairs(node.args[0]),))
-            if isinstance(func, ast.Attribute) and func.attr in ("items", "keys", "values") and not node.args:
-                if self.is_value(func.value) and isinstance(func.value, ast.Name):
-                    return ir.Pairs(func.attr, (func.value.id,))
-        return self.operand(node)
+        kind = self.pairs_of(node)
+        if kind is None:
+            return self.operand(node)
+        assert isinstance(node, ast.Call)
+        if kind == "zip":
+            rests = self.sequence(node.args, settle=any(self.needs(a) for a in node.args))
+            return ir.Pairs("zip", tuple(self.pairs(r) for r in rests))
+        if kind == "enumerate":
+            return ir.Pairs("enumerate", (self.pairs(node.args[0]),))
+        assert isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name)
+        return ir.Pairs(kind, (node.func.value.id,))
 
     # -- comprehensions ------------------------------------------------------------------------------
 
@@ -169,11 +174,9 @@ class Comprehensions(Assignments):
         for generator in node.generators:
             parts += [generator.target, generator.iter, *generator.ifs]
         first = node.generators[0].iter
-        outer = (
-            self.spill(self.residual(first))
-            if self.needs(first) and self.as_generator(first) is None
-            else first
-        )
+        outer = first
+        if not isinstance(first, ast.Name) and self.pairs_of(first) is None and self.as_generator(first) is None:
+            outer = self.settled(first)  # in the frame around
         with self.within(frame_of(node), node), self.variables(names, [*parts, *elements]) as renamed:
             items = iter(renamed)
             levels: list[tuple[Any, Any, list[Any]]] = []

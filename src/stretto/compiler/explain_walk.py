@@ -263,7 +263,7 @@ class Walk(Regions):
         if isinstance(callee, BoundCall):
             callee = callee.call
         if isinstance(callee, Call):
-            return self.declared(i, text, args, callee)
+            return self.declared(i, text, args, cast("Call[..., Any]", callee))
         form = None
         if isinstance(callee, Flow):
             nested = cast("Flow[..., Any]", callee)

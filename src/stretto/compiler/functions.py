@@ -21,7 +21,7 @@ from typing import Any
 from ..calls import BoundCall, Call
 from ..flows import Flow
 from . import ir
-from .scope import Scope, scope_of
+from .scope import Scope, bound_names, scope_of
 from .source import FunctionNode, function_node, unsupported
 
 __all__ = ["Compiled", "compiled", "helper", "is_static"]
@@ -79,6 +79,9 @@ class Compiled:
         self._body: ir.Block | None = None
         self.lowering = False
         self.values: dict[str, type | None] = {}
+        body: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
+        #: Parameters that the function binds again.
+        self.rebound = frozenset(self.params) & bound_names(body)
         self.summaries: dict[Any, Any] = {}
 
     def __repr__(self) -> str:

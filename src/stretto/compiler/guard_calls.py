@@ -430,9 +430,7 @@ def leave(state: tuple[Execution | None, Execution]) -> None:
         current.execution = before
 
 
-def run(
-    f: Any, args: tuple[Any, ...], kwargs: dict[str, Any], own: Iterable[object], root: bool
-) -> Any:
+def run(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any], own: Iterable[object], root: bool) -> Any:
     """Call `f` guarded, in an execution of its own if there is none."""
     before = current.execution
     if before is not None and not root:

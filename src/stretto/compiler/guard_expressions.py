@@ -173,9 +173,7 @@ class ExpressionRewriter(ast.NodeTransformer):
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         test = self.test(self.visit(node.test), node.test)
-        return ast.copy_location(
-            ast.IfExp(test, self.visit(node.body), self.visit(node.orelse)), node
-        )
+        return ast.copy_location(ast.IfExp(test, self.visit(node.body), self.visit(node.orelse)), node)
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         values = [self.visit(value) for value in (node.left, *node.comparators)]
@@ -386,9 +384,7 @@ class ExpressionRewriter(ast.NodeTransformer):
             merged = self.op(node, "keywords", *parts)
             return self.op(place, "call_merged", called, given, merged)
         eager = isinstance(func, ast.Name) and func.id in _EAGER
-        made = self.op(
-            place, "call_temporary" if temporary and not eager else "call", called, *args
-        )
+        made = self.op(place, "call_temporary" if temporary and not eager else "call", called, *args)
         made.keywords = [
             ast.copy_location(ast.keyword(k.arg, self.passed(k.value)), k) for k in node.keywords
         ]
@@ -404,9 +400,7 @@ class ExpressionRewriter(ast.NodeTransformer):
         ]
         return self.op(node, "super_of", *names)
 
-    def marked(
-        self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-    ) -> ast.Constant:
+    def marked(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> ast.Constant:
         """Number a nested function; its defaults are evaluated here, so they are guarded."""
         self.made.append(Marked(copy.deepcopy(node), self.owned))
         node.args.defaults = [self.visit(default) for default in node.args.defaults]

@@ -320,9 +320,7 @@ def _deeply_plain(x: Any, budget: int) -> bool:
         if any(type(v) is property for base in cls.__mro__[:-1] for v in base.__dict__.values()):
             return False
         names = cls.__dict__["__dataclass_fields__"]
-        return all(
-            attribute_is_plain(x, n) and _deeply_plain(getattr(x, n), budget // 2) for n in names
-        )
+        return all(attribute_is_plain(x, n) and _deeply_plain(getattr(x, n), budget // 2) for n in names)
     return is_plain_class(cls) and cls not in MUTABLE
 
 

@@ -33,9 +33,7 @@ _verdicts: Final[dict[tuple[type, str], tuple[type, bool, bool, bool]]] = {}
 _NO_EFFECT_BASES: Final = (tuple, str, int, float, bytes, frozenset)
 
 
-def method(
-    f: Any, owner: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
+def method(f: Any, owner: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call the builtin method `f`, which is `owner.name`."""
     cls = type(owner)
     verdict = _verdicts.get((cls, name))
@@ -124,8 +122,7 @@ def _arguments(
         return _format(owner, name, args, kwargs), kwargs
     if name in ("sub", "subn") and cls.__module__ == "re":
         return [guarded(x) if type(x) is FunctionType else argument(f, x) for x in args], {
-            key: guarded(x) if type(x) is FunctionType else argument(f, x)
-            for key, x in kwargs.items()
+            key: guarded(x) if type(x) is FunctionType else argument(f, x) for key, x in kwargs.items()
         }
     return [argument(f, x) for x in args], {k: argument(f, x) for k, x in kwargs.items()}
 

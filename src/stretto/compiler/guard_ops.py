@@ -192,8 +192,10 @@ def mapping(x: Any) -> Any:
     """Give `x` back if it can be unpacked with `**`."""
     if type(x) is dict or (type(x) in MUTABLE and issubclass(type(x), dict)):
         return x
-    if issubclass(type(x), dict) and slots_safe(type(x), "__iter__", "__getitem__") and slots_safe(
-        type(x), "keys", "__missing__"
+    if (
+        issubclass(type(x), dict)
+        and slots_safe(type(x), "__iter__", "__getitem__")
+        and slots_safe(type(x), "keys", "__missing__")
     ):
         return x
     if type(x) in SCALARS:
@@ -282,8 +284,7 @@ def plain_items(items: Any, *names: str) -> Any:
     if type(items) in (list, tuple, set, frozenset, deque_type()):
         kinds = set(map(type, items))
         if kinds <= PLAIN or all(
-            kind in PLAIN or slots_safe(kind, *names) or (kind in ITERATORS and not names)
-            for kind in kinds
+            kind in PLAIN or slots_safe(kind, *names) or (kind in ITERATORS and not names) for kind in kinds
         ):
             return items
     elif type(items) in (str, bytes, range, bytearray):

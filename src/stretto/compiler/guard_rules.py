@@ -177,9 +177,7 @@ def _collect(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
 
 
 def _bytes(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
-    if (args and type(args[0]) in (list, tuple, set, frozenset)) or (
-        args and type(args[0]) in ITERATORS
-    ):
+    if (args and type(args[0]) in (list, tuple, set, frozenset)) or (args and type(args[0]) in ITERATORS):
         args = (_summable(iterable(args[0])), *args[1:])
         result = f(args[0], *[argument(f, x) for x in args[1:]], **kwargs)
     else:

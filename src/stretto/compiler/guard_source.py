@@ -108,9 +108,7 @@ def followed(fn: FunctionType) -> FunctionType | None:
     return None
 
 
-def assemble(
-    unit: Unit, own: Mapping[str, CellType], namespace: dict[str, Any], name: str
-) -> FunctionType:
+def assemble(unit: Unit, own: Mapping[str, CellType], namespace: dict[str, Any], name: str) -> FunctionType:
     """A function of guarded code over the given cells."""
     assert unit.code is not None
     closure = tuple(
@@ -191,9 +189,7 @@ def build(
 
 def _renamed(code: CodeType, old: str, new: str) -> CodeType:
     """The code under the qualified name that the native one has, and those inside it too."""
-    consts = tuple(
-        _renamed(c, old, new) if isinstance(c, CodeType) else c for c in code.co_consts
-    )
+    consts = tuple(_renamed(c, old, new) if isinstance(c, CodeType) else c for c in code.co_consts)
     qualname = code.co_qualname
     if qualname.startswith(old):
         qualname = new + qualname[len(old) :]
@@ -281,9 +277,7 @@ def _read(text: str, filename: str) -> _File | None:
     return file
 
 
-def _narrowed(
-    candidates: list[tuple[_Function, bool]], code: CodeType
-) -> list[tuple[_Function, bool]]:
+def _narrowed(candidates: list[tuple[_Function, bool]], code: CodeType) -> list[tuple[_Function, bool]]:
     """Of the lambdas on a line, the smallest whose body holds all of the code."""
     spans = [
         (line, column, end, end_column)
@@ -305,8 +299,7 @@ def _narrowed(
                 fitting.append((begin, finish, (node, in_class)))
     fitting.sort(key=lambda entry: entry[0], reverse=True)
     if len(fitting) > 1 and not all(
-        entry[0] >= later[0] and entry[1] <= later[1]
-        for entry, later in itertools.pairwise(fitting)
+        entry[0] >= later[0] and entry[1] <= later[1] for entry, later in itertools.pairwise(fitting)
     ):
         return []
     return [fitting[0][2]] if fitting else []

@@ -71,9 +71,7 @@ class StatementRewriter(ExpressionRewriter):
         if isinstance(target, ast.Attribute):
             place = self._at_attribute(target, target)
             name = ast.copy_location(ast.Constant(target.attr), target)
-            return [
-                self.expression_statement(place, "setattribute", value, self.visit(target.value), name)
-            ]
+            return [self.expression_statement(place, "setattribute", value, self.visit(target.value), name)]
         if isinstance(target, ast.Subscript):
             owner, index = self.visit(target.value), self.index(target.slice)
             return [self.expression_statement(target, "setitem", value, owner, index)]
@@ -81,15 +79,11 @@ class StatementRewriter(ExpressionRewriter):
             return self._unpack(target, value, at)
         return [ast.copy_location(ast.Expr(self.refuse(target, "an unusual assignment")), at)]
 
-    def _unpack(
-        self, target: ast.Tuple | ast.List, value: ast.expr, at: ast.AST
-    ) -> list[ast.stmt]:
+    def _unpack(self, target: ast.Tuple | ast.List, value: ast.expr, at: ast.AST) -> list[ast.stmt]:
         if not isinstance(value, ast.Tuple):
             value = self.op(target, "unpacked", value)
         later: list[ast.stmt] = []
-        direct = all(
-            isinstance(e.value if isinstance(e, ast.Starred) else e, ast.Name) for e in target.elts
-        )
+        direct = all(isinstance(e.value if isinstance(e, ast.Starred) else e, ast.Name) for e in target.elts)
         if direct:
             for part in target.elts:
                 if isinstance(part, ast.Starred) and isinstance(part.value, ast.Name):
@@ -213,12 +207,8 @@ class StatementRewriter(ExpressionRewriter):
         for item in node.items:
             if item.optional_vars is not None and not isinstance(item.optional_vars, ast.Name):
                 return self.refused(node, "an unusual `with`")
-            item.context_expr = self.op(
-                item.context_expr, "entered", self.visit(item.context_expr)
-            )
-        inner = ast.Try(
-            body=self.body(node.body), handlers=[self._deep(node)], orelse=[], finalbody=[]
-        )
+            item.context_expr = self.op(item.context_expr, "entered", self.visit(item.context_expr))
+        inner = ast.Try(body=self.body(node.body), handlers=[self._deep(node)], orelse=[], finalbody=[])
         node.body = [ast.copy_location(inner, node)]
         return node
 
@@ -285,9 +275,7 @@ class StatementRewriter(ExpressionRewriter):
             self._load(PREFIX + "Exception", at), None, [self.refused(at, "a pattern")]
         )
         body: list[ast.stmt] = [ast.copy_location(ast.Expr(value), at)]
-        made = ast.Try(
-            body=body, handlers=[ast.copy_location(handler, at)], orelse=[], finalbody=[]
-        )
+        made = ast.Try(body=body, handlers=[ast.copy_location(handler, at)], orelse=[], finalbody=[])
         return ast.copy_location(made, at)
 
     # -------------------------------------------------------------- definitions
@@ -300,8 +288,7 @@ class StatementRewriter(ExpressionRewriter):
 
     def _definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.stmt:
         decorators = [
-            self.op(decorator, "decorate", self.visit(decorator))
-            for decorator in node.decorator_list
+            self.op(decorator, "decorate", self.visit(decorator)) for decorator in node.decorator_list
         ]
         node.decorator_list = []
         number = self.marked(node)

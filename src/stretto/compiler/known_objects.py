@@ -42,9 +42,7 @@ SCALARS: Final[frozenset[type]] = frozenset(
 )
 _VIEWS = {type({}.keys()), type({}.values()), type({}.items())}
 #: Exactly these classes run no unknown code in any operator. Grows as modules are loaded.
-PLAIN: Final[set[type]] = {
-    *SCALARS, tuple, frozenset, range, slice, list, dict, set, bytearray, *_VIEWS
-}
+PLAIN: Final[set[type]] = {*SCALARS, tuple, frozenset, range, slice, list, dict, set, bytearray, *_VIEWS}
 #: Those of them that are written in C and know nothing but each other.
 BUILTIN: Final = frozenset(PLAIN)
 #: Those of them that can be changed.
@@ -58,13 +56,11 @@ ITERATORS: Final[set[type]] = {
     type(iter(lambda: 0, 0)), enumerate, zip, map, filter, reversed, types.GeneratorType,
 }  # fmt: skip
 
-_UNIVERSE: Final[set[type]] = {
-    thing for thing in vars(builtins).values() if isinstance(thing, type)
-} | {thing for thing in vars(types).values() if isinstance(thing, type)}
+_UNIVERSE: Final[set[type]] = {thing for thing in vars(builtins).values() if isinstance(thing, type)} | {
+    thing for thing in vars(types).values() if isinstance(thing, type)
+}
 # These hand operations on to what they wrap.
-_UNIVERSE.difference_update(
-    {super, types.MappingProxyType, types.GenericAlias, types.DynamicClassAttribute}
-)
+_UNIVERSE.difference_update({super, types.MappingProxyType, types.GenericAlias, types.DynamicClassAttribute})
 _UNIVERSE.update(PLAIN, ITERATORS, {type(len), Generic, ABCMeta})
 for _name in ("abc.ABC", "typing.Protocol", "typing.NamedTuple"):
     _found = known.find(_name)

@@ -19,9 +19,7 @@ MODULES: Final[dict[str, str]] = {
         "getattr hasattr str.maketrans bytes.maketrans"
     ),
     "json": "loads dumps JSONDecodeError",
-    "re": (
-        "compile match search fullmatch sub subn split findall finditer escape error"
-    ),
+    "re": ("compile match search fullmatch sub subn split findall finditer escape error"),
     "math": (
         "acos acosh asin asinh atan atan2 atanh cbrt ceil comb copysign cos cosh degrees dist erf "
         "erfc exp exp2 expm1 fabs factorial floor fma fmod frexp fsum gamma gcd hypot isclose "
@@ -59,8 +57,7 @@ MODULES: Final[dict[str, str]] = {
         "encodebytes decodebytes b32hexencode b32hexdecode"
     ),
     "binascii": (
-        "a2b_base64 b2a_base64 a2b_hex b2a_hex hexlify unhexlify crc32 crc_hqx a2b_uu b2a_uu "
-        "a2b_qp b2a_qp"
+        "a2b_base64 b2a_base64 a2b_hex b2a_hex hexlify unhexlify crc32 crc_hqx a2b_uu b2a_uu a2b_qp b2a_qp"
     ),
     "hashlib": (
         "md5 sha1 sha224 sha256 sha384 sha512 sha3_224 sha3_256 sha3_384 sha3_512 blake2b blake2s "
@@ -93,12 +90,10 @@ MODULES: Final[dict[str, str]] = {
     "uuid": "UUID uuid3 uuid5",
     "fnmatch": "fnmatch fnmatchcase filter translate",
     "posixpath": (
-        "basename commonpath commonprefix dirname isabs join normcase normpath split splitdrive "
-        "splitext"
+        "basename commonpath commonprefix dirname isabs join normcase normpath split splitdrive splitext"
     ),
     "ntpath": (
-        "basename commonpath commonprefix dirname isabs join normcase normpath split splitdrive "
-        "splitext"
+        "basename commonpath commonprefix dirname isabs join normcase normpath split splitdrive splitext"
     ),
     "calendar": "isleap leapdays monthrange weekday monthcalendar timegm",
     "colorsys": "rgb_to_hls hls_to_rgb rgb_to_hsv hsv_to_rgb rgb_to_yiq yiq_to_rgb",
@@ -107,9 +102,7 @@ MODULES: Final[dict[str, str]] = {
     "pprint": "pformat saferepr",
     "ast": "literal_eval",
     "contextlib": "suppress nullcontext",
-    "ipaddress": (
-        "ip_address ip_network IPv4Address IPv6Address IPv4Network IPv6Network"
-    ),
+    "ipaddress": ("ip_address ip_network IPv4Address IPv6Address IPv4Network IPv6Network"),
     "email.utils": "parseaddr formataddr",
     "mimetypes": "",
     "numbers": "",

@@ -290,9 +290,7 @@ class Verdict:
     type: T | None
 
 
-def infer(
-    node: Any, types: Mapping[str, T | None], resolve: Callable[[str], object]
-) -> Verdict:
+def infer(node: Any, types: Mapping[str, T | None], resolve: Callable[[str], object]) -> Verdict:
     """Judge an expression without running it.
 
     Args:

@@ -174,9 +174,7 @@ class Inference:
 
     # -------------------------------------------------------------- displays
 
-    def _elements(
-        self, nodes: list[ast.expr], hashed: bool = False
-    ) -> tuple[bool, bool, list[T | None]]:
+    def _elements(self, nodes: list[ast.expr], hashed: bool = False) -> tuple[bool, bool, list[T | None]]:
         """Whether all are pure, whether one looks into the heap, and the type of each."""
         pure, heap = True, False
         kinds: list[T | None] = []

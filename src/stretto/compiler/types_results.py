@@ -85,8 +85,12 @@ _BUILTIN: Final[dict[str, T]] = {
     "bytearray": T(bytearray), "complex": T(complex), "slice": T(slice),
 }  # fmt: skip
 _NAMED: Final[dict[tuple[str, str], T]] = {
-    ("json", "loads"): T(Json), ("json", "dumps"): _STR, ("html", "escape"): _STR, ("html", "unescape"): _STR,
-    ("re", "escape"): _STR, ("re", "sub"): _STR,
+    ("json", "loads"): T(Json),
+    ("json", "dumps"): _STR,
+    ("html", "escape"): _STR,
+    ("html", "unescape"): _STR,
+    ("re", "escape"): _STR,
+    ("re", "sub"): _STR,
     **{("textwrap", n): _STR for n in ("dedent", "indent", "fill", "shorten")},
     ("textwrap", "wrap"): T(list, (_STR,)),
     **{("shlex", n): _STR for n in ("quote", "join")},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..calls import BoundCall, Call
 from ..compiler import ir, known
@@ -63,7 +63,7 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
             if wait is not None:
                 return wait
             _merge(kwargs, v, callee)
-    kind: type = type(callee)
+    kind = cast("type[Any]", type(callee))
     if kind is BoundCall:
         args.insert(0, callee.instance)
         callee = callee.call

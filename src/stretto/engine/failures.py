@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
-from .nodes import DEAD, RUNNING, FailedNode, Node, unbound
+from .nodes import DEAD, RUNNING, FailedNode, FragmentNode, Node, unbound
 from .places import rooted, users
 from .strands import FINAL, HANDLER, TRY, Block, Strand
 from .tokens import Token, Tokens
@@ -53,8 +53,9 @@ def as_named(error: BaseException, node: Node) -> BaseException:
     if type(error) not in (NameError, UnboundLocalError) or node.trace is None:
         return error
     trace = users(error.__traceback__)
-    if trace is not None and trace.tb_next is not None:
-        return error
+    own = isinstance(node, FragmentNode) or (isinstance(node, FailedNode) and not node.own_line)
+    if trace is not None and (not own or trace.tb_next is not None):
+        return error  # it happened further in
     found = _UNBOUND.match(str(error))
     if found is None:
         return error
@@ -112,8 +113,6 @@ def squash(engine: Engine, first: Any, end: Any) -> list[Token]:
 
 def handle(engine: Engine, node: Node) -> None:
     """The oldest entry has failed: give the failure to its handler, or end the run with it."""
-    from .machine import Outcome
-
     error = node.exc
     assert error is not None
     error = node.exc = as_named(error, node)
@@ -121,7 +120,7 @@ def handle(engine: Engine, node: Node) -> None:
     rooted(error, node, -1 if ctx is None else ctx.depth)
     if ctx is None:
         squash(engine, engine.order.head, engine.order.end)
-        engine.outcome = Outcome(error=error)
+        engine.conclude(error=error)
         return
     strand = ctx.strand
     # everything older has ended, so nobody who waited for these can come too early

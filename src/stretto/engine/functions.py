@@ -12,7 +12,7 @@ from ..compiler.functions import Compiled
 from .containers import Versioned
 from .nodes import BuildNode
 from .operands import Failure, plain, trace_of
-from .slots import PENDING, UNBOUND, Slot
+from .slots import PENDING, UNBOUND, Output, Slot
 from .strands import FUNC, Block, Frame, Strand
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ def push_function(
     if caller is not None and instr is not None:
         for name in form.packed:
             packed = env[name]
-            members = packed.values() if isinstance(packed, dict) else packed
-            if any(isinstance(m, (Slot, Versioned)) for m in members):
+            if any(isinstance(m, (Slot, Versioned)) for m in _members(packed)):
                 env[name] = _pack(engine, strand, caller, instr, packed)
         for name in form.params:
             if isinstance(env[name], (Slot, Versioned)) and name not in form.values:
@@ -63,19 +62,20 @@ def push_function(
         block.code = (*assigns, *body)
 
 
+def _members(packed: tuple[Any, ...] | dict[str, Any]) -> list[Any]:
+    return list(packed.values() if isinstance(packed, dict) else packed)
+
+
 def _by_name(names: tuple[str, ...], values: list[Any]) -> dict[str, Any]:
     return dict(zip(names, values, strict=True))
 
 
 def _pack(engine: Engine, strand: Strand, caller: Block, instr: ir.Apply, packed: Any) -> Any:
     """``*args`` or ``**kwargs`` with results still to come in it."""
+    values = _members(packed)
     build: Callable[[list[Any]], Any] = tuple
     if isinstance(packed, dict):
-        named = cast("dict[str, Any]", packed)
-        build = functools.partial(_by_name, tuple(named))
-        values = list(named.values())
-    else:
-        values = list(packed)
+        build = functools.partial(_by_name, tuple(cast("dict[str, Any]", packed)))
     node = BuildNode(strand, trace_of(caller, instr), caller.frame.depth, caller.place, build, values)
     engine.place(node, strand)
     if node.gather(node.values):
@@ -127,7 +127,7 @@ def finish_strand(engine: Engine, strand: Strand, value: Any = None) -> None:
         strand.boundary.leave(engine)
 
 
-def _hand_over(engine: Engine, output: Any, value: Any) -> None:
+def _hand_over(engine: Engine, output: Output, value: Any) -> None:
     if isinstance(value, Slot):
         if value.value is PENDING:
             output.source = value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..compiler import ir
 from .apply import function_node
@@ -24,7 +24,10 @@ _STOP: Any = object()
 #: Iterating these runs no code of anybody's, and they never change.
 _FIXED = frozenset({range, tuple, str, bytes, frozenset})
 #: Iterating these runs no code of anybody's; they may change.
-_MUTABLE = frozenset({list, dict, set, bytearray, type({}.items()), type({}.keys()), type({}.values())})
+_EMPTY: dict[Any, Any] = {}
+_MUTABLE: frozenset[type] = frozenset(
+    {list, dict, set, bytearray, type(_EMPTY.items()), type(_EMPTY.keys()), type(_EMPTY.values())}
+)
 
 
 def step_for(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
@@ -47,7 +50,7 @@ def step_for(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any
         v = operand(block.frame, source)
         if isinstance(v, Slot):
             return v
-        kind = type(v)
+        kind = cast("type[Any]", type(v))
         if isinstance(v, Versioned):
             loop.iterator = v.elements()
         elif kind in _FIXED:
@@ -87,7 +90,9 @@ def _paired(block: Block, source: Any) -> Iterator[Any]:
         return enumerate(_paired(block, source.parts[0]))
     if source.kind == "zip":
         return zip(*(_paired(block, p) for p in source.parts), strict=False)
-    held = operand(block.frame, source.parts[0])
+    (of,) = source.parts
+    assert not isinstance(of, ir.Pairs)
+    held = operand(block.frame, of)
     if isinstance(held, Versioned) and not isinstance(held, Dict):
         raise Failure(AttributeError(f"'{held.kind.__name__}' object has no attribute '{source.kind}'"))
     data = held.root() if isinstance(held, Versioned) else held
@@ -145,13 +150,15 @@ def next_turn(engine: Engine, strand: Strand, block: Block) -> Any:
     body = Block(TURN, turn.body, frame, turn, (block.place, count))
     stack.append(body)
     unpack = region.unpack
-    if unpack is not None and type(item) is tuple and len(item) == len(unpack):
-        for name, part in zip(unpack, item, strict=True):
+    several = type(item) is tuple
+    parts: Any = item
+    if several and unpack is not None and len(parts) == len(unpack):
+        for name, part in zip(unpack, parts, strict=True):
             frame.env[name] = part
         body.pc = 1  # the step that would have unpacked it
         return None
-    if type(item) is tuple and isinstance(region.source, ir.Pairs) and any(isinstance(p, Slot) for p in item):
-        node = BuildNode(strand, trace_of(block, region), frame.depth, block.place, tuple, list(item))
+    if several and isinstance(region.source, ir.Pairs) and any(isinstance(p, Slot) for p in parts):
+        node = BuildNode(strand, trace_of(block, region), frame.depth, block.place, tuple, list(parts))
         engine.place(node, strand)
         if node.gather(node.values):
             engine.ready.append(node)

@@ -1,8 +1,8 @@
 """The engine: events in, instructions out.
 
-It has no I/O, no clock and no thread. A driver calls `pump`, carries out the instructions that `take` gives
-(start a call, run a piece of the user's code, cancel a call), and reports with `complete` and `fail`. The same
-events in the same order give the same instructions.
+It has no I/O, no clock and no thread. A driver calls `pump`, carries out the instructions that `take`
+gives (start a call, run a piece of the user's code, cancel a call), and reports with `complete` and `fail`.
+The same events in the same order give the same instructions.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class Engine:
         """End the run: everything is squashed; the outcome is there once all that runs has ended."""
         if self.outcome is None:
             failures.squash(self, self.order.head, self.order.end)
-            self.outcome = Outcome(error=error or Cancelled("the run was cancelled"))
+            self.conclude(error=error or Cancelled("the run was cancelled"))
 
     def broken(self, error: BaseException) -> None:
         """A fault of the machine itself: the run ends with it."""
@@ -167,7 +167,7 @@ class Engine:
         self.runnable.clear()
         self.stirred = False
         if self.outcome is None:
-            self.outcome = Outcome(error=error)
+            self.conclude(error=error)
         entry: Any = self.order.head
         while entry is not self.order.end:
             if isinstance(entry, Node) and entry.state == RUNNING and entry not in started:
@@ -178,6 +178,10 @@ class Engine:
     def ended(self) -> bool:
         """Whether there is an outcome and nothing is running any more."""
         return self.outcome is not None and self.running == 0
+
+    def conclude(self, value: Any = None, error: BaseException | None = None) -> None:
+        """The run has an outcome; what is still running of it is awaited."""
+        self.outcome = Outcome(value, error)
 
     # -- what nodes and strands use ----------------------------------------------------------------------
 
@@ -312,7 +316,7 @@ class Engine:
             head: Any = end.following
             if head is end:
                 value = self.result
-                self.outcome = Outcome(value.value if isinstance(value, Slot) else value)
+                self.conclude(value.value if isinstance(value, Slot) else value)
                 return
             if isinstance(head, Strand):
                 if head.waiting:

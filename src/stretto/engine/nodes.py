@@ -50,8 +50,8 @@ class Node(Slot):
     """An operation in flight."""
 
     __slots__ = (
-        "ctx", "depth", "exc", "exc_context", "following", "lost", "missing", "place", "preceding", "site", "snap",
-        "squashed", "state", "token", "trace",
+        "ctx", "depth", "exc", "exc_context", "following", "lost", "missing", "place", "preceding", "site",
+        "snap", "squashed", "state", "token", "trace",
     )  # fmt: skip
 
     #: Whether it stands in the way of a call that commutes: it may fail, or must be seen in order.
@@ -204,7 +204,8 @@ class BuildNode(Node):
     __slots__ = ("build", "values")
 
     def __init__(
-        self, strand: Strand, trace: Any, depth: int, place: Any, build: Callable[[list[Any]], Any], values: list[Any]
+        self, strand: Strand, trace: Any, depth: int, place: Any,
+        build: Callable[[list[Any]], Any], values: list[Any],
     ) -> None:  # fmt: skip
         super().__init__(strand, trace, depth, place, "")
         self.build = build
@@ -244,8 +245,8 @@ class FragmentNode(Node):
     __slots__ = ("cells", "fragment", "outputs", "values")
 
     def __init__(
-        self, strand: Strand, trace: Trace | None, depth: int, place: Any, fragment: Fragment, values: list[Any],
-        cells: Mapping[str, Any],
+        self, strand: Strand, trace: Trace | None, depth: int, place: Any,
+        fragment: Fragment, values: list[Any], cells: Mapping[str, Any],
     ) -> None:  # fmt: skip
         super().__init__(strand, trace, depth, place, fragment.text)
         self.fragment = fragment
@@ -388,7 +389,8 @@ class UpdateNode(Node):
     __slots__ = ("args", "held", "method", "update")
 
     def __init__(
-        self, strand: Strand, trace: Any, depth: int, place: Any, held: Any, method: str, args: list[Any], update: bool
+        self, strand: Strand, trace: Any, depth: int, place: Any,
+        held: Any, method: str, args: list[Any], update: bool,
     ) -> None:  # fmt: skip
         super().__init__(strand, trace, depth, place, method)
         self.held = held
@@ -435,21 +437,23 @@ def needs(method: str, args: list[Any]) -> list[Any]:
     return args[:1]
 
 
+def _first_version(made: list[Any] | dict[Any, Any]) -> Versioned:
+    """Of a container that was made natively, and is seen by no other name; those who wait with it in hand
+    keep theirs."""
+    return List(list(made)) if isinstance(made, list) else Dict(dict(made))
+
+
 def change(held: Any, method: str, args: list[Any]) -> Any:
     """The next version."""
-    if not isinstance(held, Versioned):
-        # made natively, and seen by no other name; those who wait with it in hand keep theirs
-        is_list = isinstance(held, list)
-        ordinary: Any = held
-        held = List(list(ordinary)) if is_list else Dict(dict(ordinary))
+    version: Any = held if isinstance(held, Versioned) else _first_version(held)
     if method == "append":
-        return held.append(args[0])
+        return version.append(args[0])
     if method == "setitem":
-        return held.setitem(args[0], args[1])
+        return version.setitem(args[0], args[1])
     if method == "add":
-        return held.add(args[0])
+        return version.add(args[0])
     items = args[0]
-    return held.extend(list(items.elements()) if isinstance(items, Versioned) else items)
+    return version.extend(list(items.elements()) if isinstance(items, Versioned) else items)
 
 
 def look(held: Any, method: str, args: list[Any]) -> Any:

@@ -46,11 +46,11 @@ def fetch(frame: Frame, name: str) -> Any:
 
 
 def operand(frame: Frame, source: ir.Operand) -> Any:
-    if source.__class__ is str:
-        return fetch(frame, source)  # type: ignore[arg-type]
-    if source.__class__ is ir.Const:
-        return source.value  # type: ignore[union-attr]
-    return load(frame, source.name)  # type: ignore[union-attr]
+    if isinstance(source, str):
+        return fetch(frame, source)
+    if isinstance(source, ir.Const):
+        return source.value
+    return load(frame, source.name)
 
 
 def load(frame: Frame, path: str) -> Any:
@@ -63,7 +63,8 @@ def load(frame: Frame, path: str) -> Any:
         except ValueError:
             raise Failure(
                 NameError(
-                    f"cannot access free variable '{first}' where it is not associated with a value in enclosing scope"
+                    f"cannot access free variable '{first}' where it is not associated with a value in "
+                    "enclosing scope"
                 )
             ) from None
     else:

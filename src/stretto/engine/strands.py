@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
 from .order import Entry
-from .slots import Output, Slot
+from .slots import Output
 from .tokens import Token, Tokens
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ __all__ = [
 
 FUNC, SEQ, LOOP, TURN, TRY, HANDLER, FINAL = range(7)
 
-#: Where in the program something is: the function, the line, the same of its caller, the name of the frame, and
-#: the depth of the function.
+#: Where in the program something is: the function, the line, the same of its caller, the name of the frame,
+#: and the depth of the function.
 Trace = tuple["Compiled", int, Any, str, int]
 
 
@@ -67,8 +67,8 @@ class Block:
     """
 
     __slots__ = (
-        "code", "count", "ctx", "frame", "item", "iterator", "kind", "name", "pc", "pending", "place", "region",
-        "saved", "target",
+        "code", "count", "ctx", "frame", "item", "iterator", "kind", "name", "pc", "pending", "place",
+        "region", "saved", "target",
     )  # fmt: skip
 
     def __init__(self, kind: int, code: ir.Block, frame: Frame, region: Any, place: Any) -> None:
@@ -117,8 +117,8 @@ class Strand(Entry):
     """A point of issue; its entry in program order is where the next operation goes in."""
 
     __slots__ = (
-        "alive", "base", "boundary", "ctx", "ctx_frame", "exc", "exit", "missing", "names", "outputs", "paths",
-        "queued", "result", "stack", "stopped", "token", "tokens", "waiting",
+        "alive", "base", "boundary", "ctx", "ctx_frame", "exc", "exit", "missing", "names", "outputs",
+        "paths", "queued", "result", "stack", "stopped", "token", "tokens", "waiting",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -142,7 +142,7 @@ class Strand(Entry):
         self.boundary: Try | None = None
         self.base: Frame | None = None
         self.outputs: dict[str, Output] | None = None
-        self.result: Slot | None = None
+        self.result: Output | None = None
         self.token: Token | None = None
         self.paths: frozenset[str] = frozenset()
 

@@ -79,7 +79,8 @@ def update(
     _await(engine, node, held, needed)
 
 
-def listed(engine: Engine, strand: Strand, block: Block, instr: ir.Instr, items: Any) -> Slot:
+def listed(engine: Engine, strand: Strand, block: Block, instr: ir.Instr, items: Any) -> Any:
+    """The list of what an iterable gives: a slot, unless nothing has to come before."""
     return function_node(engine, strand, block, instr, list, [items], {})
 
 
