@@ -25,10 +25,11 @@ class Comprehensions(Assignments):
         body: Callable[[], ir.Block],
         at: Any,
         orelse: Callable[[], ir.Block] = lambda: (),
+        held: ir.Operand | ir.Pairs | None = None,
     ) -> None:
-        """Emit ``for target in source``."""
+        """Emit ``for target in source``; `held` is what the source has been worked out to be already."""
         generator = self.as_generator(source)
-        if generator is not None and self.takes_apart(generator) and len(generator.generators) == 1:
+        if held is None and generator is not None and self.takes_apart(generator) and len(generator.generators) == 1:
             part = generator.generators[0]
             with self.variables(targets(part.target), [part.target, *part.ifs, generator.elt]) as renamed:
                 inner_target, *rest = renamed
@@ -49,14 +50,8 @@ class Comprehensions(Assignments):
                 self.loop(inner_target, part.iter, turn, at, orelse)
             return
         label = self.label("for")
-        held = self.pairs(source)
-        if (
-            self.out
-            and isinstance(self.out[-1], ir.Apply)
-            and self.out[-1].target == held
-            and str(held).startswith("__t")
-        ):
-            self.out[-1].keep = True  # only this loop sees it
+        if held is None:
+            held = self.source(source)
         lineno = getattr(at, "lineno", 0)
         unpack: tuple[str, ...] | None = None
         if isinstance(target, ast.Name) and self.is_local(target.id):
@@ -104,6 +99,14 @@ class Comprehensions(Assignments):
             inner = self.filtered(tests[1:], body, at, frame, framing)
             self.region(ir.If(getattr(at, "lineno", 0), test=test, then=inner, orelse=()))
         return tuple(steps)
+
+    def source(self, node: ast.expr) -> ir.Operand | ir.Pairs:
+        """Work out what a loop goes over."""
+        held = self.pairs(node)
+        last = self.out[-1] if self.out else None
+        if isinstance(last, ir.Apply) and last.target == held and last.target.startswith("__t"):
+            last.keep = True  # only this loop sees it
+        return held
 
     def pairs_of(self, node: ast.expr) -> str | None:
         """The kind of the pairs that an expression makes, if it does."""
@@ -174,15 +177,14 @@ class Comprehensions(Assignments):
         for generator in node.generators:
             parts += [generator.target, generator.iter, *generator.ifs]
         first = node.generators[0].iter
-        outer = first
-        if not isinstance(first, ast.Name) and self.pairs_of(first) is None and self.as_generator(first) is None:
-            outer = self.settled(first)  # in the frame around
+        # the outermost source is worked out in the frame around
+        held = None if self.as_generator(first) is not None else self.source(first)
         with self.within(frame_of(node), node), self.variables(names, [*parts, *elements]) as renamed:
             items = iter(renamed)
             levels: list[tuple[Any, Any, list[Any]]] = []
             for index, generator in enumerate(node.generators):
                 target, source = next(items), next(items)
-                levels.append((target, outer if index == 0 else source, [next(items) for _ in generator.ifs]))
+                levels.append((target, first if index == 0 else source, [next(items) for _ in generator.ifs]))
             last = list(items)
 
             def level(depth: int) -> ir.Block:
@@ -193,7 +195,11 @@ class Comprehensions(Assignments):
                 target, source, tests = levels[depth]
                 with self.emitting() as steps:
                     self.loop(
-                        target, source, lambda: self.filtered(tests, lambda: level(depth + 1), node), node
+                        target,
+                        source,
+                        lambda: self.filtered(tests, lambda: level(depth + 1), node),
+                        node,
+                        held=held if depth == 0 else None,
                     )
                 if depth == 0 and isinstance(steps[-1], ir.For) and self.frames:
                     steps[-1].outermost = True

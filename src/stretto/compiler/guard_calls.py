@@ -5,6 +5,9 @@ arguments are known to be harmless to it; functions among the arguments are repl
 ones, and iterators by their guarded twins. A Python function runs as its guarded twin.
 """
 
+# Here everything is asked of values of any type, and `type(x)` of such a value is unknown to pyright.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
+
 from __future__ import annotations
 
 import functools
@@ -42,6 +45,7 @@ from stretto.compiler.known_objects import (
     class_name,
     defining_class,
     is_plain_class,
+    refresh_classes,
     slots_safe,
 )
 
@@ -169,7 +173,7 @@ def _dispatch(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         owner = f.__self__
         if owner is not None and not issubclass(type(owner), (ModuleType, type)):
             return _method(f, owner, f.__name__, args, kwargs)
-        if issubclass(type(owner), type):
+        if owner is not None and issubclass(type(owner), type):
             rule = _class_rules.get((owner, f.__name__))
             if rule is not None:
                 return rule(f, args, kwargs)
@@ -250,6 +254,7 @@ def _prepare() -> None:
     _methods[:] = [method]
     _prepared = len(sys.modules)
     known.refresh()
+    refresh_classes()
     for (name, attribute), made in CLASS_RULES.items():
         cls = known.find(name)
         if isinstance(cls, type):
@@ -290,7 +295,7 @@ def _getter(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
     if len(args) != 1 or kwargs:
         return f(*args, **kwargs)  # a TypeError
-    found = []
+    found: list[Any] = []
     for name in f.__reduce__()[1]:
         value = args[0]
         if type(f).__name__ == "itemgetter":

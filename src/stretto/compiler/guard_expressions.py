@@ -270,7 +270,7 @@ class ExpressionRewriter(ast.NodeTransformer):
     def _comprehensions(
         self, generators: list[ast.comprehension], first: ast.expr | None = None
     ) -> list[ast.comprehension] | None:
-        made = []
+        made: list[ast.comprehension] = []
         for place, part in enumerate(generators):
             if part.is_async or not _takes_names(part.target):
                 return None

@@ -1,5 +1,8 @@
 """What guarded code does with items, attributes and whole statements; see `guard_ops`."""
 
+# Here everything is asked of values of any type, and `type(x)` of such a value is unknown to pyright.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
+
 from __future__ import annotations
 
 import sys
@@ -247,12 +250,12 @@ def raised(x: Any) -> Any:
 
 def entered(x: Any) -> Any:
     """The context manager of a `with`, if it is one that has no effects."""
-    suppress = known.find("contextlib.suppress")
+    suppress: Any = known.find("contextlib.suppress")
     if suppress is not None and type(x) is suppress:
         caught = x._exceptions
         if not any(issubclass(type(e), type) and e in (BaseException, object) for e in caught):
             return x
-    null = known.find("contextlib.nullcontext")
+    null: Any = known.find("contextlib.nullcontext")
     if null is not None and type(x) is null:
         return x
     stop(f"`with` a {name_of(x)}")

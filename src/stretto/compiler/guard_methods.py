@@ -1,5 +1,8 @@
 """Methods of builtin objects in guarded code: which may be called, and on what."""
 
+# Here everything is asked of values of any type, and `type(x)` of such a value is unknown to pyright.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
+
 from __future__ import annotations
 
 import string

@@ -5,6 +5,9 @@ else goes to a slower function beside it. An operation that may run unknown code
 something that others see, ends in `stop`, which raises `NeedsOrder` before anything has happened.
 """
 
+# Here everything is asked of values of any type, and `type(x)` of such a value is unknown to pyright.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -132,7 +135,7 @@ def op_{name}(a, S=SCALARS):
 
 
 def operators() -> dict[str, Any]:
-    text = []
+    text: list[str] = []
     for name, symbol in _BINARY.items():
         text.append(_OPERATOR.format(name=name, symbol=symbol, kind="binary"))
         text.append(_IN_PLACE.format(name=name, symbol=symbol))

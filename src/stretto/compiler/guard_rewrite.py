@@ -45,7 +45,7 @@ def rewrite(
     if isinstance(node, ast.Lambda):
         node.body = rewriter.visit(node.body)
         return node, rewriter.made
-    body = rewriter.body(node.body)
+    body: list[ast.stmt] = [*rewriter.body(node.body)]
     if args.kwarg is not None:
         body.insert(0, rewriter.expression_statement(node, "keep", ast.Name(args.kwarg.arg, ast.Load())))
     if root:

@@ -1,5 +1,8 @@
 """Rules for the known functions that do more with an argument than look at a plain value."""
 
+# Here everything is asked of values of any type, and `type(x)` of such a value is unknown to pyright.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
+
 from __future__ import annotations
 
 import inspect
@@ -304,7 +307,7 @@ def _groupby(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
 
 
 def _accumulate(f: Any, args: _Args, kwargs: _Kwargs) -> Any:
-    if not args or len(args) > 2 or not set(kwargs) <= {"func", "initial"}:
+    if len(args) not in (1, 2) or not set(kwargs) <= {"func", "initial"}:
         return f(*args, **kwargs)
     func = args[1] if len(args) == 2 else kwargs.get("func")
     native, items, _ = _both(args[0])

@@ -41,7 +41,7 @@ class Unit:
 
     native: CodeType | None
     code: CodeType | None = None
-    cells: dict[str, CellType] = field(default_factory=dict)
+    cells: dict[str, CellType] = field(default_factory=dict[str, CellType])
     nonlocals: frozenset[str] = frozenset()
     last: tuple[FunctionType, Any, Any, FunctionType] | None = None
     followed: bool = False
@@ -156,9 +156,13 @@ def build(
 
     made, marked = rewrite(node, freevars, root=root, future_annotations=future)
     mark = _marker(marked, filename)
+
+    def marker(number: int) -> Callable[[FunctionType], FunctionType]:
+        return lambda fn: mark(number, fn)
+
     own: dict[str, Any] = {
         "mark": mark,
-        "marker": lambda number: lambda fn: mark(number, fn),
+        "marker": marker,
         "package": package,
     }
     if not _cells:
@@ -289,7 +293,7 @@ def _narrowed(candidates: list[tuple[_Function, bool]], code: CodeType) -> list[
         return candidates if len(candidates) == 1 else []
     first = min((line, column) for line, column, _, _ in spans)
     last = max((end, end_column) for _, _, end, end_column in spans)
-    fitting = []
+    fitting: list[tuple[tuple[int, int], tuple[int, int], Any]] = []
     for node, in_class in candidates:
         body = node.body
         if isinstance(body, ast.expr):

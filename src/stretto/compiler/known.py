@@ -20,11 +20,14 @@ Stated assumptions:
   `functools` inside the standard library are not counted as things that can be seen.
 """
 
+# Here everything is asked of values of any type, and `type(x)` of such a value is unknown to pyright.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
+
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import (
     BuiltinFunctionType,
     FunctionType,
@@ -293,7 +296,8 @@ def assume_pure(*things: Any) -> Any:
             _assumed_packages.add(thing.__name__)
         elif issubclass(type(thing), type):
             _assumed[id(thing)] = thing
-            for member in vars(thing).values():
+            members: dict[str, Any] = dict(vars(thing))
+            for member in members.values():
                 inner = getattr(member, "__func__", member)
                 if isinstance(inner, FunctionType):
                     _assumed[id(inner)] = inner
@@ -377,9 +381,3 @@ def recorded_resource(obj: Any) -> str | None:
             reads = ("get", "__getitem__", "__contains__", "keys", "values", "items", "copy")
             return "env" if name in reads else None
     return None
-
-
-def _iter_pure() -> Iterator[object]:
-    """Every function that the tables know here; for the tests of the tables."""
-    refresh()
-    return iter(_pure.values())

@@ -4,6 +4,9 @@ Nothing about a user's class is cached: a class can be patched at any time (test
 answer would be a wrong one. Only classes of the interpreter and the standard library are.
 """
 
+# Here everything is asked of values of any type, and `type(x)` of such a value is unknown to pyright.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
+
 from __future__ import annotations
 
 import builtins
@@ -61,8 +64,8 @@ _UNIVERSE: Final[set[type]] = {thing for thing in vars(builtins).values() if isi
 }
 # These hand operations on to what they wrap.
 _UNIVERSE.difference_update({super, types.MappingProxyType, types.GenericAlias, types.DynamicClassAttribute})
-_UNIVERSE.update(PLAIN, ITERATORS, {type(len), Generic, ABCMeta})
-for _name in ("abc.ABC", "typing.Protocol", "typing.NamedTuple"):
+_UNIVERSE.update(PLAIN, ITERATORS, {type(len), ABCMeta})
+for _name in ("abc.ABC", "typing.Generic", "typing.Protocol", "typing.NamedTuple"):
     _found = known.find(_name)
     if isinstance(_found, type):
         _UNIVERSE.add(_found)

@@ -82,8 +82,10 @@ def _entry(cls: type) -> T | None:
                 _SIMPLE.setdefault(found, T(found))
         if name == "pathlib" and module is not None:
             # `Path` is never the class of an instance; which one it is depends on the machine.
-            for general in (module.Path, module.PurePath):
-                _PATHS.setdefault(general, T(type(general())))
+            for general in ("Path", "PurePath"):
+                path: type = getattr(module, general)
+                made: object = path()
+                _PATHS.setdefault(path, T(type(made)))
     return _SIMPLE.get(cls)
 
 
@@ -175,7 +177,7 @@ def _check_of(annotation: object) -> _Check | None:
         if getattr(annotation, "_is_protocol", False) or typing.is_typeddict(annotation):
             return _instance_check(dict) if typing.is_typeddict(annotation) else None
         return _instance_check(annotation)
-    origin = typing.get_origin(annotation)
+    origin: Any = typing.get_origin(annotation)
     args = typing.get_args(annotation)
     if origin is typing.Annotated:
         return _check_of(args[0])
@@ -188,10 +190,12 @@ def _check_of(annotation: object) -> _Check | None:
     if origin is dict and len(args) == 2:
         return _dict_check(_check_of(args[0]), _check_of(args[1]))
     if origin in (list, set, frozenset) and len(args) == 1:
-        return _items_check(typing.cast("type", origin), _check_of(args[0]))
-    if isinstance(origin, type) and not getattr(origin, "_is_protocol", False):
-        return _instance_check(origin)
-    return None
+        return _items_check(origin, _check_of(args[0]))
+    return _instance_check(origin) if _is_plain_class(origin) else None
+
+
+def _is_plain_class(thing: object) -> bool:
+    return isinstance(thing, type) and not getattr(thing, "_is_protocol", False)
 
 
 def _union_check(args: Sequence[Any]) -> _Check | None:
@@ -210,9 +214,11 @@ def _tuple_check(args: Sequence[Any]) -> _Check:
         return _items_check(tuple, _check_of(args[0]))
     checks = [_check_of(arg) or _always for arg in args]
 
+    is_tuple = _instance_check(tuple)
+
     def ok(value: Any) -> bool:
         return (
-            isinstance(value, tuple)
+            is_tuple(value)
             and len(value) == len(checks)
             and all(check(item) for check, item in zip(checks, value, strict=True))
         )
@@ -227,9 +233,11 @@ def _items_check(cls: type, item: _Check | None) -> _Check:
 
 
 def _dict_check(key: _Check | None, item: _Check | None) -> _Check:
+    is_dict = _instance_check(dict)
+
     def ok(value: Any) -> bool:
         return (
-            isinstance(value, dict)
+            is_dict(value)
             and (key is None or all(map(key, value)))
             and (item is None or all(map(item, value.values())))
         )
@@ -306,6 +314,6 @@ def infer(node: Any, types: Mapping[str, T | None], resolve: Callable[[str], obj
         types: names of the function, with their types where known.
         resolve: the current value of any other name; raises `KeyError` for unknown ones.
     """
-    from stretto.compiler.types_infer import Inference
+    from stretto.compiler.types_calls import Inference  # late: it works with the types defined here
 
     return Inference(types, resolve).judge(node)

@@ -16,7 +16,7 @@ from . import known
 from .scope import bound_names
 from .source import unsupported
 from .types import Json, T, Verdict, of_value
-from .types_infer import Inference
+from .types_calls import Inference
 from .types_results import element
 
 if TYPE_CHECKING:
