@@ -25,10 +25,11 @@ class Comprehensions(Assignments):
         body: Callable[[], ir.Block],
         at: Any,
         orelse: Callable[[], ir.Block] = lambda: (),
+        held: ir.Operand | ir.Pairs | None = None,
     ) -> None:
-        """Emit ``for target in source``."""
+        """Emit ``for target in source``; `held` is what the source has been worked out to be already."""
         generator = self.as_generator(source)
-        if generator is not None and self.takes_apart(generator) and len(generator.generators) == 1:
+        if held is None and generator is not None and self.takes_apart(generator) and len(generator.generators) == 1:
             part = generator.generators[0]
             with self.variables(targets(part.target), [part.target, *part.ifs, generator.elt]) as renamed:
                 inner_target, *rest = renamed
@@ -49,14 +50,8 @@ class Comprehensions(Assignments):
                 self.loop(inner_target, part.iter, turn, at, orelse)
             return
         label = self.label("for")
-        held = self.pairs(source)
-        if (
-            self.out
-            and isinstance(self.out[-1], ir.Apply)
-            and self.out[-1].target == held
-            and str(held).startswith("__t")
-        ):
-            self.out[-1].keep = True  # only this loop sees it
+        if held is None:
+            held = self.source(source)
         lineno = getattr(at, "lineno", 0)
         unpack: tuple[str, ...] | None = None
         if isinstance(target, ast.Name) and self.is_local(target.id):
@@ -105,25 +100,38 @@ class Comprehensions(Assignments):
             self.region(ir.If(getattr(at, "lineno", 0), test=test, then=inner, orelse=()))
         return tuple(steps)
 
+    def source(self, node: ast.expr) -> ir.Operand | ir.Pairs:
+        """Work out what a loop goes over."""
+        held = self.pairs(node)
+        last = self.out[-1] if self.out else None
+        if isinstance(last, ir.Apply) and last.target == held and last.target.startswith("__t"):
+            last.keep = True  # only this loop sees it
+        return held
+
+    def pairs_of(self, node: ast.expr) -> str | None:
+        """The kind of the pairs that an expression makes, if it does."""
+        if not isinstance(node, ast.Call) or node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
+            return None
+        func = node.func
+        if isinstance(func, ast.Name) and func.id in ("enumerate", "zip") and node.args and self.builtin(func.id):
+            return func.id if func.id == "zip" or len(node.args) == 1 else None
+        if isinstance(func, ast.Attribute) and func.attr in ("items", "keys", "values") and not node.args:
+            return func.attr if self.is_value(func.value) else None
+        return None
+
     def pairs(self, node: ast.expr) -> ir.Operand | ir.Pairs:
         """What a loop goes over, its parts apart where it is ``enumerate(...)``, ``zip(...)`` or a view."""
-        if isinstance(node, ast.Call) and not any(isinstance(a, ast.Starred) for a in node.args):
-            func = node.func
-            if (
-                isinstance(func, ast.Name)
-                and func.id in ("enumerate", "zip")
-                and self.builtin(func.id)
-                and node.args
-            ):
-                if func.id == "zip" and not node.keywords:
-                    rests = self.sequence(node.args, settle=any(self.needs(a) for a in node.args))
-                    return ir.Pairs("zip", tuple(self.pairs(r) for r in rests))
-                if func.id == "enumerate" and len(node.args) == 1 and not node.keywords:
-                    return ir.Pairs("enumerate", (self.pairs(node.args[0]),))
-            if isinstance(func, ast.Attribute) and func.attr in ("items", "keys", "values") and not node.args:
-                if self.is_value(func.value) and isinstance(func.value, ast.Name):
-                    return ir.Pairs(func.attr, (func.value.id,))
-        return self.operand(node)
+        kind = self.pairs_of(node)
+        if kind is None:
+            return self.operand(node)
+        assert isinstance(node, ast.Call)
+        if kind == "zip":
+            rests = self.sequence(node.args, settle=any(self.needs(a) for a in node.args))
+            return ir.Pairs("zip", tuple(self.pairs(r) for r in rests))
+        if kind == "enumerate":
+            return ir.Pairs("enumerate", (self.pairs(node.args[0]),))
+        assert isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name)
+        return ir.Pairs(kind, (node.func.value.id,))
 
     # -- comprehensions ------------------------------------------------------------------------------
 
@@ -169,17 +177,14 @@ class Comprehensions(Assignments):
         for generator in node.generators:
             parts += [generator.target, generator.iter, *generator.ifs]
         first = node.generators[0].iter
-        outer = (
-            self.spill(self.residual(first))
-            if self.needs(first) and self.as_generator(first) is None
-            else first
-        )
+        # the outermost source is worked out in the frame around
+        held = None if self.as_generator(first) is not None else self.source(first)
         with self.within(frame_of(node), node), self.variables(names, [*parts, *elements]) as renamed:
             items = iter(renamed)
             levels: list[tuple[Any, Any, list[Any]]] = []
             for index, generator in enumerate(node.generators):
                 target, source = next(items), next(items)
-                levels.append((target, outer if index == 0 else source, [next(items) for _ in generator.ifs]))
+                levels.append((target, first if index == 0 else source, [next(items) for _ in generator.ifs]))
             last = list(items)
 
             def level(depth: int) -> ir.Block:
@@ -190,8 +195,14 @@ class Comprehensions(Assignments):
                 target, source, tests = levels[depth]
                 with self.emitting() as steps:
                     self.loop(
-                        target, source, lambda: self.filtered(tests, lambda: level(depth + 1), node), node
+                        target,
+                        source,
+                        lambda: self.filtered(tests, lambda: level(depth + 1), node),
+                        node,
+                        held=held if depth == 0 else None,
                     )
+                if depth == 0 and isinstance(steps[-1], ir.For) and self.frames:
+                    steps[-1].outermost = True
                 return tuple(steps)
 
             self.out.extend(level(0))

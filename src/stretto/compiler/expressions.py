@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from ..errors import InternalError
 from . import ir
+from .functions import is_static
 from .questions import Questions
 from .values import dotted
 
@@ -140,7 +141,19 @@ class Expressions(Questions, ABC):
             done.append(rest)
         return done
 
+    def is_fixed(self, node: ast.expr) -> bool:
+        """Whether an expression is a function, class or module of the module's own names."""
+        path = dotted(node)
+        if path is None or self.is_local(path.split(".")[0]):
+            return False
+        try:
+            return is_static(self.function.resolve_dotted(path))
+        except KeyError:
+            return False
+
     def stabilised(self, rest: ast.expr) -> ast.expr:
+        if isinstance(rest, ast.Name) and self.is_fixed(rest):
+            return rest
         if isinstance(rest, ast.Constant) or (isinstance(rest, ast.Name) and rest.id.startswith("__t")):
             return rest
         if isinstance(rest, ast.Starred):
@@ -208,7 +221,7 @@ class Expressions(Questions, ABC):
         func = node.func
         if isinstance(func, ast.Attribute) and dotted(func) is None:
             head = [func.value]
-        elif isinstance(func, ast.Attribute) and any(self.needs(p) for p in parts):
+        elif isinstance(func, ast.Attribute) and any(self.needs(p) for p in parts) and not self.is_fixed(func):
             head = [func.value]
         rests = self.sequence([*head, *parts])
         if head:
@@ -418,8 +431,11 @@ class Expressions(Questions, ABC):
         if callee is None:
             callee = self.node_operand(rests.pop(0))
         args: list[tuple[int, ir.Operand]] = []
-        for rest in rests[: len(node.args)]:
+        last = max((i for i, r in enumerate(rests) if not isinstance(r, (ast.Name, ast.Constant))), default=-1)
+        for index, rest in enumerate(rests[: len(node.args)]):
             if isinstance(rest, ast.Starred):
+                if index < last:  # what comes after may change it
+                    rest = cast("ast.Starred", self.stabilised(rest))
                 args.append((1, self.node_operand(rest.value)))
             else:
                 args.append((0, self.node_operand(rest)))

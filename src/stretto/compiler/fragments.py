@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .guard import compile_guarded
 from .scope import bound_names
 from .types import T, Verdict, infer
+from .verdicts import judge, judge_statements
 
 if TYPE_CHECKING:
     from .functions import Compiled
@@ -274,10 +275,11 @@ class Fragment:
                 True, self.heap, types[0] if types else infer(self.expr, {}, self.function.resolve).type
             )
         known: dict[str, T | None] = dict(zip(self.reads, types, strict=True))
+        form = self.function
         expr = self.expr
         statement = self.statements[0] if len(self.statements) == 1 else None
         if expr is None and self.unpacks is not None:
-            verdict = infer(self.unpacks, known, self.function.resolve)
+            verdict = judge(self.unpacks, known, form)
             simple = verdict.type is not None and verdict.type.cls in (
                 tuple,
                 list,
@@ -296,10 +298,11 @@ class Fragment:
         elif expr is None and isinstance(statement, ast.Expr):
             expr = statement.value
         if expr is None:
-            return PURE if all(isinstance(s, ast.Pass) for s in self.statements) else UNKNOWN
+            found = judge_statements(self.statements, known, form)
+            return Verdict(found.pure, found.heap or self.heap, None)
         if any(isinstance(n, ast.NamedExpr) for n in ast.walk(expr)):
             return UNKNOWN
-        verdict = infer(expr, known, self.function.resolve)
+        verdict = judge(expr, known, form)
         return Verdict(verdict.pure, verdict.heap or self.heap, verdict.type)
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from ..calls import BoundCall, Call
 from ..flows import Flow
 from . import ir
-from .scope import Scope, scope_of
+from .scope import Scope, bound_names, scope_of
 from .source import FunctionNode, function_node, unsupported
 
 __all__ = ["Compiled", "compiled", "helper", "is_static"]
@@ -79,6 +79,9 @@ class Compiled:
         self._body: ir.Block | None = None
         self.lowering = False
         self.values: dict[str, type | None] = {}
+        body: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
+        #: Parameters that the function binds again.
+        self.rebound = frozenset(self.params) & bound_names(body)
         self.summaries: dict[Any, Any] = {}
 
     def __repr__(self) -> str:
@@ -174,7 +177,7 @@ def helper(fn: FunctionType) -> Compiled | None:
     key = _key(fn)
     if key in _helpers:
         return _helpers[key]
-    if not _users_own(fn):
+    if not users_own(fn):
         _helpers[key] = None
         return None
     with _lock:
@@ -193,7 +196,7 @@ def helper(fn: FunctionType) -> Compiled | None:
     return form
 
 
-def _users_own(fn: FunctionType) -> bool:
+def users_own(fn: FunctionType) -> bool:
     module = (fn.__module__ or "").partition(".")[0]
     if module in sys.stdlib_module_names and module != "__main__":
         return False

@@ -179,6 +179,8 @@ class For(Region):
 
     source: Operand | Pairs = ""
     item: str = ""
+    #: The outermost of a comprehension: what it goes over is asked for its iterator in the frame around.
+    outermost: bool = False
     #: Simple targets, bound without a fragment where the item is a tuple of this length.
     unpack: tuple[str, ...] | None = None
     body: Iteration = field(default_factory=lambda: Iteration(0))

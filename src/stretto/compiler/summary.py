@@ -7,6 +7,7 @@ more overlaps: so this is worked out with the types that the names have when the
 from __future__ import annotations
 
 from types import FunctionType
+from dataclasses import dataclass
 from typing import Any
 
 from ..calls import BoundCall, Call
@@ -19,27 +20,54 @@ from . import ir, known
 from .fragments import Fragment
 from .functions import Compiled, compiled, helper
 from .types import T, of_value
+from .types_results import element
+from .verdicts import function_verdict
 
-__all__ = ["paths_of"]
+__all__ = ["Effect", "effect_of"]
 
-_UNKNOWN = frozenset({EVERYTHING})
 _BOOL = of_value(True)
 
 
-def paths_of(region: Any, frame: Any, *, called: bool) -> frozenset[str]:
-    """The resource paths that a region may write: ``""`` covers all."""
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a region may write (``""`` covers all), and the types of the names that it binds, or of what the
+    function returns (under ``return``)."""
+
+    paths: frozenset[str]
+    types: dict[str, T | None]
+
+
+_UNKNOWN = Effect(frozenset({EVERYTHING}), {})
+#: Iterating these runs no code of anybody's.
+_ITERABLE = frozenset({list, tuple, dict, set, frozenset, str, bytes, bytearray, range})
+
+
+def effect_of(region: Any, frame: Any, *, called: bool, begun: bool) -> Effect:
+    """What is known of a region that is being left behind.
+
+    `begun` says that part of it has run: then the types that its names have now say nothing about the types
+    that they had where it began, which is where this starts.
+    """
     form: Compiled = frame.form
     if called:
-        types = {name: _type_of(frame.env.get(name)) for name in form.params}
-        return _function(form, types, 0)
-    names = region.reads
-    types = {name: _type_of(frame.env.get(name)) for name in names if name in frame.env}
+        types = {
+            name: None if name in form.rebound else _type_of(frame.env.get(name)) for name in form.params
+        }
+        return _function(form, types, 0, set())
+    types = {
+        name: None if begun and name in region.binds else _type_of(frame.env.get(name))
+        for name in region.reads | region.binds
+        if name in frame.env
+    }
     key = (region, tuple(types.items()))
-    found = form.summaries.get(key)
+    found: Effect | None = form.summaries.get(key)
     if found is None:
-        found = form.summaries[key] = frozenset(_Summary(form, dict(types), 0).instr(region))
+        walk = _Summary(form, dict(types), 0, set())
+        paths = frozenset(walk.instr(region))
+        found = Effect(paths, {name: walk.types.get(name) for name in region.binds})
         if len(form.summaries) > 4096:
             form.summaries.clear()
+        form.summaries[key] = found
     return found
 
 
@@ -54,24 +82,36 @@ def _type_of(v: Any) -> T | None:
     return of_value(v)
 
 
-def _function(form: Compiled, types: dict[str, T | None], depth: int) -> frozenset[str]:
+def _function(form: Compiled, types: dict[str, T | None], depth: int, open_: set[Any]) -> Effect:
     key = ("function", tuple(types.items()))
-    found = form.summaries.get(key)
-    if found is None:
-        form.summaries[key] = frozenset()  # recursion adds nothing of its own
-        if depth > 20:
-            found = _UNKNOWN
-        else:
-            found = frozenset(_Summary(form, dict(types), depth).block(form.body))
+    found: Effect | None = form.summaries.get(key)
+    if found is not None:
+        return found
+    if depth > 20:
+        return _UNKNOWN
+    if (form, key) in open_:
+        open_.add("met")  # recursion adds nothing of its own; but what is worked out inside is not the whole
+        return Effect(frozenset(), {})
+    open_.add((form, key))
+    walk = _Summary(form, dict(types), depth, open_)
+    paths = frozenset(walk.block(form.body))
+    open_.discard((form, key))
+    kinds = set(walk.returns)
+    found = Effect(paths, {"return": kinds.pop() if len(kinds) == 1 and "met" not in open_ else None})
+    if "met" not in open_ or not any(entry != "met" for entry in open_):
+        open_.discard("met")
         form.summaries[key] = found
     return found
 
 
 class _Summary:
-    def __init__(self, form: Compiled, types: dict[str, T | None], depth: int) -> None:
+    def __init__(self, form: Compiled, types: dict[str, T | None], depth: int, open_: set[Any]) -> None:
         self.form = form
         self.types = types
         self.depth = depth
+        #: Functions that are being worked out further out.
+        self.open = open_
+        self.returns: list[T | None] = []
 
     def block(self, block: ir.Block) -> set[str]:
         paths: set[str] = set()
@@ -114,6 +154,9 @@ class _Summary:
             paths = {path for block in ir.blocks(instr) for path in self.block(block)}
             self.forget(instr)
             return paths
+        if isinstance(instr, ir.Return):
+            self.returns.append(self.operand(instr.source))
+            return set()
         if isinstance(instr, ir.Match):
             if instr.name:
                 self.types[instr.name] = None
@@ -121,24 +164,60 @@ class _Summary:
         return set()
 
     def loop(self, instr: ir.For | ir.While | ir.Iteration) -> set[str]:
-        self.forget(instr)
+        if isinstance(instr, ir.Iteration):
+            return self.block(instr.body)
         paths: set[str] = set()
-        if isinstance(instr, ir.For):
-            if not isinstance(instr.source, ir.Pairs):
-                source = self.operand(instr.source)
-                held = isinstance(instr.source, str) and instr.source in self.form.values
-                if source is None and not held:
-                    paths.add(EVERYTHING)
-                elif source is not None and source.args and not instr.unpack and source.cls is not dict:
-                    self.types[instr.item] = source.args[0]
-                elif source is not None and source.cls is range:
-                    self.types[instr.item] = of_value(0)
-                elif source is not None and source.cls is str:
-                    self.types[instr.item] = of_value("")
-        for block in ir.blocks(instr):
-            paths |= self.block(block)
-        self.forget(instr)
-        return paths
+        for _ in range(4):
+            before = dict(self.types)
+            if isinstance(instr, ir.For):
+                paths |= self.item(instr)
+            paths |= self.block(instr.body.body)
+            self.types = {n: t if before.get(n, t) == t else None for n, t in self.types.items()}
+            if self.types == before:
+                break
+        else:
+            self.forget(instr)
+            if isinstance(instr, ir.For):
+                paths |= self.item(instr)
+            paths |= self.block(instr.body.body)
+            self.forget(instr)
+        if any(isinstance(i, (ir.Break, ir.Continue)) for i in ir.instructions(instr.body.body)):
+            # it may be left, or begun again, with any of the types in between
+            self.forget(instr)
+            if isinstance(instr, ir.For):
+                paths |= self.item(instr)
+            paths |= self.block(instr.body.body)
+            self.forget(instr)
+        return paths | self.block(instr.orelse)
+
+    def item(self, instr: ir.For) -> set[str]:
+        """Bind what a loop goes over; going over an unknown object may do anything."""
+        names = instr.unpack or (instr.item,)
+        for name in (*names, instr.item):
+            self.types[name] = None
+        if isinstance(instr.source, ir.Pairs):
+            return set() if all(self.iterable(leaf) for leaf in _leaves(instr.source)) else {EVERYTHING}
+        if not self.iterable(instr.source):
+            return {EVERYTHING}
+        source = self.operand(instr.source)
+        kind = element(source)
+        if instr.unpack is None:
+            self.types[instr.item] = kind
+        elif kind is not None and kind.cls is tuple and len(kind.args) == len(instr.unpack):
+            self.types.update(zip(instr.unpack, kind.args, strict=True))
+        return set()
+
+    def iterable(self, source: ir.Operand) -> bool:
+        if isinstance(source, str) and self.form.values.get(source) is not None:
+            return True
+        found = self.operand(source)
+        return found is not None and found.cls in _ITERABLE
+
+    def called(self, form: Compiled, types: dict[str, T | None], instr: ir.Apply) -> set[str]:
+        found = _function(form, types, self.depth + 1, self.open)
+        if instr.target is not None:
+            self.types[instr.target] = found.types.get("return")
+        return set(found.paths)
 
     def forget(self, region: ir.Region) -> None:
         for name in region.binds:
@@ -184,10 +263,23 @@ class _Summary:
             form = compiled(callee.fn) if isinstance(callee, Flow) else helper(callee)
             if form is not None and instr.simple and len(instr.args) == len(form.params) and not form.packed:
                 given = [self.operand(a) for _, a in instr.args]
-                return set(_function(form, dict(zip(form.params, given, strict=True)), self.depth + 1))
+                return self.called(form, dict(zip(form.params, given, strict=True)), instr)
             if form is not None:
-                return set(_function(form, dict.fromkeys(form.params), self.depth + 1))
+                return self.called(form, dict.fromkeys(form.params), instr)
+        if isinstance(callee, FunctionType) and instr.simple:
+            verdict = function_verdict(callee, tuple(self.operand(a) for _, a in instr.args))
+            if verdict.pure:
+                if instr.target is not None:
+                    self.types[instr.target] = verdict.type
+                return set()
         resource = known.recorded_resource(callee)
         if resource is not None and resource != "random":
             return set()
         return {EVERYTHING}
+
+
+def _leaves(source: ir.Pairs) -> list[ir.Operand]:
+    leaves: list[ir.Operand] = []
+    for part in source.parts:
+        leaves += _leaves(part) if isinstance(part, ir.Pairs) else [part]
+    return leaves

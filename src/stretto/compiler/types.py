@@ -12,10 +12,10 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-__all__ = ["ELLIPSIS", "Checker", "T", "Verdict", "checker_of", "infer", "of_annotation", "of_value"]
+__all__ = ["ELLIPSIS", "Checker", "Json", "T", "Verdict", "checker_of", "infer", "of_annotation", "of_value"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,18 @@ class T:
 
     cls: type
     args: tuple[T | None, ...] = ()
+    #: Types are keys of what is known of fragments and regions: they are hashed at every operation.
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.cls, self.args)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
+class Json:
+    """Stands for the type of what `json.loads` gives: a str, number, bool, None, list or dict, all the way down."""
 
 
 #: Stands behind the element type of a tuple of any length.

@@ -10,12 +10,14 @@ from typing import Final
 
 from stretto.compiler import known
 from stretto.compiler.known_objects import ITERATORS, PLAIN, SCALARS, is_plain_class
-from stretto.compiler.types import T, Verdict
+from stretto.compiler.types import Json, T, Verdict
 from stretto.compiler.types_infer import _BOOL, _IMPURE, _INT, _MISSING, Judge, looked_into
 from stretto.compiler.types_results import call_result, element, method_result
 
 __all__ = ["Inference"]
 
+#: What json.loads gives.
+_JSON: Final = (dict, list, str, int, float, bool, type(None))
 _NO_LOOK: Final = ("id", "callable", "isinstance", "issubclass", "type")
 _ITEM_METHODS: Final = frozenset({"union", "intersection", "difference", "symmetric_difference"})
 
@@ -232,7 +234,11 @@ class Inference(Judge):
         if not self._known(owner) or owner.type is None:
             return _IMPURE
         cls, name = owner.type.cls, func.attr
-        if not known.is_pure_method(cls, name):
+        if cls is Json:
+            having = [c for c in _JSON if hasattr(c, name)]
+            if not having or not all(known.is_pure_method(c, name) for c in having):
+                return _IMPURE
+        elif not known.is_pure_method(cls, name):
             return _IMPURE
         given = self._arguments(node)
         if given is None:

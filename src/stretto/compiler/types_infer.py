@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from types import GeneratorType, ModuleType
 from typing import Final
 
-from stretto.compiler.known_objects import ITERATORS, MUTABLE, PLAIN, is_plain_class
-from stretto.compiler.types import ELLIPSIS, T, Verdict, of_value
+from stretto.compiler.known_objects import ITERATORS, MUTABLE, PLAIN, SCALARS, is_plain_class
+from stretto.compiler.types import ELLIPSIS, Json, T, Verdict, of_value
 from stretto.compiler.types_results import binary_result, element
 
 __all__ = ["Judge", "looked_into"]
@@ -18,7 +18,9 @@ _STR: Final = T(str)
 _INT: Final = T(int)
 _UNKNOWN: Final = Verdict(True, False, None)
 _IMPURE: Final = Verdict(False, True, None)
-_INDEXED: Final = (list, tuple, str, bytes, bytearray, range, dict)
+_INDEXED: Final = (list, tuple, str, bytes, bytearray, range, dict, Json)
+PLAIN.add(Json)
+MUTABLE.add(Json)
 
 
 def looked_into(found: T | None) -> bool:
@@ -128,6 +130,8 @@ class Judge:
             return _IMPURE
         heap = any(v.heap for v in found) or any(looked_into(v.type) for v in found[:-1])
         kinds = {v.type for v in found}
+        if T(Json) in kinds and all(k is not None and k.cls in (Json, *SCALARS) for k in kinds):
+            return Verdict(True, heap, T(Json))
         return Verdict(True, heap, kinds.pop() if len(kinds) == 1 else None)
 
     def _in_branch(self, node: ast.expr) -> Verdict:
@@ -253,9 +257,11 @@ class Judge:
         heap = owner.heap or index.heap or looked_into(owner.type)
         if cls is tuple and not isinstance(node.slice, ast.Slice):
             heap = owner.heap or index.heap  # a tuple itself does not change
-        if index.type is not None and index.type.cls is slice:
+        if index.type is not None and index.type.cls is slice and cls is not Json:
             part = owner.type if cls is not tuple or ELLIPSIS in owner.type.args else T(tuple)
             return Verdict(True, heap, part)
+        if cls is Json:
+            return Verdict(True, heap, owner.type)
         if cls is str:
             return Verdict(True, heap, _STR)
         if cls in (bytes, bytearray, range):
@@ -301,7 +307,7 @@ class Judge:
             self.types[target.id] = kind
             return True
         if isinstance(target, (ast.Tuple, ast.List)):
-            if kind is None or kind.cls not in (tuple, list, str):
+            if kind is None or kind.cls not in (tuple, list, str, Json):
                 return False
             if any(isinstance(e, ast.Starred) for e in target.elts):
                 return False

@@ -7,12 +7,13 @@ import builtins
 import itertools
 from typing import Final
 
-from stretto.compiler.types import ELLIPSIS, T
+from stretto.compiler.types import ELLIPSIS, Json, T
 
 __all__ = ["binary_result", "call_result", "element", "method_result"]
 
 _NUMBERS: Final = (bool, int, float, complex)
 _INT, _STR, _FLOAT, _BOOL, _BYTES = T(int), T(str), T(float), T(bool), T(bytes)
+_IN_JSON: Final = frozenset({Json, str, int, float, bool})
 _SAME: Final = (list, str, bytes, bytearray)
 
 
@@ -22,6 +23,8 @@ def element(kind: T | None) -> T | None:
         return None
     if kind.cls is str:
         return _STR
+    if kind.cls is Json:
+        return kind
     if kind.cls in (bytes, bytearray, range):
         return _INT
     if kind.cls is tuple:
@@ -35,6 +38,8 @@ def binary_result(op: type[ast.operator], left: T | None, right: T | None) -> T 
     if left is None or right is None:
         return None
     a, b = left.cls, right.cls
+    if Json in (a, b) and op is not ast.Pow and {a, b} <= _IN_JSON:
+        return T(Json)
     if a in _NUMBERS and b in _NUMBERS:
         return _number(op, a, b)
     if op is ast.Mod and a in (str, bytes):
@@ -80,6 +85,7 @@ _BUILTIN: Final[dict[str, T]] = {
     "bytearray": T(bytearray), "complex": T(complex), "slice": T(slice),
 }  # fmt: skip
 _NAMED: Final[dict[tuple[str, str], T]] = {
+    ("json", "loads"): T(Json),
     ("json", "dumps"): _STR,
     ("html", "escape"): _STR,
     ("html", "unescape"): _STR,
@@ -105,7 +111,7 @@ def call_result(f: object, args: list[T | None]) -> T | None:
     name = getattr(f, "__name__", "")
     first = args[0] if args else None
     if getattr(builtins, name, None) is f:
-        if name in ("int", "float") and first is not None and first.cls not in (*_NUMBERS, str, bytes):
+        if name in ("int", "float") and first is not None and first.cls not in (*_NUMBERS, str, bytes, Json):
             return None
         if name in _BUILTIN:
             return _BUILTIN[name]
@@ -157,6 +163,8 @@ _KEYS, _VALUES, _ITEMS = type(_EMPTY.keys()), type(_EMPTY.values()), type(_EMPTY
 def method_result(owner: T, name: str, args: list[T | None]) -> T | None:
     """The type of what a method of a builtin type gives back."""
     cls = owner.cls
+    if cls is Json:
+        return _json_method(name, args)
     if name in _TO_BOOL and cls in (str, bytes, set, frozenset, float):
         return _BOOL
     if name in _TO_INT and cls in (str, bytes, list, tuple, int, bool):
@@ -195,3 +203,18 @@ def method_result(owner: T, name: str, args: list[T | None]) -> T | None:
     if name == "as_posix":
         return _STR
     return None
+
+
+def _json_method(name: str, args: list[T | None]) -> T | None:
+    if name == "items":
+        return T(_ITEMS, (T(tuple, (_STR, T(Json))),))
+    if name == "keys":
+        return T(_KEYS, (_STR,))
+    if name == "values":
+        return T(_VALUES, (T(Json),))
+    if name == "get":
+        default = args[1] if len(args) == 2 else T(type(None))
+        return T(Json) if default is not None and default.cls in (*_IN_JSON, type(None)) else None
+    if hasattr(str, name) and not hasattr(dict, name) and not hasattr(list, name):
+        return method_result(_STR, name, args)
+    return _INT if name in ("count", "index") else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import sys
 import threading
 from collections.abc import Callable
@@ -84,6 +85,7 @@ class AsyncioDriver:
                 else:
                     task = self.tasks.get(node)
                     if task is not None:
+                        task.add_done_callback(functools.partial(self._never_began, node))
                         task.cancel()
         except BaseException as error:
             # a fault of the machine must end the run, never hang it
@@ -141,6 +143,12 @@ class AsyncioDriver:
             self.engine.complete(node, value)
         self.tasks.pop(node, None)
         self.kick()
+
+    def _never_began(self, node: CallNode, task: asyncio.Task[Any]) -> None:
+        """A task that is cancelled before its first step runs none of its code, its own report included."""
+        if self.tasks.pop(node, None) is not None:
+            self.engine.fail(node, asyncio.CancelledError())
+            self.kick()
 
     def begin_sync(self, node: CallNode) -> None:
         """A sync call, in a thread. A thread cannot be stopped: past its timeout the call has failed, and the

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 from ..calls import BoundCall, Call
 from ..compiler import ir, known
 from ..compiler.functions import compiled, helper
+from ..compiler.types import Verdict
+from ..compiler.verdicts import function_verdict
 from ..compiler.guard import NeedsOrder, call_guarded
 from ..effects import Kind
 from ..errors import StrettoError
@@ -15,7 +17,7 @@ from ..flows import Flow
 from .containers import Versioned
 from .functions import push_function
 from .nodes import CallNode, FunctionNode, natively
-from .operands import OLDEST, ROOM, Failure, bound, operand, trace_of
+from .operands import OLDEST, ROOM, Failure, bound, operand, trace_of, type_of
 from .slots import Output, Slot
 from .strands import Block, Strand
 from .tokens import EVERYTHING, HEAP, Token
@@ -219,12 +221,20 @@ def function_node(
     ready = not any(isinstance(v, (Slot, Versioned)) for v in (*args, *kwargs.values()))
     tokens = strand.tokens
     resource = known.recorded_resource(fn)
-    before = tokens.before_read(HEAP if resource is None else resource) if tokens else []
     guard = resource != "random"
+    verdict = Verdict(False, True, None)
+    if type(fn) is FunctionType and not kwargs and resource is None:
+        verdict = function_verdict(fn, tuple([type_of(v) for v in args]))
+    if verdict.pure and not verdict.heap:
+        before = []
+    else:
+        before = tokens.before_read(HEAP if resource is None else resource) if tokens else []
     if ready and not before and guard:
         try:
             if resource is not None:
                 return fn(*args, **kwargs)
+            if verdict.pure:
+                return natively(fn, args, strand.exc)
             return natively(lambda: call_guarded(fn, args, kwargs), [], strand.exc)
         except NeedsOrder:
             guard = False
@@ -236,7 +246,8 @@ def function_node(
     engine.place(node, strand)
     if before:
         node.await_tokens(before)
-    if resource is None or resource == "random":
+    node.type = verdict.type
+    if not verdict.pure and (resource is None or resource == "random"):
         node.token = Token(1)
         tokens.write(EVERYTHING, node.token, certain=ready and not guard)
     complete = node.gather(args)

@@ -7,11 +7,12 @@ function as they were when the failing operation was issued (precise interrupts:
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
-from .nodes import DEAD, RUNNING, FailedNode, Node
-from .places import rooted
+from .nodes import DEAD, RUNNING, FailedNode, FragmentNode, Node, unbound
+from .places import rooted, users
 from .strands import FINAL, HANDLER, TRY, Block, Strand
 from .tokens import Token, Tokens
 
@@ -45,6 +46,34 @@ def _reaches(error: BaseException, current: BaseException) -> bool:
         seen.add(id(context))
         context = context.__context__
     return False
+
+
+def as_named(error: BaseException, node: Node) -> BaseException:
+    """An unbound name, as the frame that it was read in would call it: fragments have other frames."""
+    if type(error) not in (NameError, UnboundLocalError) or node.trace is None:
+        return error
+    trace = users(error.__traceback__)
+    own = isinstance(node, FragmentNode) or (isinstance(node, FailedNode) and not node.own_line)
+    if trace is not None and (not own or trace.tb_next is not None):
+        return error  # it happened further in
+    found = _UNBOUND.match(str(error))
+    if found is None:
+        return error
+    name, (form, _, _, frame, _) = found[1], node.trace
+    made: NameError
+    if frame == form.name:
+        if name not in form.scope.locals or type(error) is UnboundLocalError:
+            return error
+        made = unbound(name)
+    else:
+        if name.startswith("__") or type(error) is NameError:
+            return error
+        made = NameError(f"cannot access free variable '{name}' where it is not associated with a value in enclosing scope")
+    made.__context__ = error.__context__
+    return made.with_traceback(error.__traceback__)
+
+
+_UNBOUND = re.compile(r"cannot access (?:local|free) variable '(\w+)' where it is not associated with a value")
 
 
 def squash_younger(engine: Engine, node: Node) -> None:
@@ -86,6 +115,7 @@ def handle(engine: Engine, node: Node) -> None:
     """The oldest entry has failed: give the failure to its handler, or end the run with it."""
     error = node.exc
     assert error is not None
+    error = node.exc = as_named(error, node)
     ctx = node.ctx
     rooted(error, node, -1 if ctx is None else ctx.depth)
     if ctx is None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
-from ..compiler.summary import paths_of
+from ..compiler.summary import effect_of
 from . import apply, loops, regions, steps, versions
 from .failures import raise_at
 from .functions import deliver, finish_strand
@@ -84,6 +84,8 @@ def issue(engine: Engine, strand: Strand, budget: int) -> int:
         except Failure as failure:
             at = instr if instr is not None else block.region
             trace = link(block.frame, 0, ()) if at is None else trace_of(block, at)
+            if failure.around:
+                trace = link(block.frame, at.lineno, at.within[:-1])
             raise_at(engine, strand, trace, block.frame.depth, block.place, failure.error, failure.own_line)
             return budget
         if wait is None:
@@ -112,12 +114,19 @@ def _leave_behind(engine: Engine, strand: Strand, block: Block, instr: ir.Instr 
     if index == 0:
         _wait(engine, strand, wait)
         return False
-    paths = paths_of(stack[index].region, stack[index].frame, called=stack[index].kind == FUNC)
-    child = strand.split(index, paths)
+    outer = stack[index]
+    called = outer.kind == FUNC
+    fresh = outer.kind in (SEQ, TURN) or (outer.kind == LOOP and outer.count == 0)
+    begun = not (fresh and index == len(stack) - 1 and outer.pc == 0)
+    effect = effect_of(outer.region, outer.frame, called=called, begun=begun)
+    child = strand.split(index, effect.paths)
+    for name, output in (child.outputs or {}).items():
+        output.type = effect.types.get(name)
     engine.place(child, strand)
     base = child.stack[0]
     if base.kind == FUNC:
         result = Output()
+        result.type = effect.types.get("return")
         child.result = result
         deliver(engine, strand, base, result)
     _wait(engine, child, wait)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ..compiler import ir
@@ -170,7 +171,14 @@ def _advance(engine: Engine, strand: Strand, block: Block, native: _Native) -> A
     """The next item of an unknown iterator: a slot until it has been asked for in its turn."""
     if native.step is None:
         if native.iterate:
-            native.step = function_node(engine, strand, block, block.region, iter, [native.iterator], {})
+            region = block.region
+            if region.outermost:
+                region = replace(region, within=region.within[:-1])
+            try:
+                native.step = function_node(engine, strand, block, region, iter, [native.iterator], {})
+            except Failure as failure:
+                failure.around = region is not block.region
+                raise
         else:
             native.step = function_node(engine, strand, block, block.region, _next, [native.iterator], {})
     step = native.step

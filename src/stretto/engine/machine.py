@@ -213,7 +213,8 @@ class Engine:
             self.stirred = True
         self.order.remove(entry)
         self.inflight -= 1
-        if self.paused and self.inflight < self.limit:
+        # resume well below the limit, so that a strand does not pause again after each step
+        if self.paused and self.inflight <= self.limit - (self.limit >> 3):
             strand = self.paused.popleft()
             strand.waiting = ""
             self.resume(strand)

@@ -8,12 +8,14 @@ until everything older has ended.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import known
 from ..compiler.fragments import MISSING, Fragment
 from ..compiler.guard import NeedsOrder, call_guarded
 from ..compiler.types import of_value
+from ..compiler.verdicts import function_verdict
 from ..effects import Kind
 from .containers import Dict, List, Versioned
 from .order import Entry
@@ -260,7 +262,8 @@ class FragmentNode(Node):
         for v in values:
             if v is UNBOUND and not fragment.soft:
                 fragment = self.fragment = fragment.softened()
-        self.values = values = [_operand(v, fragment) for v in values]
+        copies: dict[int, Any] = {}
+        self.values = values = [lent(v, fragment, copies) for v in values]
         try:
             result = attempt(fragment, values, self.cells, self.exc_context)
         except NeedsOrder:
@@ -288,9 +291,10 @@ class FragmentNode(Node):
         return natively(self.fragment.native(self.cells), self.values, self.exc_context)
 
 
-def _operand(value: Any, fragment: Fragment) -> Any:
+def lent(value: Any, fragment: Fragment, copies: dict[int, Any]) -> Any:
+    """An operand as a fragment is given it: a value is copied (once) if the result may hold on to it."""
     if isinstance(value, Versioned):
-        return value.copy() if fragment.keeps else value.borrow()
+        return _by_value(value, copies) if fragment.keeps else value.borrow()
     return MISSING if value is UNBOUND else value
 
 
@@ -366,6 +370,9 @@ class FunctionNode(Node):
     def guarded(self) -> Any:
         if known.recorded_resource(self.fn) not in (None, "random"):
             return self.fn(*self.args, **self.kwargs)
+        if type(self.fn) is FunctionType and not self.kwargs:
+            if function_verdict(self.fn, tuple([of_value(v) for v in self.args])).pure:
+                return natively(self.fn, self.args, self.exc_context)
         return natively(lambda: call_guarded(self.fn, self.args, self.kwargs), [], self.exc_context)
 
     def oldest(self, engine: Engine) -> None:

@@ -23,11 +23,13 @@ OLDEST, ROOM = "oldest", "room"
 class Failure(Exception):
     """The user's program has failed at this step.
 
-    `own_line` says that the traceback has no entry yet for the line itself.
+    `own_line` says that the traceback has no entry yet for the line itself; `around`, that it happened in the
+    frame around the comprehension that the step is in.
     """
 
-    def __init__(self, error: BaseException, own_line: bool = True) -> None:
+    def __init__(self, error: BaseException, own_line: bool = True, around: bool = False) -> None:
         super().__init__()
+        self.around = around
         self.error = error
         self.own_line = own_line
 

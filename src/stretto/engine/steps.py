@@ -8,7 +8,7 @@ from ..compiler import ir
 from ..compiler.fragments import MISSING, Fragment
 from ..compiler.guard import NeedsOrder
 from .containers import Versioned
-from .nodes import FragmentNode, attempt, natively
+from .nodes import FragmentNode, attempt, lent, natively
 from .operands import OLDEST, Failure, bound, fetch, link, operand, plain, type_of
 from .slots import PENDING, UNBOUND, Output, Slot
 from .strands import Block, Strand
@@ -42,6 +42,7 @@ def run_fragment(
     env = frame.env
     values: list[Any] = []
     waits = False
+    copies: dict[int, Any] = {}
     for name in fragment.reads:
         v = env.get(name, UNBOUND)
         if isinstance(v, Slot):
@@ -57,7 +58,7 @@ def run_fragment(
             if v.pending():
                 waits = True
             elif not waits:
-                v = v.copy() if fragment.keeps else v.borrow()
+                v = lent(v, fragment, copies)
         values.append(v)
     tokens = strand.tokens
     if fragment.trivial and not waits and not (fragment.heap and tokens):

@@ -1,0 +1,396 @@
+"""What is known of whole statements and of plain functions before they run.
+
+`types_infer` judges expressions; this walks statements with it, so that a helper function that holds no call,
+or a loop of a fragment, can be known to be free of effects while its operands are still to come. Changing a
+container is no effect where the container is a value of the function itself (`stretto.compiler.values`).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from . import known
+from .scope import bound_names
+from .source import unsupported
+from .types import Json, T, Verdict, of_value
+from .types_calls import Inference
+from .types_results import element
+
+if TYPE_CHECKING:
+    from .functions import Compiled
+
+__all__ = ["function_verdict", "judge", "judge_statements"]
+
+_IMPURE = Verdict(False, True, None)
+_NONE = of_value(None)
+#: Functions that call functions that call functions: deeper than this nothing is claimed.
+_DEPTH = 12
+
+
+def judge(node: Any, types: Mapping[str, T | None], form: Compiled) -> Verdict:
+    """What is known of an expression of a function."""
+    return _Walk(types, form, 0).judge(node)
+
+
+def judge_statements(statements: list[ast.stmt], types: Mapping[str, T | None], form: Compiled) -> Verdict:
+    """What is known of a run of statements that stay in the function."""
+    walk = _Walk(types, form, 0)
+    walk.values = {}
+    pure = walk.block(statements)
+    return Verdict(pure, walk.heap, None) if pure else _IMPURE
+
+
+def function_verdict(fn: FunctionType, given: tuple[T | None, ...], depth: int = 0) -> Verdict:
+    """What is known of calling a plain function with positional arguments of these types."""
+    from .functions import compiled
+
+    if fn.__code__.co_flags & 0x2A0:  # generators and coroutines do nothing when called, and more later
+        return _IMPURE
+    form = compiled(fn)
+    if form is None or depth > _DEPTH or form.scope.cells or not users_function(fn):
+        return _IMPURE
+    key = ("verdict", given)
+    found: Verdict | None = form.summaries.get(key)
+    if found is None:
+        form.summaries[key] = _IMPURE  # recursion is not followed
+        found = _judge_function(form, fn, given, depth)
+        if not found.pure and known.is_pure(fn):
+            found = Verdict(True, True, None)  # the user's word
+        form.summaries[key] = found
+    return found
+
+
+def users_function(fn: FunctionType) -> bool:
+    from .functions import users_own
+
+    return users_own(fn)
+
+
+def _judge_function(form: Compiled, fn: FunctionType, given: tuple[T | None, ...], depth: int) -> Verdict:
+    from .values import value_names
+
+    node = form.node
+    if isinstance(node, ast.AsyncFunctionDef) or unsupported(node) is not None:
+        return _IMPURE
+    a = node.args
+    names = [p.arg for p in (*a.posonlyargs, *a.args)]
+    if a.vararg or a.kwarg or a.kwonlyargs or len(given) > len(names):
+        return _IMPURE
+    defaults = fn.__defaults__ or ()
+    types: dict[str, T | None] = dict(zip(names, given, strict=False))
+    for name, default in zip(names[len(names) - len(defaults) :], defaults, strict=True):
+        if name not in types:
+            types[name] = of_value(default)
+    if len(types) != len(names):
+        return _IMPURE
+    walk = _Walk(types, form, depth)
+    for name in form.scope.locals:
+        walk.types.setdefault(name, None)
+    walk.values = {n: k for n, k in value_names(form).items() if k is not None and n not in names}
+    body: list[ast.stmt] = [ast.Return(node.body)] if isinstance(node, ast.Lambda) else node.body
+    if not walk.block(body):
+        return _IMPURE
+    if not _ends(body):
+        walk.returns.append(_NONE)
+    kinds = set(walk.returns)
+    return Verdict(True, walk.heap, kinds.pop() if len(kinds) == 1 else None)
+
+
+def _ends(body: list[ast.stmt]) -> bool:
+    """Whether a block never runs to its end."""
+    last = body[-1]
+    if isinstance(last, (ast.Return, ast.Raise)):
+        return True
+    return isinstance(last, ast.If) and bool(last.orelse) and _ends(last.body) and _ends(last.orelse)
+
+
+def _empty(node: ast.expr) -> bool:
+    return (isinstance(node, ast.List) and not node.elts) or (isinstance(node, ast.Dict) and not node.keys)
+
+
+class _Walk(Inference):
+    """Judges statements, one after another."""
+
+    def __init__(self, types: Mapping[str, T | None], form: Compiled, depth: int) -> None:
+        super().__init__(types, form.resolve)
+        self.form = form
+        self.depth = depth
+        self.heap = False
+        self.returns: list[T | None] = []
+        #: Containers of the function's own, with their kind; and those that nothing was put into yet.
+        self.values: dict[str, type | None] = {}
+        self.empty: set[str] = set()
+
+    def _Name(self, node: ast.Name) -> Verdict:
+        if node.id not in self.types and node.id in self.form.closure:
+            from .functions import is_static
+
+            try:
+                value = self.form.resolve(node.id)
+            except KeyError:
+                return _IMPURE
+            if not is_static(value):
+                return Verdict(True, True, None)  # another closure over the same code may hold another type
+        return super()._Name(node)
+
+    # -- calls of the user's own functions ----------------------------------------------------------------
+
+    def _call(self, node: ast.Call, f: object) -> Verdict:
+        if type(f) is FunctionType and users_function(f):
+            found = self._arguments(node)
+            if found is None or node.keywords:
+                return _IMPURE
+            verdicts, heap = found
+            result = function_verdict(f, tuple(v.type for v in verdicts), self.depth + 1)
+            return Verdict(True, heap or result.heap, result.type) if result.pure else _IMPURE
+        return super()._call(node, f)
+
+    def _method(self, node: ast.Call, func: ast.Attribute) -> Verdict:
+        found = super()._method(node, func)
+        owner = func.value
+        if func.attr == "get" and found.pure and len(node.args) == 2 and _empty(node.args[1]):
+            held = self.judge(owner).type
+            if held is not None and held.cls is Json:
+                return Verdict(True, found.heap, held)
+        if func.attr == "get" and isinstance(owner, ast.Name) and owner.id in self.empty and len(node.args) == 2:
+            return Verdict(found.pure, found.heap, self.judge(node.args[1]).type)
+        return found
+
+    # -- statements -----------------------------------------------------------------------------------
+
+    def block(self, statements: list[ast.stmt]) -> bool:
+        return all(self.statement(s) for s in statements)
+
+    def statement(self, s: ast.stmt) -> bool:
+        method: Callable[[Any], bool] | None = getattr(self, "on_" + type(s).__name__.lower(), None)
+        return method is not None and method(s)
+
+    def holds(self, node: ast.expr | None) -> T | None | bool:
+        """The type of an expression, or False if it is not pure."""
+        verdict = self.judge(node)
+        if not verdict.pure:
+            return False
+        self.heap = self.heap or verdict.heap
+        return verdict.type
+
+    def asks(self, node: ast.expr) -> bool:
+        """Whether the truth of an expression can be asked."""
+        verdict = self._operated([node], None)
+        self.heap = self.heap or verdict.heap
+        return verdict.pure
+
+    def on_pass(self, s: ast.Pass) -> bool:
+        return True
+
+    on_break = on_continue = on_pass
+
+    def on_expr(self, s: ast.Expr) -> bool:
+        return self.change(s.value) or self.holds(s.value) is not False
+
+    def change(self, node: ast.expr) -> bool:
+        """``xs.append(x)`` on a container of the function's own."""
+        if not (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+            and node.func.value.id in self.values
+            and node.func.attr in ("append", "add", "extend")
+            and len(node.args) == 1
+            and not node.keywords
+        ):
+            return False
+        name = node.func.value.id
+        if node.func.attr == "extend":
+            verdict = self._iterated(node.args[0])
+            item = element(verdict.type)
+        else:
+            verdict = self.judge(node.args[0])
+            item = verdict.type
+            if node.func.attr == "add" and not self._known(verdict):
+                return False
+        self.heap = self.heap or verdict.heap
+        if verdict.pure:
+            self.put(name, (item,) if item is not None else ())
+        return verdict.pure
+
+    def put(self, name: str, args: tuple[T | None, ...]) -> None:
+        held = self.types.get(name)
+        if held is None:
+            return
+        if name in self.empty:
+            self.empty.discard(name)
+            self.types[name] = T(held.cls, args)
+        elif held.args != args:
+            self.types[name] = T(held.cls)
+
+    def on_assign(self, s: ast.Assign) -> bool:
+        verdict = self.judge(s.value)
+        self.heap = self.heap or verdict.heap
+        return verdict.pure and all(self.store(t, verdict.type, s.value) for t in s.targets)
+
+    def on_annassign(self, s: ast.AnnAssign) -> bool:
+        if s.value is None:
+            return True
+        verdict = self.judge(s.value)
+        self.heap = self.heap or verdict.heap
+        return verdict.pure and self.store(s.target, verdict.type, s.value)
+
+    def store(self, target: ast.expr, kind: T | None, value: ast.expr) -> bool:
+        if isinstance(target, ast.Name):
+            self.types[target.id] = kind
+            self.empty.discard(target.id)
+            empty = _empty(value)
+            made = isinstance(value, ast.Call) and not value.args and not value.keywords
+            if target.id in self.values and (empty or made) and kind is not None:
+                self.empty.add(target.id)
+            return True
+        if isinstance(target, ast.Subscript):
+            name = target.value.id if isinstance(target.value, ast.Name) else None
+            key = self.judge(target.slice)
+            if name not in self.values or not self._known(key) or isinstance(target.slice, ast.Slice):
+                return False
+            self.heap = self.heap or key.heap
+            if self.values[name] is dict:
+                self.put(name, (key.type, kind))
+            else:
+                self.put(name, (kind,))
+            return True
+        return self._bind(target, kind)
+
+    def on_augassign(self, s: ast.AugAssign) -> bool:
+        target = s.target
+        if isinstance(target, ast.Attribute):
+            return False
+        if isinstance(target, ast.Name):
+            held = self.types.get(target.id)
+            if held is not None and held.cls in (list, dict, set, bytearray):
+                if held.cls is not list or target.id not in self.values or not isinstance(s.op, ast.Add):
+                    return False
+                verdict = self._iterated(s.value)
+                self.put(target.id, (element(verdict.type),) if element(verdict.type) else ())
+                return verdict.pure
+            load: ast.expr = ast.Name(target.id, ast.Load())
+        else:
+            load = ast.Subscript(target.value, target.slice, ast.Load())
+        verdict = self.judge(ast.BinOp(load, s.op, s.value))
+        self.heap = self.heap or verdict.heap
+        if isinstance(target, ast.Subscript):
+            held = self.judge(load).type
+            if held is None or held.cls in (list, dict, set, bytearray):
+                return False  # changed in place, and who knows who else holds it
+        return verdict.pure and self.store(target, verdict.type, s.value)
+
+    def on_delete(self, s: ast.Delete) -> bool:
+        return all(isinstance(t, ast.Name) for t in s.targets)
+
+    def on_return(self, s: ast.Return) -> bool:
+        kind = self.holds(s.value)
+        if kind is False:
+            return False
+        self.returns.append(kind)  # type: ignore[arg-type]
+        return True
+
+    def on_raise(self, s: ast.Raise) -> bool:
+        return self.holds(s.exc) is not False and self.holds(s.cause) is not False
+
+    def on_assert(self, s: ast.Assert) -> bool:
+        return self.asks(s.test) and self.holds(s.msg) is not False
+
+    def on_if(self, s: ast.If) -> bool:
+        if not self.asks(s.test):
+            return False
+        before, empty = dict(self.types), set(self.empty)
+        pure = self.block(s.body)
+        after, after_empty = self.types, self.empty
+        self.types, self.empty = before, empty
+        pure = pure and self.block(s.orelse)
+        if s.body and _ends(s.body):
+            return pure  # what follows comes from the other arm alone
+        if s.orelse and _ends(s.orelse):
+            self.types, self.empty = after, after_empty
+            return pure
+        self.join(after, after_empty)
+        return pure
+
+    def join(self, other: dict[str, T | None], empty: set[str]) -> None:
+        """Types that hold whichever way was taken."""
+        joined: dict[str, T | None] = {}
+        for name in {*self.types, *other}:
+            one, two = self.types.get(name), other.get(name)
+            if one == two:
+                joined[name] = one
+            elif one is not None and two is not None and one.cls is two.cls:
+                if name in self.empty:
+                    joined[name] = two
+                elif name in empty:
+                    joined[name] = one
+                else:
+                    joined[name] = T(one.cls)
+            else:
+                joined[name] = None
+        self.types = joined
+        self.empty &= empty
+
+    def on_while(self, s: ast.While) -> bool:
+        return self.turns(s, lambda: self.asks(s.test) and self.block(s.body))
+
+    def on_for(self, s: ast.For) -> bool:
+        source = self._iterated(s.iter)
+        self.heap = self.heap or source.heap
+        if not source.pure:
+            return False
+        kind = element(source.type)
+        return self.turns(s, lambda: self.store(s.target, kind, s.iter) and self.block(s.body))
+
+    def turns(self, s: Any, turn: Callable[[], bool]) -> bool:
+        """Judge a loop: until another turn changes no type. A ``break`` may leave with any in between."""
+        for _ in range(4):
+            before, empty = dict(self.types), set(self.empty)
+            if not turn():
+                return False
+            self.join(before, empty)
+            if self.types == before and self.empty == empty:
+                break
+        else:
+            return False
+        if any(isinstance(n, (ast.Break, ast.Continue)) for b in s.body for n in ast.walk(b)):
+            for name in bound_names(s.body):
+                if name not in self.values:
+                    self.types[name] = None
+        return self.block(s.orelse)
+
+    def on_try(self, s: ast.Try) -> bool:
+        names = bound_names(s.body)
+        before = dict(self.types)
+        if not self.block(s.body):
+            return False
+        # a handler starts anywhere in the body: what the body binds or puts into containers is not known there
+        anywhere = {
+            n: (T(t.cls) if t is not None and n in self.values and n not in names else None if n in names else t)
+            for n, t in before.items()
+        }
+        self.empty = set()
+        for name in self.values:
+            held = self.types.get(name)
+            self.types[name] = None if held is None else T(held.cls)
+        if not self.block(s.orelse):
+            return False
+        after = self.types
+        for handler in s.handlers:
+            self.types = dict(anywhere)
+            if handler.type is not None and self.holds(handler.type) is False:
+                return False
+            if handler.name:
+                self.types[handler.name] = None
+            if not self.block(handler.body):
+                return False
+            if not _ends(handler.body):
+                self.join(after, set())
+                after = self.types
+        self.types = after
+        if s.finalbody:
+            self.types = {n: (None if n in names else t) for n, t in after.items()}
+        return self.block(s.finalbody)
