@@ -29,7 +29,12 @@ class Comprehensions(Assignments):
     ) -> None:
         """Emit ``for target in source``; `held` is what the source has been worked out to be already."""
         generator = self.as_generator(source)
-        if held is None and generator is not None and self.takes_apart(generator) and len(generator.generators) == 1:
+        if (
+            held is None
+            and generator is not None
+            and self.takes_apart(generator)
+            and len(generator.generators) == 1
+        ):
             part = generator.generators[0]
             with self.variables(targets(part.target), [part.target, *part.ifs, generator.elt]) as renamed:
                 inner_target, *rest = renamed
@@ -104,16 +109,26 @@ class Comprehensions(Assignments):
         """Work out what a loop goes over."""
         held = self.pairs(node)
         last = self.out[-1] if self.out else None
-        if isinstance(last, ir.Apply) and last.target == held and last.target.startswith("__t"):
+        made = isinstance(held, str) and held.startswith("__t")
+        if made and isinstance(last, ir.Apply) and last.target == held:
             last.keep = True  # only this loop sees it
         return held
 
     def pairs_of(self, node: ast.expr) -> str | None:
         """The kind of the pairs that an expression makes, if it does."""
-        if not isinstance(node, ast.Call) or node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
+        if (
+            not isinstance(node, ast.Call)
+            or node.keywords
+            or any(isinstance(a, ast.Starred) for a in node.args)
+        ):
             return None
         func = node.func
-        if isinstance(func, ast.Name) and func.id in ("enumerate", "zip") and node.args and self.builtin(func.id):
+        if (
+            isinstance(func, ast.Name)
+            and func.id in ("enumerate", "zip")
+            and node.args
+            and self.builtin(func.id)
+        ):
             return func.id if func.id == "zip" or len(node.args) == 1 else None
         if isinstance(func, ast.Attribute) and func.attr in ("items", "keys", "values") and not node.args:
             return func.attr if self.is_value(func.value) else None

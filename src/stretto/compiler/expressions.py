@@ -221,7 +221,9 @@ class Expressions(Questions, ABC):
         func = node.func
         if isinstance(func, ast.Attribute) and dotted(func) is None:
             head = [func.value]
-        elif isinstance(func, ast.Attribute) and any(self.needs(p) for p in parts) and not self.is_fixed(func):
+        elif (
+            isinstance(func, ast.Attribute) and any(self.needs(p) for p in parts) and not self.is_fixed(func)
+        ):
             head = [func.value]
         rests = self.sequence([*head, *parts])
         if head:
@@ -431,7 +433,9 @@ class Expressions(Questions, ABC):
         if callee is None:
             callee = self.node_operand(rests.pop(0))
         args: list[tuple[int, ir.Operand]] = []
-        last = max((i for i, r in enumerate(rests) if not isinstance(r, (ast.Name, ast.Constant))), default=-1)
+        last = max(
+            (i for i, r in enumerate(rests) if not isinstance(r, (ast.Name, ast.Constant))), default=-1
+        )
         for index, rest in enumerate(rests[: len(node.args)]):
             if isinstance(rest, ast.Starred):
                 if index < last:  # what comes after may change it

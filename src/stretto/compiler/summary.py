@@ -6,8 +6,8 @@ more overlaps: so this is worked out with the types that the names have when the
 
 from __future__ import annotations
 
-from types import FunctionType
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 from ..calls import BoundCall, Call

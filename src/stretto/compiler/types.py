@@ -42,7 +42,8 @@ class T:
 
 
 class Json:
-    """Stands for the type of what `json.loads` gives: a str, number, bool, None, list or dict, all the way down."""
+    """Stands for the type of what `json.loads` gives: a str, number, bool, None, list or dict, all the way
+    down."""
 
 
 #: Stands behind the element type of a tuple of any length.

@@ -10,9 +10,9 @@ from typing import Final
 
 from stretto.compiler import known
 from stretto.compiler.known_objects import ITERATORS, PLAIN, SCALARS, is_plain_class
-from stretto.compiler.types import Json, T, Verdict
+from stretto.compiler.types import Json, T, Verdict, of_annotation
 from stretto.compiler.types_infer import _BOOL, _IMPURE, _INT, _MISSING, Judge, looked_into
-from stretto.compiler.types_results import call_result, element, method_result
+from stretto.compiler.types_results import call_result, element, method_result, pattern_result
 
 __all__ = ["Inference"]
 
@@ -84,12 +84,20 @@ class Inference(Judge):
         if name == "from_iterable" and not self._element_known(found[0].type):
             return _IMPURE
         heap = heap or any(looked_into(v.type) for v in found)
-        return Verdict(True, heap, call_result(f, [v.type for v in found]))
+        kinds = [v.type for v in found]
+        pattern = node.args[0] if node.args else None
+        # Only a count: flags may change what is a group.
+        if isinstance(pattern, ast.Constant) and all(k.arg == "maxsplit" for k in node.keywords):
+            return Verdict(True, heap, pattern_result(f, pattern.value, kinds) or call_result(f, kinds))
+        return Verdict(True, heap, call_result(f, kinds))
 
     def _made(self, f: object, found: list[Verdict], heap: bool) -> Verdict | None:
         """About making an instance of a class that stores what it is given; None of anything else."""
         if not isinstance(f, type) or f in PLAIN or is_plain_class(f):
             return None
+        made = of_annotation(f)
+        if made is not None:  # `Path`, whose instances are of another class; it asks what it is given for text
+            return Verdict(True, heap, made) if all(map(self._known, found)) else _IMPURE
         if f.__module__.split(".")[0] not in ("builtins", "itertools") and id(f) not in known._pure:
             if "_member_map_" in f.__dict__ and not all(map(self._known, found)):
                 return _IMPURE

@@ -9,7 +9,7 @@ from typing import Final
 
 from stretto.compiler.known_objects import ITERATORS, MUTABLE, PLAIN, SCALARS, is_plain_class
 from stretto.compiler.types import ELLIPSIS, Json, T, Verdict, of_value
-from stretto.compiler.types_results import binary_result, element
+from stretto.compiler.types_results import attribute_result, binary_result, element
 
 __all__ = ["Judge", "looked_into"]
 
@@ -64,6 +64,14 @@ class Judge:
         found = verdict.type
         return verdict.pure and found is not None and is_plain_class(found.cls)
 
+    def _truth(self, node: ast.expr) -> Verdict:
+        """An expression of which only the truth is asked: `a and b` asks that of each."""
+        if not isinstance(node, ast.BoolOp):
+            return self._operated([node], _BOOL)
+        found = [self._truth(node.values[0])]
+        found += [self._in_branch(value, truth=True) for value in node.values[1:]]
+        return Verdict(True, any(v.heap for v in found), _BOOL) if all(v.pure for v in found) else _IMPURE
+
     def _operated(self, nodes: list[ast.AST | None], result: T | None) -> Verdict:
         """Operands that are looked into, and what comes out."""
         found, _, heap = self._all(*nodes)
@@ -115,7 +123,7 @@ class Judge:
 
     def _UnaryOp(self, node: ast.UnaryOp) -> Verdict:
         if isinstance(node.op, ast.Not):
-            return self._operated([node.operand], _BOOL)
+            return self._truth(node.operand)
         found = self.judge(node.operand)
         if not self._known(found) or found.type is None:
             return _IMPURE
@@ -134,9 +142,9 @@ class Judge:
             return Verdict(True, heap, T(Json))
         return Verdict(True, heap, kinds.pop() if len(kinds) == 1 else None)
 
-    def _in_branch(self, node: ast.expr) -> Verdict:
+    def _in_branch(self, node: ast.expr, truth: bool = False) -> Verdict:
         before = dict(self.types)
-        found = self.judge(node)
+        found = self._truth(node) if truth else self.judge(node)
         after = self.types
         # A name bound in a branch that may not be taken keeps its type only if it had the same.
         self.types = {
@@ -146,7 +154,7 @@ class Judge:
         return found
 
     def _IfExp(self, node: ast.IfExp) -> Verdict:
-        test = self._operated([node.test], None)
+        test = self._truth(node.test)
         first, second = self._in_branch(node.body), self._in_branch(node.orelse)
         if not (test.pure and first.pure and second.pure):
             return _IMPURE
@@ -284,7 +292,8 @@ class Judge:
         owner = self.judge(node.value)
         if not self._known(owner):
             return _IMPURE
-        return Verdict(True, owner.heap or looked_into(owner.type), None)
+        kind = None if owner.type is None else attribute_result(owner.type, node.attr)
+        return Verdict(True, owner.heap or looked_into(owner.type), kind)
 
     # -------------------------------------------------------------- iteration
 
@@ -332,7 +341,7 @@ class Judge:
                 if not self._bind(part.target, element(items.type)):
                     return None
                 for test in part.ifs:
-                    tested = self._operated([test], None)
+                    tested = self._truth(test)
                     if not tested.pure:
                         return None
                     heap = heap or tested.heap

@@ -5,11 +5,20 @@ from __future__ import annotations
 import ast
 import builtins
 import itertools
+import re
+from collections import Counter
 from typing import Final
 
 from stretto.compiler.types import ELLIPSIS, Json, T
 
-__all__ = ["binary_result", "call_result", "element", "method_result"]
+__all__ = [
+    "attribute_result",
+    "binary_result",
+    "call_result",
+    "element",
+    "method_result",
+    "pattern_result",
+]
 
 _NUMBERS: Final = (bool, int, float, complex)
 _INT, _STR, _FLOAT, _BOOL, _BYTES = T(int), T(str), T(float), T(bool), T(bytes)
@@ -138,12 +147,43 @@ def call_result(f: object, args: list[T | None]) -> T | None:
         kinds = {element(arg) for arg in args}
         kind = kinds.pop() if len(kinds) == 1 else None
         return T(itertools.chain, (kind,) if kind is not None else ())
+    if f is Counter:
+        # The keys of a mapping come with counts that are whatever it held.
+        counted = len(args) == 1 and first is not None and first.cls not in (dict, Counter, Json)
+        inner = element(first) if counted else None
+        return T(Counter, (inner, _INT)) if inner is not None else T(Counter)
     module = getattr(f, "__module__", "")
     if isinstance(f, type):
         from stretto.compiler.known_objects import is_plain_class
 
         return T(f) if is_plain_class(f) and module in ("datetime", "decimal", "fractions") else None
     return _NAMED.get((module, name))
+
+
+def pattern_result(f: object, pattern: object, args: list[T | None]) -> T | None:
+    """The type of what `re.findall` and `re.split` give for a pattern that is written in the call."""
+    if f not in (re.findall, re.split) or type(pattern) is not str:
+        return None
+    if not 2 <= len(args) <= (2 if f is re.findall else 3) or args[1] != _STR:
+        return None
+    try:
+        groups = re.compile(pattern).groups
+    except (re.error, OverflowError, RecursionError):
+        return None
+    if groups == 0 or (groups == 1 and f is re.findall):
+        return T(list, (_STR,))
+    # Where a group of `split` took no part there is None.
+    return T(list, (T(tuple, (_STR,) * groups),)) if f is re.findall else T(list)
+
+
+def attribute_result(owner: T, name: str) -> T | None:
+    """The type of an attribute of a builtin type."""
+    if owner.cls.__module__.split(".")[0] == "pathlib":
+        if name in ("name", "stem", "suffix"):
+            return _STR
+        if name == "parent":
+            return owner
+    return None
 
 
 _STR_TO_STR: Final = frozenset(
@@ -192,6 +232,8 @@ def method_result(owner: T, name: str, args: list[T | None]) -> T | None:
         if name == "get" and len(args) == 2 and args[1] == value:
             return value
         return None
+    if cls is Counter and name == "most_common":
+        return T(list, (T(tuple, (owner.args[0], _INT)),)) if len(owner.args) == 2 else T(list)
     if name == "copy" and cls in (list, set, frozenset):
         return owner
     if cls in (set, frozenset) and name in ("difference", "intersection"):

@@ -13,6 +13,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from . import known
+from .known_objects import MUTABLE
 from .scope import bound_names
 from .source import unsupported
 from .types import Json, T, Verdict, of_value
@@ -155,7 +156,12 @@ class _Walk(Inference):
             held = self.judge(owner).type
             if held is not None and held.cls is Json:
                 return Verdict(True, found.heap, held)
-        if func.attr == "get" and isinstance(owner, ast.Name) and owner.id in self.empty and len(node.args) == 2:
+        if (
+            func.attr == "get"
+            and isinstance(owner, ast.Name)
+            and owner.id in self.empty
+            and len(node.args) == 2
+        ):
             return Verdict(found.pure, found.heap, self.judge(node.args[1]).type)
         return found
 
@@ -168,7 +174,7 @@ class _Walk(Inference):
         method: Callable[[Any], bool] | None = getattr(self, "on_" + type(s).__name__.lower(), None)
         return method is not None and method(s)
 
-    def holds(self, node: ast.expr | None) -> T | None | bool:
+    def holds(self, node: ast.expr | None) -> T | bool | None:
         """The type of an expression, or False if it is not pure."""
         verdict = self.judge(node)
         if not verdict.pure:
@@ -178,7 +184,7 @@ class _Walk(Inference):
 
     def asks(self, node: ast.expr) -> bool:
         """Whether the truth of an expression can be asked."""
-        verdict = self._operated([node], None)
+        verdict = self._truth(node)
         self.heap = self.heap or verdict.heap
         return verdict.pure
 
@@ -266,7 +272,7 @@ class _Walk(Inference):
             return False
         if isinstance(target, ast.Name):
             held = self.types.get(target.id)
-            if held is not None and held.cls in (list, dict, set, bytearray):
+            if held is not None and held.cls in MUTABLE:
                 if held.cls is not list or target.id not in self.values or not isinstance(s.op, ast.Add):
                     return False
                 verdict = self._iterated(s.value)
@@ -279,7 +285,7 @@ class _Walk(Inference):
         self.heap = self.heap or verdict.heap
         if isinstance(target, ast.Subscript):
             held = self.judge(load).type
-            if held is None or held.cls in (list, dict, set, bytearray):
+            if held is None or held.cls in MUTABLE:
                 return False  # changed in place, and who knows who else holds it
         return verdict.pure and self.store(target, verdict.type, s.value)
 
@@ -367,11 +373,13 @@ class _Walk(Inference):
         before = dict(self.types)
         if not self.block(s.body):
             return False
-        # a handler starts anywhere in the body: what the body binds or puts into containers is not known there
-        anywhere = {
-            n: (T(t.cls) if t is not None and n in self.values and n not in names else None if n in names else t)
-            for n, t in before.items()
-        }
+        # a handler starts anywhere in the body: what that binds or puts into containers is not known there
+        anywhere = dict(before)
+        for n, t in before.items():
+            if n in names:
+                anywhere[n] = None
+            elif t is not None and n in self.values:
+                anywhere[n] = T(t.cls)
         self.empty = set()
         for name in self.values:
             held = self.types.get(name)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 from ..calls import BoundCall, Call
 from ..compiler import ir, known
 from ..compiler.functions import compiled, helper
+from ..compiler.guard import NeedsOrder, call_guarded
 from ..compiler.types import Verdict
 from ..compiler.verdicts import function_verdict
-from ..compiler.guard import NeedsOrder, call_guarded
 from ..effects import Kind
 from ..errors import StrettoError
 from ..flows import Flow

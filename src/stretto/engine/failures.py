@@ -68,12 +68,16 @@ def as_named(error: BaseException, node: Node) -> BaseException:
     else:
         if name.startswith("__") or type(error) is NameError:
             return error
-        made = NameError(f"cannot access free variable '{name}' where it is not associated with a value in enclosing scope")
+        made = NameError(
+            f"cannot access free variable '{name}' where it is not associated with a value in enclosing scope"
+        )
     made.__context__ = error.__context__
     return made.with_traceback(error.__traceback__)
 
 
-_UNBOUND = re.compile(r"cannot access (?:local|free) variable '(\w+)' where it is not associated with a value")
+_UNBOUND = re.compile(
+    r"cannot access (?:local|free) variable '(\w+)' where it is not associated with a value"
+)
 
 
 def squash_younger(engine: Engine, node: Node) -> None:
