@@ -204,6 +204,14 @@ class _Decorator:
         """Changes these resources; the order among calls that commute on one does not matter."""
         return self._with("commutes", resources, options)
 
+    def __getattr__(self, name: str) -> NoReturn:
+        if name in ("pure", "unordered"):
+            raise DeclarationError(
+                f"contradictory effects: a call declared {name} touches nothing, and this one {self._effects}. "
+                "Keep one of the two"
+            )
+        raise AttributeError(name)
+
     def _with(self, word: str, resources: tuple[str, ...], options: Mapping[str, Any]) -> CallDecorator:
         old = self._effects
         if old.free:

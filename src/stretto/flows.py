@@ -88,6 +88,9 @@ class Flow(Generic[P, R]):
             run.settle()
         else:
             run.drive_here()
+        error = run.error()
+        if error is not None:
+            raise error  # from here: one frame of ours in the traceback, not three
         return run.result()
 
     async def aio(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -95,6 +98,9 @@ class Flow(Generic[P, R]):
         self.check(args, kwargs)
         run = self._run(args, kwargs)
         await run.drive_on_loop()
+        error = run.error()
+        if error is not None:
+            raise error
         return run.result()
 
     def sequential(self, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .drivers.aio import AsyncioDriver
@@ -57,6 +58,8 @@ class Run(Generic[R]):
         self._future: Future[R] = Future()
         self._cancelled: BaseException | None = None
         self._lock = threading.Lock()
+        self._trace: TracebackType | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
         return f"<run {self.id} of {self.flow.name}: {'ended' if self.done() else 'running'}>"
@@ -68,7 +71,17 @@ class Run(Generic[R]):
 
         Raises TimeoutError if the run has not ended after `timeout` seconds; the run goes on.
         """
-        return self._future.result(timeout)
+        error = self.error(timeout)
+        if error is not None:
+            raise error
+        return self._future.result()
+
+    def error(self, timeout: float | None = None) -> BaseException | None:
+        """Wait for the end; the exception that the flow raised, or None. TimeoutError as in `result`."""
+        error = self._future.exception(timeout)
+        if error is not None:
+            error.__traceback__ = self._trace  # raising it again must not make it longer each time
+        return error
 
     def done(self) -> bool:
         """Whether the run has ended."""
@@ -106,7 +119,7 @@ class Run(Generic[R]):
             driver.engine.cancel(error)
             driver.kick()
 
-    def _begin(self, driver: AsyncioDriver) -> None:
+    def begin(self, driver: AsyncioDriver) -> None:
         """On the driver's loop: set it going."""
         with self._lock:
             self.driver = driver
@@ -116,14 +129,17 @@ class Run(Generic[R]):
         timeout = self.flow.timeout
         if timeout is not None:
             error = TimeoutError(f"the flow {self.flow.name} took longer than its timeout of {timeout:g} s")
-            driver.loop.call_later(timeout, self._stop_on_loop, driver, error)
+            self._timer = driver.loop.call_later(timeout, self._stop_on_loop, driver, error)
         driver.kick()
 
     def settle(self) -> None:
         """Hand the outcome to whoever waits."""
         outcome = self.engine.outcome
         assert outcome is not None
+        if self._timer is not None:
+            self._timer.cancel()
         if outcome.error is not None:
+            self._trace = outcome.error.__traceback__
             self._future.set_exception(outcome.error)
         else:
             self._future.set_result(outcome.value)
@@ -138,7 +154,7 @@ class Run(Generic[R]):
 
         context = contextvars.copy_context()
         driver = AsyncioDriver(self.engine, loop, context, native, lambda: work.put(None))
-        loop.call_soon_threadsafe(self._begin, driver)
+        loop.call_soon_threadsafe(self.begin, driver)
         interrupted: KeyboardInterrupt | None = None
         while True:
             try:
@@ -174,7 +190,7 @@ class Run(Generic[R]):
                 ended.set_result(None)
 
         driver = AsyncioDriver(self.engine, loop, contextvars.copy_context(), native, end)
-        self._begin(driver)
+        self.begin(driver)
         cancelled = False
         while not ended.done():
             try:

@@ -116,7 +116,7 @@ def overlapped(program: Program, seed: int) -> Outcome:
     from stretto.testing import VirtualClock
 
     world = World(salt=program.salt, rate=program.rate, seed=seed)
-    return _run(program, world, call, flow, VirtualClock(seed=seed), HANGS)
+    return _run(program, world, call, flow, VirtualClock(seed=seed, validate=True), HANGS)
 
 
 def sequential(program: Program, seed: int = 0) -> Outcome:

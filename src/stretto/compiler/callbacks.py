@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from typing import Any
+from typing import Any, cast
 
 from . import ir
 from .comprehensions import Comprehensions
@@ -56,8 +56,10 @@ class Callbacks(Comprehensions):
             made = (ast.ListComp if name == "list" else ast.SetComp)(generator.elt, generator.generators)
             return self.residual(framed(ast.copy_location(made, node), frame_of(generator)))
         if name in ("tuple", "frozenset", "sorted"):
+            if node.keywords:
+                generator = self.primed(generator)
+            keywords = [ast.keyword(k.arg, self.settled(k.value)) for k in node.keywords]
             held = ast.Name(self.comprehension(generator), ast.Load())
-            keywords = [ast.keyword(k.arg, self.residual(k.value)) for k in node.keywords]
             return ast.copy_location(ast.Call(func, [held], keywords), node)
         if name in ("any", "all"):
             return self.quantified(node, generator, name == "any")
@@ -92,6 +94,8 @@ class Callbacks(Comprehensions):
             return None
         total, held, first = self.fresh(), self.fresh(), self.fresh()
         self.own_names |= {total, held, first}
+        if len(node.args) == 2 or options:
+            generator = self.primed(generator)
         begin = self.operand(ast.copy_location(start, node))
         self.emit(ir.Move(node.lineno, target=first, source=begin))
         self.emit(ir.Move(node.lineno, target=total, source=begin))
@@ -112,6 +116,15 @@ class Callbacks(Comprehensions):
             ast.copy_location(child, node)
         return exact
 
+    def primed(self, generator: ast.GeneratorExp) -> ast.GeneratorExp:
+        """A generator whose outermost source has been worked out: that is all that making it does, and the
+        arguments after it come before its first element."""
+        first, *others = generator.generators
+        source = self.settled(first.iter)
+        begun = ast.comprehension(first.target, source, first.ifs, first.is_async)
+        made = ast.copy_location(ast.GeneratorExp(generator.elt, [begun, *others]), generator)
+        return cast("ast.GeneratorExp", framed(made, frame_of(generator)))
+
     def with_key(self, node: ast.Call, generator: Any, options: dict[Any, ast.expr]) -> ast.expr | None:
         """``sorted``, ``min`` and ``max`` with a key that holds calls, or over elements that do."""
         assert isinstance(node.func, ast.Name)
@@ -124,14 +137,18 @@ class Callbacks(Comprehensions):
         ):
             return None
         source: ast.expr
+        if generator is not None and options:
+            generator = self.primed(generator)
+        keep: dict[str, ast.expr] = {}
         if generator is not None:
+            keep = {o: self.settled(v) for o, v in options.items() if o != "key"}
             source = ast.Name(self.comprehension(generator), ast.Load())
         elif self.is_value(node.args[0]):
             source = node.args[0]
         else:
             copied = ast.Call(ast.Name("list", ast.Load()), [node.args[0]], [])
             source = ast.Name(self.spilled(self.residual(ast.copy_location(copied, node)), node), ast.Load())
-        keep = {o: self.settled(v) for o, v in options.items() if o != "key"}
+        keep = keep or {o: self.settled(v) for o, v in options.items() if o != "key"}
         callback = key
         if callback is not None and not isinstance(callback, ast.Lambda):
             callback = callback if dotted(callback) else self.settled(callback)

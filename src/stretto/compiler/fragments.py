@@ -8,6 +8,7 @@ free of effects.
 from __future__ import annotations
 
 import ast
+import warnings
 import sys
 from collections.abc import Callable, Mapping
 from types import CellType, CodeType, FunctionType
@@ -206,7 +207,9 @@ class Fragment:
             if sys.version_info >= (3, 12):
                 outer.type_params = []
             tree = ast.fix_missing_locations(outer)
-        module = compile(ast.Module([tree], []), self.function.filename, "exec", dont_inherit=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # the module's own compilation has told
+            module = compile(ast.Module([tree], []), self.function.filename, "exec", dont_inherit=True)
         code = _inner(module)
         if self.cells:
             code = _inner(code)

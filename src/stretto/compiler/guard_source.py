@@ -9,6 +9,7 @@ from __future__ import annotations
 import __future__
 
 import ast
+import warnings
 import inspect
 import itertools
 import linecache
@@ -183,7 +184,9 @@ def build(
     factory.col_offset = factory.end_col_offset = 0
     ast.fix_missing_locations(module)
     flags = _FUTURE if future else 0
-    whole = compile(module, filename, "exec", flags, True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)
+        whole = compile(module, filename, "exec", flags, True)
     outer = next(c for c in whole.co_consts if isinstance(c, CodeType))
     name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
     code = next(c for c in outer.co_consts if isinstance(c, CodeType))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import warnings
 import sys
 from types import CodeType, FunctionType
 from typing import Any
@@ -46,7 +47,9 @@ def function_node(code: CodeType) -> FunctionNode | None:
     found = _trees.get(code.co_filename)
     if found is None or found[0] != key:
         try:
-            tree = ast.parse(text, code.co_filename)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the module's own compilation has told
+                tree = ast.parse(text, code.co_filename)
         except SyntaxError:
             return None
         by_line: dict[int, list[FunctionNode]] = {}

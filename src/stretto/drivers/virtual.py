@@ -75,11 +75,13 @@ class VirtualClock:
 
     Flows called in the ``with`` run on it, in this thread; so do calls outside of flows. Sync calls run one
     at a time. Args: seed: an integer that changes the order in which calls end that would end together; the
-    same seed gives the same schedule.
+    same seed gives the same schedule. validate: check the invariants of the engine after each of its turns;
+    slow, for tests of Stretto itself.
     """
 
-    def __init__(self, seed: int | None = None) -> None:
+    def __init__(self, seed: int | None = None, *, validate: bool = False) -> None:
         self.seed = seed
+        self.validate = validate
         self._random = None if seed is None else random.Random(seed)
         self._loop: _Loop | None = None
         self._token: contextvars.Token[Any] | None = None
@@ -137,8 +139,7 @@ class VirtualClock:
         driver = _Driver(run.engine, loop, contextvars.copy_context(), native, ended)
         driver.clock = self
         driver.sync = work
-        run.driver = driver
-        driver.kick()
+        run.begin(driver)
         while not finished:
             if not work:
                 loop.run_forever()
@@ -155,6 +156,11 @@ class VirtualClock:
 class _Driver(AsyncioDriver):
     clock: VirtualClock
     sync: deque[Callable[[], None]]
+
+    def turn(self) -> None:
+        super().turn()
+        if self.clock.validate and not self.over:
+            self.engine.validate()
 
     async def run(self, node: CallNode) -> None:
         if self.clock.seed is not None:

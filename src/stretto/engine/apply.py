@@ -30,6 +30,11 @@ __all__ = ["function_node", "step_apply"]
 _ITERABLES = (list, tuple, dict, set, frozenset, str, bytes, range)
 
 
+#: Calls of compiled functions are issued ahead of their turn down to this depth: a recursion whose end hangs on
+#: a failure that has not come yet would else be followed for ever.
+AHEAD = 1_200
+
+
 def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) -> Any:
     """Call something."""
     frame = block.frame
@@ -89,6 +94,8 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
     if form is not None:
         if engine.inflight >= engine.limit and engine.order.end.following is not strand:
             return ROOM
+        if frame.depth >= AHEAD and engine.order.end.following is not strand:
+            return OLDEST
         push_function(engine, strand, block, form, fn, args, kwargs, instr, (block.place, instr.label))
         return None
     result = function_node(engine, strand, block, instr, callee, args, kwargs)

@@ -31,6 +31,14 @@ _MUTABLE: frozenset[type] = frozenset(
 
 
 def step_for(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
+    try:
+        return _begin(engine, strand, block, instr)
+    except Failure as failure:
+        failure.around = instr.outermost
+        raise
+
+
+def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
     source = instr.source
     loop = Block(LOOP, (), block.frame, instr, (block.place, instr.label))
     if isinstance(source, ir.Pairs):

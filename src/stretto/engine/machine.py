@@ -11,6 +11,7 @@ import inspect
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from ..calls import where
@@ -135,7 +136,7 @@ class Engine:
             return  # squashed or overdue meanwhile
         if type(node) is CallNode:
             checker = node.call.checker
-            if not checker.always and not checker.ok(value):
+            if not (checker.always or checker.ok(value)) or type(value) is CoroutineType:
                 self.failed(node, wrong_type(node.call, value))
                 return
         self.finish(node, value)
