@@ -207,7 +207,7 @@ class _Decorator:
     def __getattr__(self, name: str) -> NoReturn:
         if name in ("pure", "unordered"):
             raise DeclarationError(
-                f"contradictory effects: a call declared {name} touches nothing, and this one {self._effects}. "
+                f"contradictory effects: a {name} call touches nothing, and this one {self._effects}. "
                 "Keep one of the two"
             )
         raise AttributeError(name)

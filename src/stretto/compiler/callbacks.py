@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from typing import Any, cast
+from typing import Any
 
 from . import ir
 from .comprehensions import Comprehensions
@@ -123,7 +123,8 @@ class Callbacks(Comprehensions):
         source = self.settled(first.iter)
         begun = ast.comprehension(first.target, source, first.ifs, first.is_async)
         made = ast.copy_location(ast.GeneratorExp(generator.elt, [begun, *others]), generator)
-        return cast("ast.GeneratorExp", framed(made, frame_of(generator)))
+        framed(made, frame_of(generator))
+        return made
 
     def with_key(self, node: ast.Call, generator: Any, options: dict[Any, ast.expr]) -> ast.expr | None:
         """``sorted``, ``min`` and ``max`` with a key that holds calls, or over elements that do."""

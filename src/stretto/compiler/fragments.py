@@ -8,8 +8,8 @@ free of effects.
 from __future__ import annotations
 
 import ast
-import warnings
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from types import CellType, CodeType, FunctionType
 from typing import TYPE_CHECKING, Any

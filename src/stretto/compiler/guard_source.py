@@ -9,10 +9,10 @@ from __future__ import annotations
 import __future__
 
 import ast
-import warnings
 import inspect
 import itertools
 import linecache
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import CellType, CodeType, FunctionType

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import linecache
-import warnings
 import sys
+import warnings
 from types import CodeType, FunctionType
 from typing import Any
 

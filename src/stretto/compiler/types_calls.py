@@ -96,7 +96,9 @@ class Inference(Judge):
         if not isinstance(f, type) or f in PLAIN or is_plain_class(f):
             return None
         made = of_annotation(f)
-        if made is not None:  # `Path`, whose instances are of another class; it asks what it is given for text
+        if (
+            made is not None
+        ):  # `Path`, whose instances are of another class; it asks what it is given for text
             return Verdict(True, heap, made) if all(map(self._known, found)) else _IMPURE
         if f.__module__.split(".")[0] not in ("builtins", "itertools") and id(f) not in known._pure:
             if "_member_map_" in f.__dict__ and not all(map(self._known, found)):

@@ -30,7 +30,7 @@ __all__ = ["function_node", "step_apply"]
 _ITERABLES = (list, tuple, dict, set, frozenset, str, bytes, range)
 
 
-#: Calls of compiled functions are issued ahead of their turn down to this depth: a recursion whose end hangs on
+#: Compiled functions are issued ahead of their turn down to this depth: a recursion whose end hangs on
 #: a failure that has not come yet would else be followed for ever.
 AHEAD = 1_200
 
