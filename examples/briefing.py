@@ -83,9 +83,10 @@ def briefing(folder: str, out: str = "briefing.md") -> str:
         if len(text.split()) < 20:
             skipped.append(f"- {Path(path).name}: too short")
             continue
-        texts[path] = text[:3000]
-        summaries[path] = summarise(texts[path])
-        terms[path] = key_terms(texts[path])
+        text = text[:3000]
+        texts[path] = text
+        summaries[path] = summarise(text)
+        terms[path] = key_terms(text)
 
     topics: dict[str, list[str]] = {}
     for path, topic in sort_by_topic(texts, terms).items():
@@ -112,7 +113,7 @@ def key_terms(text: str) -> list[str]:
     """Up to three words of the text that say what it is about."""
     answer = chat(f"{text}\n\nList the three most important nouns of this text.", frequent_words(text))
     try:
-        return list(dict.fromkeys(json.loads(answer)["terms"]))
+        return list(json.loads(answer)["terms"])
     except (ValueError, KeyError, TypeError):
         return []  # an answer that was cut short, or a server without JSON schemas
 
@@ -143,7 +144,7 @@ COMMON = set(
 
 def words_of(text: str) -> list[str]:
     """The words that carry meaning, in lower case and without the -s of a plural."""
-    words = (word.removesuffix("s") for word in re.findall(r"[^\W\d_]{4,}", text.lower()))
+    words = [word.removesuffix("s") for word in re.findall(r"[^\W\d_]{4,}", text.lower())]
     return [word for word in words if word not in COMMON and word + "s" not in COMMON]
 
 
@@ -165,6 +166,7 @@ def supported(summary: str, text: str) -> bool:
     return sum(word in known for word in words) >= 0.8 * len(words)
 
 
+@call.pure
 def sort_by_topic(texts: dict[str, str], terms: dict[str, list[str]]) -> dict[str, str]:
     """A topic for each text: of the terms found in any text, the one it shares and uses most."""
     counts = {path: Counter(words_of(text)) for path, text in texts.items()}

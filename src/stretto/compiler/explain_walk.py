@@ -18,7 +18,8 @@ from . import ir, known
 from .explain_model import Info, Operation, Section, Span, Trip, joined, merged
 from .explain_regions import Regions
 from .explain_words import DECLARE, effect_words, fragment_text, place_of, unknown_remedy
-from .types import of_annotation, of_value
+from .types import T, of_annotation, of_value
+from .verdicts import function_verdict
 
 if TYPE_CHECKING:
     from .functions import Compiled
@@ -264,6 +265,10 @@ class Walk(Regions):
             callee = callee.call
         if isinstance(callee, Call):
             return self.declared(i, text, args, cast("Call[..., Any]", callee))
+        if isinstance(callee, FunctionType) and i.simple and known.recorded_resource(callee) is None:
+            verdict = function_verdict(callee, tuple(info.type for info in args))
+            if verdict.pure:
+                return self.known_call(i, text, args, verdict.type)
         form = None
         if isinstance(callee, Flow):
             nested = cast("Flow[..., Any]", callee)
@@ -300,6 +305,14 @@ class Walk(Regions):
                 None, self.busy(args), (f"the type of what {i.text} returns is not known", ""), of=text
             )
         return self.unknown_call(i, text, args, callee)
+
+    def known_call(self, i: ir.Apply, text: str, args: list[Info], kind: T | None) -> Info:
+        """A plain function that is known to have no effects, given arguments of these types."""
+        args = [merged(info) if info.value else info for info in args]
+        says = "no effects, judged by its source; runs when its inputs are ready"
+        self.note("plain", i.lineno, i.text, says, "plain", text, shown=False)
+        origin = (f"the type of what {i.text} returns is not known", "")
+        return Info(kind, self.busy(args), origin, tuple(args), self.words.late(args))
 
     def declared(self, i: ir.Apply, text: str, args: list[Info], callee: Call[..., Any]) -> Info:
         effects = callee.effects

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from .guard import compile_guarded
 from .scope import bound_names
 from .types import T, Verdict, infer
+from .types_infer import looked_into
 from .verdicts import judge, judge_statements
 
 if TYPE_CHECKING:
@@ -292,7 +293,8 @@ class Fragment:
                 set,
                 frozenset,
             )
-            return Verdict(verdict.pure and simple, verdict.heap, None)
+            heap = verdict.heap or self.heap or looked_into(verdict.type)  # taking it apart looks into it
+            return Verdict(verdict.pure and simple, heap, None)
         if expr is None and isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
             left = known.get(statement.target.id)
             if left is None or left.cls in (list, dict, set, bytearray):

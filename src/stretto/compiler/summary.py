@@ -149,7 +149,9 @@ class _Summary:
             paths |= self.block(instr.orelse)
             self.types = {n: t for n, t in self.types.items() if after.get(n) == t}
             return paths
-        if isinstance(instr, (ir.TryExcept, ir.TryFinally)):
+        if isinstance(instr, ir.TryExcept):
+            return self.guarded(instr)
+        if isinstance(instr, ir.TryFinally):
             self.forget(instr)
             paths = {path for block in ir.blocks(instr) for path in self.block(block)}
             self.forget(instr)
@@ -162,6 +164,20 @@ class _Summary:
                 self.types[instr.name] = None
             return self.block(instr.body)
         return set()
+
+    def guarded(self, instr: ir.TryExcept) -> set[str]:
+        """A ``try``: what follows it comes from the end of its body, or of a handler that does not leave."""
+        before = dict(self.types)
+        paths = self.block(instr.body)
+        paths |= self.block(instr.orelse)
+        after, self.types = self.types, before
+        self.forget(instr)  # a handler starts anywhere in the body
+        paths |= self.block(instr.handlers)
+        if all(_leaves_for_good(i.body) for i in instr.handlers if isinstance(i, ir.Match)):
+            self.types = after
+        else:
+            self.forget(instr)
+        return paths
 
     def loop(self, instr: ir.For | ir.While | ir.Iteration) -> set[str]:
         if isinstance(instr, ir.Iteration):
@@ -259,6 +275,12 @@ class _Summary:
             if effects.kind is Kind.PLAIN:
                 return {EVERYTHING}
             return {r.root for r in (*effects.writes, *effects.commutes)}
+        if isinstance(callee, FunctionType) and instr.simple:
+            verdict = function_verdict(callee, tuple(self.operand(a) for _, a in instr.args))
+            if verdict.pure:
+                if instr.target is not None:
+                    self.types[instr.target] = verdict.type
+                return set()
         if isinstance(callee, (FunctionType, Flow)):
             form = compiled(callee.fn) if isinstance(callee, Flow) else helper(callee)
             if form is not None and instr.simple and len(instr.args) == len(form.params) and not form.packed:
@@ -266,16 +288,15 @@ class _Summary:
                 return self.called(form, dict(zip(form.params, given, strict=True)), instr)
             if form is not None:
                 return self.called(form, dict.fromkeys(form.params), instr)
-        if isinstance(callee, FunctionType) and instr.simple:
-            verdict = function_verdict(callee, tuple(self.operand(a) for _, a in instr.args))
-            if verdict.pure:
-                if instr.target is not None:
-                    self.types[instr.target] = verdict.type
-                return set()
         resource = known.recorded_resource(callee)
         if resource is not None and resource != "random":
             return set()
         return {EVERYTHING}
+
+
+def _leaves_for_good(block: ir.Block) -> bool:
+    """Whether what stands behind a block never follows it."""
+    return bool(block) and isinstance(block[-1], (ir.Break, ir.Continue, ir.Return, ir.Raise, ir.Reraise))
 
 
 def _leaves(source: ir.Pairs) -> list[ir.Operand]:

@@ -257,7 +257,7 @@ class Inference(Judge):
         stored = 1 if cls is dict and name == "get" else len(found)
         if not all(self._argument_known(v) for v in found[:stored]):
             return _IMPURE
-        if name in ("format", "format_map") and cls is str and not self._quiet_format(func, found):
+        if name in ("format", "format_map") and cls in (str, Json) and not self._quiet_format(func, found):
             return _IMPURE
         if name in _ITEM_METHODS and cls in (set, frozenset):
             if any(v.type is not None and not is_plain_class(v.type.cls) for v in found):

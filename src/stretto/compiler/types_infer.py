@@ -162,9 +162,11 @@ class Judge:
         return Verdict(True, test.heap or first.heap or second.heap, kind)
 
     def _Compare(self, node: ast.Compare) -> Verdict:
-        operands = [node.left, *node.comparators]
-        found, pure, heap = self._all(*operands)
-        if not pure:
+        # after the first comparison the chain may end
+        rest = node.comparators[1:]
+        found = [self.judge(node.left), self.judge(node.comparators[0]), *map(self._in_branch, rest)]
+        heap = any(v.heap for v in found)
+        if not all(v.pure for v in found):
             return _IMPURE
         for place, op in enumerate(node.ops):
             if isinstance(op, (ast.Is, ast.IsNot)):

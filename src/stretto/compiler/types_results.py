@@ -98,8 +98,6 @@ _NAMED: Final[dict[tuple[str, str], T]] = {
     ("json", "dumps"): _STR,
     ("html", "escape"): _STR,
     ("html", "unescape"): _STR,
-    ("re", "escape"): _STR,
-    ("re", "sub"): _STR,
     **{("textwrap", n): _STR for n in ("dedent", "indent", "fill", "shorten")},
     ("textwrap", "wrap"): T(list, (_STR,)),
     **{("shlex", n): _STR for n in ("quote", "join")},
@@ -125,7 +123,7 @@ def call_result(f: object, args: list[T | None]) -> T | None:
         if name in _BUILTIN:
             return _BUILTIN[name]
         if name in ("abs", "round") and first is not None and first.cls in (int, float, bool):
-            if name == "round" and len(args) == 1:
+            if name == "round" and (len(args) == 1 or args[1] == T(type(None))):
                 return _INT
             return T(int if first.cls is bool else first.cls)
         inner = element(first)
@@ -157,6 +155,8 @@ def call_result(f: object, args: list[T | None]) -> T | None:
         from stretto.compiler.known_objects import is_plain_class
 
         return T(f) if is_plain_class(f) and module in ("datetime", "decimal", "fractions") else None
+    if module == "re" and name in ("escape", "sub"):  # of text, or of bytes
+        return _STR if args and first is not None and first.cls is str else None
     return _NAMED.get((module, name))
 
 

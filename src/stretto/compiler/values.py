@@ -302,7 +302,9 @@ class _Analysis:
             uses, keyword_use = ["look"] * count, "look"
         elif isinstance(func, ast.Name) and self.builtin(func.id):
             if func.id in _EAGER and not node.keywords:
-                uses = ["look"] * count
+                # `max(xs, ys)` gives one of them back, `sum(rows, xs)` its start
+                alone = count == 1 or func.id not in ("min", "max", "sum")
+                uses = ["look" if alone else "escape"] * count
             elif func.id in ("enumerate", "zip", "range", "reversed") and use == "iterate":
                 uses = ["iterate" if func.id != "reversed" else "look"] * count
         elif _has_form(target):

@@ -8,8 +8,9 @@ container is no effect where the container is a value of the function itself (`s
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Callable, Mapping
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from . import known
@@ -18,6 +19,7 @@ from .scope import bound_names
 from .source import unsupported
 from .types import Json, T, Verdict, of_value
 from .types_calls import Inference
+from .types_infer import _MISSING, looked_into
 from .types_results import element
 
 if TYPE_CHECKING:
@@ -33,7 +35,9 @@ _DEPTH = 12
 
 def judge(node: Any, types: Mapping[str, T | None], form: Compiled) -> Verdict:
     """What is known of an expression of a function."""
-    return _Walk(types, form, 0).judge(node)
+    walk = _Walk(types, form, 0)
+    found = walk.judge(node)
+    return Verdict(True, found.heap or walk.heap, found.type) if found.pure else _IMPURE
 
 
 def judge_statements(statements: list[ast.stmt], types: Mapping[str, T | None], form: Compiled) -> Verdict:
@@ -53,7 +57,8 @@ def function_verdict(fn: FunctionType, given: tuple[T | None, ...], depth: int =
     form = compiled(fn)
     if form is None or depth > _DEPTH or form.scope.cells or not users_function(fn):
         return _IMPURE
-    key = ("verdict", given)
+    # functions with the same code share a form, not their defaults, nor what the user said of one of them
+    key = ("verdict", given, tuple(map(of_value, fn.__defaults__ or ())), known.is_pure(fn))
     found: Verdict | None = form.summaries.get(key)
     if found is None:
         form.summaries[key] = _IMPURE  # recursion is not followed
@@ -103,13 +108,20 @@ def _judge_function(form: Compiled, fn: FunctionType, given: tuple[T | None, ...
 def _ends(body: list[ast.stmt]) -> bool:
     """Whether a block never runs to its end."""
     last = body[-1]
-    if isinstance(last, (ast.Return, ast.Raise)):
+    if isinstance(last, (ast.Return, ast.Raise, ast.Break, ast.Continue)):
         return True
+    if isinstance(last, ast.Try):
+        return _ends(last.orelse or last.body) and all(_ends(h.body) for h in last.handlers)
     return isinstance(last, ast.If) and bool(last.orelse) and _ends(last.body) and _ends(last.orelse)
 
 
 def _empty(node: ast.expr) -> bool:
     return (isinstance(node, ast.List) and not node.elts) or (isinstance(node, ast.Dict) and not node.keys)
+
+
+def _constant(owner: object) -> bool:
+    """Whether the data of a module stays what it is (``math.pi``)."""
+    return isinstance(owner, ModuleType) and owner.__name__.split(".")[0] in sys.stdlib_module_names
 
 
 class _Walk(Inference):
@@ -124,18 +136,34 @@ class _Walk(Inference):
         #: Containers of the function's own, with their kind; and those that nothing was put into yet.
         self.values: dict[str, type | None] = {}
         self.empty: set[str] = set()
+        #: Names of exceptions that are being handled.
+        self.caught: set[str] = set()
+        #: What is known where a loop is left, and where its next turn is begun.
+        self.breaks: list[tuple[dict[str, T | None], set[str]]] = []
+        self.continues: list[tuple[dict[str, T | None], set[str]]] = []
 
     def _Name(self, node: ast.Name) -> Verdict:
-        if node.id not in self.types and node.id in self.form.closure:
-            from .functions import is_static
+        if node.id in self.types:
+            return super()._Name(node)
+        if node.id in self.form.closure and self._static(node) is _MISSING:
+            return Verdict(True, True, None)  # another closure over the same code may hold another type
+        found = super()._Name(node)
+        return Verdict(True, True, found.type) if self.form.is_data(node.id) else found
 
-            try:
-                value = self.form.resolve(node.id)
-            except KeyError:
-                return _IMPURE
-            if not is_static(value):
-                return Verdict(True, True, None)  # another closure over the same code may hold another type
-        return super()._Name(node)
+    def _static(self, node: ast.expr) -> object:
+        from .functions import is_static
+
+        found = super()._static(node)
+        if isinstance(node, ast.Name) and node.id in self.form.closure and not is_static(found):
+            return _MISSING
+        if isinstance(node, ast.Attribute) and found is not _MISSING and not is_static(found):
+            self.heap = self.heap or not _constant(super()._static(node.value))
+        return found
+
+    def _bind(self, target: ast.expr, kind: T | None) -> bool:
+        if isinstance(target, (ast.Tuple, ast.List)) and looked_into(kind):
+            self.heap = True  # taking it apart looks into it
+        return super()._bind(target, kind)
 
     # -- calls of the user's own functions ----------------------------------------------------------------
 
@@ -190,8 +218,6 @@ class _Walk(Inference):
 
     def on_pass(self, s: ast.Pass) -> bool:
         return True
-
-    on_break = on_continue = on_pass
 
     def on_expr(self, s: ast.Expr) -> bool:
         return self.change(s.value) or self.holds(s.value) is not False
@@ -276,6 +302,7 @@ class _Walk(Inference):
                 if held.cls is not list or target.id not in self.values or not isinstance(s.op, ast.Add):
                     return False
                 verdict = self._iterated(s.value)
+                self.heap = self.heap or verdict.heap
                 self.put(target.id, (element(verdict.type),) if element(verdict.type) else ())
                 return verdict.pure
             load: ast.expr = ast.Name(target.id, ast.Load())
@@ -300,7 +327,18 @@ class _Walk(Inference):
         return True
 
     def on_raise(self, s: ast.Raise) -> bool:
-        return self.holds(s.exc) is not False and self.holds(s.cause) is not False
+        return self.raises(s.exc) and self.raises(s.cause)
+
+    def raises(self, node: ast.expr | None) -> bool:
+        """Whether raising this does nothing else: a class is called, and what is raised is changed by it."""
+        if node is None or (isinstance(node, ast.Constant) and node.value is None):
+            return True
+        if isinstance(node, ast.Name) and node.id in self.caught:
+            return True
+        made = self._static(node.func if isinstance(node, ast.Call) else node)
+        if not isinstance(made, type) or not known.is_pure(made):
+            return False
+        return not isinstance(node, ast.Call) or self.holds(node) is not False
 
     def on_assert(self, s: ast.Assert) -> bool:
         return self.asks(s.test) and self.holds(s.msg) is not False
@@ -351,26 +389,48 @@ class _Walk(Inference):
         kind = element(source.type)
         return self.turns(s, lambda: self.store(s.target, kind, s.iter) and self.block(s.body))
 
-    def turns(self, s: Any, turn: Callable[[], bool]) -> bool:
-        """Judge a loop: until another turn changes no type. A ``break`` may leave with any in between."""
+    def turns(self, s: ast.For | ast.While, turn: Callable[[], bool]) -> bool:
+        """Judge a loop: until another turn changes no type."""
+        around = self.breaks, self.continues
         for _ in range(4):
             before, empty = dict(self.types), set(self.empty)
+            self.breaks, self.continues = [], []
             if not turn():
                 return False
+            for state in self.continues:
+                self.join(*state)
             self.join(before, empty)
             if self.types == before and self.empty == empty:
                 break
         else:
             return False
-        if any(isinstance(n, (ast.Break, ast.Continue)) for b in s.body for n in ast.walk(b)):
-            for name in bound_names(s.body):
-                if name not in self.values:
-                    self.types[name] = None
-        return self.block(s.orelse)
+        breaks = self.breaks
+        self.breaks, self.continues = around
+        if isinstance(s, ast.While):
+            self.loosen(bound_names([s.test]))
+        pure = self.block(s.orelse)
+        for state in breaks:
+            self.join(*state)
+        return pure
+
+    def on_break(self, s: ast.Break) -> bool:
+        self.breaks.append((dict(self.types), set(self.empty)))
+        return True
+
+    def on_continue(self, s: ast.Continue) -> bool:
+        self.continues.append((dict(self.types), set(self.empty)))
+        return True
+
+    def loosen(self, names: set[str]) -> None:
+        """Forget what was known of these names."""
+        self.empty -= names
+        for name in names:
+            self.types[name] = None
 
     def on_try(self, s: ast.Try) -> bool:
         names = bound_names(s.body)
         before = dict(self.types)
+        left = len(self.breaks), len(self.continues)
         if not self.block(s.body):
             return False
         # a handler starts anywhere in the body: what that binds or puts into containers is not known there
@@ -381,24 +441,41 @@ class _Walk(Inference):
             elif t is not None and n in self.values:
                 anywhere[n] = T(t.cls)
         self.empty = set()
-        for name in self.values:
-            held = self.types.get(name)
-            self.types[name] = None if held is None else T(held.cls)
+        self.types = self.held_loosely(self.types)
         if not self.block(s.orelse):
             return False
         after = self.types
         for handler in s.handlers:
-            self.types = dict(anywhere)
+            self.types, self.empty = dict(anywhere), set()
             if handler.type is not None and self.holds(handler.type) is False:
                 return False
+            around = set(self.caught)
             if handler.name:
                 self.types[handler.name] = None
+                if handler.name not in bound_names(handler.body):
+                    self.caught.add(handler.name)
             if not self.block(handler.body):
                 return False
+            self.caught = around
             if not _ends(handler.body):
                 self.join(after, set())
                 after = self.types
-        self.types = after
-        if s.finalbody:
-            self.types = {n: (None if n in names else t) for n, t in after.items()}
-        return self.block(s.finalbody)
+        self.types, self.empty = after, set()
+        if not s.finalbody:
+            return True
+        # it is come to from anywhere in all of them, and on the way of every `break` and `continue` there
+        self.types = self.held_loosely(after)
+        self.loosen(bound_names([*s.body, *s.handlers, *s.orelse]))
+        again = (*self.breaks[left[0] :], *self.continues[left[1] :])
+        if not self.block(s.finalbody):
+            return False
+        bound = bound_names(s.finalbody)
+        for types, empty in again:
+            empty.clear()
+            types.update({n: None if n in bound else t for n, t in self.held_loosely(types).items()})
+        return True
+
+    def held_loosely(self, types: dict[str, T | None]) -> dict[str, T | None]:
+        """The same, with nothing known of what the function's own containers hold."""
+        loose = {n: t if t is None else T(t.cls) for n, t in types.items() if n in self.values}
+        return {**types, **loose}

@@ -82,6 +82,10 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
     fn: Any = callee
     if kind is FunctionType:
         form = helper(callee)
+        if form is not None and not kwargs:
+            # What looked as if it might call anything is plain code, now that the types are known.
+            if function_verdict(callee, tuple([type_of(v) for v in args])).pure:
+                form = None
     elif kind is Flow:
         fn = callee.fn
         form = compiled(fn)

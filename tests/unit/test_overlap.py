@@ -1,0 +1,146 @@
+"""How long runs take on a clock of their own, against the longest chain of calls that need each other."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from stretto import call, flow
+from stretto.compiler.types import T, of_value
+from stretto.compiler.verdicts import function_verdict
+from stretto.testing import VirtualClock
+
+COMMON = {"that", "with"}
+
+
+@call.unordered
+async def chat(prompt: str, words: list[str] | None = None) -> str:
+    await asyncio.sleep(1)
+    return json.dumps({"terms": words}) if words else f"{prompt.split('.')[0]}."
+
+
+@call.reads("file:{path}")
+def read_text(path: str) -> str:
+    if path == "locked":
+        raise PermissionError(path)
+    return f"{path} has words. More of them."
+
+
+def words_of(text: str) -> list[str]:
+    words = [word.removesuffix("s") for word in re.findall(r"[a-z]{4,}", text.lower())]
+    return [word for word in words if word not in COMMON and word + "s" not in COMMON]
+
+
+def frequent(text: str) -> list[str]:
+    return [word for word, _ in Counter(words_of(text)).most_common(2)]
+
+
+def first_sentence(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return re.split(r"(?<=[.!?])\s", lines[0], maxsplit=1)[0] if lines else ""
+
+
+def terms_of(text: str) -> list[str]:
+    answer = chat(text, frequent(text))
+    try:
+        return list(json.loads(answer)["terms"])
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def summary_of(text: str) -> str:
+    summary = first_sentence(chat(text))
+    if len(words_of(summary)) > 100:
+        summary = first_sentence(chat(f"{text} Again."))
+    return summary
+
+
+@flow
+def by_file(paths: list[str]) -> tuple[dict[str, str], dict[str, list[str]], list[str]]:
+    summaries: dict[str, str] = {}
+    terms: dict[str, list[str]] = {}
+    skipped: list[str] = []
+    for path in paths:
+        try:
+            text = read_text(path)
+        except PermissionError:
+            skipped.append(f"- {Path(path).name}: locked")
+            continue
+        if len(text.split()) < 2:
+            skipped.append(f"- {Path(path).name}: short")
+            continue
+        text = text[:3000]
+        summaries[path] = summary_of(text)
+        terms[path] = terms_of(text)
+    return summaries, terms, skipped
+
+
+def test_turns_behind_a_try_that_may_continue_overlap() -> None:
+    paths = ["alpha", "locked", "beta", "gamma", "delta"]
+    with VirtualClock() as clock:
+        found = by_file(paths)
+        took = clock.now
+    assert took == 1.0
+    assert found == by_file.sequential(paths)
+
+
+def _truth(a: str, b: str) -> list[str]:
+    return [x for x in [a, b] if x and not x.isdigit()]
+
+
+def _either(a: str, b: str) -> str:
+    return "yes" if a and b == "x" else "no"
+
+
+def _split_flags(text: str) -> list[str]:
+    return [part.strip() for part in re.findall("(a)(b) # (c)", text, re.VERBOSE)]
+
+
+def _split_groups(text: str) -> list[str]:
+    return [part.strip() for part in re.split("(a)|b", text)]
+
+
+def _add_in_place(counts: Counter[str], more: Counter[str]) -> Counter[str]:
+    counts += more
+    return counts
+
+
+def _adds_to_anothers(text: str) -> int:
+    counts = Counter(text)
+    return len(_add_in_place(counts, Counter(text)))
+
+
+class Quiet:
+    def __bool__(self) -> bool:
+        raise AssertionError("asked")
+
+
+@pytest.mark.parametrize("helper", [words_of, frequent, first_sentence, _truth, _either])
+def test_plain_helpers_that_are_judged_by_types(helper: object) -> None:
+    given = (T(str),) * helper.__code__.co_argcount  # type: ignore[attr-defined]
+    assert function_verdict(helper, given).pure  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("helper", [_split_flags, _split_groups, _adds_to_anothers])
+def test_nothing_is_claimed_that_is_not_certain(helper: object) -> None:
+    assert not function_verdict(helper, (T(str),)).pure  # type: ignore[arg-type]
+
+
+def test_the_truth_of_an_unknown_object_is_not_asked() -> None:
+    assert of_value(Quiet()) is None
+    assert not function_verdict(_either, (None, T(str))).pure
+    assert not function_verdict(_truth, (None, T(str))).pure
+
+
+def _path(thing: str) -> str:
+    return f"{Path(thing).name}"
+
+
+def test_a_path_asks_what_it_is_made_of() -> None:
+    assert function_verdict(_path, (T(str),)).pure
+    assert not function_verdict(_path, (None,)).pure
