@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import runpy
 import threading
 import time
 import traceback
 import weakref
+from pathlib import Path
 
 import pytest
 
@@ -108,6 +110,20 @@ def test_the_failure_shows_the_users_lines() -> None:
     assert [f.name for f in frames if f.filename == __file__][-2:] == ["fails", "boom"]
     ours = [f for f in frames if "stretto" in f.filename and f.filename != __file__]
     assert len(ours) <= 1, ours
+
+
+def test_the_same_text_in_two_files_names_its_own_file(tmp_path: Path) -> None:
+    text = (
+        "from stretto import call, flow\n\n@call.unordered\ndef ask():\n    raise KeyError\n\n"
+        "def helper():\n    return ask()\n\n@flow\ndef main():\n    return helper()\n"
+    )
+    for name in ("one.py", "two.py"):
+        path = tmp_path / name
+        path.write_text(text)
+        with pytest.raises(KeyError) as caught:
+            runpy.run_path(str(path))["main"]()
+        frames = [(f.filename, f.name) for f in traceback.extract_tb(caught.value.__traceback__)]
+        assert frames[-3:] == [(str(path), name) for name in ("main", "helper", "ask")]
 
 
 def test_raising_the_result_again_does_not_lengthen_the_traceback() -> None:

@@ -40,10 +40,10 @@ _STATIC = (
 )
 
 _lock = threading.RLock()
-_cache: dict[Any, Compiled] = {}
-_helpers: dict[Any, Compiled | None] = {}
+_cache: dict[tuple[_Same, ...], Compiled] = {}
+_helpers: dict[tuple[_Same, ...], Compiled | None] = {}
 #: Functions being looked into, and whether they were met again meanwhile (recursion).
-_deciding: dict[Any, bool] = {}
+_deciding: dict[tuple[_Same, ...], bool] = {}
 
 
 def is_static(value: object) -> bool:
@@ -83,6 +83,8 @@ class Compiled:
         #: Parameters that the function binds again.
         self.rebound = frozenset(self.params) & bound_names(body)
         self.summaries: dict[Any, Any] = {}
+        #: Code that stands for a line of the function in tracebacks.
+        self.lines: dict[tuple[int, str], CodeType] = {}
 
     def __repr__(self) -> str:
         return f"<compiled {self.qualname}>"
@@ -158,17 +160,31 @@ def compiled(fn: FunctionType, node: FunctionNode | None = None) -> Compiled | N
     return found
 
 
-def _key(fn: FunctionType) -> Any:
+def _key(fn: FunctionType) -> tuple[_Same, ...]:
     """Functions with the same code share a compiled form, unless they close over other functions."""
-    parts: list[Any] = [fn.__code__, id(fn.__globals__), fn.__code__.co_name]
+    parts: list[Any] = [fn.__code__, fn.__globals__]
     for cell in fn.__closure__ or ():
         try:
             value = cell.cell_contents
         except ValueError:
-            parts.append(None)
-            continue
-        parts.append(id(value) if is_static(value) else None)
-    return tuple(parts)
+            value = None
+        parts.append(value if is_static(value) else None)
+    return tuple(map(_Same, parts))
+
+
+class _Same:
+    """Equal to what holds the very same object: two codes of the same text in two files compare equal."""
+
+    __slots__ = ("thing",)
+
+    def __init__(self, thing: object) -> None:
+        self.thing = thing  # held, so that its id is not given to another
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.thing is other.thing
+
+    def __hash__(self) -> int:
+        return id(self.thing)
 
 
 def helper(fn: FunctionType) -> Compiled | None:

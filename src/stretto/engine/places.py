@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
-from types import CodeType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .nodes import FailedNode, FragmentNode, Node
@@ -16,8 +16,6 @@ __all__ = ["path", "rooted"]
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _MACHINERY = ("asyncio", "concurrent", "threading.py", "uvloop")
-
-_lines: dict[tuple[CodeType, int, str], CodeType] = {}
 
 
 def path(place: Any, site: str = "") -> str:
@@ -65,13 +63,12 @@ def users(trace: TracebackType | None) -> TracebackType | None:
 
 def _line(form: Compiled, lineno: int, name: str, following: TracebackType | None) -> TracebackType:
     """A traceback entry for a line of the user's function that no real frame stands for."""
-    key = (form.fn.__code__, lineno, name)
-    code = _lines.get(key)
+    code = form.lines.get((lineno, name))
     if code is None:
         where = {"lineno": lineno, "end_lineno": lineno, "col_offset": 0, "end_col_offset": 0}
         statement = ast.Raise(ast.Name("error", ast.Load(), **where), None, **where)
         module = compile(ast.Module([statement], []), form.filename, "exec")
-        code = _lines[key] = module.replace(co_name=name, co_qualname=form.qualname)
+        code = form.lines[lineno, name] = module.replace(co_name=name, co_qualname=form.qualname)
     marker = _Marker()
     try:
         exec(code, {"error": marker})
