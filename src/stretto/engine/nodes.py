@@ -267,12 +267,15 @@ class FragmentNode(Node):
         try:
             result = attempt(fragment, values, self.cells, self.exc_context)
         except NeedsOrder:
-            self.state = ORDERED
-            engine.in_order(self)
+            pass  # handled below: what fails there must not have this in its context
         except BaseException as error:
             engine.failed(self, error)
+            return
         else:
             engine.finish(self, result)
+            return
+        self.state = ORDERED
+        engine.in_order(self)
 
     def oldest(self, engine: Engine) -> None:
         types = tuple(of_value(v) for v in self.values)
