@@ -51,6 +51,7 @@ class Assignments(Expressions):
     def assign_item(self, target: ast.Subscript, value: ast.expr, s: ast.AST) -> None:
         assert isinstance(target.value, ast.Name)
         worth = self.operand(value)
+        self.touch(target.value.id, target.slice)
         key = self.operand(target.slice)
         self.emit_update(target.value.id, "setitem", (key, worth), s)
 
@@ -62,7 +63,7 @@ class Assignments(Expressions):
                 self.emit(ir.Move(line(s), target=target.id, source=value))
             return
         if isinstance(target, ast.Subscript) and self.is_value(target.value):
-            assert isinstance(target.value, ast.Name)
+            self.touch(target.value.id, target.slice)
             self.emit_update(target.value.id, "setitem", (self.operand(target.slice), value), s)
             return
         place = self.target(target)
@@ -107,6 +108,7 @@ class Assignments(Expressions):
         ):
             return False
         name = node.func.value.id
+        self.touch(name, node.args[0], node.func.attr)
         item = self.operand(node.args[0])
         self.emit_update(name, node.func.attr, (item,), node)
         return True

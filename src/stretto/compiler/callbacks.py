@@ -27,7 +27,7 @@ class Callbacks(Comprehensions):
             generator = self.as_generator(node.args[0])
             if generator is None or not self.takes_apart(generator):
                 return None
-            separator = self.settled(func.value)
+            separator = self.receiver(func)
             held = ast.Name(self.comprehension(generator), ast.Load())
             return ast.copy_location(ast.Call(ast.Attribute(separator, "join", ast.Load()), [held], []), node)
         if not (isinstance(func, ast.Name) and func.id in CONSUMERS and self.builtin(func.id)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from . import ir
@@ -32,6 +33,12 @@ class Emitter:
         self.renamed: set[str] = set()
         #: How many comprehensions have been given variables of their own.
         self.scopes = 0
+        #: Names that are bound wherever they are met from here on.
+        self.certain: set[str] = set()
+        #: Names that some statement unbinds.
+        self.unbound: set[str] = set()
+        #: How many blocks are being lowered, one inside the other.
+        self.depth = 0
         #: The frames of comprehensions and lambdas around what is being lowered.
         self.frames: tuple[tuple[str, int], ...] = ()
 
@@ -152,8 +159,21 @@ class Emitter:
 
     def region(self, region: Any, *results: str) -> None:
         """Emit a region. Of the temporaries bound inside, only `results` are used after it."""
+        if isinstance(region, ir.If):
+            self._with_check(region, results)
         self.seal(region, *results)
         self.emit(region)
+
+    def _with_check(self, region: ir.If, results: tuple[str, ...]) -> None:
+        """Take the step that works out the test into the region, if nothing else uses what it binds."""
+        step = self.out[-1] if self.out else None
+        if isinstance(step, ir.Run) and step.fragment.asks and region.test not in results:
+            if step.fragment.binds == (region.test,):
+                region.decided = replace(region, effects={})
+                self.seal(region.decided, *results)
+                region.decided.within = self.frames
+                region.check = step
+                self.out.pop()
 
     def seal(self, region: Any, *results: str) -> None:
         """Work out what a region may bind and read, and whether it can end otherwise than normally."""
@@ -169,6 +189,7 @@ class Emitter:
             reads |= _reads(instr)
         region.binds = frozenset(n for n in names if n and (not n.startswith("__t") or n in results))
         region.reads = frozenset(reads)
+        region.names = tuple(sorted(region.reads | region.binds))
         region.unbinds = frozenset(n for instr in (region, *inner) for n in _unbinds(instr))
         if any(isinstance(i, (ir.TryExcept, ir.TryFinally)) for i in (region, *inner)):
             # a handler goes back to the names as they were: one bound in the body may be so no more
@@ -180,13 +201,22 @@ class Emitter:
 
 
 def _keep(region: ir.Region, names: frozenset[str]) -> None:
-    region.binds |= names
+    for kept in _layers(region):
+        kept.binds |= names
+        kept.names = tuple(sorted(kept.reads | kept.binds))
     for block in ir.blocks(region):
         for instr in block:
             if isinstance(instr, ir.Region):
                 _keep(instr, names)
+
+
+def _layers(region: ir.Region) -> list[ir.Region]:
+    """A region, and the one that stands for a part of it."""
     if isinstance(region, (ir.For, ir.While)):
-        region.body.binds |= names
+        return [region, region.body]
+    if isinstance(region, ir.If) and region.decided is not None:
+        return [region, region.decided]
+    return [region]
 
 
 def _binds(instr: ir.Instr) -> set[str]:
@@ -228,7 +258,7 @@ def _reads(instr: ir.Instr) -> set[str]:
     if isinstance(instr, ir.Apply):
         return {n for _, a in (*instr.args, *instr.kwargs) for n in _operands(a)} | _operands(instr.callee)
     if isinstance(instr, ir.If):
-        return _operands(instr.test)
+        return set() if instr.check is not None else _operands(instr.test)
     if isinstance(instr, ir.For):
         return _operands(instr.source)
     if isinstance(instr, ir.NewValue):

@@ -159,6 +159,8 @@ class Regions(Noting):
     # -- branches ----------------------------------------------------------------------------------------
 
     def do_if(self, i: ir.If) -> None:
+        if i.check is not None:
+            self.block((i.check,))
         test = self.info(i.test)
         if not test.late:
             self.arms(i.then, i.orelse)

@@ -113,6 +113,8 @@ class Walk(Regions):
         self.names[i.target] = Info(held.type, late, held.origin, (held, *parts), of, held.value)
 
     def do_valueread(self, i: ir.ValueRead) -> None:
+        if i.method == "touch":
+            return
         held = self.info(i.source)
         self.words.texts[i.target] = (
             fragment_text(i.plain, self.words) if i.plain else self.words.name(i.source)

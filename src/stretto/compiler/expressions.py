@@ -11,6 +11,7 @@ from ..errors import InternalError
 from . import ir
 from .functions import is_static
 from .questions import Questions
+from .syntax import located
 from .values import dotted
 
 __all__ = ["Expressions"]
@@ -225,7 +226,11 @@ class Expressions(Questions, ABC):
             isinstance(func, ast.Attribute) and any(self.needs(p) for p in parts) and not self.is_fixed(func)
         ):
             head = [func.value]
-        rests = self.sequence([*head, *parts])
+        if head and any(self.needs(p) for p in parts):
+            assert isinstance(func, ast.Attribute)
+            rests = [self.receiver(func), *self.sequence(parts)]
+        else:
+            rests = self.sequence([*head, *parts])
         if head:
             assert isinstance(func, ast.Attribute)
             func = ast.copy_location(ast.Attribute(rests.pop(0), func.attr, ast.Load()), func)
@@ -234,6 +239,14 @@ class Expressions(Questions, ABC):
             ast.copy_location(ast.keyword(k.arg, v), k) for k, v in zip(node.keywords, values, strict=True)
         ]
         return ast.copy_location(ast.Call(func, args, keywords), node)
+
+    def receiver(self, func: ast.Attribute) -> ast.expr:
+        """The object whose method is called, settled; Python looks the method up before it works out the
+        arguments, so that must not fail after them."""
+        held = self.settled(func.value)
+        if not (isinstance(held, ast.Constant) and hasattr(held.value, func.attr)):
+            self.spilled(ast.copy_location(ast.Attribute(held, func.attr, ast.Load()), func), func)
+        return held
 
     def value_read(
         self, target: str, source: str, method: str, args: tuple[ir.Operand, ...], at: ast.AST
@@ -263,8 +276,26 @@ class Expressions(Questions, ABC):
             )
         )
 
+    def touch(self, name: str, before: ast.expr, attribute: str = "") -> None:
+        """Look up a container, where working out the expression `before` it is used could hide that its name
+        is not bound, or bound to something else."""
+        if isinstance(before, (ast.Name, ast.Constant)):
+            return
+        if name in self.certain and self.values.get(name) is not None:
+            return
+        held: ast.expr = ast.Name(name, ast.Load())
+        if attribute:
+            held = ast.Attribute(held, attribute, ast.Load())
+        fragment = self.make_expr(self.fresh(), located(held, before), before)
+        self.emit(
+            ir.ValueRead(
+                fragment.lineno, target=fragment.binds[0], source=name, method="touch", args=(), plain=fragment
+            )
+        )
+
     def of_subscript(self, node: ast.Subscript) -> ast.expr:
         if self.is_value(node.value) and not isinstance(node.slice, ast.Slice):
+            self.touch(node.value.id, node.slice)
             key = self.operand(node.slice)
             if isinstance(key, ir.Load):
                 key = self.named(key, node)
@@ -451,4 +482,6 @@ class Expressions(Questions, ABC):
 
 def asked(test: ast.expr) -> ast.expr:
     """The truth of an expression, asked as an ``if`` asks it: each operand of ``and`` and ``or`` once."""
-    return ast.IfExp(test, ast.Constant(True), ast.Constant(False))
+    made: Any = ast.IfExp(test, ast.Constant(True), ast.Constant(False))
+    made.asked = True  # what it binds is the test of an ``if``, and nothing else
+    return cast("ast.expr", made)

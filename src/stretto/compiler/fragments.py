@@ -54,10 +54,11 @@ class Fragment:
         expr: the one expression, where the fragment is ``bind = expr``.
         opaque: it must run natively and in order (it holds calls that nothing can reorder).
         cells: names that live in cells, its own function's or those around it.
+        asks: it is the test of an ``if``, and nothing else uses what it binds.
     """
 
     __slots__ = (
-        "_code", "_guarded", "_native", "_softened", "_verdicts", "binds", "cells", "expr", "function",
+        "_code", "_guarded", "_native", "_softened", "_verdicts", "asks", "binds", "cells", "expr", "function",
         "heap", "keeps", "lineno", "mutates", "name", "opaque", "reads", "soft", "statements", "text",
         "trivial", "unpacks",
     )  # fmt: skip
@@ -87,6 +88,7 @@ class Fragment:
         self.cells = cells
         self.lineno = lineno
         self.text = "; ".join(ast.unparse(s) for s in statements[:1]).split("\n")[0]
+        self.asks = getattr(expr, "asked", False)
         self.trivial = expr is not None and isinstance(expr, (ast.Constant, ast.Name)) and not cells
         #: The name of the container that this statement changes, where that is plain to see.
         self.mutates = _mutated(statements) if not opaque else None

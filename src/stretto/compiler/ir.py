@@ -61,6 +61,11 @@ class Load:
 
     name: str
     free: bool = False
+    #: The name, and the attributes looked up on what it is bound to.
+    parts: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", tuple(self.name.split(".")))
 
 
 #: A local name, a constant, or a global.
@@ -89,6 +94,8 @@ class Region(Instr):
         binds: the local names that it may bind or delete.
         joinable: it can only end normally (or by a failure), so what follows may be issued.
         label: its part of the place of what is inside.
+        names: all that it reads or binds.
+        effects: what it may write, by the types of `names` (see `stretto.compiler.summary`).
     """
 
     label: str = ""
@@ -96,6 +103,8 @@ class Region(Instr):
     joinable: bool = False
     unbinds: frozenset[str] = frozenset()
     reads: frozenset[str] = frozenset()
+    names: tuple[str, ...] = ()
+    effects: dict[Any, Any] = field(default_factory=dict[Any, Any])
 
 
 @dataclass(slots=True, eq=False)
@@ -148,11 +157,17 @@ class Apply(Region):
 
 @dataclass(slots=True, eq=False)
 class If(Region):
-    """Choose a block. The test is a name that holds a bool or something whose truth is asked."""
+    """Choose a block. The test is a name that holds a bool or something whose truth is asked.
+
+    A `check` is the step that binds the test. As a part of the region, it is left behind with it: what waits
+    is one thing, not two. `decided` is the same region without it.
+    """
 
     test: Operand = ""
     then: Block = ()
     orelse: Block = ()
+    check: Run | None = None
+    decided: If | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -293,7 +308,8 @@ def instructions(block: Block) -> Iterator[Instr]:
 def blocks(instr: Instr) -> tuple[Block, ...]:
     """The blocks directly inside a step."""
     if isinstance(instr, If):
-        return (instr.then, instr.orelse)
+        arms = (instr.then, instr.orelse)
+        return arms if instr.check is None else ((instr.check,), *arms)
     if isinstance(instr, (For, While)):
         return (instr.body.body, instr.orelse)
     if isinstance(instr, TryExcept):

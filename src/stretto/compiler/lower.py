@@ -13,6 +13,7 @@ from typing import Any
 from . import ir
 from .callbacks import Callbacks
 from .functions import Compiled
+from .scope import bound_plainly, unbound_names
 from .syntax import line, locate
 from .values import value_names
 
@@ -28,7 +29,9 @@ def lower(function: Compiled) -> ir.Block:
         body = [ast.copy_location(ast.Return(node.body), node.body)]
     else:
         body = node.body
-    return Statements(function).block(body)
+    statements = Statements(function)
+    statements.unbound = unbound_names(body)
+    return statements.block(body)
 
 
 class Statements(Callbacks):
@@ -37,6 +40,7 @@ class Statements(Callbacks):
     """
 
     def block(self, statements: list[ast.stmt]) -> ir.Block:
+        self.depth += 1
         with self.emitting() as steps:
             for statement in statements:
                 mark = self.temporaries
@@ -44,6 +48,9 @@ class Statements(Callbacks):
                 self.temporaries = mark
                 if isinstance(statement, (ast.Return, ast.Raise, ast.Break, ast.Continue)):
                     break  # nothing after it can run
+                if self.depth == 1:
+                    self.certain |= bound_plainly(statement) - self.unbound
+        self.depth -= 1
         return tuple(steps)
 
     def statement(self, s: ast.stmt) -> None:
@@ -97,6 +104,7 @@ class Statements(Callbacks):
         target = s.target
         if isinstance(target, ast.Name):
             if target.id in self.values and isinstance(s.op, ast.Add):
+                self.touch(target.id, s.value)
                 self.emit_update(target.id, "extend", (self.operand(s.value),), s)
             elif self.needs(s.value) or target.id in self.function.scope.cells:
                 old = self.spill(ast.copy_location(ast.Name(target.id, ast.Load()), target))
@@ -107,6 +115,7 @@ class Statements(Callbacks):
             return
         if isinstance(target, ast.Subscript) and self.is_value(target.value):
             held = target.value.id
+            self.touch(held, target.slice)
             key = self.named(self.operand(target.slice), s)
             item = self.fresh()
             self.value_read(item, held, "getitem", (key,), s)
@@ -196,10 +205,8 @@ class Statements(Callbacks):
         with self.emitting() as turn:
             if not constant:
                 test = self.truth(s.test)
-                self.emit(
-                    ir.If(line(s), test=test, then=(), orelse=(ir.Break(line(s), done=True),), label="until")
-                )
-                self.seal(turn[-1])
+                done = ir.Break(line(s), done=True)
+                self.region(ir.If(line(s), test=test, then=(), orelse=(done,), label="until"))
             turn.extend(self.block(s.body))
         orelse = self.block(s.orelse)
         body = ir.Iteration(line(s), body=tuple(turn))

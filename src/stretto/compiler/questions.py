@@ -190,7 +190,9 @@ class Questions(Emitter):
 
     def is_callback(self, node: ast.expr) -> bool:
         if isinstance(node, ast.Lambda):
-            return self.needs(node.body)
+            a = node.args
+            # what its parameters are given is worked out where the lambda stands, before all else
+            return self.needs(node.body) and not (a.defaults or any(a.kw_defaults))
         path = dotted(node)
         if path is None:
             return False

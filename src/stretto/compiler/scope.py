@@ -9,7 +9,15 @@ from typing import Any
 
 from .source import FunctionNode
 
-__all__ = ["Scope", "bound_names", "loaded_names", "parameters", "scope_of"]
+__all__ = [
+    "Scope",
+    "bound_names",
+    "bound_plainly",
+    "loaded_names",
+    "parameters",
+    "scope_of",
+    "unbound_names",
+]
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -79,6 +87,26 @@ def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
         if isinstance(node, _COMPREHENSIONS):
             names.update(walrus_names(node))
     return names
+
+
+def bound_plainly(statement: ast.stmt) -> set[str]:
+    """Names that a statement binds whenever it ends normally, as far as that is plain to see."""
+    if isinstance(statement, ast.AnnAssign) and statement.value is None:
+        return set()
+    if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+        return bound_names([statement])
+    return set()
+
+
+def unbound_names(nodes: Iterable[ast.AST]) -> set[str]:
+    """Names that a ``del`` or the end of an ``except ... as`` may unbind."""
+    found: set[str] = set()
+    for node in own_nodes(nodes):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Del):
+            found.add(node.id)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            found.add(node.name)
+    return found
 
 
 def walrus_names(node: ast.AST) -> set[str]:

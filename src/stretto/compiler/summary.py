@@ -19,7 +19,7 @@ from ..flows import Flow
 from . import ir, known
 from .fragments import Fragment
 from .functions import Compiled, compiled, helper
-from .types import T, of_value
+from .types import T, of_class, of_value
 from .types_results import element
 from .verdicts import function_verdict
 
@@ -54,24 +54,26 @@ def effect_of(region: Any, frame: Any, *, called: bool, begun: bool) -> Effect:
             name: None if name in form.rebound else _type_of(frame.env.get(name)) for name in form.params
         }
         return _function(form, types, 0, set())
-    types = {
-        name: None if begun and name in region.binds else _type_of(frame.env.get(name))
-        for name in region.reads | region.binds
-        if name in frame.env
-    }
-    key = (region, tuple(types.items()))
-    found: Effect | None = form.summaries.get(key)
+    env = frame.env
+    kinds = tuple([_type_of(env[n]) if n in env else None for n in region.names])
+    found: Effect | None = region.effects.get((begun, kinds))
     if found is None:
-        walk = _Summary(form, dict(types), 0, set())
+        types = dict(zip(region.names, kinds, strict=True))
+        if begun:
+            types.update(dict.fromkeys(region.binds))
+        walk = _Summary(form, types, 0, set())
         paths = frozenset(walk.instr(region))
         found = Effect(paths, {name: walk.types.get(name) for name in region.binds})
-        if len(form.summaries) > 4096:
-            form.summaries.clear()
-        form.summaries[key] = found
+        if len(region.effects) > 256:
+            region.effects.clear()
+        region.effects[begun, kinds] = found
     return found
 
 
 def _type_of(v: Any) -> T | None:
+    known = of_class(type(v))
+    if known is not None:
+        return known
     if isinstance(v, Slot):
         if v.value is PENDING:
             found: T | None = v.type
@@ -143,8 +145,9 @@ class _Summary:
         if isinstance(instr, (ir.For, ir.While, ir.Iteration)):
             return self.loop(instr)
         if isinstance(instr, ir.If):
+            paths = set[str]() if instr.check is None else self.instr(instr.check)
             before = dict(self.types)
-            paths = self.block(instr.then)
+            paths |= self.block(instr.then)
             after, self.types = self.types, before
             paths |= self.block(instr.orelse)
             self.types = {n: t for n, t in self.types.items() if after.get(n) == t}

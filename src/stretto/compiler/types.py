@@ -12,15 +12,17 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
 
-__all__ = ["ELLIPSIS", "Checker", "Json", "T", "Verdict", "checker_of", "infer", "of_annotation", "of_value"]
+__all__ = ["ELLIPSIS", "Checker", "Json", "T", "Verdict", "checker_of", "infer", "of_annotation", "of_class", "of_value"]
 
 
-@dataclass(frozen=True, slots=True)
 class T:
     """A builtin type that is known exactly.
+
+    There is one object for each type: they are keys of what is known of fragments and regions, compared at
+    every operation, and comparing identities is cheapest.
 
     Attributes:
         cls: the class itself, not a subclass of it.
@@ -29,16 +31,22 @@ class T:
             element and `ELLIPSIS`. Empty where nothing is known.
     """
 
+    __slots__ = ("args", "cls")
+    _made: ClassVar[dict[tuple[type, tuple[T | None, ...]], T]] = {}
+
     cls: type
-    args: tuple[T | None, ...] = ()
-    #: Types are keys of what is known of fragments and regions: they are hashed at every operation.
-    _hash: int = field(init=False, repr=False, compare=False)
+    args: tuple[T | None, ...]
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_hash", hash((self.cls, self.args)))
+    def __new__(cls, kind: type, args: tuple[T | None, ...] = ()) -> T:
+        found = T._made.get((kind, args))
+        if found is None:
+            made = super().__new__(cls)
+            made.cls, made.args = kind, args
+            found = T._made.setdefault((kind, args), made)
+        return found
 
-    def __hash__(self) -> int:
-        return self._hash
+    def __repr__(self) -> str:
+        return f"T({self.cls.__name__}{''.join(f', {a!r}' for a in self.args)})"
 
 
 class Json:
@@ -117,6 +125,10 @@ def of_value(value: object) -> T | None:
     """The type of a value, without its elements, or None if it is not a builtin one."""
     cls = type(value)
     return _SIMPLE.get(cls) or _entry(cls)
+
+
+#: The type whose values have exactly this class, where it was met before.
+of_class: Final = _SIMPLE.get
 
 
 # ------------------------------------------------------------------ checking promises

@@ -44,10 +44,12 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
     args: list[Any]
     kwargs: dict[str, Any] = {}
     if instr.simple:
-        args = [operand(frame, a) for _, a in instr.args]
-        for i, v in enumerate(args):
+        args = []
+        for _, source in instr.args:
+            v = operand(frame, source)
             if type(v) is Output and v.unsure:
-                args[i] = bound(engine, strand, block, instr, v)
+                v = bound(engine, strand, block, instr, v)
+            args.append(v)
     else:
         args = []
         for star, source in instr.args:
@@ -174,17 +176,13 @@ def call_node(
                 node.await_tokens(tokens.before_read(path))
         if kind is Kind.PLAIN:
             node.token = Token(1)
-            tokens.write(EVERYTHING, node.token, certain=True)
+            strand.write(EVERYTHING, node.token, certain=True)
         elif effects.writes or effects.commutes:
             node.token = Token(1)
             for path in _paths(call, (*effects.writes, *effects.commutes), args, kwargs):
-                tokens.write(path, node.token, certain=kind is Kind.WRITES)
-    if node.missing:
-        waiting = node.missing
-        node.gather_all()
-        assert node.missing >= waiting
-    elif node.gather_all():
-        node.proceed(engine)
+                strand.write(path, node.token, certain=kind is Kind.WRITES)
+    if not node.missing:
+        node.proceed(engine)  # or it waits for its operands from now on
     return node
 
 
@@ -260,7 +258,7 @@ def function_node(
     node.type = verdict.type
     if not verdict.pure and (resource is None or resource == "random"):
         node.token = Token(1)
-        tokens.write(EVERYTHING, node.token, certain=ready and not guard)
+        strand.write(EVERYTHING, node.token, certain=ready and not guard)
     complete = node.gather(args)
     if kwargs:
         complete = node.gather(list(kwargs.values())) and complete

@@ -14,7 +14,7 @@ from ..compiler import ir
 from .nodes import DEAD, RUNNING, FailedNode, FragmentNode, Node, unbound
 from .places import rooted, users
 from .strands import FINAL, HANDLER, TRY, Block, Strand
-from .tokens import Token, Tokens
+from .tokens import Token
 
 if TYPE_CHECKING:
     from .machine import Engine
@@ -138,7 +138,7 @@ def handle(engine: Engine, node: Node) -> None:
     block = strand.stack[index]
     del strand.stack[index:]
     strand.handling = block.saved
-    strand.tokens = Tokens()
+    strand.tokens = None
     frame = block.frame
     assert node.snap is not None
     frame.env = node.snap

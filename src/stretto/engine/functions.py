@@ -119,9 +119,10 @@ def finish_strand(engine: Engine, strand: Strand, value: Any = None) -> None:
             _hand_over(engine, output, env.get(name, UNBOUND))
     token = strand.token
     if token is not None:
-        for path in strand.paths:
-            for other in strand.tokens.before_read(path):
-                token.after(other)
+        if strand.tokens is not None:
+            for path in strand.paths:
+                for other in strand.tokens.before_read(path):
+                    token.after(other)
         token.wake(engine)
     if strand.boundary is not None:
         strand.boundary.leave(engine)

@@ -119,15 +119,11 @@ def _leave_behind(engine: Engine, strand: Strand, block: Block, instr: ir.Instr 
     fresh = outer.kind in (SEQ, TURN) or (outer.kind == LOOP and outer.count == 0)
     begun = not (fresh and index == len(stack) - 1 and outer.pc == 0)
     effect = effect_of(outer.region, outer.frame, called=called, begun=begun)
-    child = strand.split(index, effect.paths)
-    for name, output in (child.outputs or {}).items():
-        output.type = effect.types.get(name)
+    child = strand.split(index, effect)
     engine.place(child, strand)
     base = child.stack[0]
-    if base.kind == FUNC:
-        result = Output()
-        result.type = effect.types.get("return")
-        child.result = result
+    if called:
+        result = child.result = Output("", effect.types.get("return"))
         deliver(engine, strand, base, result)
     _wait(engine, child, wait)
     return True

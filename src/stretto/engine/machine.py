@@ -92,7 +92,7 @@ class Engine:
 
     def begin(self, form: Compiled, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Issue a flow. TypeError if the arguments do not fit its signature."""
-        root = Strand()
+        root = Strand([])
         self.order.insert(root, self.order.end)
         self.frontier = root
         self.inflight += 1

@@ -58,7 +58,11 @@ class Node(Slot):
     steady = False
 
     def __init__(self, strand: Strand, trace: Trace | None, depth: int, place: Any, site: str) -> None:
-        super().__init__()
+        # a slot's fields are set here: one call less for each operation
+        self.value = PENDING
+        self.type = None
+        self.waiters = None
+        self.open = False
         self.following: Entry | None = None
         self.preceding: Entry | None = None
         self.state = WAITING
@@ -160,24 +164,23 @@ class CallNode(Node):
         effects = self.call.effects
         return not self.call.fails and (effects.free or effects.kind is Kind.COMMUTES)
 
-    def gather_all(self) -> bool:
+    def proceed(self, engine: Engine) -> None:
         complete = self.gather(self.args)
         if self.kwargs:
             values = list(self.kwargs.values())
             complete = self.gather(values) and complete
             self.kwargs = dict(zip(self.kwargs, values, strict=True))
-        return complete
-
-    def proceed(self, engine: Engine) -> None:
-        if not self.gather_all():
+        if not complete:
             return
-        copies: dict[int, Any] = {}
-        self.args = [_by_value(v, copies) for v in self.args]
         if self.lost is not None:
             engine.failed(self, unbound(self.lost))
             return
-        if self.kwargs:
-            self.kwargs = {k: _by_value(v, copies) for k, v in self.kwargs.items()}
+        for v in (*self.args, *self.kwargs.values()):
+            if isinstance(v, Versioned):
+                copies: dict[int, Any] = {}
+                self.args = [_by_value(v, copies) for v in self.args]
+                self.kwargs = {k: _by_value(v, copies) for k, v in self.kwargs.items()}
+                break
         kind = self.call.effects.kind
         if kind is Kind.READS or kind is Kind.UNORDERED or kind is Kind.PURE:
             engine.start(self)

@@ -46,16 +46,23 @@ def fetch(frame: Frame, name: str) -> Any:
 
 
 def operand(frame: Frame, source: ir.Operand) -> Any:
-    if isinstance(source, str):
-        return fetch(frame, source)
-    if isinstance(source, ir.Const):
+    if type(source) is str:
+        # as `fetch`: the commonest operand of all
+        env = frame.env
+        v = env.get(source, UNBOUND)
+        if isinstance(v, Slot) and v.value is not PENDING:
+            v = env[source] = v.value
+        if v is UNBOUND:
+            raise Failure(unbound(source))
+        return v
+    if type(source) is ir.Const:
         return source.value
-    return load(frame, source.name)
+    assert isinstance(source, ir.Load)
+    return load(frame, *source.parts)
 
 
-def load(frame: Frame, path: str) -> Any:
+def load(frame: Frame, first: str, *rest: str) -> Any:
     """A global or free name, perhaps with attributes."""
-    first, *rest = path.split(".")
     cell = frame.cells.get(first)
     if cell is not None:
         try:
@@ -122,7 +129,10 @@ def _first(values: list[Any]) -> Any:
 
 def trace_of(block: Block, instr: ir.Instr) -> Any:
     frame = block.frame
-    return link(frame, instr.lineno, instr.within)
+    if instr.within:
+        return link(frame, instr.lineno, instr.within)
+    form = frame.form
+    return (form, instr.lineno, frame.trace, form.name, frame.depth)
 
 
 def link(frame: Frame, lineno: int, within: tuple[tuple[str, int], ...]) -> Trace:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ..compiler import ir
 from .functions import return_from
 from .operands import Failure, operand
-from .slots import Slot
+from .slots import PENDING, Slot
+from .steps import run_fragment
 from .strands import FINAL, FUNC, HANDLER, LOOP, SEQ, TRY, TURN, Block, Strand, Try
 
 if TYPE_CHECKING:
@@ -28,9 +29,24 @@ __all__ = [
 
 
 def step_if(engine: Engine, strand: Strand, block: Block, instr: ir.If) -> Any:
-    test = operand(block.frame, instr.test)
-    if isinstance(test, Slot):
-        return test
+    check = instr.check
+    if check is not None:
+        env = block.frame.env
+        waits = [v for n in check.fragment.reads if isinstance(v := env.get(n), Slot) and v.value is PENDING]
+        if waits:
+            return waits
+        run_fragment(engine, strand, block, check.fragment, check.within)
+        assert isinstance(instr.test, str)
+        test = env[instr.test]
+        if isinstance(test, Slot):
+            # it has to wait for its turn: the same without it
+            assert instr.decided is not None
+            strand.stack.append(Block(SEQ, (instr.decided,), block.frame, instr, block.place))
+            return None
+    else:
+        test = operand(block.frame, instr.test)
+        if isinstance(test, Slot):
+            return test
     arm = instr.then if test else instr.orelse
     if arm:
         strand.stack.append(Block(SEQ, arm, block.frame, instr, block.place))

@@ -62,12 +62,15 @@ class Output(Slot):
 
     __slots__ = ("name", "source", "unsure")
 
-    def __init__(self) -> None:
-        super().__init__(None, True)
+    def __init__(self, name: str = "", type: Any = None, unsure: bool = False, open: bool = True) -> None:
+        self.value = PENDING
+        self.type = type
+        self.waiters = None
+        self.open = open
         self.source: Slot | None = None
-        self.name = ""
+        self.name = name
         #: Whether the name may turn out not to be bound.
-        self.unsure = False
+        self.unsure = unsure
 
     def wake(self, engine: Any) -> None:
         """The slot that this one stands for has its result."""

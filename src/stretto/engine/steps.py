@@ -99,12 +99,10 @@ def run_fragment(
         if fragment.mutates is not None and fragment.plain_change(types):
             path = heap_path(values[fragment.reads.index(fragment.mutates)])
             settled_order = True
-        tokens.write(path, node.token, certain=settled_order)
+        strand.write(path, node.token, certain=settled_order)
     if fragment.soft or len(fragment.binds) != 1:
         for name in fragment.binds:
-            output = Output()
-            output.name = name
-            output.open = output.unsure = fragment.soft
+            output = Output(name, None, fragment.soft, fragment.soft)
             node.outputs.append((name, output))
             env[name] = output
     else:

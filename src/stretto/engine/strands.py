@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
 from .order import Entry
-from .slots import Output
+from .slots import UNBOUND, Output
 from .tokens import Token, Tokens
 
 if TYPE_CHECKING:
     from ..compiler.functions import Compiled
+    from ..compiler.summary import Effect
 
 __all__ = [
     "FINAL",
@@ -121,10 +122,12 @@ class Strand(Entry):
         "paths", "queued", "result", "stack", "stopped", "token", "tokens", "waiting",
     )  # fmt: skip
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.stack: list[Block] = []
-        self.tokens = Tokens()
+    def __init__(self, stack: list[Block]) -> None:
+        # entries are made so often that a call of the base class is worth sparing
+        self.following = self.preceding = None
+        self.stack = stack
+        #: The writes to come that what is issued here must respect; None while there are none.
+        self.tokens: Tokens | None = None
         self.alive = True
         #: A failure under its own handler has stopped it; the handler will start it again.
         self.stopped = False
@@ -154,6 +157,13 @@ class Strand(Entry):
     def handling(self, state: tuple[Any, ...]) -> None:
         self.ctx, self.ctx_frame, self.names, self.exc = state
 
+    def write(self, path: str, token: Token, *, certain: bool) -> None:
+        """Note a write to come (see `Tokens.write`)."""
+        tokens = self.tokens
+        if tokens is None:
+            tokens = self.tokens = Tokens()
+        tokens.write(path, token, certain=certain)
+
     def snapshot(self) -> dict[str, Any] | None:
         """The names that the handler in force would see if the operation issued now failed."""
         if self.ctx_frame is None:
@@ -170,48 +180,69 @@ class Strand(Entry):
             self.missing = 0
             engine.resume(self)
 
-    def split(self, index: int, paths: frozenset[str]) -> Strand:
+    def split(self, index: int, effect: Effect) -> Strand:
         """Leave the blocks from `index` on behind, as a strand of their own; the caller puts it in order.
 
-        `paths` are the resources that may still be written in there.
+        `effect` is what may still be written in there, and the types of what it binds.
         """
-        inner = self.stack[index:]
+        stack = self.stack
+        inner = stack[index:]
         base = inner[0]
-        del self.stack[index:]
-        child = Strand()
-        child.stack = inner
-        child.handling = self.handling
+        del stack[index:]
+        child = Strand(inner)
+        child.ctx, child.ctx_frame, child.names, child.exc = self.ctx, self.ctx_frame, self.names, self.exc
         child.exit, self.exit = self.exit, None
         for block in inner:
             if block.saved is not None:
                 self.handling = block.saved
                 break
-        child.boundary = self.ctx
+        ctx = child.boundary = self.ctx
+        if ctx is not None:
+            ctx.pending += 1
         frame = base.frame
         called = base.kind == FUNC
-        child.base = frame
+        clone = child.base = frame
         if not called:
-            clone = frame.fork()
-            child.base = clone
+            clone = child.base = frame.fork()
             for block in inner:
                 if block.frame is frame:
                     block.frame = clone
-            outputs: dict[str, Output] = {}
-            env = frame.env
-            for name in base.region.binds:
-                output = outputs[name] = Output()
-                output.name = name
-                output.unsure = name not in env or name in base.region.unbinds
-                env[name] = output
-            child.outputs = outputs
+            child.outputs = self._owed(base.region, frame.env, effect)
+        if child.ctx_frame is not None or self.ctx_frame is not None:
+            self._detach(child, inner, frame, None if called else clone)
+        if self.tokens is not None:
+            child.tokens = self.tokens.copy()
+        paths = effect.paths
+        if paths:
+            token = child.token = Token(1)
+            child.paths = paths
+            for path in paths:
+                self.write(path, token, certain=False)
+        return child
+
+    def _owed(self, region: ir.Region, env: dict[str, Any], effect: Effect) -> dict[str, Output] | None:
+        """Bind what a region may bind to slots, which it fills when it has ended."""
+        if not region.binds:
+            return None
+        outputs: dict[str, Output] = {}
+        types = effect.types
+        unbinds = region.unbinds
+        for name in region.binds:
+            old = env.get(name, UNBOUND)
+            unsure = old is UNBOUND or name in unbinds or (type(old) is Output and old.unsure)
+            output = outputs[name] = Output(name, types.get(name), unsure)
+            env[name] = output
+        return outputs
+
+    def _detach(self, child: Strand, inner: list[Block], frame: Frame, clone: Frame | None) -> None:
+        """Handlers in the part that is left behind see the names of its own copy of the frame; a handler
+        outside, whose frame this strand keeps, sees them as they are now."""
         outer = self.ctx_frame
-        # Handlers in there see the names of their own copy of the frame; a handler outside, whose frame this
-        # strand keeps, sees them as they are now.
-        frozen = outer.fork() if outer is not None and (called or outer is not frame) else None
+        frozen = outer.fork() if outer is not None and (clone is None or outer is not frame) else None
 
         def seen(ctx_frame: Frame | None) -> Frame | None:
-            if ctx_frame is frame and not called:
-                return child.base
+            if ctx_frame is frame and clone is not None:
+                return clone
             return frozen if ctx_frame is outer else ctx_frame
 
         child.ctx_frame = seen(child.ctx_frame)
@@ -222,12 +253,3 @@ class Strand(Entry):
             if block.kind == TRY:
                 assert block.ctx is not None
                 block.ctx.strand = child
-        if self.ctx is not None:
-            self.ctx.pending += 1
-        child.tokens = self.tokens.copy()
-        if paths:
-            token = child.token = Token(1)
-            child.paths = paths
-            for path in paths:
-                self.tokens.write(path, token, certain=False)
-        return child

@@ -9,10 +9,10 @@ from ..compiler.types import of_value
 from .apply import function_node
 from .containers import Dict, List, Set, Versioned
 from .nodes import UpdateNode, change, look, needs
-from .operands import Failure, fetch, operand, plain, trace_of
+from .operands import Failure, bound, fetch, operand, plain, trace_of
 from .slots import PENDING, UNBOUND, Slot
 from .steps import run_fragment
-from .strands import Block, Strand
+from .strands import Block, Frame, Strand
 
 if TYPE_CHECKING:
     from .machine import Engine
@@ -93,6 +93,11 @@ def _await(engine: Engine, node: UpdateNode, held: Any, needed: list[Any]) -> No
         engine.ready.append(node)
 
 
+def _sure(frame: Frame, name: str, held: Any) -> bool:
+    """Whether a name can only turn out to hold a container that is a value, or nothing."""
+    return isinstance(held, Slot) and frame.form.values.get(name) is not None
+
+
 def step_look(engine: Engine, strand: Strand, block: Block, instr: ir.ValueRead) -> Any:
     frame = block.frame
     env = frame.env
@@ -103,8 +108,10 @@ def step_look(engine: Engine, strand: Strand, block: Block, instr: ir.ValueRead)
     held = env.get(instr.source, UNBOUND)
     if isinstance(held, Slot) and held.value is not PENDING:
         held = env[instr.source] = held.value
-    certain = isinstance(held, Slot) and frame.form.values.get(instr.source) is not None
-    if not isinstance(held, Versioned) and not certain:
+    if method == "touch" and (isinstance(held, Versioned) or _sure(frame, instr.source, held)):
+        bound(engine, strand, block, instr, held)
+        return
+    if method == "touch" or not (isinstance(held, Versioned) or _sure(frame, instr.source, held)):
         assert instr.plain is not None
         run_fragment(engine, strand, block, instr.plain, instr.within)
         return
