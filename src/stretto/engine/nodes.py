@@ -266,9 +266,9 @@ class FragmentNode(Node):
             if v is UNBOUND and not fragment.soft:
                 fragment = self.fragment = fragment.softened()
         copies: dict[int, Any] = {}
-        self.values = values = [lent(v, fragment, copies) for v in values]
+        given = [lent(v, fragment, copies) for v in values]
         try:
-            result = attempt(fragment, values, self.cells, self.exc_context)
+            result = attempt(fragment, given, self.cells, self.exc_context)
         except NeedsOrder:
             pass  # handled below: what fails there must not have this in its context
         except BaseException as error:
@@ -281,6 +281,9 @@ class FragmentNode(Node):
         engine.in_order(self)
 
     def oldest(self, engine: Engine) -> None:
+        # it is run later than it is lent to: what it is given must be its own
+        copies: dict[int, Any] = {}
+        self.values = [MISSING if v is UNBOUND else _by_value(v, copies) for v in self.values]
         types = tuple(of_value(v) for v in self.values)
         if self.fragment.plain_change(types):
             try:

@@ -41,8 +41,7 @@ def run_fragment(
     frame = block.frame
     env = frame.env
     values: list[Any] = []
-    waits = False
-    copies: dict[int, Any] = {}
+    waits = held = False
     for name in fragment.reads:
         v = env.get(name, UNBOUND)
         if isinstance(v, Slot):
@@ -55,15 +54,19 @@ def run_fragment(
                 fragment = fragment.softened()
             v = MISSING
         elif isinstance(v, Versioned):
+            held = True
             if v.pending():
                 waits = True
-            elif not waits:
-                v = lent(v, fragment, copies)
         values.append(v)
+    given = values
+    if held and not waits:
+        # only for now: a node keeps the versions, which later changes leave as they are
+        copies: dict[int, Any] = {}
+        given = [lent(v, fragment, copies) for v in values]
     tokens = strand.tokens
     if fragment.trivial and not waits and not (fragment.heap and tokens):
         try:
-            result = fragment.native(frame.cells)(*values)
+            result = fragment.native(frame.cells)(*given)
         except NameError as error:
             raise Failure(error, own_line=False) from None
         bind(env, fragment, result)
@@ -74,11 +77,11 @@ def run_fragment(
     if not waits and not before:
         try:
             if verdict.pure:
-                result = natively(fragment.native(frame.cells), values, strand.exc)
+                result = natively(fragment.native(frame.cells), given, strand.exc)
             elif engine.order.end.following is strand and fragment.plain_change(types):
-                result = natively(fragment.native(frame.cells), values, strand.exc)
+                result = natively(fragment.native(frame.cells), given, strand.exc)
             else:
-                result = attempt(fragment, values, frame.cells, strand.exc)
+                result = attempt(fragment, given, frame.cells, strand.exc)
         except NeedsOrder:
             pass
         except BaseException as error:
