@@ -25,7 +25,7 @@ class Emitter:
         self.function = function
         self.values = function.values
         self.out: list[ir.Instr] = []
-        self.temporaries = 0
+        self.temporaries: int = 0
         self.labels: dict[str, int] = {}
         #: Names made up for comprehension variables; they are locals too.
         self.own_names: set[str] = set()

@@ -289,7 +289,12 @@ class Expressions(Questions, ABC):
         fragment = self.make_expr(self.fresh(), located(held, before), before)
         self.emit(
             ir.ValueRead(
-                fragment.lineno, target=fragment.binds[0], source=name, method="touch", args=(), plain=fragment
+                fragment.lineno,
+                target=fragment.binds[0],
+                source=name,
+                method="touch",
+                args=(),
+                plain=fragment,
             )
         )
 

@@ -58,9 +58,9 @@ class Fragment:
     """
 
     __slots__ = (
-        "_code", "_guarded", "_native", "_softened", "_verdicts", "asks", "binds", "cells", "expr", "function",
-        "heap", "keeps", "lineno", "mutates", "name", "opaque", "reads", "soft", "statements", "text",
-        "trivial", "unpacks",
+        "_code", "_guarded", "_native", "_softened", "_verdicts", "asks", "binds", "cells", "expr",
+        "function", "heap", "keeps", "lineno", "mutates", "name", "opaque", "reads", "soft", "statements",
+        "text", "trivial", "unpacks",
     )  # fmt: skip
 
     def __init__(

@@ -15,7 +15,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-__all__ = ["ELLIPSIS", "Checker", "Json", "T", "Verdict", "checker_of", "infer", "of_annotation", "of_class", "of_value"]
+__all__ = [
+    "ELLIPSIS",
+    "Checker",
+    "Json",
+    "T",
+    "Verdict",
+    "checker_of",
+    "infer",
+    "of_annotation",
+    "of_class",
+    "of_value",
+]
 
 
 class T:
@@ -128,7 +139,7 @@ def of_value(value: object) -> T | None:
 
 
 #: The type whose values have exactly this class, where it was met before.
-of_class: Final = _SIMPLE.get
+of_class: Final[Callable[[Any], T | None]] = _SIMPLE.get
 
 
 # ------------------------------------------------------------------ checking promises

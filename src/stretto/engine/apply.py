@@ -16,7 +16,7 @@ from ..errors import StrettoError
 from ..flows import Flow
 from .containers import Versioned
 from .functions import push_function
-from .nodes import CallNode, FunctionNode, natively
+from .nodes import NO_KWARGS, CallNode, FunctionNode, natively
 from .operands import OLDEST, ROOM, Failure, bound, operand, trace_of, type_of
 from .slots import Output, Slot
 from .strands import Block, Strand
@@ -41,17 +41,16 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
     callee = operand(frame, instr.callee)
     if isinstance(callee, Slot):
         return callee
-    args: list[Any]
-    kwargs: dict[str, Any] = {}
+    args: list[Any] = []
+    kwargs: dict[str, Any] = NO_KWARGS
     if instr.simple:
-        args = []
         for _, source in instr.args:
             v = operand(frame, source)
             if type(v) is Output and v.unsure:
                 v = bound(engine, strand, block, instr, v)
             args.append(v)
     else:
-        args = []
+        kwargs = {}
         for star, source in instr.args:
             v = operand(frame, source)
             if not star:

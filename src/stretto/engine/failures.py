@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..compiler import ir
 from .nodes import DEAD, RUNNING, FailedNode, FragmentNode, Node, unbound
 from .places import rooted, users
-from .strands import FINAL, HANDLER, TRY, Block, Strand
+from .strands import FINAL, HANDLER, TRY, Special, Strand
 from .tokens import Token
 
 if TYPE_CHECKING:
@@ -144,10 +144,10 @@ def handle(engine: Engine, node: Node) -> None:
     frame.env = node.snap
     region = block.region
     if hasattr(region, "handlers"):
-        after = Block(HANDLER, region.handlers, frame, region, block.place)
+        after = Special(HANDLER, region.handlers, frame, region, block.place)
     else:
         code = region.final if region.leave is None else region.leave
-        after = Block(FINAL, code, frame, region, block.place)
+        after = Special(FINAL, code, frame, region, block.place)
         after.pending = ("raise", error)
         if region.leave is not None:
             frame.env[ir.FAILURE] = error

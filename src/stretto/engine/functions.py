@@ -13,7 +13,7 @@ from .containers import Versioned
 from .nodes import BuildNode
 from .operands import Failure, plain, trace_of
 from .slots import PENDING, UNBOUND, Output, Slot
-from .strands import FUNC, Block, Frame, Strand
+from .strands import FUNC, Block, Frame, Special, Strand
 
 if TYPE_CHECKING:
     from .machine import Engine
@@ -45,7 +45,7 @@ def push_function(
     body = form.body
     for name in form.scope.cells:
         cells[name] = CellType()
-    block = Block(FUNC, body, frame, instr, place)
+    block = Special(FUNC, body, frame, instr, place)
     block.target = instr
     strand.stack.append(block)
     if caller is not None and instr is not None:

@@ -12,7 +12,7 @@ from .containers import Dict, Versioned
 from .nodes import BuildNode
 from .operands import ROOM, Failure, operand, trace_of
 from .slots import PENDING, Slot
-from .strands import LOOP, SEQ, TURN, Block, Strand
+from .strands import LOOP, SEQ, TURN, Block, Special, Strand
 from .tokens import HEAP, heap_path
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def step_for(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any
 
 def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
     source = instr.source
-    loop = Block(LOOP, (), block.frame, instr, (block.place, instr.label))
+    loop = Special(LOOP, (), block.frame, instr, (block.place, instr.label))
     if isinstance(source, ir.Pairs):
         missing = [s for s in _leaves(block, source) if isinstance(s, Slot)]
         if missing:
@@ -126,7 +126,7 @@ def _rebuilt(block: Block, source: Any) -> Any:
         raise Failure(error) from None
 
 
-def next_turn(engine: Engine, strand: Strand, block: Block) -> Any:
+def next_turn(engine: Engine, strand: Strand, block: Special) -> Any:
     """Begin the next turn of a loop, or end it."""
     if engine.inflight >= engine.limit and engine.order.end.following is not strand:
         return ROOM
@@ -175,7 +175,7 @@ def next_turn(engine: Engine, strand: Strand, block: Block) -> Any:
     return None
 
 
-def _advance(engine: Engine, strand: Strand, block: Block, native: _Native) -> Any:
+def _advance(engine: Engine, strand: Strand, block: Special, native: _Native) -> Any:
     """The next item of an unknown iterator: a slot until it has been asked for in its turn."""
     if native.step is None:
         if native.iterate:
@@ -207,11 +207,11 @@ def _next(iterator: Any) -> Any:
 
 
 def step_while(engine: Engine, strand: Strand, block: Block, instr: ir.While) -> Any:
-    loop = Block(LOOP, (), block.frame, instr, (block.place, instr.label))
+    loop = Special(LOOP, (), block.frame, instr, (block.place, instr.label))
     strand.stack.append(loop)
 
 
-def end_loop(engine: Engine, strand: Strand, block: Block) -> Any:
+def end_loop(engine: Engine, strand: Strand, block: Special) -> Any:
     if block.iterator is not None:
         return next_turn(engine, strand, block)
     if engine.inflight >= engine.limit and engine.order.end.following is not strand:

@@ -26,6 +26,7 @@ from .nodes import (
     DEAD,
     DONE,
     FAILED,
+    NO_KWARGS,
     ORDERED,
     QUEUED,
     RUNNING,
@@ -49,6 +50,8 @@ __all__ = ["CANCEL", "NATIVE", "START", "Engine", "Instruction", "Outcome"]
 START, NATIVE, CANCEL = "start", "native", "cancel"
 
 Instruction = tuple[str, Any]
+
+_NO_ARGS: list[Any] = []
 
 #: How many operations may be in flight where the user does not say.
 DEFAULT_LIMIT = 10_000
@@ -263,7 +266,7 @@ class Engine:
         else:
             self.resolve(node, value)
             if type(node) is CallNode:
-                node.args, node.kwargs = [], {}
+                node.args, node.kwargs = _NO_ARGS, NO_KWARGS
         token = node.token
         if token is not None:
             node.token = None

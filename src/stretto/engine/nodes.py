@@ -19,7 +19,7 @@ from ..compiler.verdicts import function_verdict
 from ..effects import Kind
 from .containers import Dict, List, Versioned
 from .order import Entry
-from .slots import PENDING, UNBOUND, Slot
+from .slots import PENDING, UNBOUND, Slot, Waiter
 from .tokens import Token
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ __all__ = [
     "UpdateNode",
     "unbound",
 ]
+
+#: The keyword arguments of a call without any, which nothing changes.
+NO_KWARGS: dict[str, Any] = {}
 
 WAITING, ORDERED, QUEUED, RUNNING, DONE, FAILED, DEAD = range(7)
 STATES = ("waiting", "ordered", "queued", "running", "done", "failed", "dead")
@@ -60,8 +63,8 @@ class Node(Slot):
     def __init__(self, strand: Strand, trace: Trace | None, depth: int, place: Any, site: str) -> None:
         # a slot's fields are set here: one call less for each operation
         self.value = PENDING
-        self.type = None
-        self.waiters = None
+        self.type: Any = None
+        self.waiters: list[Waiter] | None = None
         self.open = False
         self.following: Entry | None = None
         self.preceding: Entry | None = None

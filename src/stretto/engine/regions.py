@@ -9,7 +9,7 @@ from .functions import return_from
 from .operands import Failure, operand
 from .slots import PENDING, Slot
 from .steps import run_fragment
-from .strands import FINAL, FUNC, HANDLER, LOOP, SEQ, TRY, TURN, Block, Strand, Try
+from .strands import FINAL, FUNC, HANDLER, LOOP, SEQ, TRY, TURN, Block, Special, Strand, Try
 
 if TYPE_CHECKING:
     from .machine import Engine
@@ -32,9 +32,13 @@ def step_if(engine: Engine, strand: Strand, block: Block, instr: ir.If) -> Any:
     check = instr.check
     if check is not None:
         env = block.frame.env
-        waits = [v for n in check.fragment.reads if isinstance(v := env.get(n), Slot) and v.value is PENDING]
-        if waits:
-            return waits
+        waits: list[Slot] | None = None
+        for name in check.fragment.reads:
+            v = env.get(name)
+            if isinstance(v, Slot) and v.value is PENDING:
+                waits = [v] if waits is None else [*waits, v]
+        if waits is not None:
+            return waits if len(waits) > 1 else waits[0]
         run_fragment(engine, strand, block, check.fragment, check.within)
         assert isinstance(instr.test, str)
         test = env[instr.test]
@@ -55,14 +59,14 @@ def step_if(engine: Engine, strand: Strand, block: Block, instr: ir.If) -> Any:
 
 def step_try(engine: Engine, strand: Strand, block: Block, instr: Any) -> Any:
     frame = block.frame
-    guarded = Block(TRY, instr.body, frame, instr, block.place)
+    guarded = Special(TRY, instr.body, frame, instr, block.place)
     guarded.saved = strand.handling
     ctx = guarded.ctx = Try(strand, frame.depth)
     strand.ctx, strand.ctx_frame, strand.names = ctx, frame, ()
     strand.stack.append(guarded)
 
 
-def end_try(engine: Engine, strand: Strand, block: Block) -> Any:
+def end_try(engine: Engine, strand: Strand, block: Special) -> Any:
     ctx = block.ctx
     assert ctx is not None
     if ctx.pending:
@@ -78,14 +82,14 @@ def end_try(engine: Engine, strand: Strand, block: Block) -> Any:
     return None
 
 
-def final_block(strand: Strand, block: Block, pending: Any) -> Block:
-    final = Block(FINAL, block.region.final, block.frame, block.region, block.place)
+def final_block(strand: Strand, block: Special, pending: Any) -> Block:
+    final = Special(FINAL, block.region.final, block.frame, block.region, block.place)
     final.saved = strand.handling
     final.pending = pending
     return final
 
 
-def end_final(engine: Engine, strand: Strand, block: Block) -> Any:
+def end_final(engine: Engine, strand: Strand, block: Special) -> Any:
     strand.stack.pop()
     strand.handling = block.saved
     if block.pending is None:
@@ -100,7 +104,7 @@ def end_final(engine: Engine, strand: Strand, block: Block) -> Any:
     raise Failure(value, own_line=False)
 
 
-def step_match(engine: Engine, strand: Strand, block: Block, instr: ir.Match) -> Any:
+def step_match(engine: Engine, strand: Strand, block: Special, instr: ir.Match) -> Any:
     error = block.item
     frame = block.frame
     if instr.type is not None:
@@ -144,12 +148,12 @@ def step_reraise(engine: Engine, strand: Strand, block: Block, instr: ir.Reraise
     raise Failure(handler.item, own_line=False)
 
 
-def end_handler(engine: Engine, strand: Strand, block: Block) -> Any:
+def end_handler(engine: Engine, strand: Strand, block: Special) -> Any:
     leave_handler(strand, block)
     return None
 
 
-def leave_handler(strand: Strand, block: Block) -> None:
+def leave_handler(strand: Strand, block: Special) -> None:
     strand.stack.pop()
     if block.name is not None:
         block.frame.env.pop(block.name, None)
@@ -170,7 +174,7 @@ def unwind(engine: Engine, strand: Strand) -> Any:
     assert strand.exit is not None
     kind, value = strand.exit
     while True:
-        block = stack[-1]
+        block: Any = stack[-1]
         what = block.kind
         if what == TRY:
             assert block.ctx is not None

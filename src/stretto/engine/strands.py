@@ -29,6 +29,7 @@ __all__ = [
     "TURN",
     "Block",
     "Frame",
+    "Special",
     "Strand",
     "Trace",
     "Try",
@@ -39,6 +40,9 @@ FUNC, SEQ, LOOP, TURN, TRY, HANDLER, FINAL = range(7)
 #: Where in the program something is: the function, the line, the same of its caller, the name of the frame,
 #: and the depth of the function.
 Trace = tuple["Compiled", int, Any, str, int]
+
+
+_NONE: frozenset[str] = frozenset()
 
 
 class Frame:
@@ -67,10 +71,17 @@ class Block:
     of the program-order identity that is common to what is issued in the block.
     """
 
-    __slots__ = (
-        "code", "count", "ctx", "frame", "item", "iterator", "kind", "name", "pc", "pending", "place",
-        "region", "saved", "target",
-    )  # fmt: skip
+    __slots__ = ("code", "frame", "kind", "pc", "place", "region")
+
+    # What most blocks have not; `Special` has room for it.
+    iterator: Any = None
+    item: Any = None
+    count: int = 0
+    ctx: Try | None = None
+    saved: Any = None
+    pending: Any = None
+    name: str | None = None
+    target: Any = None
 
     def __init__(self, kind: int, code: ir.Block, frame: Frame, region: Any, place: Any) -> None:
         self.kind = kind
@@ -79,14 +90,17 @@ class Block:
         self.frame = frame
         self.region: Any = region
         self.place = place
-        self.iterator: Any = None
-        self.item: Any = None
+
+
+class Special(Block):
+    """A block of a loop, a function, a ``try`` or a handler."""
+
+    __slots__ = ("count", "ctx", "item", "iterator", "name", "pending", "saved", "target")
+
+    def __init__(self, kind: int, code: ir.Block, frame: Frame, region: Any, place: Any) -> None:
+        super().__init__(kind, code, frame, region, place)
+        self.iterator = self.item = self.ctx = self.saved = self.pending = self.name = self.target = None
         self.count = 0
-        self.ctx: Try | None = None
-        self.saved: Any = None
-        self.pending: Any = None
-        self.name: str | None = None
-        self.target: Any = None
 
 
 class Try:
@@ -147,7 +161,7 @@ class Strand(Entry):
         self.outputs: dict[str, Output] | None = None
         self.result: Output | None = None
         self.token: Token | None = None
-        self.paths: frozenset[str] = frozenset()
+        self.paths: frozenset[str] = _NONE
 
     @property
     def handling(self) -> tuple[Any, ...]:
