@@ -112,7 +112,10 @@ class List(Versioned):
 
     def setitem(self, index: int, item: Any) -> List:
         data = self.root()
-        old = data[index]
+        try:
+            old = data[index]
+        except (IndexError, TypeError):
+            old = None  # the next line says what is wrong with it
         data[index] = item
         position = index if index >= 0 else len(data) + index
         successor = List(data, min(self.clean, position) if isinstance(item, Slot) else self.clean)

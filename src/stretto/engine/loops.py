@@ -49,9 +49,12 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
             isinstance(s, Versioned) or type(s) in _FIXED or type(s) in _MUTABLE
             for s in _leaves(block, source)
         ):
-            loop.iterator = _paired(block, source)
             if any(type(s) in _MUTABLE for s in _leaves(block, source)):
                 loop.item = HEAP
+                before = strand.tokens.before_read(HEAP) if strand.tokens else None
+                if before:
+                    return before
+            loop.iterator = _paired(block, source)
         else:
             loop.iterator = _Native(_rebuilt(block, source), iterate=False)
     else:
@@ -64,8 +67,11 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
         elif kind in _FIXED:
             loop.iterator = iter(v)
         elif kind in _MUTABLE:
-            loop.iterator = iter(v)
             loop.item = heap_path(v) if kind in (list, dict, set, bytearray) else HEAP
+            before = strand.tokens.before_read(loop.item) if strand.tokens else None
+            if before:
+                return before
+            loop.iterator = iter(v)
         else:
             loop.iterator = _Native(v, iterate=True)
     strand.stack.append(loop)
