@@ -7,7 +7,7 @@ from typing import Any
 
 from . import ir
 from .comprehensions import Comprehensions
-from .syntax import CONSUMERS, Renamer, Substitute, frame_of, framed, located
+from .syntax import CONSUMERS, Renamer, Substitute, consumed, frame_of, framed, located
 from .values import dotted
 
 __all__ = ["Callbacks"]
@@ -51,10 +51,10 @@ class Callbacks(Comprehensions):
             if options or not (isinstance(generator.elt, ast.Tuple) and len(generator.elt.elts) == 2):
                 return None
             pair = ast.DictComp(generator.elt.elts[0], generator.elt.elts[1], generator.generators)
-            return self.residual(framed(ast.copy_location(pair, node), frame_of(generator)))
+            return self.residual(consumed(framed(ast.copy_location(pair, node), frame_of(generator))))
         if name in ("list", "set") and len(node.args) == 1:
             made = (ast.ListComp if name == "list" else ast.SetComp)(generator.elt, generator.generators)
-            return self.residual(framed(ast.copy_location(made, node), frame_of(generator)))
+            return self.residual(consumed(framed(ast.copy_location(made, node), frame_of(generator))))
         if name in ("tuple", "frozenset", "sorted"):
             if node.keywords:
                 generator = self.primed(generator)
@@ -73,8 +73,12 @@ class Callbacks(Comprehensions):
         self.own_names.add(result)
         self.emit(ir.Move(node.lineno, target=result, source=ir.Const(not some)))
 
+        frames = self.frames
+
         def each(parts: list[ast.expr]) -> None:
-            test = self.truth(parts[0])
+            value = self.as_node(self.operand(parts[0]))
+            with self.back_in(frames):
+                test = self.truth(ast.copy_location(value, node))
             answer = (ir.Move(node.lineno, target=result, source=ir.Const(some)), ir.Break(node.lineno))
             both = (answer, ()) if some else ((), answer)
             self.region(ir.If(node.lineno, test=test, then=both[0], orelse=both[1]), result)
@@ -101,11 +105,14 @@ class Callbacks(Comprehensions):
         self.emit(ir.Move(node.lineno, target=total, source=begin))
         self.emit(ir.NewValue(node.lineno, target=held, kind=list))
 
+        frames = self.frames
+
         def each(parts: list[ast.expr]) -> None:
             value = self.operand(parts[0])
             self.emit_update(held, "append", (value,), node)
             added = ast.BinOp(ast.Name(total, ast.Load()), ast.Add(), self.as_node(value))
-            self.run_expr(total, ast.copy_location(added, node), node)
+            with self.back_in(frames):
+                self.run_expr(total, ast.copy_location(added, node), node)
 
         with self.keeping(total, held):
             self.generate(generator, [generator.elt], each)
@@ -178,6 +185,8 @@ class Callbacks(Comprehensions):
         self.emit(ir.Move(node.lineno, target=rank, source=ir.Const(None)))
         operator: ast.cmpop = ast.Lt() if name == "min" else ast.Gt()
 
+        frames = self.frames
+
         def each(parts: list[ast.expr]) -> None:
             item = self.operand(parts[0])
             value = self.operand(parts[1]) if key is not None else item
@@ -194,7 +203,8 @@ class Callbacks(Comprehensions):
                     ast.Tuple([held, mark], ast.Load()),
                     ast.Tuple([ast.Name(rank, ast.Load()), ast.Name(best, ast.Load())], ast.Load()),
                 )
-                chosen = self.spilled(located(pair, node), node)
+                with self.back_in(frames):
+                    chosen = self.spilled(located(pair, node), node)
                 for index, part in enumerate((rank, best)):
                     piece = ast.Subscript(ast.Name(chosen, ast.Load()), ast.Constant(index), ast.Load())
                     self.run_expr(part, located(piece, node), node)

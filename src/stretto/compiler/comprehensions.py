@@ -167,13 +167,13 @@ class Comprehensions(Assignments):
         self.own_names.add(result)
         self.emit(ir.NewValue(node.lineno, target=result, kind=kind))
 
+        frames = self.frames
+
         def innermost(parts: list[ast.expr]) -> None:
-            if kind is dict:
-                key, value = (self.node_operand(n) for n in self.sequence(parts))
-                self.emit_update(result, "setitem", (key, value), node)
-            else:
-                method = "add" if kind is set else "append"
-                self.emit_update(result, method, (self.operand(parts[0]),), node)
+            given = tuple([self.node_operand(n) for n in self.sequence(parts)])
+            method = {list: "append", set: "add", dict: "setitem"}[kind]
+            with self.back_in(frames if hasattr(node, "stretto_consumed") else self.frames):
+                self.emit_update(result, method, given, node)
 
         elements = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
         with self.keeping(result):

@@ -67,6 +67,13 @@ class Emitter:
         self.frames = before
 
     @contextmanager
+    def back_in(self, frames: tuple[tuple[str, int], ...]) -> Generator[None]:
+        """Steps emitted meanwhile run in these frames: what uses a generator up does its own work outside."""
+        before, self.frames = self.frames, frames
+        yield
+        self.frames = before
+
+    @contextmanager
     def keeping(self, *names: str) -> Generator[None]:
         """Regions emitted meanwhile bind these temporaries for what follows them."""
         start = len(self.out)

@@ -11,6 +11,7 @@ from ..errors import InternalError
 from . import ir
 from .functions import is_static
 from .questions import Questions
+from .scope import walrus_names
 from .syntax import located
 from .values import dotted
 
@@ -101,13 +102,13 @@ class Expressions(Questions, ABC):
                 self.emit(ir.NewValue(lineno, target=name, kind=kinds[value.func.id]))
                 return True
         if isinstance(value, (ast.List, ast.Set)) and not any(isinstance(e, ast.Starred) for e in value.elts):
-            items = tuple(self.node_operand(n) for n in self.sequence(value.elts))
+            items = tuple(self.node_operand(n) for n in self.bound_first(self.sequence(value.elts)))
             kind = list if isinstance(value, ast.List) else set
             self.emit(ir.NewValue(lineno, target=name, kind=kind, items=items))
             return True
         if isinstance(value, ast.Dict) and None not in value.keys:
             flat = [n for pair in zip(value.keys, value.values, strict=True) for n in pair if n is not None]
-            parts = tuple(self.node_operand(n) for n in self.sequence(flat))
+            parts = tuple(self.node_operand(n) for n in self.bound_first(self.sequence(flat)))
             self.emit(ir.NewValue(lineno, target=name, kind=dict, keys=parts[::2], items=parts[1::2]))
             return True
         if isinstance(value, (ast.ListComp, ast.SetComp, ast.DictComp)) and self.takes_apart(value):
@@ -445,7 +446,12 @@ class Expressions(Questions, ABC):
     def opaque(self, node: ast.expr) -> ast.expr:
         """Run an expression as a whole, in order, its calls simply running."""
         name = self.fresh()
-        self.run_expr(name, node, node, opaque=True)
+        binds = sorted(walrus_names(node))
+        if binds:
+            statement = ast.copy_location(ast.Assign([ast.Name(name, ast.Store())], node), node)
+            self.run([statement], node, binds=(name, *binds), soft=True, opaque=True)
+        else:
+            self.run_expr(name, node, node, opaque=True)
         return ast.copy_location(ast.Name(name, ast.Load()), node)
 
     # -- calls ----------------------------------------------------------------------------------------
@@ -468,6 +474,7 @@ class Expressions(Questions, ABC):
         rests = self.sequence([*head, *parts])
         if callee is None:
             callee = self.node_operand(rests.pop(0))
+        rests = self.bound_first(rests)
         args: list[tuple[int, ir.Operand]] = []
         last = max(
             (i for i, r in enumerate(rests) if not isinstance(r, (ast.Name, ast.Constant))), default=-1
@@ -483,6 +490,20 @@ class Expressions(Questions, ABC):
             (k.arg, self.node_operand(v)) for k, v in zip(node.keywords, rests[len(node.args) :], strict=True)
         )
         self.emit_apply(target, callee, tuple(args), node, path or ast.unparse(func), kwargs)
+
+    def bound_first(self, rests: list[ast.expr]) -> list[ast.expr]:
+        """The same; a name that may turn out not to be bound is asked for before what is evaluated after it."""
+        there = [
+            isinstance(r, ast.Constant) or (isinstance(r, ast.Name) and self.is_local(r.id)) for r in rests
+        ]
+        last = max((i for i, found in enumerate(there) if not found), default=0)
+        return [
+            self.spill(r) if i < last and isinstance(r, ast.Name) and self.unsure(r.id) else r
+            for i, r in enumerate(rests)
+        ]
+
+    def unsure(self, name: str) -> bool:
+        return self.is_local(name) and name not in self.certain and not name.startswith("__")
 
 
 def asked(test: ast.expr) -> ast.expr:

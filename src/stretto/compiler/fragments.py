@@ -15,6 +15,7 @@ from types import CellType, CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from .guard import compile_guarded
+from .relaxations import relaxed
 from .scope import bound_names
 from .types import T, Verdict, infer
 from .types_infer import looked_into
@@ -239,7 +240,7 @@ class Fragment:
         return found.pure
 
     def _judge_change(self, types: tuple[T | None, ...]) -> bool:
-        if self.mutates is None or self.mutates not in self.reads or self.soft:
+        if self.mutates is None or self.mutates not in self.reads or self.soft or not relaxed("objects"):
             return False
         known: dict[str, T | None] = dict(zip(self.reads, types, strict=True))
         receiver = known[self.mutates]
@@ -280,6 +281,8 @@ class Fragment:
             return Verdict(
                 True, self.heap, types[0] if types else infer(self.expr, {}, self.function.resolve).type
             )
+        if not relaxed("purity"):
+            return UNKNOWN
         known: dict[str, T | None] = dict(zip(self.reads, types, strict=True))
         form = self.function
         expr = self.expr

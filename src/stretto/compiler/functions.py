@@ -21,6 +21,8 @@ from typing import Any
 from ..calls import BoundCall, Call
 from ..flows import Flow
 from . import ir
+from .bounded import Bounded
+from .relaxations import off, relaxed
 from .scope import Scope, bound_names, scope_of
 from .source import FunctionNode, function_node, unsupported
 
@@ -39,11 +41,12 @@ _STATIC = (
     Flow,
 )
 
+_UNDECIDED: Any = object()
 _lock = threading.RLock()
-_cache: dict[tuple[_Same, ...], Compiled] = {}
-_helpers: dict[tuple[_Same, ...], Compiled | None] = {}
+_cache: Bounded[tuple[Any, ...], Compiled] = Bounded(2048)
+_helpers: Bounded[tuple[Any, ...], Compiled | None] = Bounded(8192)
 #: Functions being looked into, and whether they were met again meanwhile (recursion).
-_deciding: dict[tuple[_Same, ...], bool] = {}
+_deciding: dict[tuple[Any, ...], bool] = {}
 
 
 def is_static(value: object) -> bool:
@@ -160,7 +163,7 @@ def compiled(fn: FunctionType, node: FunctionNode | None = None) -> Compiled | N
     return found
 
 
-def _key(fn: FunctionType) -> tuple[_Same, ...]:
+def _key(fn: FunctionType) -> tuple[Any, ...]:
     """Functions with the same code share a compiled form, unless they close over other functions."""
     parts: list[Any] = [fn.__code__, fn.__globals__]
     for cell in fn.__closure__ or ():
@@ -169,7 +172,7 @@ def _key(fn: FunctionType) -> tuple[_Same, ...]:
         except ValueError:
             value = None
         parts.append(value if is_static(value) else None)
-    return tuple(map(_Same, parts))
+    return (off(), *map(_Same, parts))
 
 
 class _Same:
@@ -191,8 +194,11 @@ def helper(fn: FunctionType) -> Compiled | None:
     """The compiled form of a plain function that (it or what it calls) may hold calls; else None: it then
     runs as a whole, natively."""
     key = _key(fn)
-    if key in _helpers:
-        return _helpers[key]
+    if not relaxed("helpers"):
+        return None
+    found = _helpers.get(key, _UNDECIDED)
+    if found is not _UNDECIDED:
+        return found
     if not users_own(fn):
         _helpers[key] = None
         return None

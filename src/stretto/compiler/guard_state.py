@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any, Final, NoReturn
+from weakref import WeakValueDictionary
 
 import stretto.compiler
 
@@ -24,7 +25,7 @@ HERE: Final = os.path.dirname(os.path.dirname(os.path.abspath(stretto.compiler._
 
 
 #: The codes of compiled fragments, by id.
-FRAGMENTS: Final[dict[int, CodeType]] = {}
+FRAGMENTS: Final[WeakValueDictionary[int, CodeType]] = WeakValueDictionary()
 
 
 class NeedsOrder(BaseException):

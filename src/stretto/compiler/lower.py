@@ -31,6 +31,7 @@ def lower(function: Compiled) -> ir.Block:
         body = node.body
     statements = Statements(function)
     statements.unbound = unbound_names(body)
+    statements.certain = set(function.params) - statements.unbound
     return statements.block(body)
 
 

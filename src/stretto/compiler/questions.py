@@ -12,6 +12,7 @@ from ..flows import Flow
 from . import known
 from .emit import Emitter
 from .functions import Compiled, helper
+from .relaxations import relaxed
 from .scope import free_names, own_children, own_nodes, walrus_names
 from .syntax import eager_generators, framed, targets
 from .values import dotted
@@ -167,7 +168,7 @@ class Questions(Emitter):
 
     def takes_apart(self, node: Any) -> bool:
         """Whether a comprehension is to run element by element, as steps."""
-        if not self.needs(node):
+        if not self.needs(node) or not relaxed("values"):
             return False
         own = {n for g in node.generators for n in targets(g.target)}
         inner = [n for n in own_nodes([node], comprehensions=True) if n is not node]
@@ -179,6 +180,8 @@ class Questions(Emitter):
     def calls_back(self, node: ast.Call) -> bool:
         """Whether a known function is given a function, or a generator, that may hold calls."""
         func = node.func
+        if not relaxed("values"):
+            return False
         if isinstance(func, ast.Name) and func.id in ("map", "filter", "sorted", "min", "max"):
             if not self.builtin(func.id):
                 return False

@@ -10,12 +10,13 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from ..errors import SourceNotFound, UnsupportedConstruct
+from .bounded import Bounded
 
 __all__ = ["FunctionNode", "check_supported", "function_node"]
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
-_trees: dict[str, tuple[int, dict[int, list[FunctionNode]]]] = {}
+_trees: Bounded[str, tuple[int, dict[int, list[FunctionNode]]]] = Bounded(256)
 
 _REFUSED: dict[type[ast.AST], str] = {
     ast.Yield: "yield",

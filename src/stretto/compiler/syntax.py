@@ -12,6 +12,7 @@ __all__ = [
     "CONSUMERS",
     "Renamer",
     "Substitute",
+    "consumed",
     "eager_generators",
     "frame_of",
     "framed",
@@ -64,6 +65,13 @@ def frame_of(node: Any) -> str:
 def framed(node: N, frame: str) -> N:
     """A made-up comprehension that runs in the frame of what it stands for."""
     cast("Any", node).stretto_frame = frame
+    return node
+
+
+def consumed(node: N) -> N:
+    """A comprehension that stands for a function that uses a generator up: it is the function that puts the
+    elements in."""
+    cast("Any", node).stretto_consumed = True
     return node
 
 

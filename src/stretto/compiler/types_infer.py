@@ -45,6 +45,8 @@ class Judge:
     def __init__(self, types: Mapping[str, T | None], resolve: Callable[[str], object]) -> None:
         self.types = dict(types)
         self.resolve = resolve
+        #: Whether a part of the expression being judged looks into what may change: then the whole does.
+        self._looked = False
 
     def judge(self, node: ast.AST | None) -> Verdict:
         """The verdict about one expression."""
@@ -53,7 +55,11 @@ class Judge:
         method = getattr(self, "_" + type(node).__name__, None)
         if method is None:
             return _IMPURE
-        return method(node)  # type: ignore[no-any-return]
+        before, self._looked = self._looked, False
+        found: Verdict = method(node)
+        heap = found.heap or self._looked
+        self._looked = before or heap
+        return found if heap == found.heap else Verdict(found.pure, heap, found.type)
 
     def _all(self, *nodes: ast.AST | None) -> tuple[list[Verdict], bool, bool]:
         found = [self.judge(node) for node in nodes]

@@ -18,6 +18,7 @@ from ..effects import Kind
 from ..flows import Flow
 from . import known
 from .functions import Compiled, compiled, helper
+from .relaxations import relaxed
 
 __all__ = ["UPDATES", "value_names"]
 
@@ -37,7 +38,7 @@ _FRESH = {"list": list, "dict": dict, "set": set}
 
 def value_names(function: Compiled) -> dict[str, type | None]:
     """The qualifying names, each with the kind of container that it is bound to where that is known."""
-    return _Analysis(function).run()
+    return _Analysis(function).run() if relaxed("values") else {}
 
 
 class _Analysis:

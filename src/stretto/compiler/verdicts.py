@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import known
 from .known_objects import MUTABLE
+from .relaxations import relaxed
 from .scope import bound_names
 from .source import unsupported
 from .types import Json, T, Verdict, of_value
@@ -54,7 +55,7 @@ def function_verdict(fn: FunctionType, given: tuple[T | None, ...], depth: int =
 
     if fn.__code__.co_flags & 0x2A0:  # generators and coroutines do nothing when called, and more later
         return _IMPURE
-    form = compiled(fn)
+    form = compiled(fn) if relaxed("purity") else None
     if form is None or depth > _DEPTH or form.scope.cells or not users_function(fn):
         return _IMPURE
     # functions with the same code share a form, not their defaults, nor what the user said of one of them

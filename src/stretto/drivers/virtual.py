@@ -112,7 +112,12 @@ class VirtualClock:
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine to its end on this clock."""
-        return self.loop.run_until_complete(work)
+        loop = self.loop
+        task = loop.create_task(work)
+        task.add_done_callback(lambda _: loop.stop())
+        while not task.done():
+            loop.run_forever()  # a run that goes on meanwhile stops the loop too, for what it does outside
+        return task.result()
 
     def drive(self, run: Run[Any]) -> None:
         """Turn a run's engine to its end."""

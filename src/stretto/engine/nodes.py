@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..compiler import known
 from ..compiler.fragments import MISSING, Fragment
 from ..compiler.guard import NeedsOrder, call_guarded
+from ..compiler.relaxations import relaxed
 from ..compiler.types import of_value
 from ..compiler.verdicts import function_verdict
 from ..effects import Kind
@@ -314,7 +315,7 @@ def attempt(
     fragment: Fragment, values: list[Any], cells: Mapping[str, Any], context: BaseException | None
 ) -> Any:
     """Run a fragment if nothing in it needs its turn; `NeedsOrder` otherwise."""
-    if fragment.opaque:
+    if fragment.opaque or not (fragment.trivial or relaxed("purity")):
         raise NeedsOrder("it holds calls that cannot be taken apart", fragment.lineno)
     types = tuple([of_value(v) for v in values])
     if fragment.trivial or fragment.verdict(types).pure:
@@ -349,7 +350,7 @@ class FunctionNode(Node):
         self.args = args
         self.kwargs = kwargs
         #: Whether it may turn out to need no order.
-        self.guard = guard
+        self.guard = guard and relaxed("purity")
 
     def proceed(self, engine: Engine) -> None:
         complete = self.gather(self.args)

@@ -1,0 +1,68 @@
+"""The relaxations, each switched off in turn, and all of them: whatever runs early, the outcome is the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from stretto.compiler.relaxations import RELAXATIONS, without
+from stretto.errors import DeclarationError
+
+from .generate import PROFILES, Random, generate
+from .harness import Difficult, Program, differences, overlapped, report, sequential
+from .test_constructs import CASES
+
+OFF = [pytest.param(names, id="+".join(names)) for names in [*((n,) for n in RELAXATIONS), (*RELAXATIONS,)]]
+GENERATED = 90
+
+
+@pytest.mark.parametrize("off", OFF)
+@pytest.mark.parametrize(("source", "arguments"), CASES)
+def test_constructs(source: str, arguments: str, off: tuple[str, ...]) -> None:
+    with without(*off):
+        for salt, rate in ((0, 0), (5, 12)):
+            program = Program(source, arguments, salt, rate)
+            found = differences(program, seeds=(1,))
+            if found:
+                pytest.fail(report(program, found), pytrace=False)
+
+
+@pytest.mark.parametrize("off", OFF)
+@pytest.mark.parametrize("theme", PROFILES)
+def test_generated(theme: str, off: tuple[str, ...]) -> None:
+    with without(*off):
+        for number in range(GENERATED // len(PROFILES)):
+            program = generate(Random(f"without-{number}"), PROFILES[theme])
+            try:
+                found = differences(program, seeds=(1,))
+            except Difficult:
+                continue
+            if found:
+                pytest.fail(report(program, found), pytrace=False)
+
+
+def _time(program: Program) -> float:
+    return overlapped(program, 1).time / sequential(program, 1).time
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("values", "xs = [ask(i) for i in range(9)]\n    return [ask(x) for x in xs]"),
+        ("objects", "m[0] = ask(1)\n    return [get(i) for i in range(9)], m[0]"),
+        ("purity", "return [ask(str(ask(i))) for i in range(9)]"),
+        ("helpers", "return [helper(i) for i in range(9)]"),
+    ],
+)
+def test_each_lets_more_overlap(name: str, source: str) -> None:
+    program = Program(
+        f"def helper(i):\n    return ask(ask(i))\n\n@flow\ndef main(m):\n    {source}\n", "([0],)"
+    )
+    relaxed = _time(program)
+    with without(name):
+        assert _time(program) > relaxed * 1.5
+
+
+def test_an_unknown_name() -> None:
+    with pytest.raises(DeclarationError, match=r"no relaxation 'speed'.*values, objects, purity, helpers"):
+        with without("speed"):
+            pass
