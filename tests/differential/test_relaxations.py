@@ -1,4 +1,4 @@
-"""The relaxations, each switched off in turn, and all of them: whatever runs early, the outcome is the same."""
+"""The relaxations, each switched off in turn, and all of them: the outcome is always the same."""
 
 from __future__ import annotations
 

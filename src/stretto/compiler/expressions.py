@@ -492,7 +492,7 @@ class Expressions(Questions, ABC):
         self.emit_apply(target, callee, tuple(args), node, path or ast.unparse(func), kwargs)
 
     def bound_first(self, rests: list[ast.expr]) -> list[ast.expr]:
-        """The same; a name that may turn out not to be bound is asked for before what is evaluated after it."""
+        """The same; a name that may turn out not to be bound is looked up before what comes after it."""
         there = [
             isinstance(r, ast.Constant) or (isinstance(r, ast.Name) and self.is_local(r.id)) for r in rests
         ]

@@ -196,9 +196,9 @@ def helper(fn: FunctionType) -> Compiled | None:
     key = _key(fn)
     if not relaxed("helpers"):
         return None
-    found = _helpers.get(key, _UNDECIDED)
-    if found is not _UNDECIDED:
-        return found
+    known: Compiled | None = _helpers.get(key, _UNDECIDED)
+    if known is not _UNDECIDED:
+        return known
     if not users_own(fn):
         _helpers[key] = None
         return None

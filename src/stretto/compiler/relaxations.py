@@ -1,10 +1,10 @@
 """The relaxations: what Stretto does beyond the base rule, each under a name that can be switched off.
 
 The base rule needs no analysis: calls that are declared free run early, everything else that could be seen
-happens as the oldest operation, and what reads such a thing waits for it. Each relaxation lets more run early,
-and must change nothing else; so the differential tests run with each of them off, and with all of them off.
-``STRETTO_WITHOUT=purity,values`` in the environment switches them off for a process: if that changes what a
-program does, and not only how long it takes, the relaxation is at fault.
+happens as the oldest operation, and what reads such a thing waits for it. Each relaxation lets more run
+early, and must change nothing else; so the differential tests run with each of them off, and with all of them
+off. ``STRETTO_WITHOUT=purity,values`` in the environment switches them off for a process: if that changes
+what a program does, and not only how long it takes, the relaxation is at fault.
 """
 
 from __future__ import annotations

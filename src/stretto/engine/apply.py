@@ -126,13 +126,14 @@ def _spread(engine: Engine, strand: Strand, value: Any) -> Any:
 
 
 def _members(value: Any, callee: Any) -> list[Any]:
-    """What ``*value`` gives; `callee` where that is all that is given by position (CPython then says whose)."""
+    """What ``*value`` gives; `callee` where that is all that is given by position (CPython then names it)."""
     if isinstance(value, Versioned):
         return list(value.elements())
     try:
         return list(value)
     except TypeError as error:
-        if hasattr(type(value), "__iter__") or hasattr(type(value), "__getitem__"):
+        cls = cast("type[Any]", type(value))
+        if hasattr(cls, "__iter__") or hasattr(cls, "__getitem__"):
             raise Failure(error) from None  # its own
         whose = "Value" if callee is None else f"{_text(callee)} argument"
         found = f"{whose} after * must be an iterable, not {type(value).__name__}"
