@@ -100,7 +100,8 @@ def run_fragment(
         settled_order = not waits and not before
         path = EVERYTHING
         if fragment.mutates is not None and fragment.plain_change(types):
-            path = heap_path(values[fragment.reads.index(fragment.mutates)])
+            changed = values[fragment.reads.index(fragment.mutates)]
+            path = HEAP if isinstance(changed, Slot) else heap_path(changed)  # which one is not known yet
             settled_order = True
         strand.write(path, node.token, certain=settled_order)
     if fragment.soft or len(fragment.binds) != 1:
