@@ -196,7 +196,15 @@ class Emitter:
             reads |= _reads(instr)
         region.binds = frozenset(n for n in names if n and (not n.startswith("__t") or n in results))
         region.reads = frozenset(reads)
-        region.names = tuple(sorted(region.reads | region.binds))
+        # a temporary that is bound inside is not read before
+        region.names = tuple(
+            sorted(
+                n
+                for n in reads | region.binds
+                if n in region.binds or not n.startswith("__t") or n not in names
+            )
+        )
+        region.alone = (region,)
         region.unbinds = frozenset(n for instr in (region, *inner) for n in _unbinds(instr))
         if any(isinstance(i, (ir.TryExcept, ir.TryFinally)) for i in (region, *inner)):
             # a handler goes back to the names as they were: one bound in the body may be so no more
@@ -210,7 +218,7 @@ class Emitter:
 def _keep(region: ir.Region, names: frozenset[str]) -> None:
     for kept in _layers(region):
         kept.binds |= names
-        kept.names = tuple(sorted(kept.reads | kept.binds))
+        kept.names = tuple(sorted({*kept.names, *kept.binds}))
     for block in ir.blocks(region):
         for instr in block:
             if isinstance(instr, ir.Region):

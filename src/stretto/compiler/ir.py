@@ -94,7 +94,8 @@ class Region(Instr):
         binds: the local names that it may bind or delete.
         joinable: it can only end normally (or by a failure), so what follows may be issued.
         label: its part of the place of what is inside.
-        names: all that it reads or binds.
+        names: what it reads or binds that may have been bound before it.
+        alone: a block of nothing but this region.
         effects: what it may write, by the types of `names` (see `stretto.compiler.summary`).
     """
 
@@ -104,6 +105,7 @@ class Region(Instr):
     unbinds: frozenset[str] = frozenset()
     reads: frozenset[str] = frozenset()
     names: tuple[str, ...] = ()
+    alone: Block = ()
     effects: dict[Any, Any] = field(default_factory=dict[Any, Any])
 
 

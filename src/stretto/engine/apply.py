@@ -199,6 +199,13 @@ def call_node(
             for path in _paths(call, (*effects.writes, *effects.commutes), args, kwargs):
                 strand.write(path, node.token, certain=kind is Kind.WRITES)
     if not node.missing:
+        for v in args:
+            if isinstance(v, (Slot, Versioned)):
+                break
+        else:
+            if not kwargs:
+                node.ready(engine)
+                return node
         node.proceed(engine)  # or it waits for its operands from now on
     return node
 

@@ -103,11 +103,15 @@ def _leave_behind(engine: Engine, strand: Strand, block: Block, instr: ir.Instr 
     if wait is ROOM or (wait is OLDEST and instr is None):
         _wait(engine, strand, wait)
         return False
-    stack = strand.stack
     if isinstance(instr, ir.Region) and instr.joinable:
         # the step itself is the region that waits
         block.pc += 1
-        stack.append(Block(SEQ, (instr,), block.frame, instr, block.place))
+        effect = effect_of(instr, block.frame, called=False, begun=False)
+        child = strand.split_step(block, instr, effect)
+        engine.place(child, strand)
+        _wait(engine, child, wait)
+        return True
+    stack = strand.stack
     index = len(stack) - 1
     while index > 0 and not (stack[index].region is not None and stack[index].region.joinable):
         index -= 1

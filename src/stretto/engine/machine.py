@@ -264,7 +264,11 @@ class Engine:
                 self.resolve(slot, UNBOUND if found is MISSING else found)
             node.values = []
         else:
-            self.resolve(node, value)
+            node.value = value
+            waiters = node.waiters
+            if waiters is not None:
+                node.waiters = None
+                self.settled.extend(waiters)
             if type(node) is CallNode:
                 node.args, node.kwargs = _NO_ARGS, NO_KWARGS
         token = node.token

@@ -185,6 +185,10 @@ class CallNode(Node):
                 self.args = [_by_value(v, copies) for v in self.args]
                 self.kwargs = {k: _by_value(v, copies) for k, v in self.kwargs.items()}
                 break
+        self.ready(engine)
+
+    def ready(self, engine: Engine) -> None:
+        """Its arguments are there, and are its own."""
         kind = self.call.effects.kind
         if kind is Kind.READS or kind is Kind.UNORDERED or kind is Kind.PURE:
             engine.start(self)

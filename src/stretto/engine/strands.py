@@ -194,6 +194,25 @@ class Strand(Entry):
             self.missing = 0
             engine.resume(self)
 
+    def split_step(self, block: Block, region: ir.Region, effect: Effect) -> Strand:
+        """As `split`, of one step of a block that has not begun: the commonest case, made short."""
+        frame = block.frame
+        clone = frame.fork()
+        child = Strand([Block(SEQ, region.alone, clone, region, block.place)])
+        ctx = child.boundary = child.ctx = self.ctx
+        if ctx is not None:
+            ctx.pending += 1
+        child.names, child.exc = self.names, self.exc
+        child.base = clone
+        child.outputs = self._owed(region, frame.env, effect)
+        if self.ctx_frame is not None:
+            child.ctx_frame = clone if self.ctx_frame is frame else self.ctx_frame.fork()
+        if self.tokens is not None:
+            child.tokens = self.tokens.copy()
+        if effect.paths:
+            self._promise(child, effect.paths)
+        return child
+
     def split(self, index: int, effect: Effect) -> Strand:
         """Leave the blocks from `index` on behind, as a strand of their own; the caller puts it in order.
 
@@ -226,13 +245,16 @@ class Strand(Entry):
             self._detach(child, inner, frame, None if called else clone)
         if self.tokens is not None:
             child.tokens = self.tokens.copy()
-        paths = effect.paths
-        if paths:
-            token = child.token = Token(1)
-            child.paths = paths
-            for path in paths:
-                self.write(path, token, certain=False)
+        if effect.paths:
+            self._promise(child, effect.paths)
         return child
+
+    def _promise(self, child: Strand, paths: frozenset[str]) -> None:
+        """What follows waits for what a part that was left behind may write."""
+        token = child.token = Token(1)
+        child.paths = paths
+        for path in paths:
+            self.write(path, token, certain=False)
 
     def _owed(self, region: ir.Region, env: dict[str, Any], effect: Effect) -> dict[str, Output] | None:
         """Bind what a region may bind to slots, which it fills when it has ended."""
