@@ -15,6 +15,7 @@ OFF = [pytest.param(names, id="+".join(names)) for names in [*((n,) for n in REL
 GENERATED = 90
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("off", OFF)
 @pytest.mark.parametrize(("source", "arguments"), CASES)
 def test_constructs(source: str, arguments: str, off: tuple[str, ...]) -> None:
