@@ -1,4 +1,4 @@
-"""A dict for what can be worked out again: it forgets its older half when it is full."""
+"""A dict for what can be worked out again: it forgets the oldest when it is full."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ class Bounded(dict[K, V]):
 
     def __setitem__(self, key: K, value: V) -> None:
         if len(self) >= self.most and key not in self:
-            for old in list(self)[: self.most // 2]:
+            for old in list(self)[: self.most // 16 + 1]:
                 self.pop(old, None)
         super().__setitem__(key, value)

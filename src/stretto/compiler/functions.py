@@ -43,7 +43,7 @@ _STATIC = (
 
 _UNDECIDED: Any = object()
 _lock = threading.RLock()
-_cache: Bounded[tuple[Any, ...], Compiled] = Bounded(2048)
+_cache: Bounded[tuple[Any, ...], Compiled] = Bounded(1024)
 _helpers: Bounded[tuple[Any, ...], Compiled | None] = Bounded(8192)
 #: Functions being looked into, and whether they were met again meanwhile (recursion).
 _deciding: dict[tuple[Any, ...], bool] = {}
