@@ -62,6 +62,10 @@ class Flow(Generic[P, R]):
         assert form is not None
         return form
 
+    def overdue(self) -> TimeoutError:
+        """What is raised when it has taken too long."""
+        return TimeoutError(f"the flow {self.name} took longer than its timeout of {self.timeout:g} s")
+
     def check(self, args: Any, kwargs: Mapping[str, Any]) -> None:
         """`FlowArgumentError` if the flow cannot be called like this."""
         signature = self._signature

@@ -128,8 +128,7 @@ class Run(Generic[R]):
             driver.engine.cancel(stopped)
         timeout = self.flow.timeout
         if timeout is not None:
-            error = TimeoutError(f"the flow {self.flow.name} took longer than its timeout of {timeout:g} s")
-            self._timer = driver.loop.call_later(timeout, self._stop_on_loop, driver, error)
+            self._timer = driver.loop.call_later(timeout, self._stop_on_loop, driver, self.flow.overdue())
         driver.kick()
 
     def settle(self) -> None:

@@ -273,8 +273,7 @@ class Walk(Regions):
                 return self.known_call(i, text, args, verdict.type)
         form = None
         if isinstance(callee, Flow):
-            nested = cast("Flow[..., Any]", callee)
-            form = compiled(nested.fn) if nested.timeout is None else None
+            form = compiled(cast("Flow[..., Any]", callee).fn)
         elif isinstance(callee, FunctionType):
             form = helper(callee)
         if form is not None:

@@ -155,6 +155,9 @@ class Apply(Region):
     #: The target may be bound to a container that is a value.
     keep: bool = False
     text: str = ""
+    #: For a call of a flow with a timeout: the region that its clock runs for, and whether this is inside it.
+    timed: TryExcept | None = None
+    under_clock: bool = False
 
 
 @dataclass(slots=True, eq=False)

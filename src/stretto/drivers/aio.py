@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from ..engine.machine import NATIVE, START, Engine
+from ..engine.machine import NATIVE, START, TIMER, UNTIMED, Engine
 from ..engine.nodes import natively
 from .ambient import timed_out
 
@@ -61,6 +61,7 @@ class AsyncioDriver:
         self.native = native
         self.ended = ended
         self.tasks: dict[Any, asyncio.Task[Any]] = {}
+        self.timers: dict[Any, asyncio.TimerHandle] = {}
         self.scheduled = False
         self.over = False
 
@@ -82,6 +83,10 @@ class AsyncioDriver:
                     self.begin(node)
                 elif kind is NATIVE:
                     self.native(node, self._reporter(node))
+                elif kind == TIMER:
+                    self.timers[node] = self.loop.call_later(node.seconds, self._fire, node)
+                elif kind == UNTIMED:
+                    self.timers.pop(node).cancel()
                 else:
                     task = self.tasks.get(node)
                     if task is not None:
@@ -96,6 +101,8 @@ class AsyncioDriver:
                 raise
         if engine.ended and not engine.out:
             self.over = True
+            for timer in self.timers.values():
+                timer.cancel()
             self.ended()
         elif more or engine.out or engine.ready or engine.settled or engine.stirred:
             self.kick()
@@ -173,6 +180,11 @@ class AsyncioDriver:
         if not self.over:
             self.engine.overdue(node, timed_out(node.call))
             self.kick()
+
+    def _fire(self, node: Any) -> None:
+        del self.timers[node]
+        node.fire(self.engine)
+        self.kick()
 
     def _reporter(self, node: Any) -> Callable[[Any, BaseException | None], None]:
         def report(value: Any, error: BaseException | None) -> None:

@@ -21,6 +21,7 @@ from .nodes import NO_KWARGS, CallNode, FunctionNode, natively
 from .operands import OLDEST, ROOM, Failure, bound, operand, trace_of, type_of
 from .slots import Output, Slot
 from .strands import Block, Strand
+from .timers import step_timed
 from .tokens import EVERYTHING, HEAP, Token
 
 if TYPE_CHECKING:
@@ -95,8 +96,9 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
             callee.check(args, kwargs)
         except StrettoError as error:
             raise Failure(error) from None
-        if callee.timeout is not None:
-            form = None
+        if callee.timeout is not None and not instr.under_clock:
+            step_timed(engine, strand, block, instr, callee)
+            return None
     if form is not None:
         if engine.inflight >= engine.limit and engine.order.end.following is not strand:
             return ROOM

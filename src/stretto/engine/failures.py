@@ -138,6 +138,8 @@ def handle(engine: Engine, node: Node) -> None:
     block = strand.stack[index]
     del strand.stack[index:]
     strand.handling = block.saved
+    if ctx.timer is not None:
+        ctx.timer.stop(engine)
     strand.tokens = None
     frame = block.frame
     assert node.snap is not None

@@ -44,10 +44,12 @@ if TYPE_CHECKING:
     from ..calls import Call
     from ..compiler.functions import Compiled
 
-__all__ = ["CANCEL", "NATIVE", "START", "Engine", "Instruction", "Outcome"]
+__all__ = ["CANCEL", "NATIVE", "START", "TIMER", "UNTIMED", "Engine", "Instruction", "Outcome"]
 
 #: Start a declared call; run other code in the user's own thread; cancel a call and await its end.
 START, NATIVE, CANCEL = "start", "native", "cancel"
+#: Start the clock of a flow that is called in a flow (see `stretto.engine.timers`); stop it.
+TIMER, UNTIMED = "timer", "untimed"
 
 Instruction = tuple[str, Any]
 
@@ -163,7 +165,7 @@ class Engine:
 
     def broken(self, error: BaseException) -> None:
         """A fault of the machine itself: the run ends with it."""
-        started = [node for kind, node in self.out if kind != CANCEL]
+        started = [node for kind, node in self.out if kind in (START, NATIVE)]
         self.out = []
         self.running -= len(started)
         self.ready.clear()

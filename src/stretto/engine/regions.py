@@ -73,6 +73,8 @@ def end_try(engine: Engine, strand: Strand, block: Special) -> Any:
         return ctx
     strand.stack.pop()
     strand.handling = block.saved
+    if ctx.timer is not None:
+        ctx.timer.stop(engine)
     region = block.region
     if isinstance(region, ir.TryExcept):
         if region.orelse:

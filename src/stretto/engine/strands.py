@@ -110,11 +110,13 @@ class Try:
         strand: the strand that runs its handler.
         pending: how many operations and strands under it have not ended well yet.
         depth: of the function it is in, for tracebacks.
+        timer: the clock of the flow that is called in it, if it is there for that (see `timers`).
     """
 
-    __slots__ = ("depth", "pending", "strand", "waiting")
+    __slots__ = ("depth", "pending", "strand", "timer", "waiting")
 
     def __init__(self, strand: Strand, depth: int) -> None:
+        self.timer: Any = None
         self.strand = strand
         self.depth = depth
         self.pending = 0

@@ -1,0 +1,99 @@
+"""Flows with a timeout that are called in a flow: they are a part of the run, and so is their clock.
+
+The call is issued inside a ``try`` of its own, which hands every failure on. The seconds count from when
+everything older has ended, which is when the reference run would come to the call; work that was done earlier
+is won. When they have passed, the failure goes in before the oldest unfinished operation, which is then one of
+the flow's own, so all that is left of the flow is younger and is squashed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..compiler import ir
+from .nodes import DONE, ORDERED, RUNNING, FailedNode, Node
+from .operands import trace_of
+from .regions import step_try
+
+if TYPE_CHECKING:
+    from ..flows import Flow
+    from .machine import Engine
+    from .strands import Block, Strand, Try
+
+__all__ = ["TimerNode", "step_timed"]
+
+
+class TimerNode(Node):
+    """Holds the place where a flow with a timeout begins; starts its clock when everything older has ended.
+
+    Attributes:
+        seconds: until the failure.
+        failure: the failure, not in program order yet.
+        ended: the flow has ended, one way or another.
+    """
+
+    __slots__ = ("ended", "error", "failure", "inner", "seconds")
+
+    def __init__(self, strand: Strand, trace: Any, depth: int, place: Any, flow: Flow[..., Any]) -> None:
+        super().__init__(strand, trace, depth, place, flow.name)
+        assert flow.timeout is not None
+        self.seconds = flow.timeout
+        self.error = flow.overdue()
+        self.ended = False
+        self.inner: Try | None = None
+        self.failure: FailedNode | None = None
+
+    def oldest(self, engine: Engine) -> None:
+        engine.finish(self, None)
+        if not self.ended:
+            self.state = RUNNING
+            engine.out.append(("timer", self))
+
+    def stop(self, engine: Engine) -> None:
+        """The flow has ended."""
+        self.ended = True
+        if self.state == RUNNING:
+            self.state = DONE
+            engine.out.append(("untimed", self))
+
+    def fire(self, engine: Engine) -> None:
+        """The seconds have passed."""
+        inner: Any = self.inner
+        failure: Any = self.failure
+        assert inner is not None and failure is not None
+        strand = inner.strand
+        if self.ended or not strand.alive or not any(block.ctx is inner for block in strand.stack):
+            return
+        self.state = DONE
+        inner.pending += 1
+        engine.order.insert(failure, engine.order.head)
+        engine.frontier = failure
+        engine.inflight += 1
+        engine.failed(failure, self.error)
+
+
+def step_timed(engine: Engine, strand: Strand, block: Block, instr: ir.Apply, flow: Flow[..., Any]) -> None:
+    """Issue a call of a flow that has a timeout."""
+    region = instr.timed
+    if region is None:
+        plain = replace(instr, under_clock=True, effects={})
+        plain.alone = (plain,)
+        region = instr.timed = ir.TryExcept(
+            instr.lineno, within=instr.within, body=(plain,), handlers=(ir.Reraise(instr.lineno),),
+            label=instr.label, binds=instr.binds, joinable=True, unbinds=instr.binds, reads=instr.reads,
+            names=instr.names,
+        )  # fmt: skip
+        region.alone = (region,)
+    frame = block.frame
+    trace = trace_of(block, instr)
+    timer = TimerNode(strand, trace, frame.depth, block.place, flow)
+    engine.place(timer, strand)
+    step_try(engine, strand, block, region)
+    inner = timer.inner = strand.ctx
+    assert inner is not None
+    inner.timer = timer
+    timer.failure = FailedNode(strand, trace, frame.depth, block.place, flow.name, True)
+    inner.pending -= 1  # it is not under way yet
+    timer.state = ORDERED
+    engine.in_order(timer)
