@@ -2,8 +2,8 @@
 
 The call is issued inside a ``try`` of its own, which hands every failure on. The seconds count from when
 everything older has ended, which is when the reference run would come to the call; work that was done earlier
-is won. When they have passed, the failure goes in before the oldest unfinished operation, which is then one of
-the flow's own, so all that is left of the flow is younger and is squashed.
+is won. When they have passed, the failure goes in before the oldest unfinished operation. That one belongs to
+the flow, so all that is left of the flow is younger, and is squashed.
 """
 
 from __future__ import annotations
