@@ -1,0 +1,99 @@
+"""Where in a value something is, in words of Python. Only asked when it cannot be recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from ...errors import NotRecordable
+from . import wire
+from .classes import shape_of
+from .extensions import extension_of
+
+if TYPE_CHECKING:
+    from .encode import Refused
+
+__all__ = ["explain"]
+
+_ADVICE = (
+    "return plain data in its place, declare how it is recorded (stretto.journal.codecs.codec), "
+    "or allow pickle (pickle=True)"
+)
+
+
+def explain(value: Any, name: str, refused: Refused) -> NotRecordable:
+    """The error for something in `value` that cannot be recorded."""
+    thing = refused.thing
+    cls = type(thing)
+    what = f"{cls.__module__}.{cls.__qualname__}"
+    if isinstance(thing, type):
+        what = f"the class {thing.__module__}.{thing.__qualname__}"
+    problem = f"{what} cannot be recorded"
+    if refused.reason:
+        problem += f": {refused.reason}"
+    return NotRecordable(_way(value, name, thing), problem, _ADVICE)
+
+
+def _way(value: Any, name: str, wanted: object) -> str:
+    """How to get from `value` to `wanted`, which is somewhere in it."""
+    seen: set[int] = set()
+    keep: list[Any] = []  # parts that are made for the occasion must not give their identity to others
+    todo: list[tuple[str, Any]] = [(name, value)]
+    while todo:
+        way, thing = todo.pop(0) if len(todo) < 1000 else todo.pop()
+        if thing is wanted:
+            return way
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        keep.append(thing)
+        try:
+            todo.extend((way + step, part) for step, part in _steps(thing))
+        except Exception:  # it is on the way to being refused; all that is lost is the rest of a message
+            continue
+    return name
+
+
+def _steps(thing: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(thing, (str, bytes, bytearray, int, float)):
+        return
+    if isinstance(thing, Mapping):
+        for key, part in cast("Mapping[Any, Any]", thing).items():
+            yield f"[{key!r:.60}]", part
+            yield f".keys()[{key!r:.60}]", key
+        return
+    names = getattr(cast("Any", type(thing)), "_fields", None)
+    if isinstance(thing, (list, tuple)) and names is None:
+        for at, part in enumerate(cast("list[Any]", thing)):
+            yield f"[{at}]", part
+        return
+    if isinstance(thing, (set, frozenset)):
+        for part in cast("set[Any]", thing):
+            yield f"{{{part!r:.60}}}", part
+        return
+    if isinstance(thing, BaseException):
+        for at, part in enumerate(thing.args):
+            yield f".args[{at}]", part
+        yield ".__cause__", thing.__cause__
+        yield ".__context__", thing.__context__
+    shape = shape_of(type(thing))
+    if not isinstance(shape, str):
+        for field in shape.fields:
+            yield f".{field}", getattr(thing, field, None)
+        if shape.kind == wire.REGISTERED:
+            from .objects import items
+
+            for part in items(shape, thing, lambda _: True):
+                yield f" as encoded by {shape.module!r}", part
+        for field, part in getattr(thing, "__dict__", {}).items():
+            if field not in shape.fieldset:
+                yield f".{field}", part
+        for field, part in (getattr(thing, "__pydantic_private__", None) or {}).items():
+            yield f".{field}", part
+        for field, part in (getattr(thing, "__pydantic_extra__", None) or {}).items():
+            yield f".{field}", part
+        return
+    extension = extension_of(type(thing))
+    if extension is not None:
+        for at, part in enumerate(extension.items(thing)):
+            yield (".tzinfo" if hasattr(thing, "tzinfo") else f"[{at}]"), part

@@ -1,0 +1,101 @@
+"""Plain trees: dicts with str keys, lists, and str, int, float, bool and None. Most of what calls return.
+
+The C encoder and parser of `json` are several times faster than anything written in Python, so plain trees are
+stored as JSON. What JSON does not keep apart is kept out of it: a tuple is no list, an `IntEnum` no int, a
+list that is met twice is not two lists, and nan, infinities, lone surrogates and very long ints have forms of
+their own. Whether a tree is plain is found level by level, with a few calls into C for each level.
+"""
+
+from __future__ import annotations
+
+import json.encoder
+from collections.abc import Callable, Iterable
+from itertools import chain
+from typing import Any
+
+from ...errors import CorruptValue
+
+__all__ = ["containers", "dump", "load"]
+
+_SCALARS = frozenset((str, int, float, bool, type(None)))
+_PLAIN = _SCALARS | {list, dict}
+_TEXT = {str}
+#: The parser recurses: trees that are deeper than this are written item by item.
+_LEVELS = 64
+#: More containers than this are written item by item too; this also ends the search in a cycle.
+_CONTAINERS = 50_000
+
+
+def containers(tree: list[Any] | dict[Any, Any]) -> list[int] | None:
+    """The identities of all lists and dicts of a plain tree, or None where it is not plain.
+
+    One that is met twice is listed twice.
+    """
+    found = [id(tree)]
+    if type(tree) is dict:  # one dict is so common that the general way would be a waste
+        if tree and set(map(type, tree)) != _TEXT:
+            return None
+        level: list[Any] = list(tree.values())
+    else:
+        level = list(tree)
+    for _ in range(_LEVELS):
+        kinds = set(map(type, level))
+        if kinds <= _SCALARS:
+            return found
+        if not kinds <= _PLAIN:
+            return None
+        lists: list[list[Any]] = []
+        dicts: list[dict[Any, Any]] = []
+        if list in kinds:
+            lists = [thing for thing in level if type(thing) is list]
+            found.extend(map(id, lists))
+        if dict in kinds:
+            dicts = [thing for thing in level if type(thing) is dict]
+            found.extend(map(id, dicts))
+            if not set(map(type, chain.from_iterable(dicts))) <= _TEXT:
+                return None
+        if len(found) > _CONTAINERS:
+            return None
+        level = list(chain(chain.from_iterable(lists), chain.from_iterable(map(dict.values, dicts))))
+    return None
+
+
+def _encoder() -> Callable[[Any], Iterable[str]]:
+    """What `json.dumps(tree, ensure_ascii=False, allow_nan=False, check_circular=False)` does in C, without the
+    microseconds that setting it up takes each time."""
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    escape = json.encoder.encode_basestring
+    if make is not None:
+        try:
+            encode = make(None, None, escape, None, ":", ",", False, False, False)
+            encode([{"a": 1.5}], 0)
+        except TypeError:  # it is no public name: another Python may want other arguments
+            pass
+        else:
+            return lambda tree: encode(tree, 0)
+    encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
+    return encoder.iterencode
+
+
+_encode = _encoder()
+_parse: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once
+
+
+def dump(tree: list[Any] | dict[str, Any]) -> bytes | None:
+    """A plain tree as JSON, or None where it holds a value that JSON has no exact form for."""
+    try:
+        return "".join(_encode(tree)).encode()
+    except (ValueError, RecursionError):  # nan, an infinity, a lone surrogate, an int of thousands of digits
+        return None
+
+
+def load(raw: bytes) -> Any:
+    """The tree that `dump` wrote."""
+    try:
+        text = str(raw, "utf-8")
+        tree, end = _parse(text, 0)
+    except (StopIteration, ValueError, RecursionError) as error:
+        raise CorruptValue(f"damaged JSON in a recorded value: {error}") from None
+    if end != len(text):
+        raise CorruptValue("damaged JSON in a recorded value: something follows its end")
+    return tree
