@@ -1,7 +1,7 @@
 """Values to bytes and back, by type, without running code that the bytes choose.
 
 `encode` and `decode` are for values, `digest` is for telling whether a call is made with the same arguments
-again, `split` and `join` keep large pieces apart, `Secrets` keep out what must not be told, and `codec` says
+again, `encode_call` does both for the arguments of a call, `split` and `join` keep large pieces apart, `Secrets` keep out what must not be told, and `codec` says
 how a class of the user's own is recorded. The format is written down in `wire`.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from .blobs import Parts, blob_name, join, references, split
 from .decode import decode
 from .digest import Digest, digest
-from .encode import Encoded, encode
+from .encode import Encoded, encode, encode_call
 from .exceptions import Unrecorded
 from .redaction import Redacted, Secrets, new_key, redact
 from .registry import codec
@@ -27,6 +27,7 @@ __all__ = [
     "decode",
     "digest",
     "encode",
+    "encode_call",
     "join",
     "new_key",
     "redact",

@@ -10,13 +10,13 @@ from __future__ import annotations
 import dataclasses
 import enum
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from importlib import import_module
 from pathlib import PurePath
 from types import ModuleType
 from typing import Any, cast
 
-from ...errors import NotDecodable
+from ...errors import CorruptValue, NotDecodable, RecordedError
 from . import registry, wire
 
 __all__ = ["Shape", "find", "names", "shape_of", "shape_of_class"]
@@ -41,7 +41,13 @@ class Shape:
         #: Whether all fields are simply entries of the object's `__dict__`.
         self.direct = kind == wire.DATACLASS and _in_dict(cls, fields)
         self.definition = b"".join(
-            (bytes((kind,)), wire.text(module), wire.text(qualname), wire.count(len(fields)), *map(wire.text, fields))
+            (
+                bytes((kind,)),
+                wire.text(module),
+                wire.text(qualname),
+                wire.count(len(fields)),
+                *map(wire.text, fields),
+            )
         )
 
 
@@ -71,21 +77,21 @@ def names(cls: Any) -> tuple[str, str]:
 
 def look_up(module: str, qualname: str) -> Any:
     """What has that name in a module that is loaded, else None. Runs no code."""
-    places = [sys.modules.get(module)]
-    if module == main_name():
-        places.append(sys.modules.get("__main__"))
-    for place in places:
-        thing: Any = place
-        for part in qualname.split("."):
-            if isinstance(thing, ModuleType):
-                thing = object.__getattribute__(thing, "__dict__").get(part)
-            elif isinstance(thing, type):
-                thing = type.__getattribute__(thing, "__dict__").get(part)
-            else:
-                thing = None
-        if thing is not None:
-            return thing
-    return None
+    found = _within(sys.modules.get(module), qualname)
+    if found is None and module == main_name():
+        found = _within(sys.modules.get("__main__"), qualname)
+    return found
+
+
+def _within(thing: Any, qualname: str) -> Any:
+    for part in qualname.split("."):
+        if isinstance(thing, ModuleType):
+            thing = object.__getattribute__(thing, "__dict__").get(part)
+        elif isinstance(thing, type):
+            thing = type.__getattribute__(thing, "__dict__").get(part)
+        else:
+            return None
+    return thing
 
 
 def find(module: str, qualname: str, allowed: Collection[str] = ()) -> type:
@@ -118,7 +124,7 @@ def find(module: str, qualname: str, allowed: Collection[str] = ()) -> type:
     )
 
 
-_shapes: dict[type, Shape | str] = {}
+_shapes: dict[type, Shape] = {}
 _class_shapes: dict[type, Shape] = {}
 
 
@@ -130,7 +136,9 @@ def shape_of(cls: type) -> Shape | str:
     shape = _shapes.get(cls)
     if shape is None:
         shape = _shape(cls)
-        if not isinstance(shape, str):  # a class that cannot be found by name may be short-lived: do not keep it
+        if not isinstance(
+            shape, str
+        ):  # a class that cannot be found by name may be short-lived: do not keep it
             _shapes[cls] = shape
     return shape
 
@@ -195,3 +203,39 @@ def _in_dict(cls: type, fields: tuple[str, ...]) -> bool:
         if any(name in space and hasattr(type(space[name]), "__set__") for name in fields):
             return False
     return any("__dict__" in base.__dict__ for base in cls.__mro__)
+
+
+def shape_for(kind: int, module: str, qualname: str, fields: Sequence[str] = ()) -> Shape:
+    """A shape for something that has no class here: a registered codec, or an exception that is gone."""
+    return Shape(kind, RecordedError if kind == wire.EXCEPTION else object, module, qualname, tuple(fields))
+
+
+def resolve(kind: int, module: str, qualname: str, allowed: Collection[str]) -> Shape:
+    """The class of a recorded object, if it is (still) of the kind that was recorded.
+
+    An exception whose class is not to be had gives the shape of `RecordedError`.
+
+    Raises:
+        NotDecodable: it is not there, or of another kind.
+    """
+    if kind == wire.REGISTERED:
+        if not (qualname.isascii() and qualname.isdecimal()) or len(qualname) > 9:
+            raise CorruptValue("the version of a codec is a number")
+        return shape_for(kind, module, qualname)
+    try:
+        cls = find(module, qualname, allowed)
+    except NotDecodable:
+        if kind != wire.EXCEPTION:
+            raise
+        return shape_for(kind, module, qualname)
+    if kind == wire.CLASS:
+        return Shape(kind, cls, module, qualname, ())
+    known = _shapes.get(cls)
+    if known is not None and known.kind == kind:
+        return known
+    now, fields = kind_of(cls)
+    if now == kind:
+        return Shape(kind, cls, module, qualname, fields)
+    if kind == wire.EXCEPTION:
+        return shape_for(kind, module, qualname)
+    raise NotDecodable(f"a {module}.{qualname} was recorded, which has become another kind of class since")

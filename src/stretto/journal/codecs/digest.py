@@ -19,22 +19,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 from hashlib import blake2b
-from struct import Struct
 from types import BuiltinMethodType, FunctionType, MethodType
 from typing import Any, NamedTuple, cast
 
 from ...errors import RecordedError
 from . import plain, wire
-from .classes import look_up, names, shape_of, shape_of_class
-from .encode import CONSTANT_TYPES, CONSTANTS, SEQUENCES
+from .classes import look_up, names, shape_for, shape_of, shape_of_class
 from .extensions import extension_of
-from .objects import items, shape_for
-from .wire import INTS, STRS, count, integer, text, utf8
+from .objects import items
+from .wire import CONSTANT_TYPES, HEAD, SEQUENCES, count, leaf, text
 
 __all__ = ["Digest", "canonical", "digest"]
 
-_FLOAT = Struct("<Bd").pack
-#: Encodings of things with parts that are longer than this are replaced by their hash.
+#: Encodings of parts that are longer than this are replaced by their hash.
 _LONG = 512
 _HASH, _OPAQUE, _NAME, _UP = b"\xa0", b"\xa1", b"\xa2", b"\xa3"
 
@@ -59,22 +56,21 @@ class Digest(NamedTuple):
 
 def digest(args: tuple[Any, ...], kwargs: Mapping[str, Any] | None = None) -> Digest:
     """The digest of a call's arguments. Never fails."""
-    out: list[bytes] = [count(len(args))]
+    out: list[bytes] = [HEAD + b"\x8c\x02\x8c" + count(len(args))]
     opaque: tuple[str, ...] = ()
     for argument in args:
-        kind = type(argument)
-        if kind is str and len(argument) < 64 and argument.isascii():
-            raw = argument.encode()
-            out.append(STRS[len(raw)] + raw)
-        else:
+        encoding = leaf(argument, type(argument))
+        if encoding is None:
             encoding, unclear = _canonical(argument)
-            out.append(encoding)
             opaque += unclear
-    if kwargs:
-        for name in sorted(kwargs):
-            encoding, unclear = _canonical(kwargs[name])
-            out += (text(name), encoding)
-            opaque += unclear
+        out.append(encoding)
+    names = sorted(kwargs or ())
+    out.append(b"\x8d" + count(len(names)))
+    for name in names:
+        assert kwargs is not None
+        encoding, unclear = _canonical(kwargs[name])
+        out += (text(name), encoding)
+        opaque += unclear
     return Digest(blake2b(b"".join(out), digest_size=16).digest(), opaque)
 
 
@@ -86,9 +82,9 @@ def canonical(value: Any) -> Digest:
 
 def _canonical(value: Any) -> tuple[bytes, tuple[str, ...]]:
     """The canonical encoding of one value, and what is not told in it."""
-    raw = _leaf(value, type(value))
-    if raw is not None:
-        return raw, ()
+    encoding = _whole(value, type(value))
+    if encoding is not None:
+        return encoding, ()
     try:
         walk = Walk()
         return walk.run(value), tuple(walk.opaque)
@@ -101,30 +97,20 @@ class Cyclic(Exception):
     """A value holds itself."""
 
 
-def _leaf(value: Any, kind: Any) -> bytes | None:
-    """The encoding of what is written at once: scalars and plain trees. None for others."""
-    if kind is str:
-        raw = utf8(value)
-        size = len(raw)
-        return STRS[size] + raw if size < 64 else b"\x87" + count(size) + raw
-    if kind is int:
-        return INTS[value] if 0 <= value < 64 else integer(value)
-    if kind is float:
-        return _FLOAT(wire.FLOAT, value)
-    if kind in CONSTANT_TYPES:
-        return CONSTANTS[value]
+def _whole(value: Any, kind: Any) -> bytes | None:
+    """The encoding of what is written at once: scalars, bytes and plain trees. None for others."""
     if kind is list or kind is dict:
         # Whether a tree is plain depends on what is in it and not on what is shared, or digests would, too.
         if plain.containers(value) is not None:
-            raw = plain.dump(value)
-            if raw is not None:
-                return b"\x8a" + _short(count(len(raw)) + raw)
+            tree = plain.dump(value)
+            if tree is not None:
+                return b"\x8a" + count(len(tree)) + tree
         return None
     if kind is bytes:
-        return b"\x88" + _short(count(len(value)) + value)
+        return b"\x88" + count(len(value)) + value
     if kind is bytearray:
-        return b"\x89" + _short(count(len(value)) + bytes(value))
-    return None
+        return b"\x89" + count(len(value)) + bytes(value)
+    return leaf(value, kind)
 
 
 def _short(encoding: bytes) -> bytes:
@@ -166,7 +152,11 @@ class Walk:
         while True:
             for thing in level.rest:
                 kind = type(thing)
-                raw = _leaf(thing, kind) if kind not in (list, dict) or not self.numbered else None
+                raw = None
+                if not self.numbered or (kind is not list and kind is not dict):
+                    raw = _whole(thing, kind)
+                    if raw is not None and len(raw) > _LONG:
+                        raw = _short(raw)
                 if raw is None:
                     raw = self.known.get(id(thing))
                 if raw is None:
@@ -232,7 +222,9 @@ class Walk:
             return self.level(thing, _NAME, [thing.func, thing.args, sorted(thing.keywords.items())])
         if kind is MethodType or (kind is BuiltinMethodType and not isinstance(thing.__self__, type(wire))):
             return self.level(thing, _NAME, [thing.__name__, thing.__self__])
-        if kind in (FunctionType, BuiltinMethodType, type(len)) or callable(getattr(thing, "__wrapped__", None)):
+        if kind in (FunctionType, BuiltinMethodType, type(len)) or callable(
+            getattr(thing, "__wrapped__", None)
+        ):
             module, qualname = names(thing)
             if look_up(module, qualname) is thing:  # as exact as the name of the call itself
                 return _NAME + text(module) + text(qualname)

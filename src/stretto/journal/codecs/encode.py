@@ -1,40 +1,30 @@
 """Values to bytes. The format is in `wire`.
 
 Most values that calls take and return are short strings, numbers and plain trees; they have ways of their own
-that cost about a microsecond. Everything else goes through one loop that keeps its own stack, so that a value
-may be nested as deeply as it likes.
+that cost about a microsecond. Everything else goes through `encoder`.
 """
 
 from __future__ import annotations
 
-import pickle as pickling
-from collections.abc import Iterator
-from itertools import chain
-from struct import Struct
-from types import EllipsisType, NoneType
-from typing import Any, Final
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
 
-from ...errors import NotRecordable, RecordedError
-from . import plain, wire
-from .classes import Shape, shape_of, shape_of_class
-from .extensions import extension_of
-from .objects import MISSING, Mark, Unfit, items, shape_for
+from ...errors import CorruptValue, NotRecordable
+from . import plain
+from .decode import decode
+from .digest import Digest, digest
+from .encoder import Aliased, Encoder, Refused
+from .path import explain
 from .redaction import Secrets, redact
-from .wire import HEAD, INTS, SHARED_KINDS, SHARED_SIZE, SPAN_SIZE, STRS, count, integer, utf8
+from .wire import HEAD, INTS, SPAN_SIZE, STRS, count, leaf, text, utf8
 
-__all__ = ["Encoded", "encode"]
+__all__ = ["Encoded", "encode", "encode_call"]
 
-_NOTHING: Final = HEAD + bytes((wire.NONE,))
 _SHORT = [HEAD + tag for tag in STRS]
 _SMALL = [HEAD + tag for tag in INTS]
-_FLOAT = Struct("<Bd").pack
-SEQUENCES = {list: b"\x8b", tuple: b"\x8c", set: b"\x8e", frozenset: b"\x8f"}
-CONSTANTS: dict[Any, bytes] = {None: b"\x80", False: b"\x81", True: b"\x82", Ellipsis: b"\x83", MISSING: b"\x84"}
-CONSTANT_TYPES = frozenset((NoneType, bool, EllipsisType, Mark))
-#: What can be referred to at any time.
-_WHOLE = frozenset((str, bytes, bytearray, list, dict, set))
-#: How long a search for plain trees may have been in vain, in containers, before it is given up.
-_PATIENCE = 2_000
+#: What the arguments of a call begin with: a tuple of two, the first of them a tuple of so many.
+_CALLS = [HEAD + b"\x8c\x02\x8c" + count(n) for n in range(16)]
 
 
 class Encoded:
@@ -61,7 +51,9 @@ class Encoded:
         return f"<Encoded: {len(self.data):,} bytes>"
 
 
-def encode(value: Any, *, secrets: Secrets | None = None, pickle: bool = False, name: str = "result") -> Encoded:
+def encode(
+    value: Any, *, secrets: Secrets | None = None, pickle: bool = False, name: str = "result"
+) -> Encoded:
     """The bytes of a value; `decode` gives it back.
 
     Types come back as they were, and what is one object in several places is one object again. (For strings,
@@ -81,298 +73,100 @@ def encode(value: Any, *, secrets: Secrets | None = None, pickle: bool = False, 
         value = redact(value, secrets)
     kind = type(value)
     if kind is str:
-        try:
-            raw = value.encode()
-        except UnicodeEncodeError:
-            raw = value.encode("utf-8", "surrogatepass")
+        raw = utf8(value)
         size = len(raw)
         if size < 64:
             return Encoded(_SHORT[size] + raw)
         head = b"\x01\x87" + count(size)
         return Encoded(head + raw, ((len(head), len(head) + size),) if size > SPAN_SIZE else ())
-    if value is None:
-        return Encoded(_NOTHING)
     if kind is int and 0 <= value < 64:
         return Encoded(_SMALL[value])
+    item = leaf(value, kind)
+    if item is not None:
+        return Encoded(HEAD + item)
     if kind is dict or kind is list:
         ids = plain.containers(value)
         if ids is not None and (len(ids) == 1 or len(ids) == len(set(ids))):
-            text = plain.dump(value)
-            if text is not None:
-                return Encoded(b"\x01\x8a" + count(len(text)) + text)
-    encoder = Encoder(pickle)
+            tree = plain.dump(value)
+            if tree is not None:
+                return Encoded(b"\x01\x8a" + count(len(tree)) + tree)
+    return _encode(value, pickle, name)
+
+
+def _encode(value: Any, pickle: bool, name: str) -> Encoded:
+    """The bytes of a value with parts."""
     try:
-        encoder.run(value)
-    except Aliased:
-        encoder = Encoder(pickle, trees=False)
-        encoder.run(value)
+        encoder = Encoder(pickle)
+        try:
+            encoder.run(value)
+        except Aliased:
+            encoder = Encoder(pickle, trees=False)
+            encoder.run(value)
     except Refused as refused:
-        from .path import explain
-
         raise explain(value, name, refused) from refused.__cause__
-    return encoder.result()
+    encoded = Encoded(*encoder.result())
+    if encoder.deep:
+        try:
+            decode(encoded.data, pickle=pickle)
+        except CorruptValue as error:
+            raise NotRecordable(name, f"it could not be read again: {error}", "record it less nested") from None
+    return encoded
 
 
-class Refused(Exception):
-    """Something cannot be recorded."""
+def encode_call(
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    *,
+    secrets: Secrets | None = None,
+    pickle: bool = False,
+) -> tuple[Encoded, Digest]:
+    """The arguments of a call as bytes (`decode` gives ``(args, kwargs)``), and their digest.
 
-    def __init__(self, thing: object, reason: str) -> None:
-        self.thing = thing
-        self.reason = reason
+    The same as `encode` and `digest` one after the other, in half the time where arguments are short.
 
+    Args:
+        args: the positional arguments; the path of a secret among them begins with its number.
+        kwargs: the others.
+        secrets: arguments that must not be told; the digest has only their keyed marks.
+        pickle: as for `encode`.
 
-class Aliased(Exception):
-    """Something inside of a tree that was written as JSON is met again: JSON was the wrong choice."""
-
-
-class Encoder:
-    """One value on its way to bytes."""
-
-    def __init__(self, pickle: bool, *, trees: bool = True, verdicts: dict[int, bool] | None = None) -> None:
-        self.pickle = pickle
-        self.out: list[bytes] = [HEAD]
-        #: The numbers of shared things, by identity.
-        self.memo: dict[int, int] = {}
-        #: What else must stay alive, so that no identity is given twice.
-        self.keep: list[Any] = []
-        #: Where the payloads of large leaves are in `out`.
-        self.large: list[int] = []
-        self.classes: dict[Any, int] = {}
-        #: Whether trees are written as JSON, and what those trees consist of.
-        self.patience = _PATIENCE if trees else 0
-        self.sealed: set[int] = set()
-        #: What is being written just now, outermost first.
-        self.open: list[Any] = []
-        #: Whether something can be recorded at all, by identity; asked for what hangs on exceptions.
-        self.verdicts: dict[int, bool] = {} if verdicts is None else verdicts
-
-    def result(self) -> Encoded:
-        """What was written."""
-        data = b"".join(self.out)
-        if not self.large:
-            return Encoded(data)
-        spans: list[tuple[int, int]] = []
-        at = done = 0
-        for index in self.large:
-            at += sum(map(len, self.out[done:index]))
-            done = index
-            spans.append((at, at + len(self.out[index])))
-        return Encoded(data, tuple(spans))
-
-    def run(self, value: Any) -> None:
-        """Write `value`."""
-        write = self.out.append
-        stack: list[Iterator[Any]] = []
-        open = self.open
-        things: Iterator[Any] = iter((value,))
-        while True:
-            for thing in things:
-                kind = type(thing)
-                if kind is str:
-                    raw = utf8(thing)
-                    size = len(raw)
-                    if size < 64:
-                        write(STRS[size] + raw)
-                    else:
-                        self.leaf(b"\x87", thing, raw)
-                elif kind is int:
-                    write(INTS[thing] if 0 <= thing < 64 else integer(thing))
-                elif kind is float:
-                    write(_FLOAT(0x86, thing))
-                elif kind in CONSTANT_TYPES:
-                    write(CONSTANTS[thing])
-                else:
-                    parts = self.begin(thing, kind)
-                    if parts is not None:
-                        stack.append(things)
-                        open.append(thing)
-                        things = parts
-                        break
+    Raises:
+        NotRecordable: an argument cannot be recorded.
+    """
+    if secrets is not None:
+        args, kwargs = redact(args, secrets), redact(kwargs, secrets)
+    if len(args) < 16 and len(kwargs) < 64:
+        out = [_CALLS[len(args)]]
+        ids: list[int] = []
+        for argument in args:
+            item = leaf(argument, type(argument)) or _tree(argument, ids)
+            if item is None or len(item) > SPAN_SIZE:
+                break
+            out.append(item)
+        else:
+            out.append(b"\x8d" + INTS[len(kwargs)])
+            last = ""
+            for key, argument in kwargs.items():
+                item = leaf(argument, type(argument)) or _tree(argument, ids)
+                if item is None or key < last or len(item) > SPAN_SIZE:
+                    break
+                last = key
+                out += (text(key), item)
             else:
-                if not stack:
-                    return
-                things = stack.pop()
-                open.pop()
-
-    def leaf(self, tag: bytes, thing: Any, raw: bytes | bytearray) -> None:
-        """Write a str or bytes that may be long; a longer one only once."""
-        size = len(raw)
-        if size > SHARED_SIZE or tag == b"\x89" or tag == b"\x93":
-            if self.met(thing):
-                return
-        self.out.append(tag + count(size))
-        if size > SPAN_SIZE:
-            self.large.append(len(self.out))
-        self.out.append(raw)
-
-    def met(self, thing: Any) -> bool:
-        """Whether a shared thing was met before; if so, the reference is written, else it gets its number."""
-        memo = self.memo
-        number = memo.get(id(thing))
-        if number is not None:
-            self.out.append(b"\x90" + count(number))
-            self.check_cycle(thing)
-            return True
-        if id(thing) in self.sealed:
-            raise Aliased
-        memo[id(thing)] = len(memo)
-        return False
-
-    def check_cycle(self, thing: Any) -> None:
-        """A cycle can be made again only if what refers back can be changed once the whole is there."""
-        kind = type(thing)
-        if kind in _WHOLE or prepared(kind):
-            return
-        holder = type(self.open[-1])
-        if not patchable(holder) and any(thing is outer for outer in self.open):
-            raise Refused(thing, f"it holds itself by way of a {holder.__name__}, which cannot be put together again")
-
-    def begin(self, thing: Any, kind: Any) -> Iterator[Any] | None:
-        """Write a thing that has parts, up to the first part.
-
-        Returns:
-            Its parts, which are to follow; None where it has none.
-        """
-        tag = SEQUENCES.get(kind)
-        if tag is not None:
-            if kind is list and self.patience and self.tree(thing):
-                return None
-            if self.met(thing):
-                return None
-            parts = list(thing)
-            self.out.append(tag + count(len(parts)))
-            return iter(parts)
-        if kind is dict:
-            if self.patience and self.tree(thing):
-                return None
-            if self.met(thing):
-                return None
-            parts = list(chain.from_iterable(thing.items()))
-            self.out.append(b"\x8d" + count(len(parts) >> 1))
-            return iter(parts)
-        if kind is bytes:
-            self.leaf(b"\x88", thing, thing)
-            return None
-        if kind is bytearray:
-            self.leaf(b"\x89", thing, bytes(thing))
-            return None
-        extension = extension_of(kind) if kind is not RecordedError else None
-        if extension is not None:
-            if extension.shared and self.met(thing):
-                return None
-            try:
-                parts = extension.items(thing)
-            except Unfit as unfit:
-                return self.refuse(thing, str(unfit), numbered=extension.shared)
-            self.keep.append(parts)
-            self.out.append(b"\x92" + count(extension.number) + count(len(parts)))
-            return iter(parts)
-        return self.object(thing, kind)
-
-    def tree(self, thing: Any) -> bool:
-        """Whether a list or dict was written as JSON."""
-        ids = plain.containers(thing)
-        if ids is None:
-            self.patience = max(0, self.patience - len(thing) - 1)
-            return False
-        fresh = set(ids)
-        if len(fresh) < len(ids) or not fresh.isdisjoint(self.memo) or not fresh.isdisjoint(self.sealed):
-            return False
-        text = plain.dump(thing)
-        if text is None:
-            return False
-        self.sealed |= fresh
-        self.out.append(b"\x8a" + count(len(text)) + text)
-        return True
-
-    def object(self, thing: Any, kind: Any) -> Iterator[Any] | None:
-        """Write an object of a class that is recorded by name, up to its first part."""
-        if issubclass(kind, type):
-            shape = shape_of_class(thing)
-        else:
-            shape = shape_of(kind)
-            if kind is RecordedError:
-                shape = shape_for(wire.EXCEPTION, thing.module, thing.qualname, ())
-        if isinstance(shape, str):
-            return self.refuse(thing, shape)
-        if shape.kind in SHARED_KINDS and self.met(thing):
-            return None
-        try:
-            parts = items(shape, thing, self.recordable)
-        except Unfit as unfit:
-            return self.refuse(thing, str(unfit), numbered=shape.kind in SHARED_KINDS)
-        except (Refused, Aliased):
-            raise
-        except Exception as error:  # a codec of the user's, or a property
-            raise Refused(thing, f"taking it apart raised {type(error).__name__}: {error}") from error
-        self.keep.append(parts)
-        self.out.append(b"\x91" + self.class_number(shape) + count(len(parts)))
-        return iter(parts)
-
-    def class_number(self, shape: Shape) -> bytes:
-        """The number of a class, and what it is if it is new."""
-        classes = self.classes
-        number = classes.get(shape.definition)
-        if number is None:
-            number = classes[shape.definition] = len(classes)
-            return count(number) + shape.definition
-        return count(number)
-
-    def refuse(self, thing: Any, reason: str, *, numbered: bool = False) -> None:
-        """Pickle what cannot be recorded otherwise, if that is wanted.
-
-        Raises:
-            Refused: it is not, or pickle cannot either.
-        """
-        if not self.pickle:
-            raise Refused(thing, reason)
-        try:
-            raw = pickling.dumps(thing, protocol=5)
-        except Exception as error:
-            raise Refused(thing, f"it cannot be pickled either ({error})") from error
-        if numbered:  # it has its number already
-            self.out += (b"\x93" + count(len(raw)), raw)
-        else:
-            self.leaf(b"\x93", thing, raw)
-
-    def recordable(self, thing: object) -> bool:
-        """Whether something could be recorded; for exceptions, which are recorded without what cannot be."""
-        kind = type(thing)
-        if kind is str or kind is int or isinstance(thing, BaseException) or kind in CONSTANT_TYPES:
-            return True
-        if isinstance(thing, list) and all(isinstance(part, BaseException) for part in thing):
-            return True
-        verdict = self.verdicts.get(id(thing))
-        if verdict is None:
-            self.keep.append(thing)
-            self.verdicts[id(thing)] = True  # while it is looked at: an exception within may refer back to it
-            trial = Encoder(self.pickle, trees=False, verdicts=self.verdicts)
-            try:
-                trial.run(thing)
-                verdict = True
-            except Refused:
-                verdict = False
-            self.keep.append(trial.keep)
-            self.verdicts[id(thing)] = verdict
-        return verdict
+                if len(ids) < 2 or len(ids) == len(set(ids)):
+                    data = b"".join(out)
+                    return Encoded(data), Digest(blake2b(data, digest_size=16).digest())
+    return _encode((args, dict(kwargs)), pickle, "arguments"), digest(args, kwargs)
 
 
-def patchable(kind: type) -> bool:
-    """Whether a reference in a thing of that class can be set after the thing was made."""
-    if kind in (list, dict):
-        return True
-    shape = shape_of(kind)
-    return not isinstance(shape, str) and shape.kind in (wire.DATACLASS, wire.PYDANTIC)
-
-
-def prepared(kind: type) -> bool:
-    """Whether a thing of that class can be referred to before its parts are known."""
-    extension = extension_of(kind)
-    if extension is not None:
-        return extension.make is not None
-    shape = shape_of(kind)
-    if isinstance(shape, str):
-        return False
-    if shape.kind == wire.EXCEPTION:
-        return not issubclass(kind, BaseExceptionGroup)
-    return shape.kind in (wire.DATACLASS, wire.PYDANTIC)
+def _tree(value: Any, ids: list[int]) -> bytes | None:
+    """A plain tree as an item, and the identities of what it consists of."""
+    kind = type(value)
+    if kind is dict or kind is list:
+        found = plain.containers(value)
+        if found is not None:
+            tree = plain.dump(value)
+            if tree is not None:
+                ids += found
+                return b"\x8a" + count(len(tree)) + tree
+    return None

@@ -48,7 +48,8 @@ _DATETIME = struct.Struct("<HBBBBBIB")
 _TIME = struct.Struct("<BBBIB")
 _COMPLEX = struct.Struct("<dd")
 _FACTORIES: dict[Any, str] = {
-    kind: kind.__name__ for kind in (list, dict, set, int, float, str, tuple, bool, bytes, bytearray, frozenset, complex)
+    kind: kind.__name__
+    for kind in (list, dict, set, int, float, str, tuple, bool, bytes, bytearray, frozenset, complex)
 }
 _FACTORIES_BY_NAME: dict[str, Any] = {name: kind for kind, name in _FACTORIES.items()}
 _PATHS: tuple[type, ...] = (PurePosixPath, PureWindowsPath, PosixPath, WindowsPath)
@@ -76,7 +77,9 @@ def _time(raw: bytes, zone: dt.tzinfo | None = None) -> dt.time:
 
 
 def _timezone_items(zone: dt.timezone) -> list[Any]:
-    initial = cast("Any", zone).__getinitargs__()  # what pickle asks: the offset, and the name if it was given one
+    initial = cast(
+        "Any", zone
+    ).__getinitargs__()  # what pickle asks: the offset, and the name if it was given one
     return [initial[0].days, initial[0].seconds, initial[0].microseconds, *initial[1:]]
 
 
@@ -102,7 +105,9 @@ def _zone(key: str) -> zoneinfo.ZoneInfo:
 def _fraction(top: int, bottom: int) -> Fraction:
     if bottom < 1 or type(top) is not int:
         raise CorruptValue("a fraction's denominator is positive")
-    made: Any = Fraction(0)  # `Fraction(top, bottom)` would look for a common divisor, which can take for ever
+    made: Any = Fraction(
+        0
+    )  # `Fraction(top, bottom)` would look for a common divisor, which can take for ever
     made._numerator = top
     made._denominator = bottom
     return cast("Fraction", made)
@@ -112,7 +117,9 @@ def _path(number: int, path: str) -> Any:
     try:
         return _PATHS[number](path)
     except NotImplementedError:
-        raise NotDecodable(f"a path of another system was recorded: {path!r}; record pure paths instead") from None
+        raise NotDecodable(
+            f"a path of another system was recorded: {path!r}; record pure paths instead"
+        ) from None
 
 
 def _bare(value: Any) -> None:
@@ -162,7 +169,9 @@ def _pathitems(value: Any) -> list[Any]:
 
 
 _ALL = [
-    Extension(1, complex, lambda v: [_COMPLEX.pack(v.real, v.imag)], lambda raw: complex(*_COMPLEX.unpack(raw))),
+    Extension(
+        1, complex, lambda v: [_COMPLEX.pack(v.real, v.imag)], lambda raw: complex(*_COMPLEX.unpack(raw))
+    ),
     Extension(2, range, lambda v: [v.start, v.stop, v.step], range),
     Extension(3, slice, lambda v: [v.start, v.stop, v.step], slice),
     Extension(4, dt.date, lambda v: [v.toordinal()], dt.date.fromordinal),
@@ -181,7 +190,9 @@ _ALL = [
     Extension(17, defaultdict, _default_items, _default, True, defaultdict[Any, Any]),
     Extension(18, SimpleNamespace, lambda v: _flat(v.__dict__), _namespace, True, SimpleNamespace),
     Extension(19, Redacted, lambda v: [v.mark], _redacted),
-    Extension(20, Unrecorded, lambda v: [v.kind, v.said], lambda kind, said: Unrecorded(str(kind), str(said))),
+    Extension(
+        20, Unrecorded, lambda v: [v.kind, v.said], lambda kind, said: Unrecorded(str(kind), str(said))
+    ),
 ]
 by_class: dict[type, Extension] = {extension.cls: extension for extension in _ALL}
 by_number: dict[int, Extension] = {extension.number: extension for extension in _ALL}

@@ -157,7 +157,9 @@ def fill(shape: Shape, fields: tuple[str, ...], thing: Any, found: list[Any]) ->
         (name,) = found
         member: Any = cast("Any", shape.cls).__members__.get(name)
         if member is None:
-            raise NotDecodable(f"{shape.module}.{shape.qualname}.{name} was recorded, and the enum has no such member")
+            raise NotDecodable(
+                f"{shape.module}.{shape.qualname}.{name} was recorded, and the enum has no such member"
+            )
         return member
     elif kind == wire.FLAG:
         (value,) = found
@@ -179,9 +181,13 @@ def _changed(shape: Shape, name: str, problem: str) -> NotDecodable:
     )
 
 
-def _update(shape: Shape, fields: tuple[str, ...], found: list[Any], default: Callable[[str], Any]) -> dict[str, Any]:
+def _update(
+    shape: Shape, fields: tuple[str, ...], found: list[Any], default: Callable[[str], Any]
+) -> dict[str, Any]:
     """The fields by name, with defaults for those that have come to the class since."""
-    state = {name: thing for name, thing in zip(fields, found, strict=True) if thing is not MISSING}
+    state = dict(zip(fields, found, strict=True))
+    if id(MISSING) in map(id, found):
+        state = {name: thing for name, thing in state.items() if thing is not MISSING}
     if fields != shape.fields:
         for name in fields:
             if name not in shape.fieldset:
@@ -236,10 +242,3 @@ def _make_tuple(shape: Shape, fields: tuple[str, ...], found: list[Any]) -> Any:
     defaults: dict[str, Any] = getattr(shape.cls, "_field_defaults", {})
     state = _update(shape, fields, found, lambda name: defaults.get(name, MISSING))
     return cast("Any", tuple).__new__(shape.cls, [state[name] for name in shape.fields])
-
-
-def shape_for(kind: int, module: str, qualname: str, fields: Sequence[str]) -> Shape:
-    """A shape for something that has no class here: a registered codec, or a class that is gone."""
-    return Shape(kind, RecordedError if kind == wire.EXCEPTION else object, module, qualname, tuple(fields))
-
-

@@ -51,7 +51,9 @@ def numbered(number: int) -> Extension:
     try:
         extensions = load(library)
     except ImportError as error:
-        raise NotDecodable(f"a value of {library} was recorded, and {library} is not installed: {error}") from None
+        raise NotDecodable(
+            f"a value of {library} was recorded, and {library} is not installed: {error}"
+        ) from None
     return next(extension for extension in extensions if extension.number == number)
 
 
@@ -104,7 +106,11 @@ def _numpy(numpy: Any) -> list[Extension]:
             cells *= n
         if cells * dtype.itemsize != len(raw):
             raise CorruptValue("an array has another size than its shape tells")
-        made = numpy.ndarray(shape, dtype, bytearray(raw), order=how[0]) if raw else numpy.empty(shape, dtype, how[0])
+        made = (
+            numpy.ndarray(shape, dtype, bytearray(raw), order=how[0])
+            if raw
+            else numpy.empty(shape, dtype, how[0])
+        )
         if how[1:] == "r":
             made.flags.writeable = False
         return made

@@ -11,7 +11,7 @@ from .classes import shape_of
 from .extensions import extension_of
 
 if TYPE_CHECKING:
-    from .encode import Refused
+    from .encoder import Refused
 
 __all__ = ["explain"]
 

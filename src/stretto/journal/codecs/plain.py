@@ -11,7 +11,7 @@ from __future__ import annotations
 import json.encoder
 from collections.abc import Callable, Iterable
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 from ...errors import CorruptValue
 
@@ -20,6 +20,7 @@ __all__ = ["containers", "dump", "load"]
 _SCALARS = frozenset((str, int, float, bool, type(None)))
 _PLAIN = _SCALARS | {list, dict}
 _TEXT = {str}
+_values: Callable[[Any], Iterable[Any]] = dict.values
 #: The parser recurses: trees that are deeper than this are written item by item.
 _LEVELS = 64
 #: More containers than this are written item by item too; this also ends the search in a cycle.
@@ -32,31 +33,32 @@ def containers(tree: list[Any] | dict[Any, Any]) -> list[int] | None:
     One that is met twice is listed twice.
     """
     found = [id(tree)]
-    if type(tree) is dict:  # one dict is so common that the general way would be a waste
+    if type(tree) is dict:
         if tree and set(map(type, tree)) != _TEXT:
             return None
-        level: list[Any] = list(tree.values())
+        level = list(tree.values())
     else:
-        level = list(tree)
+        level = tree
     for _ in range(_LEVELS):
         kinds = set(map(type, level))
         if kinds <= _SCALARS:
             return found
         if not kinds <= _PLAIN:
             return None
-        lists: list[list[Any]] = []
-        dicts: list[dict[Any, Any]] = []
+        below: list[Any] = []
         if list in kinds:
             lists = [thing for thing in level if type(thing) is list]
-            found.extend(map(id, lists))
+            found += map(id, lists)
+            below += chain.from_iterable(lists)
         if dict in kinds:
-            dicts = [thing for thing in level if type(thing) is dict]
-            found.extend(map(id, dicts))
+            dicts = level if len(kinds) == 1 else [thing for thing in level if type(thing) is dict]
+            found += map(id, dicts)
             if not set(map(type, chain.from_iterable(dicts))) <= _TEXT:
                 return None
+            below += chain.from_iterable(map(_values, dicts))
         if len(found) > _CONTAINERS:
             return None
-        level = list(chain(chain.from_iterable(lists), chain.from_iterable(map(dict.values, dicts))))
+        level = below
     return None
 
 
@@ -73,12 +75,15 @@ def _encoder() -> Callable[[Any], Iterable[str]]:
             pass
         else:
             return lambda tree: encode(tree, 0)
-    encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
+    encoder = json.JSONEncoder(
+        ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
+    )
     return encoder.iterencode
 
 
 _encode = _encoder()
-_parse: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once
+#: What `json.loads` does after it has looked for white space and for the encoding.
+_parse: Callable[[str, int], tuple[Any, int]] = cast("Any", json.JSONDecoder()).scan_once
 
 
 def dump(tree: list[Any] | dict[str, Any]) -> bytes | None:

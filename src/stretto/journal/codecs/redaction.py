@@ -58,7 +58,9 @@ class Secrets:
             DeclarationError: the key is too short or too long.
         """
         if not 16 <= len(key) <= 64:
-            raise DeclarationError(f"the key for secrets has {len(key)} bytes; it takes 16 to 64 (see `new_key`)")
+            raise DeclarationError(
+                f"the key for secrets has {len(key)} bytes; it takes 16 to 64 (see `new_key`)"
+            )
         if isinstance(paths, str):
             raise DeclarationError(f"the paths of secrets are several: write [{paths!r}]")
         self.paths = tuple(tuple(path.split(".")) for path in paths)

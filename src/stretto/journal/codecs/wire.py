@@ -36,7 +36,10 @@ Stretto refuse with a clear error; a changed meaning is a new version.
 
 from __future__ import annotations
 
-__all__ = ["HEAD", "INTS", "SHARED_KINDS", "SHARED_SIZE", "SPAN_SIZE", "STRS", "VERSION", "count"]
+from struct import Struct
+from types import EllipsisType, NoneType
+from typing import Any
+
 
 VERSION = 1
 #: Tags, named as in the table above.
@@ -96,3 +99,20 @@ def text(value: str) -> bytes:
     raw = utf8(value)
     size = len(raw)
     return STRS[size] + raw if size < 64 else b"\x87" + count(size) + raw
+
+
+CONSTANTS: dict[Any, bytes] = {None: b"\x80", False: b"\x81", True: b"\x82", Ellipsis: b"\x83"}
+CONSTANT_TYPES = frozenset((NoneType, bool, EllipsisType))
+SEQUENCES: dict[Any, bytes] = {list: b"\x8b", tuple: b"\x8c", set: b"\x8e", frozenset: b"\x8f"}
+pack_float = Struct("<Bd").pack
+
+
+def leaf(value: Any, kind: Any) -> bytes | None:
+    """A str, number or constant as an item; None for anything else."""
+    if kind is str:
+        return text(value)
+    if kind is int:
+        return INTS[value] if 0 <= value < 64 else integer(value)
+    if kind is float:
+        return pack_float(0x86, value)
+    return CONSTANTS[value] if kind in CONSTANT_TYPES else None

@@ -1,0 +1,337 @@
+"""The loop that reads values which have parts. It keeps its own stack; what hashing does is bounded, too."""
+
+from __future__ import annotations
+
+import pickle as pickling
+from collections.abc import Collection
+from struct import unpack_from
+from typing import Any
+
+from ...errors import CorruptValue, NotDecodable
+from . import plain, wire
+from .classes import Shape, resolve
+from .extensions import Extension, extension_numbered
+from .objects import MISSING, PENDING, fill, make
+from .wire import DICT, EXT, FROZENSET, LIST, OBJECT, SET, SHARED_KINDS, SHARED_SIZE, TUPLE
+
+__all__ = ["Decoder"]
+
+_CONSTANTS = (None, False, True, ..., MISSING)
+#: How deep a key of a dict or an element of a set may be nested: hashing it recurses in C.
+_HASH_DEPTH = 1_000
+#: How many parts may be looked at for hashing, beyond 16 for each byte: shared parts are hashed each time.
+_HASH_WORK = 1_000_000
+
+
+class Frame:
+    """A thing whose parts are being read."""
+
+    shape: Shape | None = None
+    fields: tuple[str, ...] = ()
+    extension: Extension | None = None
+    #: What hashing it would look at, and how deep.
+    work = 1
+    depth = 1
+
+    def __init__(self, tag: int, left: int, number: int | None, thing: Any, parts: list[Any]) -> None:
+        self.tag = tag
+        #: How many parts are still to come.
+        self.left = left
+        #: Its number among the shared things.
+        self.number = number
+        self.thing = thing
+        self.parts = parts
+
+
+class Decoder:
+    """One value on its way from bytes."""
+
+    def __init__(self, data: bytes, at: int, pickle: bool, modules: Collection[str]) -> None:
+        self.data = data
+        self.at = at
+        self.pickle = pickle
+        self.modules = modules
+        self.shared: list[Any] = []
+        #: The work and depth of hashing shared things, and who waits for those that are not made yet.
+        self.efforts: dict[int, tuple[int, int]] = {}
+        self.waiting: dict[int, list[tuple[Frame, int]]] = {}
+        self.classes: list[tuple[Shape, tuple[str, ...]]] = []
+        #: Sets and dicts with keys that are not complete yet: they are filled at the end.
+        self.late: list[Frame] = []
+        self.stack: list[Frame] = []
+        #: The numbers of shared things that are not whole yet, and how many frames will have to be hashed.
+        self.opened: set[int] = set()
+        self.hashing = 0
+
+    def count(self) -> int:
+        """A count."""
+        byte = self.data[self.at]
+        self.at += 1
+        if byte < 128:
+            return byte
+        n, shift = byte & 127, 7
+        while True:
+            byte = self.data[self.at]
+            self.at += 1
+            n |= (byte & 127) << shift
+            if byte < 128:
+                return n
+            shift += 7
+            if shift > 63:
+                raise CorruptValue("a count in a recorded value is out of all bounds")
+
+    def raw(self) -> bytes:
+        """A count and that many bytes."""
+        size = self.count()
+        start = self.at
+        self.at = end = start + size
+        if end > len(self.data):
+            raise IndexError
+        return self.data[start:end]
+
+    def things(self, per: int = 1) -> int:
+        """A count of things, each of which takes a byte or more."""
+        n = self.count() * per
+        if n > len(self.data) - self.at:
+            raise IndexError
+        return n
+
+    def run(self) -> Any:
+        """The value."""
+        data = self.data
+        stack = self.stack
+        while True:
+            tag = data[self.at]
+            self.at += 1
+            frame: Frame | None = None
+            if tag < 0x40:
+                value: Any = tag
+            elif tag < 0x80:
+                start = self.at
+                self.at = end = start + tag - 0x40
+                if end > len(data):
+                    raise IndexError
+                value = str(data[start:end], "utf-8", "surrogatepass")
+            elif tag <= wire.MISSING:
+                value = _CONSTANTS[tag - 0x80]
+                if tag == wire.MISSING and (not stack or stack[-1].tag != OBJECT):
+                    raise CorruptValue("a recorded value is missing where there must be one")
+            elif tag <= wire.JSON or tag == wire.PICKLE:
+                value = self.leaf(tag)
+            elif tag == wire.REF:
+                value = self.refer()
+            else:
+                frame = self.begin(tag)
+                if frame.left:
+                    stack.append(frame)
+                    continue
+                value = self.finish(frame)
+            # Hand the value to the thing that it is part of, and that thing to the next if it is whole now.
+            while stack:
+                holder = stack[-1]
+                if frame is not None and (holder.tag != DICT or not len(holder.parts) & 1):
+                    holder.work += frame.work
+                    holder.depth = max(holder.depth, frame.depth + 1)
+                holder.parts.append(value)
+                holder.left -= 1
+                if holder.left:
+                    break
+                stack.pop()
+                frame = holder
+                value = self.finish(frame)
+            else:
+                for frame in self.late:
+                    self.fill_hashed(frame)
+                return value
+
+    def leaf(self, tag: int) -> Any:
+        """A value without parts that is not short."""
+        if tag == wire.FLOAT:
+            if self.at + 8 > len(self.data):
+                raise IndexError
+            self.at += 8
+            return unpack_from("<d", self.data, self.at - 8)[0]
+        raw = self.raw()
+        if tag == wire.INT:
+            return int.from_bytes(raw, "little", signed=True)
+        if tag == wire.JSON:
+            return plain.load(raw)
+        value: Any = raw
+        if tag == wire.STR:
+            value = str(raw, "utf-8", "surrogatepass")
+        elif tag == wire.BYTEARRAY:
+            value = bytearray(raw)
+        elif tag == wire.PICKLE:
+            value = self.unpickle(raw)
+        if tag >= wire.BYTEARRAY or len(raw) > SHARED_SIZE:
+            self.shared.append(value)
+        return value
+
+    def unpickle(self, raw: bytes) -> Any:
+        """A pickled value, if such may be read."""
+        if not self.pickle:
+            raise NotDecodable(
+                "a value was pickled; to read it runs code that the bytes choose: pass pickle=True if you trust "
+                "whoever could write to the journal"
+            )
+        try:
+            return pickling.loads(raw)
+        except Exception as error:
+            raise NotDecodable(f"a pickled value cannot be read: {type(error).__name__}: {error}") from error
+
+    def refer(self) -> Any:
+        """What a reference refers to."""
+        number = self.count()
+        value = self.shared[number]
+        holder = self.stack[-1] if self.stack else None
+        if holder is None:
+            raise CorruptValue("a recorded value refers to nothing")
+        key = holder.tag != DICT or not len(holder.parts) & 1
+        if value is PENDING:
+            if (
+                holder.thing is PENDING
+                or (holder.tag == DICT and key)
+                or holder.tag not in (LIST, OBJECT, DICT)
+            ):
+                raise CorruptValue("a recorded value refers to itself where it cannot")
+            self.waiting.setdefault(number, []).append((holder, len(holder.parts)))
+        elif key and number in self.efforts:
+            work, depth = self.efforts[number]
+            holder.work += work
+            holder.depth = max(holder.depth, depth + 1)
+        if number in self.opened and self.hashing and not isinstance(value, (list, dict, set)):
+            for frame in self.stack:  # its hash may not be known yet
+                if frame.tag in (SET, DICT) and frame not in self.late:
+                    self.late.append(frame)
+        return value
+
+    def begin(self, tag: int) -> Frame:
+        """A thing that has parts."""
+        number: int | None = len(self.shared)
+        if tag == LIST:
+            parts: list[Any] = []
+            frame = Frame(tag, self.things(), number, parts, parts)
+        elif tag == TUPLE or tag == FROZENSET:
+            frame = Frame(tag, self.things(), number, PENDING, [])
+        elif tag == DICT:
+            frame = Frame(tag, self.things(2), number, {}, [])
+        elif tag == SET:
+            frame = Frame(tag, self.things(), number, set(), [])
+        elif tag == OBJECT:
+            shape, fields = self.shape()
+            frame = Frame(tag, self.things(), number if shape.kind in SHARED_KINDS else None, PENDING, [])
+            frame.shape, frame.fields = shape, fields
+            frame.thing = make(shape)
+        elif tag == EXT:
+            extension = extension_numbered(self.count())
+            frame = Frame(tag, self.things(), number if extension.shared else None, PENDING, [])
+            frame.extension = extension
+            if extension.make is not None:
+                frame.thing = extension.make()
+        else:
+            raise CorruptValue(f"unknown tag {tag:#x} in a recorded value")
+        if frame.number is not None:
+            self.shared.append(frame.thing)
+            self.opened.add(frame.number)
+        self.hashing += tag == DICT or tag == SET
+        return frame
+
+    def shape(self) -> tuple[Shape, tuple[str, ...]]:
+        """A class, and the fields that it had."""
+        number = self.count()
+        if number < len(self.classes):
+            return self.classes[number]
+        if number > len(self.classes):
+            raise CorruptValue("a recorded value is of a class that was not told")
+        kind = self.data[self.at]
+        self.at += 1
+        if kind not in wire.KINDS:
+            raise CorruptValue(f"unknown kind of class {kind:#x} in a recorded value")
+        module, qualname = self.text(), self.text()
+        fields = tuple(self.text() for _ in range(self.things()))
+        found = resolve(kind, module, qualname, self.modules), fields
+        self.classes.append(found)
+        return found
+
+    def text(self) -> str:
+        """A str within the definition of a class."""
+        tag = self.data[self.at]
+        self.at += 1
+        if tag == wire.STR:
+            raw = self.raw()
+        elif 0x40 <= tag < 0x80:
+            self.at += tag - 0x40
+            raw = self.data[self.at - tag + 0x40 : self.at]
+        else:
+            raise CorruptValue("a class in a recorded value has no name")
+        return str(raw, "utf-8", "surrogatepass")
+
+    def finish(self, frame: Frame) -> Any:
+        """A thing whose parts are all there."""
+        tag, thing = frame.tag, frame.thing
+        if tag == LIST:
+            frame.work = frame.depth = 0
+        elif tag == TUPLE:
+            thing = tuple(frame.parts)
+        elif tag == DICT or tag == SET:
+            self.hashing -= 1
+            if frame not in self.late:
+                self.fill_hashed(frame)
+            frame.work = frame.depth = 0
+        elif tag == FROZENSET:
+            thing = self.hashed(frame, frozenset)
+        else:
+            thing = self.build(frame)
+        if frame.number is not None:
+            self.made(frame, frame.number, thing)
+        return thing
+
+    def build(self, frame: Frame) -> Any:
+        """An object or a value of a built-in codec."""
+        try:
+            if frame.extension is not None:
+                parts = frame.parts
+                if frame.extension.make is not None:
+                    parts = [frame.thing, *parts]
+                return frame.extension.build(*parts)
+            assert frame.shape is not None
+            return fill(frame.shape, frame.fields, frame.thing, frame.parts)
+        except (CorruptValue, NotDecodable):
+            raise
+        except Exception as error:
+            what = frame.extension.cls.__name__ if frame.extension else frame.shape and frame.shape.qualname
+            failure = CorruptValue if frame.extension else NotDecodable
+            raise failure(
+                f"a recorded {what} cannot be made again: {type(error).__name__}: {error}"
+            ) from error
+
+    def made(self, frame: Frame, number: int, thing: Any) -> None:
+        """Tell those who wait for a shared thing."""
+        self.opened.discard(number)
+        self.shared[number] = thing
+        self.efforts[number] = frame.work, frame.depth
+        for holder, at in self.waiting.pop(number, ()):
+            if holder.tag == DICT and holder not in self.late and holder.left == 0:
+                holder.thing[holder.parts[at - 1]] = thing
+            holder.parts[at] = thing
+            if holder.tag == OBJECT and holder.left == 0:
+                self.build(holder)
+
+    def hashed(self, frame: Frame, kind: Any) -> Any:
+        """A set of the parts of a frame, if they can be hashed in time."""
+        if frame.depth > _HASH_DEPTH:
+            raise CorruptValue(f"a key or element of a recorded value is nested deeper than {_HASH_DEPTH:,}")
+        if frame.work > _HASH_WORK + 16 * len(self.data):
+            raise CorruptValue("the keys or elements of a recorded value cannot be hashed in time")
+        try:
+            return kind(frame.parts)
+        except Exception as error:
+            raise CorruptValue(f"a recorded value has a key that cannot be one: {error}") from error
+
+    def fill_hashed(self, frame: Frame) -> None:
+        """Put what was read into a set or dict."""
+        parts = frame.parts
+        if frame.tag == SET:
+            frame.thing.update(self.hashed(frame, set))
+        else:
+            self.hashed(frame, lambda flat: frame.thing.update(zip(flat[::2], flat[1::2], strict=True)))
