@@ -49,7 +49,9 @@ def microseconds(*works: Callable[[], Any], rounds: int = 7) -> list[float]:
     """The best time of each, taken by turns."""
     timers = [timeit.Timer(work) for work in works]
     loops = [max(1, int(0.01 / max(timer.timeit(3) / 3, 1e-7))) for timer in timers]
-    turns = [[timer.timeit(n) / n * 1e6 for timer, n in zip(timers, loops, strict=True)] for _ in range(rounds)]
+    turns = [
+        [timer.timeit(n) / n * 1e6 for timer, n in zip(timers, loops, strict=True)] for _ in range(rounds)
+    ]
     return [min(times) for times in zip(*turns, strict=True)]
 
 

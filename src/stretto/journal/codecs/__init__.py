@@ -1,9 +1,9 @@
 """Values to bytes and back, by type, without running code that the bytes choose.
 
-`encode` and `decode` are for values, `digest` is for telling whether a call is made with the same arguments
-again, `encode_call` does both for the arguments of a call, `split` and `join` keep large pieces apart, `Secrets` keep out what must not be told, and `codec` says
-how a class of the user's own is recorded. The format is written down in `wire`.
-"""
+`encode` and `decode` are for values; `digest` tells whether a call is made with the same arguments again, and
+`encode_call` does both for the arguments of a call; `split` and `join` keep large pieces
+apart, `Secrets` keep out what must not be told, and `codec` says how a class of the user's own is recorded.
+The format is written down in `wire`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Large values in pieces, so that a journal can keep equal pieces once and outside of its events.
 
-What `split` gives looks like this: the version byte, SPLIT, the number of blobs, and for each its place in the
-whole, its length (counts) and its hash (32 bytes of BLAKE2b); then the bytes that are left, in their order.
-"""
+What `split` gives looks like this: the version byte, SPLIT, the number of blobs, and for each its place in
+the whole, its length (counts) and its hash (32 bytes of BLAKE2b); then the bytes that are left, in their
+order."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def blob_name(blob: bytes) -> bytes:
 def split(encoded: Encoded, limit: int = LIMIT) -> Parts:
     """Take out what is large.
 
-    Every str, bytes and array of more than `limit` bytes becomes a blob of its own, so that a document that is
-    passed from call to call is kept once. If more than `limit` bytes are left, they become a blob, too.
+    Every str, bytes and array of more than `limit` bytes becomes a blob of its own, so that a document that
+    is passed from call to call is kept once. If more than `limit` bytes are left, they become a blob, too.
     """
     data = encoded.data
     if len(data) <= limit:

@@ -1,9 +1,8 @@
 """Which classes can be recorded, under which names, and how the names are found again.
 
 A class is recorded by its module and its name in there. It is looked up without running anything: only in
-modules that the program has loaded, or that the reader of a journal has named, and only in their dictionaries,
-so that no `__getattr__` of a lazy module gets a say.
-"""
+modules that the program has loaded, or that the reader of a journal has named, and only in their
+dictionaries, so that no `__getattr__` of a lazy module gets a say."""
 
 from __future__ import annotations
 
@@ -30,7 +29,9 @@ class Shape:
 
     __slots__ = ("cls", "definition", "direct", "fields", "fieldset", "kind", "module", "qualname")
 
-    def __init__(self, kind: int, cls: type, module: str, qualname: str, fields: tuple[str, ...]) -> None:
+    def __init__(
+        self, kind: int, cls: type[Any], module: str, qualname: str, fields: tuple[str, ...]
+    ) -> None:
         #: One of `wire.KINDS`.
         self.kind = kind
         self.cls = cls
@@ -115,46 +116,46 @@ def find(module: str, qualname: str, allowed: Collection[str] = ()) -> type:
         return cast("type[Any]", found)
     if module in sys.modules or module == main_name():
         raise NotDecodable(
-            f"a value of the class {module}.{qualname} was recorded, and the module {module} has no such class "
+            f"a value of the class {module}.{qualname} was recorded, and its module has no such class "
             "(any more): put it back under that name"
         )
     raise NotDecodable(
-        f"a value of the class {module}.{qualname} was recorded, and the module {module} is not loaded: import it "
-        f"first, or name it in `modules=`"
+        f"a value of the class {module}.{qualname} was recorded, and its module is not loaded: "
+        f"import {module} first, or name it in `modules=`"
     )
 
 
-_shapes: dict[type, Shape] = {}
-_class_shapes: dict[type, Shape] = {}
+#: The shapes of objects, by class, and of classes that are themselves recorded.
+shapes: dict[type[Any], Shape] = registry.shapes
+class_shapes: dict[type[Any], Shape] = {}
 
 
-def shape_of(cls: type) -> Shape | str:
+def shape_of(cls: type[Any]) -> Shape | str:
     """How objects of a class are recorded, or why they cannot be."""
-    custom = registry.by_class.get(cls)
-    if custom is not None:
-        return Shape(wire.REGISTERED, cls, custom.name, str(custom.version), ())
-    shape = _shapes.get(cls)
-    if shape is None:
-        shape = _shape(cls)
-        if not isinstance(
-            shape, str
-        ):  # a class that cannot be found by name may be short-lived: do not keep it
-            _shapes[cls] = shape
-    return shape
+    shape = shapes.get(cls)
+    if shape is not None:
+        return shape
+    found = _shape(cls)
+    if not isinstance(found, str):  # a class that cannot be found by name may be short-lived: do not keep it
+        shapes[cls] = found
+    return found
 
 
-def shape_of_class(cls: type) -> Shape | str:
+def shape_of_class(cls: type[Any]) -> Shape | str:
     """How a class itself is recorded, or why it cannot be."""
-    shape = _class_shapes.get(cls)
+    shape = class_shapes.get(cls)
     if shape is None:
         module, qualname = names(cls)
         if look_up(module, qualname) is not cls:
             return _unnamed(cls, module, qualname)
-        shape = _class_shapes[cls] = Shape(wire.CLASS, cls, module, qualname, ())
+        shape = class_shapes[cls] = Shape(wire.CLASS, cls, module, qualname, ())
     return shape
 
 
-def _shape(cls: type) -> Shape | str:
+def _shape(cls: type[Any]) -> Shape | str:
+    custom = registry.by_class.get(cls)
+    if custom is not None:
+        return Shape(wire.REGISTERED, cls, custom.name, str(custom.version), ())
     module, qualname = names(cls)
     kind, fields = kind_of(cls)
     if not kind:
@@ -165,29 +166,28 @@ def _shape(cls: type) -> Shape | str:
     return Shape(kind, cls, module, qualname, fields)
 
 
-def _unnamed(cls: type, module: str, qualname: str) -> str:
+def _unnamed(cls: type[Any], module: str, qualname: str) -> str:
     if "<locals>" in qualname:
         return f"the class {cls.__name__} is local to a function, where it could not be found again"
     return f"the name {module}.{qualname} does not lead to the class, so that it could not be found again"
 
 
-def kind_of(cls: type) -> tuple[int, tuple[str, ...]]:
+def kind_of(cls: type[Any]) -> tuple[int, tuple[str, ...]]:
     """The kind of a class (one of `wire.KINDS`) and the names of its fields; 0 where it has none."""
     if issubclass(cls, enum.Enum):
         return (wire.FLAG if issubclass(cls, enum.Flag) else wire.ENUM), ()
     if issubclass(cls, BaseException):
         return wire.EXCEPTION, ()
+    named: Any = cls
     if issubclass(cls, tuple):
-        named: Any = getattr(cls, "_fields", None)
-        made = cls.__new__ is not tuple.__new__ and callable(getattr(cls, "_make", None))
-        if made and isinstance(named, tuple):
-            return wire.NAMEDTUPLE, tuple(map(str, cast("tuple[Any, ...]", named)))
+        if isinstance(getattr(named, "_fields", None), tuple) and callable(getattr(named, "_make", None)):
+            return wire.NAMEDTUPLE, tuple(map(str, named._fields))
         return 0, ()
     if any(base is not object and not base.__flags__ & _HEAP for base in cls.__mro__):
         return 0, ()  # a dataclass that is also a dict: more to it than its fields
     pydantic = sys.modules.get("pydantic")
     if pydantic is not None and issubclass(cls, pydantic.BaseModel):
-        return wire.PYDANTIC, tuple(cast("Any", cls).model_fields)
+        return wire.PYDANTIC, tuple(named.model_fields)
     if dataclasses.is_dataclass(cls):
         return wire.DATACLASS, tuple(field.name for field in dataclasses.fields(cls))
     attributes = cls.__dict__.get("__attrs_attrs__")
@@ -196,11 +196,11 @@ def kind_of(cls: type) -> tuple[int, tuple[str, ...]]:
     return 0, ()
 
 
-def _in_dict(cls: type, fields: tuple[str, ...]) -> bool:
+def _in_dict(cls: type[Any], fields: tuple[str, ...]) -> bool:
     """Whether no field is a slot, a property or another descriptor that wants to be told."""
     for base in cls.__mro__:
         space = base.__dict__
-        if any(name in space and hasattr(type(space[name]), "__set__") for name in fields):
+        if any(name in space and hasattr(wire.class_of(space[name]), "__set__") for name in fields):
             return False
     return any("__dict__" in base.__dict__ for base in cls.__mro__)
 
@@ -230,8 +230,8 @@ def resolve(kind: int, module: str, qualname: str, allowed: Collection[str]) -> 
         return shape_for(kind, module, qualname)
     if kind == wire.CLASS:
         return Shape(kind, cls, module, qualname, ())
-    known = _shapes.get(cls)
-    if known is not None and known.kind == kind:
+    known = shape_of(cls)
+    if isinstance(known, Shape) and known.kind == kind:
         return known
     now, fields = kind_of(cls)
     if now == kind:

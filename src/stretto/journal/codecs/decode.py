@@ -17,6 +17,7 @@ from .decoder import Decoder
 
 __all__ = ["decode"]
 
+
 def decode(data: bytes, *, pickle: bool = False, modules: Collection[str] = ()) -> Any:
     """The value that `encode` made these bytes of.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle as pickling
 from collections.abc import Collection
+from functools import partial
 from struct import unpack_from
 from typing import Any
 
@@ -16,7 +17,7 @@ from .wire import DICT, EXT, FROZENSET, LIST, OBJECT, SET, SHARED_KINDS, SHARED_
 
 __all__ = ["Decoder"]
 
-_CONSTANTS = (None, False, True, ..., MISSING)
+_CONSTANTS = (None, False, True, ...)
 #: How deep a key of a dict or an element of a set may be nested: hashing it recurses in C.
 _HASH_DEPTH = 1_000
 #: How many parts may be looked at for hashing, beyond 16 for each byte: shared parts are hashed each time.
@@ -32,6 +33,8 @@ class Frame:
     #: What hashing it would look at, and how deep.
     work = 1
     depth = 1
+    #: Whether the thing was made.
+    done = False
 
     def __init__(self, tag: int, left: int, number: int | None, thing: Any, parts: list[Any]) -> None:
         self.tag = tag
@@ -98,59 +101,63 @@ class Decoder:
 
     def run(self) -> Any:
         """The value."""
-        data = self.data
+        data, size, at = self.data, len(self.data), self.at
         stack = self.stack
+        frame = Frame(wire.LIST, 1, None, None, [])  # what the value itself is handed to
+        parts, left = frame.parts, 1
         while True:
-            tag = data[self.at]
-            self.at += 1
-            frame: Frame | None = None
-            if tag < 0x40:
-                value: Any = tag
-            elif tag < 0x80:
-                start = self.at
-                self.at = end = start + tag - 0x40
-                if end > len(data):
-                    raise IndexError
-                value = str(data[start:end], "utf-8", "surrogatepass")
-            elif tag <= wire.MISSING:
-                value = _CONSTANTS[tag - 0x80]
-                if tag == wire.MISSING and (not stack or stack[-1].tag != OBJECT):
-                    raise CorruptValue("a recorded value is missing where there must be one")
-            elif tag <= wire.JSON or tag == wire.PICKLE:
-                value = self.leaf(tag)
-            elif tag == wire.REF:
-                value = self.refer()
-            else:
-                frame = self.begin(tag)
-                if frame.left:
-                    stack.append(frame)
-                    continue
-                value = self.finish(frame)
-            # Hand the value to the thing that it is part of, and that thing to the next if it is whole now.
-            while stack:
-                holder = stack[-1]
-                if frame is not None and (holder.tag != DICT or not len(holder.parts) & 1):
-                    holder.work += frame.work
-                    holder.depth = max(holder.depth, frame.depth + 1)
-                holder.parts.append(value)
-                holder.left -= 1
-                if holder.left:
-                    break
-                stack.pop()
-                frame = holder
-                value = self.finish(frame)
-            else:
-                for frame in self.late:
-                    self.fill_hashed(frame)
-                return value
+            while left:
+                tag = data[at]
+                at += 1
+                if tag < 0x40:
+                    parts.append(tag)
+                elif tag < 0x80:
+                    end = at + tag - 0x40
+                    if end > size:
+                        raise IndexError
+                    parts.append(str(data[at:end], "utf-8", "surrogatepass"))
+                    at = end
+                elif tag <= wire.ELLIPSIS:
+                    parts.append(_CONSTANTS[tag - 0x80])
+                elif tag == wire.FLOAT:
+                    if at + 8 > size:
+                        raise IndexError
+                    parts += unpack_from("<d", data, at)
+                    at += 8
+                else:
+                    self.at = at
+                    if tag <= wire.JSON or tag == wire.PICKLE:
+                        parts.append(self.leaf(tag, frame))
+                    elif tag == wire.REF:
+                        parts.append(self.refer(frame))
+                    else:
+                        frame.left = left - 1
+                        stack.append(frame)
+                        frame = self.begin(tag)
+                        parts, left, at = frame.parts, frame.left, self.at
+                        continue
+                    at = self.at
+                left -= 1
+            if not stack:
+                break
+            value = self.finish(frame)
+            holder = stack.pop()
+            if holder.tag != DICT or not len(holder.parts) & 1:
+                holder.work += frame.work
+                holder.depth = max(holder.depth, frame.depth + 1)
+            frame, parts, left = holder, holder.parts, holder.left
+            parts.append(value)
+        self.at = at
+        for late in self.late:
+            self.fill_hashed(late)
+        return parts[0]
 
-    def leaf(self, tag: int) -> Any:
+    def leaf(self, tag: int, holder: Frame) -> Any:
         """A value without parts that is not short."""
-        if tag == wire.FLOAT:
-            if self.at + 8 > len(self.data):
-                raise IndexError
-            self.at += 8
-            return unpack_from("<d", self.data, self.at - 8)[0]
+        if tag == wire.MISSING:
+            if holder.tag != OBJECT:
+                raise CorruptValue("a recorded value is missing where there must be one")
+            return MISSING
         raw = self.raw()
         if tag == wire.INT:
             return int.from_bytes(raw, "little", signed=True)
@@ -171,21 +178,18 @@ class Decoder:
         """A pickled value, if such may be read."""
         if not self.pickle:
             raise NotDecodable(
-                "a value was pickled; to read it runs code that the bytes choose: pass pickle=True if you trust "
-                "whoever could write to the journal"
+                "a value was pickled, and to read it runs code that the bytes choose: pass pickle=True if "
+                "you trust whoever could write to the journal"
             )
         try:
             return pickling.loads(raw)
         except Exception as error:
             raise NotDecodable(f"a pickled value cannot be read: {type(error).__name__}: {error}") from error
 
-    def refer(self) -> Any:
-        """What a reference refers to."""
+    def refer(self, holder: Frame) -> Any:
+        """What a reference in `holder` refers to."""
         number = self.count()
-        value = self.shared[number]
-        holder = self.stack[-1] if self.stack else None
-        if holder is None:
-            raise CorruptValue("a recorded value refers to nothing")
+        value: Any = self.shared[number]
         key = holder.tag != DICT or not len(holder.parts) & 1
         if value is PENDING:
             if (
@@ -199,8 +203,8 @@ class Decoder:
             work, depth = self.efforts[number]
             holder.work += work
             holder.depth = max(holder.depth, depth + 1)
-        if number in self.opened and self.hashing and not isinstance(value, (list, dict, set)):
-            for frame in self.stack:  # its hash may not be known yet
+        if number in self.opened and self.hashing and type(value) not in (list, dict, set):
+            for frame in (*self.stack, holder):  # its hash may not be known yet
                 if frame.tag in (SET, DICT) and frame not in self.late:
                     self.late.append(frame)
         return value
@@ -211,7 +215,7 @@ class Decoder:
         if tag == LIST:
             parts: list[Any] = []
             frame = Frame(tag, self.things(), number, parts, parts)
-        elif tag == TUPLE or tag == FROZENSET:
+        elif tag in (TUPLE, FROZENSET):
             frame = Frame(tag, self.things(), number, PENDING, [])
         elif tag == DICT:
             frame = Frame(tag, self.things(2), number, {}, [])
@@ -233,7 +237,7 @@ class Decoder:
         if frame.number is not None:
             self.shared.append(frame.thing)
             self.opened.add(frame.number)
-        self.hashing += tag == DICT or tag == SET
+        self.hashing += tag in (DICT, SET)
         return frame
 
     def shape(self) -> tuple[Shape, tuple[str, ...]]:
@@ -269,11 +273,12 @@ class Decoder:
     def finish(self, frame: Frame) -> Any:
         """A thing whose parts are all there."""
         tag, thing = frame.tag, frame.thing
+        frame.done = True
         if tag == LIST:
             frame.work = frame.depth = 0
         elif tag == TUPLE:
             thing = tuple(frame.parts)
-        elif tag == DICT or tag == SET:
+        elif tag in (DICT, SET):
             self.hashing -= 1
             if frame not in self.late:
                 self.fill_hashed(frame)
@@ -311,10 +316,10 @@ class Decoder:
         self.shared[number] = thing
         self.efforts[number] = frame.work, frame.depth
         for holder, at in self.waiting.pop(number, ()):
-            if holder.tag == DICT and holder not in self.late and holder.left == 0:
+            if holder.tag == DICT and holder not in self.late and holder.done:
                 holder.thing[holder.parts[at - 1]] = thing
             holder.parts[at] = thing
-            if holder.tag == OBJECT and holder.left == 0:
+            if holder.tag == OBJECT and holder.done:
                 self.build(holder)
 
     def hashed(self, frame: Frame, kind: Any) -> Any:
@@ -330,8 +335,11 @@ class Decoder:
 
     def fill_hashed(self, frame: Frame) -> None:
         """Put what was read into a set or dict."""
-        parts = frame.parts
         if frame.tag == SET:
             frame.thing.update(self.hashed(frame, set))
         else:
-            self.hashed(frame, lambda flat: frame.thing.update(zip(flat[::2], flat[1::2], strict=True)))
+            self.hashed(frame, partial(_fill_dict, frame.thing))
+
+
+def _fill_dict(made: dict[Any, Any], flat: list[Any]) -> None:
+    made.update(zip(flat[::2], flat[1::2], strict=True))

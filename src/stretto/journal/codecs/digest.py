@@ -7,7 +7,8 @@ A digest is taken of a *canonical* encoding. It is that of the journal but for t
   are written in the order of their names: a call that names them in another order is the same call.
 - Sharing does not count: ``f(a, a)`` and ``f(a, list(a))`` are the same, because two results that are one
   object in one run may be two equal ones in the next. Only in values with cycles references are numbered.
-- ``1``, ``1.0`` and ``True`` differ, as do ``0.0`` and ``-0.0``, ``[1]`` and ``(1,)``: a callee can tell them apart.
+- ``1``, ``1.0`` and ``True`` differ, as do ``0.0`` and ``-0.0``, ``[1]`` and ``(1,)``: a callee can tell them
+  apart.
 - What is long is replaced by its hash, so that a part that is met often is worked out once.
 - What cannot be encoded is replaced by its class, a function by its name; the digest says so.
 
@@ -27,7 +28,7 @@ from . import plain, wire
 from .classes import look_up, names, shape_for, shape_of, shape_of_class
 from .extensions import extension_of
 from .objects import items
-from .wire import CONSTANT_TYPES, HEAD, SEQUENCES, count, leaf, text
+from .wire import CONSTANT_TYPES, HEAD, SEQUENCES, class_of, count, leaf, text
 
 __all__ = ["Digest", "canonical", "digest"]
 
@@ -59,7 +60,7 @@ def digest(args: tuple[Any, ...], kwargs: Mapping[str, Any] | None = None) -> Di
     out: list[bytes] = [HEAD + b"\x8c\x02\x8c" + count(len(args))]
     opaque: tuple[str, ...] = ()
     for argument in args:
-        encoding = leaf(argument, type(argument))
+        encoding = leaf(argument, class_of(argument))
         if encoding is None:
             encoding, unclear = _canonical(argument)
             opaque += unclear
@@ -107,7 +108,8 @@ def _whole(value: Any, kind: Any) -> bytes | None:
                 return b"\x8a" + count(len(tree)) + tree
         return None
     if kind is bytes:
-        return b"\x88" + count(len(value)) + value
+        raw: bytes = value
+        return b"\x88" + count(len(raw)) + raw
     if kind is bytearray:
         return b"\x89" + count(len(value)) + bytes(value)
     return leaf(value, kind)
@@ -151,7 +153,7 @@ class Walk:
         level = Level(None, b"", iter((value,)), False)
         while True:
             for thing in level.rest:
-                kind = type(thing)
+                kind = class_of(thing)
                 raw = None
                 if not self.numbered or (kind is not list and kind is not dict):
                     raw = _whole(thing, kind)

@@ -17,12 +17,12 @@ from .digest import Digest, digest
 from .encoder import Aliased, Encoder, Refused
 from .path import explain
 from .redaction import Secrets, redact
-from .wire import HEAD, INTS, SPAN_SIZE, STRS, count, leaf, text, utf8
+from .wire import HEAD, INTS, SPAN_SIZE, STRS, class_of, count, leaf, text, utf8
 
 __all__ = ["Encoded", "encode", "encode_call"]
 
-_SHORT = [HEAD + tag for tag in STRS]
-_SMALL = [HEAD + tag for tag in INTS]
+_SHORT: list[bytes] = [HEAD + tag for tag in STRS]
+_SMALL: list[bytes] = [HEAD + tag for tag in INTS]
 #: What the arguments of a call begin with: a tuple of two, the first of them a tuple of so many.
 _CALLS = [HEAD + b"\x8c\x02\x8c" + count(n) for n in range(16)]
 
@@ -71,9 +71,9 @@ def encode(
     """
     if secrets is not None:
         value = redact(value, secrets)
-    kind = type(value)
+    kind = class_of(value)
     if kind is str:
-        raw = utf8(value)
+        raw: bytes = utf8(value)
         size = len(raw)
         if size < 64:
             return Encoded(_SHORT[size] + raw)
@@ -109,7 +109,9 @@ def _encode(value: Any, pickle: bool, name: str) -> Encoded:
         try:
             decode(encoded.data, pickle=pickle)
         except CorruptValue as error:
-            raise NotRecordable(name, f"it could not be read again: {error}", "record it less nested") from None
+            raise NotRecordable(
+                name, f"it could not be read again: {error}", "record it less nested"
+            ) from None
     return encoded
 
 
@@ -139,7 +141,7 @@ def encode_call(
         out = [_CALLS[len(args)]]
         ids: list[int] = []
         for argument in args:
-            item = leaf(argument, type(argument)) or _tree(argument, ids)
+            item = leaf(argument, class_of(argument)) or _tree(argument, ids)
             if item is None or len(item) > SPAN_SIZE:
                 break
             out.append(item)
@@ -147,7 +149,7 @@ def encode_call(
             out.append(b"\x8d" + INTS[len(kwargs)])
             last = ""
             for key, argument in kwargs.items():
-                item = leaf(argument, type(argument)) or _tree(argument, ids)
+                item = leaf(argument, class_of(argument)) or _tree(argument, ids)
                 if item is None or key < last or len(item) > SPAN_SIZE:
                     break
                 last = key
@@ -161,7 +163,7 @@ def encode_call(
 
 def _tree(value: Any, ids: list[int]) -> bytes | None:
     """A plain tree as an item, and the identities of what it consists of."""
-    kind = type(value)
+    kind = class_of(value)
     if kind is dict or kind is list:
         found = plain.containers(value)
         if found is not None:

@@ -1,4 +1,4 @@
-"""The loop that writes values which have parts. It keeps its own stack, so they may be nested ever so deep."""
+"""The loop that writes values which have parts. It keeps its own stack: they may be nested ever so deep."""
 
 from __future__ import annotations
 
@@ -9,11 +9,24 @@ from typing import Any
 
 from ...errors import RecordedError
 from . import plain, wire
-from .classes import Shape, shape_for, shape_of, shape_of_class
+from .classes import Shape, shape_for, shape_of, shape_of_class, shapes
 from .extensions import extension_of
 from .objects import MISSING, Unfit, items
-from .wire import CONSTANT_TYPES, CONSTANTS, HEAD, INTS, SEQUENCES, SHARED_KINDS, SHARED_SIZE, SPAN_SIZE, STRS
-from .wire import count, integer, pack_float, utf8
+from .wire import (
+    CONSTANT_TYPES,
+    CONSTANTS,
+    HEAD,
+    SEQUENCES,
+    SHARED_KINDS,
+    SHARED_SIZE,
+    SPAN_SIZE,
+    STRS,
+    class_of,
+    count,
+    integer,
+    pack_float,
+    utf8,
+)
 
 __all__ = ["Aliased", "Encoder", "Refused"]
 
@@ -49,7 +62,8 @@ class Encoder:
         self.keep: list[Any] = []
         #: Where the payloads of large leaves are in `out`.
         self.large: list[int] = []
-        self.classes: dict[Any, int] = {}
+        #: What an object of a class that was told begins with, by the definition of the class.
+        self.heads: dict[bytes, bytes] = {}
         #: Whether trees are written as JSON, and what those trees consist of.
         self.patience = _PATIENCE if trees else 0
         self.sealed: set[int] = set()
@@ -74,11 +88,11 @@ class Encoder:
         """Write `value`."""
         write = self.out.append
         stack: list[Iterator[Any]] = []
-        open = self.open
+        outer = self.open
         things: Iterator[Any] = iter((value,))
         while True:
             for thing in things:
-                kind = type(thing)
+                kind = class_of(thing)
                 if kind is str:
                     raw = utf8(thing)
                     size = len(raw)
@@ -87,7 +101,7 @@ class Encoder:
                     else:
                         self.leaf(b"\x87", thing, raw)
                 elif kind is int:
-                    write(INTS[thing] if 0 <= thing < 64 else integer(thing))
+                    write(integer(thing))
                 elif kind is float:
                     write(pack_float(0x86, thing))
                 elif kind in CONSTANT_TYPES:
@@ -96,7 +110,7 @@ class Encoder:
                     parts = self.begin(thing, kind)
                     if parts is not None:
                         stack.append(things)
-                        open.append(thing)
+                        outer.append(thing)
                         things = parts
                         break
             else:
@@ -104,9 +118,9 @@ class Encoder:
                     return
                 self.deep = self.deep or len(stack) > DEEP
                 things = stack.pop()
-                open.pop()
+                outer.pop()
 
-    def leaf(self, tag: bytes, thing: Any, raw: bytes | bytearray) -> None:
+    def leaf(self, tag: bytes, thing: Any, raw: bytes) -> None:
         """Write a str or bytes that may be long; a longer one only once."""
         size = len(raw)
         if size > SHARED_SIZE or tag == b"\x89" or tag == b"\x93":
@@ -132,10 +146,10 @@ class Encoder:
 
     def check_cycle(self, thing: Any) -> None:
         """A cycle can be made again only if what refers back can be changed once the whole is there."""
-        kind = type(thing)
+        kind = class_of(thing)
         if kind in _WHOLE or prepared(kind):
             return
-        holder = type(self.open[-1])
+        holder = class_of(self.open[-1])
         if not patchable(holder) and any(thing is outer for outer in self.open):
             raise Refused(
                 thing, f"it holds itself by way of a {holder.__name__}, which cannot be put together again"
@@ -173,18 +187,19 @@ class Encoder:
         if kind is bytearray:
             self.leaf(b"\x89", thing, bytes(thing))
             return None
-        extension = extension_of(kind) if kind is not RecordedError else None
+        extension = None if kind in shapes else extension_of(kind)
         if extension is not None:
             if extension.shared and self.met(thing):
                 return None
             try:
                 parts = extension.items(thing)
             except Unfit as unfit:
-                return self.refuse(thing, str(unfit), numbered=extension.shared)
+                self.refused(thing, str(unfit), numbered=extension.shared)
+                return None
             self.keep.append(parts)
             self.out.append(b"\x92" + count(extension.number) + count(len(parts)))
             return iter(parts)
-        return self.object(thing, kind)
+        return self.begin_object(thing, kind)
 
     def tree(self, thing: Any) -> bool:
         """Whether a list or dict was written as JSON."""
@@ -202,40 +217,37 @@ class Encoder:
         self.out.append(b"\x8a" + count(len(text)) + text)
         return True
 
-    def object(self, thing: Any, kind: Any) -> Iterator[Any] | None:
+    def begin_object(self, thing: Any, kind: Any) -> Iterator[Any] | None:
         """Write an object of a class that is recorded by name, up to its first part."""
-        if issubclass(kind, type):
-            shape = shape_of_class(thing)
-        else:
-            shape = shape_of(kind)
-            if kind is RecordedError:
-                shape = shape_for(wire.EXCEPTION, thing.module, thing.qualname, ())
+        shape: Shape | str | None = shapes.get(kind)
+        if shape is None:
+            shape = shape_of_class(thing) if issubclass(kind, type) else shape_of(kind)
+        if kind is RecordedError:
+            shape = shape_for(wire.EXCEPTION, thing.module, thing.qualname)
         if isinstance(shape, str):
-            return self.refuse(thing, shape)
+            self.refused(thing, shape)
+            return None
         if shape.kind in SHARED_KINDS and self.met(thing):
             return None
         try:
             parts = items(shape, thing, self.recordable)
         except Unfit as unfit:
-            return self.refuse(thing, str(unfit), numbered=shape.kind in SHARED_KINDS)
+            self.refused(thing, str(unfit), numbered=shape.kind in SHARED_KINDS)
+            return None
         except (Refused, Aliased):
             raise
         except Exception as error:  # a codec of the user's, or a property
             raise Refused(thing, f"taking it apart raised {type(error).__name__}: {error}") from error
         self.keep.append(parts)
-        self.out.append(b"\x91" + self.class_number(shape) + count(len(parts)))
+        head = self.heads.get(shape.definition)
+        if head is None:
+            n = count(len(self.heads))
+            self.heads[shape.definition] = b"\x91" + n
+            head = b"\x91" + n + shape.definition
+        self.out.append(head + count(len(parts)))
         return iter(parts)
 
-    def class_number(self, shape: Shape) -> bytes:
-        """The number of a class, and what it is if it is new."""
-        classes = self.classes
-        number = classes.get(shape.definition)
-        if number is None:
-            number = classes[shape.definition] = len(classes)
-            return count(number) + shape.definition
-        return count(number)
-
-    def refuse(self, thing: Any, reason: str, *, numbered: bool = False) -> None:
+    def refused(self, thing: Any, reason: str, *, numbered: bool = False) -> None:
         """Pickle what cannot be recorded otherwise, if that is wanted.
 
         Raises:
@@ -252,12 +264,13 @@ class Encoder:
         else:
             self.leaf(b"\x93", thing, raw)
 
-    def recordable(self, thing: object) -> bool:
+    def recordable(self, thing: Any) -> bool:
         """Whether something could be recorded; for exceptions, which are recorded without what cannot be."""
-        kind = type(thing)
+        parts: Any = thing
+        kind = class_of(thing)
         if kind is str or kind is int or isinstance(thing, BaseException) or kind in CONSTANT_TYPES:
             return True
-        if isinstance(thing, list) and all(isinstance(part, BaseException) for part in thing):
+        if kind is list and all(isinstance(part, BaseException) for part in parts):
             return True
         verdict = self.verdicts.get(id(thing))
         if verdict is None:
@@ -267,14 +280,14 @@ class Encoder:
             try:
                 trial.run(thing)
                 verdict = True
-            except Refused:
+            except (Refused, RecursionError):  # one exception holds another, which holds another ...
                 verdict = False
             self.keep.append(trial.keep)
             self.verdicts[id(thing)] = verdict
         return verdict
 
 
-def patchable(kind: type) -> bool:
+def patchable(kind: type[Any]) -> bool:
     """Whether a reference in a thing of that class can be set after the thing was made."""
     if kind in (list, dict):
         return True
@@ -282,7 +295,7 @@ def patchable(kind: type) -> bool:
     return not isinstance(shape, str) and shape.kind in (wire.DATACLASS, wire.PYDANTIC)
 
 
-def prepared(kind: type) -> bool:
+def prepared(kind: type[Any]) -> bool:
     """Whether a thing of that class can be referred to before its parts are known."""
     extension = extension_of(kind)
     if extension is not None:

@@ -1,9 +1,8 @@
 """Exceptions: their class, arguments, attributes, notes, cause and context. Not their traceback.
 
 A failure must never be lost because of what hangs on it (a response, a client): an argument or attribute that
-cannot be recorded becomes `Unrecorded`, which says what was there. What the C code of built-in exceptions keeps
-outside of `__dict__` is recorded by name.
-"""
+cannot be recorded becomes `Unrecorded`, which says what was there. What the C code of built-in exceptions
+keeps outside of `__dict__` is recorded by name."""
 
 from __future__ import annotations
 
@@ -47,8 +46,8 @@ def unrecorded(thing: object) -> Unrecorded:
 
 _POSITION = ("encoding", "object", "start", "end", "reason")
 _SYNTAX = ("msg", "filename", "lineno", "offset", "text", "print_file_and_line", "end_lineno", "end_offset")
-#: What built-in exceptions have that is neither in `args` nor in `__dict__`. `AttributeError.obj` is left out:
-#: it is the object that lacked the attribute, and any could be that.
+#: What built-in exceptions have that is neither in `args` nor in `__dict__`. `AttributeError.obj` is left
+#: out: it is the object that lacked the attribute, and any could be that.
 _MEMBERS: dict[type[BaseException], tuple[str, ...]] = {
     AttributeError: ("name",),
     ImportError: ("msg", "name", "path"),
@@ -62,10 +61,10 @@ _MEMBERS: dict[type[BaseException], tuple[str, ...]] = {
     UnicodeTranslateError: _POSITION[1:],
 }
 #: Whether something can be recorded.
-Check = Callable[[object], bool]
+Check = Callable[[Any], bool]
 
 
-def _members(cls: type) -> tuple[str, ...]:
+def _members(cls: type[Any]) -> tuple[str, ...]:
     for base in cls.__mro__:
         if base in _MEMBERS:
             return _MEMBERS[base]
@@ -73,12 +72,13 @@ def _members(cls: type) -> tuple[str, ...]:
 
 
 def exception_items(error: BaseException, recordable: Check) -> list[Any]:
-    """What an exception is made of: arguments, attributes, members, cause, context, and whether the context is
-    hidden. None in place of nothing; what is None at the end is left out."""
+    """What an exception is made of: arguments, attributes, members, cause, context, and whether the context
+    is hidden. None in place of nothing; what is None at the end is left out."""
 
     def safe(thing: object) -> object:
         return thing if recordable(thing) else unrecorded(thing)
 
+    kind: type[Any] = type(error)
     arguments: tuple[Any, ...] = error.args
     if isinstance(error, BaseExceptionGroup):
         inner = cast("BaseExceptionGroup[BaseException]", error)
@@ -89,19 +89,19 @@ def exception_items(error: BaseException, recordable: Check) -> list[Any]:
     if isinstance(error, RecordedError):
         state.pop("module", None)
         state.pop("qualname", None)
-    members = {}
-    for name in _members(type(error)):
-        thing = getattr(error, name, None)
+    members: dict[str, Any] = {}
+    for name in _members(kind):
+        thing: Any = getattr(cast("Any", error), name, None)
         if thing is not None:
             members[name] = safe(thing)
     hidden = True if error.__suppress_context__ else None
-    items = [args, state or None, members or None, error.__cause__, error.__context__, hidden]
+    items: list[Any] = [args, state or None, members or None, error.__cause__, error.__context__, hidden]
     while items[-1] is None:
         items.pop()
     return items
 
 
-def make_exception(cls: type) -> BaseException:
+def make_exception(cls: type[Any]) -> BaseException:
     """An exception of a class, its own `__new__` and `__init__` not run."""
     for base in cls.__mro__:
         if not base.__flags__ & 1 << 9:  # made in C: the one that lays the object out
@@ -110,23 +110,25 @@ def make_exception(cls: type) -> BaseException:
     raise NotDecodable(f"{cls} is not an exception")
 
 
-def make_group(cls: type, items: Sequence[Any]) -> BaseException:
+def make_group(cls: type[Any], items: Sequence[Any]) -> BaseException:
     """An exception group, which must have its exceptions from the start."""
     message, inner = items[0]
-    base = ExceptionGroup if issubclass(cls, ExceptionGroup) else BaseExceptionGroup
+    base: Any = ExceptionGroup if issubclass(cls, ExceptionGroup) else BaseExceptionGroup
     return cast("BaseException", base.__new__(cls, message, inner))
 
 
 def fill_exception(error: BaseException, items: Sequence[Any]) -> None:
     """Give an exception what `exception_items` told."""
-    args, state, members, cause, context, hidden = (*items, *(None,) * (6 - len(items)))
+    filled: list[Any] = [*items, *[None] * (6 - len(items))]
+    args, state, members, cause, context, hidden = filled
+    kind: type[Any] = type(error)
     if not isinstance(error, BaseExceptionGroup):
         error.args = tuple(args)
     if members is not None:
-        known = _members(type(error))
+        known = _members(kind)
         for name, thing in members.items():
             if name in known:
-                setattr(error, name, thing)
+                setattr(cast("Any", error), name, thing)
     if state is not None:
         error.__dict__.update(state)
     error.__cause__ = cause

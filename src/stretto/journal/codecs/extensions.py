@@ -13,7 +13,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path, PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
+from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
 from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
 from uuid import UUID
@@ -31,7 +31,7 @@ class Extension(NamedTuple):
 
     #: Stands in the journal for the class.
     number: int
-    cls: type
+    cls: type[Any]
     #: What a value is made of; raises `Unfit` where it has more to it.
     items: Callable[[Any], list[Any]]
     #: The value again. What it raises is taken as a sign of damage.
@@ -52,7 +52,28 @@ _FACTORIES: dict[Any, str] = {
     for kind in (list, dict, set, int, float, str, tuple, bool, bytes, bytearray, frozenset, complex)
 }
 _FACTORIES_BY_NAME: dict[str, Any] = {name: kind for kind, name in _FACTORIES.items()}
-_PATHS: tuple[type, ...] = (PurePosixPath, PureWindowsPath, PosixPath, WindowsPath)
+_PATHS: tuple[type[Any], ...] = (PurePosixPath, PureWindowsPath, PosixPath, WindowsPath)
+
+
+def _parts(*names: str) -> Callable[[Any], list[Any]]:
+    """What takes a value apart into these attributes."""
+
+    def items(value: Any) -> list[Any]:
+        return [getattr(value, name) for name in names]
+
+    return items
+
+
+def _complex_items(value: complex) -> list[Any]:
+    return [_COMPLEX.pack(value.real, value.imag)]
+
+
+def _complex(raw: bytes) -> complex:
+    return complex(*_COMPLEX.unpack(raw))
+
+
+def _date_items(value: dt.date) -> list[Any]:
+    return [value.toordinal()]
 
 
 def _datetime_items(value: dt.datetime) -> list[Any]:
@@ -62,8 +83,8 @@ def _datetime_items(value: dt.datetime) -> list[Any]:
 
 
 def _datetime(raw: bytes, zone: dt.tzinfo | None = None) -> dt.datetime:
-    *parts, fold = _DATETIME.unpack(raw)
-    return dt.datetime(*parts, tzinfo=zone, fold=fold)
+    year, month, day, hour, minute, second, microsecond, fold = _DATETIME.unpack(raw)
+    return dt.datetime(year, month, day, hour, minute, second, microsecond, zone, fold=fold)
 
 
 def _time_items(value: dt.time) -> list[Any]:
@@ -72,8 +93,8 @@ def _time_items(value: dt.time) -> list[Any]:
 
 
 def _time(raw: bytes, zone: dt.tzinfo | None = None) -> dt.time:
-    *parts, fold = _TIME.unpack(raw)
-    return dt.time(*parts, tzinfo=zone, fold=fold)
+    hour, minute, second, microsecond, fold = _TIME.unpack(raw)
+    return dt.time(hour, minute, second, microsecond, zone, fold=fold)
 
 
 def _timezone_items(zone: dt.timezone) -> list[Any]:
@@ -100,6 +121,14 @@ def _zone(key: str) -> zoneinfo.ZoneInfo:
         raise NotDecodable(
             f"the time zone {key!r} was recorded, and is not known on this machine: install `tzdata`"
         ) from None
+
+
+def _decimal_items(value: Decimal) -> list[Any]:
+    return [str(value)]
+
+
+def _uuid(raw: bytes) -> UUID:
+    return UUID(bytes=raw)
 
 
 def _fraction(top: int, bottom: int) -> Fraction:
@@ -150,8 +179,18 @@ def _default(made: defaultdict[Any, Any], factory: str | None, *flat: Any) -> de
     return cast("defaultdict[Any, Any]", _pairs(made, *flat))
 
 
+def _namespace_items(value: SimpleNamespace) -> list[Any]:
+    return _flat(value.__dict__)
+
+
 def _namespace(made: SimpleNamespace, *flat: Any) -> SimpleNamespace:
-    return cast("SimpleNamespace", (_pairs(made.__dict__, *flat), made)[1])
+    _pairs(made.__dict__, *flat)
+    return made
+
+
+def _deque_items(value: deque[Any]) -> list[Any]:
+    _bare(value)
+    return [value.maxlen, *value]
 
 
 def _deque(longest: int | None, *things: Any) -> deque[Any]:
@@ -164,41 +203,41 @@ def _redacted(mark: bytes) -> Redacted:
     return Redacted(mark)
 
 
-def _pathitems(value: Any) -> list[Any]:
+def _unrecorded(kind: str, said: str) -> Unrecorded:
+    return Unrecorded(str(kind), str(said))
+
+
+def _path_items(value: Any) -> list[Any]:
     return [_PATHS.index(type(value)), str(value)]
 
 
 _ALL = [
-    Extension(
-        1, complex, lambda v: [_COMPLEX.pack(v.real, v.imag)], lambda raw: complex(*_COMPLEX.unpack(raw))
-    ),
-    Extension(2, range, lambda v: [v.start, v.stop, v.step], range),
-    Extension(3, slice, lambda v: [v.start, v.stop, v.step], slice),
-    Extension(4, dt.date, lambda v: [v.toordinal()], dt.date.fromordinal),
+    Extension(1, complex, _complex_items, _complex),
+    Extension(2, range, _parts("start", "stop", "step"), range),
+    Extension(3, slice, _parts("start", "stop", "step"), slice),
+    Extension(4, dt.date, _date_items, dt.date.fromordinal),
     Extension(5, dt.time, _time_items, _time),
     Extension(6, dt.datetime, _datetime_items, _datetime),
-    Extension(7, dt.timedelta, lambda v: [v.days, v.seconds, v.microseconds], dt.timedelta),
+    Extension(7, dt.timedelta, _parts("days", "seconds", "microseconds"), dt.timedelta),
     Extension(8, dt.timezone, _timezone_items, _timezone),
     Extension(9, zoneinfo.ZoneInfo, _zone_items, _zone),
-    Extension(10, Decimal, lambda v: [str(v)], Decimal),
-    Extension(11, Fraction, lambda v: [v.numerator, v.denominator], _fraction),
-    Extension(12, UUID, lambda v: [v.bytes], lambda raw: UUID(bytes=raw)),
-    *(Extension(13, kind, _pathitems, _path) for kind in _PATHS),
-    Extension(14, deque, lambda v: [_bare(v) or v.maxlen, *v], _deque, shared=True),
+    Extension(10, Decimal, _decimal_items, Decimal),
+    Extension(11, Fraction, _parts("numerator", "denominator"), _fraction),
+    Extension(12, UUID, _parts("bytes"), _uuid),
+    *(Extension(13, kind, _path_items, _path) for kind in _PATHS),
+    Extension(14, deque, _deque_items, _deque, shared=True),
     Extension(15, OrderedDict, _flat, _pairs, True, OrderedDict[Any, Any]),
     Extension(16, Counter, _flat, _pairs, True, Counter[Any]),
     Extension(17, defaultdict, _default_items, _default, True, defaultdict[Any, Any]),
-    Extension(18, SimpleNamespace, lambda v: _flat(v.__dict__), _namespace, True, SimpleNamespace),
-    Extension(19, Redacted, lambda v: [v.mark], _redacted),
-    Extension(
-        20, Unrecorded, lambda v: [v.kind, v.said], lambda kind, said: Unrecorded(str(kind), str(said))
-    ),
+    Extension(18, SimpleNamespace, _namespace_items, _namespace, True, SimpleNamespace),
+    Extension(19, Redacted, _parts("mark"), _redacted),
+    Extension(20, Unrecorded, _parts("kind", "said"), _unrecorded),
 ]
-by_class: dict[type, Extension] = {extension.cls: extension for extension in _ALL}
+by_class: dict[type[Any], Extension] = {extension.cls: extension for extension in _ALL}
 by_number: dict[int, Extension] = {extension.number: extension for extension in _ALL}
 
 
-def extension_of(cls: type) -> Extension | None:
+def extension_of(cls: type[Any]) -> Extension | None:
     """The built-in codec for values of a class itself, if there is one."""
     found = by_class.get(cls)
     if found is None:

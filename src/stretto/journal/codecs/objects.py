@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from operator import attrgetter
 from typing import Any, Final, cast
@@ -62,7 +62,7 @@ def items(shape: Shape, thing: Any, recordable: exceptions.Check) -> list[Any]:
     if kind == wire.FLAG:
         return [thing._value_]
     if kind == wire.ENUM:
-        if shape.cls.__members__.get(thing._name_) is not thing:  # type: ignore[attr-defined]
+        if shape.cls.__members__.get(thing._name_) is not thing:
             raise Unfit("it is no member of its enum")
         return [thing._name_]
     if kind == wire.REGISTERED:
@@ -70,7 +70,7 @@ def items(shape: Shape, thing: Any, recordable: exceptions.Check) -> list[Any]:
     return []
 
 
-def _extras(cls: type, state: dict[str, Any], fields: frozenset[str]) -> dict[str, Any]:
+def _extras(cls: type[Any], state: dict[str, Any], fields: frozenset[str]) -> dict[str, Any]:
     """What an object holds besides its fields. A cached property is not lost: it is worked out again."""
     return {
         name: thing
@@ -99,7 +99,7 @@ def _dataclass_items(shape: Shape, thing: Any) -> list[Any]:
 def _model_items(shape: Shape, model: Any) -> list[Any]:
     state: dict[str, Any] = model.__dict__
     found: list[Any] = [state.get(name, MISSING) for name in shape.fields]
-    given: set[str] = model.__pydantic_fields_set__
+    given: Any = model.__pydantic_fields_set__
     extra: dict[str, Any] | None = model.__pydantic_extra__
     private: dict[str, Any] | None = model.__pydantic_private__
     if private:
@@ -165,7 +165,7 @@ def fill(shape: Shape, fields: tuple[str, ...], thing: Any, found: list[Any]) ->
         (value,) = found
         if type(value) is not int:
             raise CorruptValue(f"{value!r} is no value of a flag")
-        return shape.cls(value)  # type: ignore[call-arg]
+        return shape.cls(value)
     elif kind == wire.REGISTERED:
         (state,) = found
         return registry.named(shape.module).decoder(int(shape.qualname))(state)
@@ -177,7 +177,8 @@ def fill(shape: Shape, fields: tuple[str, ...], thing: Any, found: list[Any]) ->
 
 def _changed(shape: Shape, name: str, problem: str) -> NotDecodable:
     return NotDecodable(
-        f"a {shape.module}.{shape.qualname} was recorded with other fields than the class has now: {name!r} {problem}"
+        f"a {shape.module}.{shape.qualname} was recorded with other fields than the class has now: "
+        f"{name!r} {problem}"
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from ...errors import CorruptValue, NotDecodable
 from .extensions import Extension
@@ -31,7 +31,7 @@ def load(library: str) -> list[Extension]:
     return found
 
 
-def generic(cls: type) -> Extension | None:
+def generic(cls: type[Any]) -> Extension | None:
     """The codec for the many classes of NumPy's scalars."""
     if cls.__module__.partition(".")[0] != "numpy":
         return None
@@ -81,7 +81,7 @@ def _numpy(numpy: Any) -> list[Extension]:
                 raise CorruptValue(f"{said!r:.80} is no dtype of an array that was recorded")
             return dtype
         if isinstance(said, list):
-            base, shape = said
+            base, shape = cast("list[Any]", said)
             return numpy.dtype((restore(base), tuple(shape)))
         fields = said["fields"]
         spec = {
@@ -115,17 +115,17 @@ def _numpy(numpy: Any) -> list[Extension]:
             made.flags.writeable = False
         return made
 
+    def dtype_items(dtype: Any) -> list[Any]:
+        return [describe(dtype)]
+
     def meaning(values: Any) -> Any:
         """The bytes of an array that mean something: structures and long doubles have holes."""
         dtype = values.dtype
         if dtype.names is not None:
             return [meaning(values[name]) for name in dtype.names]
-        if dtype.kind in "fc" and dtype.char in "gG":
-            return [repr(value) for value in values.ravel().tolist()] if values.size < 1 else _digits(values)
+        if dtype.char in "gG":
+            return [repr(value) for value in values.ravel()]
         return values.tobytes()
-
-    def _digits(values: Any) -> list[str]:
-        return [str(value) for value in values.ravel()]
 
     def array_meaning(values: Any) -> list[Any]:
         return [describe(values.dtype), meaning(values), *values.shape]
@@ -155,7 +155,7 @@ def _numpy(numpy: Any) -> list[Extension]:
     return [
         Extension(ARRAY, numpy.ndarray, array_items, array, shared=True, canonical=array_meaning),
         Extension(SCALAR, numpy.generic, scalar_items, scalar, canonical=scalar_meaning),
-        Extension(DTYPE, numpy.dtype, lambda dtype: [describe(dtype)], restore),
+        Extension(DTYPE, numpy.dtype, dtype_items, restore),
     ]
 
 
@@ -188,13 +188,16 @@ def _arrow(arrow: ModuleType) -> list[Extension]:
     def table_meaning(table: Any) -> list[Any]:
         return [written(table.combine_chunks())]
 
+    def batch_meaning(batch: Any) -> list[Any]:
+        return [written(batch)]
+
     def one(stream: Any) -> Any:
         return stream.read_next_batch()
 
-    def all(stream: Any) -> Any:
+    def whole(stream: Any) -> Any:
         return stream.read_all()
 
     return [
-        Extension(TABLE, pa.Table, items, reader(all), canonical=table_meaning),
-        Extension(BATCH, pa.RecordBatch, items, reader(one), canonical=lambda batch: [written(batch)]),
+        Extension(TABLE, pa.Table, items, reader(whole), canonical=table_meaning),
+        Extension(BATCH, pa.RecordBatch, items, reader(one), canonical=batch_meaning),
     ]

@@ -9,6 +9,7 @@ from ...errors import NotRecordable
 from . import wire
 from .classes import shape_of
 from .extensions import extension_of
+from .wire import class_of
 
 if TYPE_CHECKING:
     from .encoder import Refused
@@ -54,7 +55,8 @@ def _way(value: Any, name: str, wanted: object) -> str:
     return name
 
 
-def _steps(thing: Any) -> Iterator[tuple[str, Any]]:
+def _steps(given: Any) -> Iterator[tuple[str, Any]]:
+    thing: object = given
     if isinstance(thing, (str, bytes, bytearray, int, float)):
         return
     if isinstance(thing, Mapping):
@@ -62,7 +64,7 @@ def _steps(thing: Any) -> Iterator[tuple[str, Any]]:
             yield f"[{key!r:.60}]", part
             yield f".keys()[{key!r:.60}]", key
         return
-    names = getattr(cast("Any", type(thing)), "_fields", None)
+    names = getattr(class_of(given), "_fields", None)
     if isinstance(thing, (list, tuple)) and names is None:
         for at, part in enumerate(cast("list[Any]", thing)):
             yield f"[{at}]", part
@@ -76,24 +78,22 @@ def _steps(thing: Any) -> Iterator[tuple[str, Any]]:
             yield f".args[{at}]", part
         yield ".__cause__", thing.__cause__
         yield ".__context__", thing.__context__
-    shape = shape_of(type(thing))
+    shape = shape_of(class_of(given))
     if not isinstance(shape, str):
         for field in shape.fields:
-            yield f".{field}", getattr(thing, field, None)
+            yield f".{field}", getattr(given, field, None)
         if shape.kind == wire.REGISTERED:
             from .objects import items
 
-            for part in items(shape, thing, lambda _: True):
+            for part in items(shape, given, lambda _: True):
                 yield f" as encoded by {shape.module!r}", part
-        for field, part in getattr(thing, "__dict__", {}).items():
-            if field not in shape.fieldset:
-                yield f".{field}", part
-        for field, part in (getattr(thing, "__pydantic_private__", None) or {}).items():
-            yield f".{field}", part
-        for field, part in (getattr(thing, "__pydantic_extra__", None) or {}).items():
-            yield f".{field}", part
+        for place in ("__dict__", "__pydantic_private__", "__pydantic_extra__"):
+            held: dict[str, Any] = getattr(given, place, None) or {}
+            for field, part in held.items():
+                if field not in shape.fieldset:
+                    yield f".{field}", part
         return
-    extension = extension_of(type(thing))
+    extension = extension_of(class_of(given))
     if extension is not None:
-        for at, part in enumerate(extension.items(thing)):
-            yield (".tzinfo" if hasattr(thing, "tzinfo") else f"[{at}]"), part
+        for at, part in enumerate(extension.items(given)):
+            yield (".tzinfo" if hasattr(given, "tzinfo") else f"[{at}]"), part

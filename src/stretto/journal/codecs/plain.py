@@ -1,10 +1,9 @@
 """Plain trees: dicts with str keys, lists, and str, int, float, bool and None. Most of what calls return.
 
-The C encoder and parser of `json` are several times faster than anything written in Python, so plain trees are
-stored as JSON. What JSON does not keep apart is kept out of it: a tuple is no list, an `IntEnum` no int, a
-list that is met twice is not two lists, and nan, infinities, lone surrogates and very long ints have forms of
-their own. Whether a tree is plain is found level by level, with a few calls into C for each level.
-"""
+The C encoder and parser of `json` are several times faster than anything written in Python, so plain trees
+are stored as JSON. What JSON does not keep apart is kept out of it: a tuple is no list, an `IntEnum` no int,
+a list that is met twice is not two lists, and nan, infinities, lone surrogates and very long ints have forms
+of their own. Whether a tree is plain is found level by level, with a few calls into C for each level."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ __all__ = ["containers", "dump", "load"]
 _SCALARS = frozenset((str, int, float, bool, type(None)))
 _PLAIN = _SCALARS | {list, dict}
 _TEXT = {str}
-_values: Callable[[Any], Iterable[Any]] = dict.values
+_values: Callable[[Any], Iterable[Any]] = cast("Any", dict).values
 #: The parser recurses: trees that are deeper than this are written item by item.
 _LEVELS = 64
 #: More containers than this are written item by item too; this also ends the search in a cycle.
@@ -36,9 +35,9 @@ def containers(tree: list[Any] | dict[Any, Any]) -> list[int] | None:
     if type(tree) is dict:
         if tree and set(map(type, tree)) != _TEXT:
             return None
-        level = list(tree.values())
+        level: list[Any] = list(tree.values())
     else:
-        level = tree
+        level = cast("list[Any]", tree)
     for _ in range(_LEVELS):
         kinds = set(map(type, level))
         if kinds <= _SCALARS:
@@ -47,11 +46,13 @@ def containers(tree: list[Any] | dict[Any, Any]) -> list[int] | None:
             return None
         below: list[Any] = []
         if list in kinds:
-            lists = [thing for thing in level if type(thing) is list]
+            lists: list[Any] = [thing for thing in level if type(thing) is list]
             found += map(id, lists)
             below += chain.from_iterable(lists)
         if dict in kinds:
-            dicts = level if len(kinds) == 1 else [thing for thing in level if type(thing) is dict]
+            dicts: list[Any] = level
+            if len(kinds) > 1:
+                dicts = [thing for thing in level if type(thing) is dict]
             found += map(id, dicts)
             if not set(map(type, chain.from_iterable(dicts))) <= _TEXT:
                 return None
@@ -63,8 +64,8 @@ def containers(tree: list[Any] | dict[Any, Any]) -> list[int] | None:
 
 
 def _encoder() -> Callable[[Any], Iterable[str]]:
-    """What `json.dumps(tree, ensure_ascii=False, allow_nan=False, check_circular=False)` does in C, without the
-    microseconds that setting it up takes each time."""
+    """What `json.dumps(tree, ensure_ascii=False, allow_nan=False, check_circular=False)` does in C, without
+    the microseconds that setting it up takes each time."""
     make: Any = getattr(json.encoder, "c_make_encoder", None)
     escape = json.encoder.encode_basestring
     if make is not None:

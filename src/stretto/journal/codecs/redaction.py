@@ -1,10 +1,9 @@
 """Secrets: what is to be kept out of a journal.
 
-A secret is stored as a `Redacted`: a keyed digest of it and nothing else. With the digest a later run can tell
-that it was given the same secret again, so that what was recorded with it can be used. Without the key the
-digest tells nothing, not even to one who tries every password of eight letters; hence the key is random, one
-per journal, and must not be kept in the same place as what is handed on of the journal.
-"""
+A secret is stored as a `Redacted`: a keyed digest of it and nothing else. With the digest a later run can
+tell that it was given the same secret again, so that what was recorded with it can be used. Without the key
+the digest tells nothing, not even to one who tries every password of eight letters; hence the key is random,
+one per journal, and must not be kept in the same place as what is handed on of the journal."""
 
 from __future__ import annotations
 
@@ -15,6 +14,7 @@ from hashlib import blake2b
 from typing import Any, cast
 
 from ...errors import DeclarationError
+from .wire import class_of
 
 __all__ = ["Redacted", "Secrets", "new_key", "redact"]
 
@@ -51,8 +51,8 @@ class Secrets:
     def __init__(self, paths: Iterable[str], *, key: bytes) -> None:
         """
         Args:
-            paths: names of arguments, or ways into them: ``"password"``, ``"config.token"``, ``"users.0.pin"``.
-            key: 16 to 64 random bytes (`new_key`).
+            paths: names of arguments, or ways into them: ``"password"``, ``"config.token"``,
+                ``"users.0.pin"``. key: 16 to 64 random bytes (`new_key`).
 
         Raises:
             DeclarationError: the key is too short or too long.
@@ -79,8 +79,8 @@ class Secrets:
 
 
 def redact(value: Any, secrets: Secrets) -> Any:
-    """`value` with its secrets replaced by `Redacted`. The value itself is not changed; what leads to a secret
-    is copied, the rest is shared. A path that leads nowhere is passed over."""
+    """`value` with its secrets replaced by `Redacted`. The value itself is not changed; what leads to a
+    secret is copied, the rest is shared. A path that leads nowhere is passed over."""
     for path in secrets.paths:
         value = _replace(value, path, secrets)
     return value
@@ -98,13 +98,12 @@ def _replace(value: Any, path: tuple[str, ...], secrets: Secrets) -> Any:
         return {key: inner if key == step else thing for key, thing in mapping.items()}
     if isinstance(value, (list, tuple)):
         things: list[Any] = list(cast("list[Any]", value))
-        names = getattr(cast("Any", type(value)), "_fields", ())
+        kind = class_of(cast("Any", value))
+        names = getattr(kind, "_fields", ())
         at = names.index(step) if step in names else int(step) if step.isdecimal() else len(things)
         if at < len(things):
             things[at] = _replace(things[at], tuple(rest), secrets)
-        if type(value) is list:
-            return things
-        return cast("Any", tuple).__new__(type(value), things)
+        return things if kind is list else cast("Any", tuple).__new__(kind, things)
     if not hasattr(value, step):
         return value
     changed = copy.copy(value)

@@ -17,7 +17,7 @@ T = TypeVar("T")
 class Codec:
     """How objects of one class are recorded."""
 
-    cls: type
+    cls: type[Any]
     #: What stands in the journal in place of the class: it may move or be renamed, the name stays.
     name: str
     encode: Callable[[Any], Any]
@@ -42,8 +42,10 @@ class Codec:
         )
 
 
-by_class: dict[type, Codec] = {}
+by_class: dict[type[Any], Codec] = {}
 by_name: dict[str, Codec] = {}
+#: What `classes` found out about classes; to be found out anew when a class gets a codec or loses it.
+shapes: dict[type[Any], Any] = {}
 
 
 def codec(
@@ -78,12 +80,15 @@ def codec(
         raise DeclarationError(f"codec {name!r} is declared twice: for {by_name[name].cls} and for {cls}")
     if cls in by_class:
         raise DeclarationError(f"{cls} has a codec already: {by_class[cls].name!r}")
+    shapes.pop(cls, None)
     by_class[cls] = by_name[name] = Codec(cls, name, encode, decode, version, dict(older or {}))
 
 
 def forget(name: str) -> None:
     """Take a codec back, for tests."""
-    del by_class[by_name.pop(name).cls]
+    cls = by_name.pop(name).cls
+    shapes.pop(cls, None)
+    del by_class[cls]
 
 
 def named(name: str) -> Codec:
@@ -96,5 +101,6 @@ def named(name: str) -> Codec:
         return by_name[name]
     except KeyError:
         raise NotDecodable(
-            f"a value was recorded by the codec {name!r}, which is not declared here: import the module that does"
+            f"a value was recorded by the codec {name!r}, which is not declared here: import the module "
+            "that declares it"
         ) from None

@@ -1,8 +1,8 @@
 """The bytes of a recorded value, format version 1.
 
 The first byte is the version. What follows is one *item*. An item begins with a tag, and says how long it is,
-so that items follow each other without anything in between. Numbers of things are *counts*: seven bits a byte,
-lowest first, the high bit set on all but the last.
+so that items follow each other without anything in between. Numbers of things are *counts*: seven bits a
+byte, lowest first, the high bit set on all but the last.
 
 | tag | item |
 |---|---|
@@ -22,9 +22,9 @@ lowest first, the high bit set on all but the last.
 | `94` SPLIT | only at the start: some bytes lie elsewhere (`blobs`) |
 
 *Shared things* are numbered as they begin: every BYTEARRAY, LIST, TUPLE, DICT, SET, FROZENSET, PICKLE, every
-OBJECT of a kind in `SHARED_KINDS`, every EXT whose codec says so, and every STR or BYTES of more than `SHARED_SIZE`
-bytes. A REF may stand inside of the thing it refers to: that is a cycle. What is inside of a JSON item has no
-numbers; the encoder writes JSON only where nothing in it is met twice.
+OBJECT of a kind in `SHARED_KINDS`, every EXT whose codec says so, and every STR or BYTES of more than
+`SHARED_SIZE` bytes. A REF may stand inside of the thing it refers to: that is a cycle. What is inside of a
+JSON item has no numbers; the encoder writes JSON only where nothing in it is met twice.
 
 *Classes* are numbered as they are met. A class is its number as a count; the first time, its definition
 follows: one byte for the kind (`KINDS`), its module and its name within it (two str items), and the names of
@@ -36,10 +36,10 @@ Stretto refuse with a clear error; a changed meaning is a new version.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct
 from types import EllipsisType, NoneType
 from typing import Any
-
 
 VERSION = 1
 #: Tags, named as in the table above.
@@ -61,8 +61,8 @@ SPAN_SIZE = 1024
 
 #: The version byte, and it with the tag of short strings and ints: what most results of calls begin with.
 HEAD = bytes((VERSION,))
-INTS = [bytes((n,)) for n in range(64)]
-STRS = [bytes((0x40 + n,)) for n in range(64)]
+INTS: list[bytes] = [bytes((n,)) for n in range(64)]
+STRS: list[bytes] = [bytes((0x40 + n,)) for n in range(64)]
 _COUNTS = [bytes((n,)) for n in range(128)]
 
 
@@ -104,7 +104,9 @@ def text(value: str) -> bytes:
 CONSTANTS: dict[Any, bytes] = {None: b"\x80", False: b"\x81", True: b"\x82", Ellipsis: b"\x83"}
 CONSTANT_TYPES = frozenset((NoneType, bool, EllipsisType))
 SEQUENCES: dict[Any, bytes] = {list: b"\x8b", tuple: b"\x8c", set: b"\x8e", frozenset: b"\x8f"}
-pack_float = Struct("<Bd").pack
+pack_float: Callable[[int, Any], bytes] = Struct("<Bd").pack
+#: `type`, for values of which nothing is known.
+class_of: Callable[[object], Any] = type
 
 
 def leaf(value: Any, kind: Any) -> bytes | None:
@@ -112,7 +114,9 @@ def leaf(value: Any, kind: Any) -> bytes | None:
     if kind is str:
         return text(value)
     if kind is int:
-        return INTS[value] if 0 <= value < 64 else integer(value)
+        return integer(value)
     if kind is float:
         return pack_float(0x86, value)
-    return CONSTANTS[value] if kind in CONSTANT_TYPES else None
+    if kind in CONSTANT_TYPES:
+        return CONSTANTS[value]
+    return None
