@@ -77,10 +77,10 @@ def encode(
         size = len(raw)
         if size < 64:
             return Encoded(_SHORT[size] + raw)
-        head = b"\x01\x87" + count(size)
-        return Encoded(head + raw, ((len(head), len(head) + size),) if size > SPAN_SIZE else ())
+        return _whole(b"\x01\x87", raw)
     if kind is int and 0 <= value < 64:
-        return Encoded(_SMALL[value])
+        small: int = value
+        return Encoded(_SMALL[small])
     item = leaf(value, kind)
     if item is not None:
         return Encoded(HEAD + item)
@@ -89,8 +89,15 @@ def encode(
         if ids is not None and (len(ids) == 1 or len(ids) == len(set(ids))):
             tree = plain.dump(value)
             if tree is not None:
-                return Encoded(b"\x01\x8a" + count(len(tree)) + tree)
+                return _whole(b"\x01\x8a", tree)
     return _encode(value, pickle, name)
+
+
+def _whole(tag: bytes, raw: bytes) -> Encoded:
+    """A value that is a single item."""
+    size = len(raw)
+    head = tag + count(size)
+    return Encoded(head + raw, ((len(head), len(head) + size),) if size > SPAN_SIZE else ())
 
 
 def _encode(value: Any, pickle: bool, name: str) -> Encoded:

@@ -214,7 +214,10 @@ class Encoder:
         if text is None:
             return False
         self.sealed |= fresh
-        self.out.append(b"\x8a" + count(len(text)) + text)
+        self.out.append(b"\x8a" + count(len(text)))
+        if len(text) > SPAN_SIZE:
+            self.large.append(len(self.out))
+        self.out.append(text)
         return True
 
     def begin_object(self, thing: Any, kind: Any) -> Iterator[Any] | None:

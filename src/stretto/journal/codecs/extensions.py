@@ -64,6 +64,11 @@ def _parts(*names: str) -> Callable[[Any], list[Any]]:
     return items
 
 
+def _made(cls: Any) -> Callable[[], Any]:
+    """What makes an empty value. (``Counter[Any]()`` would leave a trace on it.)"""
+    return cast("Callable[[], Any]", cls)
+
+
 def _complex_items(value: complex) -> list[Any]:
     return [_COMPLEX.pack(value.real, value.imag)]
 
@@ -226,10 +231,10 @@ _ALL = [
     Extension(12, UUID, _parts("bytes"), _uuid),
     *(Extension(13, kind, _path_items, _path) for kind in _PATHS),
     Extension(14, deque, _deque_items, _deque, shared=True),
-    Extension(15, OrderedDict, _flat, _pairs, True, OrderedDict[Any, Any]),
-    Extension(16, Counter, _flat, _pairs, True, Counter[Any]),
-    Extension(17, defaultdict, _default_items, _default, True, defaultdict[Any, Any]),
-    Extension(18, SimpleNamespace, _namespace_items, _namespace, True, SimpleNamespace),
+    Extension(15, OrderedDict, _flat, _pairs, True, _made(OrderedDict)),
+    Extension(16, Counter, _flat, _pairs, True, _made(Counter)),
+    Extension(17, defaultdict, _default_items, _default, True, _made(defaultdict)),
+    Extension(18, SimpleNamespace, _namespace_items, _namespace, True, _made(SimpleNamespace)),
     Extension(19, Redacted, _parts("mark"), _redacted),
     Extension(20, Unrecorded, _parts("kind", "said"), _unrecorded),
 ]

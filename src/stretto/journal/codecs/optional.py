@@ -94,10 +94,25 @@ def _numpy(numpy: Any) -> list[Extension]:
             spec["titles"] = [field[3] if len(field) > 3 else None for field in fields]
         return numpy.dtype(spec, align=said["aligned"])
 
+    def clean(array: Any) -> Any:
+        """The array, with zeros in the holes between fields: what is in there is of no concern to a journal."""
+        if array.dtype.names is None:
+            return array
+        made = numpy.zeros_like(array)
+        copy(array, made)
+        return made
+
+    def copy(array: Any, made: Any) -> None:
+        for name in array.dtype.names:
+            if array[name].dtype.names is None:
+                made[name] = array[name]
+            else:
+                copy(array[name], made[name])
+
     def array_items(array: Any) -> list[Any]:
         order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
         how = order if array.flags.writeable else order + "r"
-        return [describe(array.dtype), how, array.tobytes(order[0]), *array.shape]
+        return [describe(array.dtype), how, clean(array).tobytes(order), *array.shape]
 
     def array(said: Any, how: str, raw: bytes, *shape: int) -> Any:
         dtype = restore(said)
@@ -133,7 +148,7 @@ def _numpy(numpy: Any) -> list[Extension]:
     def scalar_items(value: Any) -> list[Any]:
         if isinstance(value, (numpy.str_, numpy.bytes_)):  # an array of one would cut off zeros at the end
             return [describe(value.dtype), str(value) if isinstance(value, numpy.str_) else bytes(value)]
-        return [describe(value.dtype), value.tobytes()]
+        return [describe(value.dtype), clean(numpy.asarray(value)).tobytes()]
 
     def scalar(said: Any, raw: Any) -> Any:
         dtype = restore(said)

@@ -14,7 +14,10 @@ from typing import Any, cast
 
 from ...errors import CorruptValue
 
-__all__ = ["containers", "dump", "load"]
+__all__ = ["LONG", "containers", "dump", "load"]
+
+#: From this many characters on a str is not hidden in a tree: it may be a document that is met again.
+LONG = 16 * 1024
 
 _SCALARS = frozenset((str, int, float, bool, type(None)))
 _PLAIN = _SCALARS | {list, dict}
@@ -88,11 +91,26 @@ _parse: Callable[[str, int], tuple[Any, int]] = cast("Any", json.JSONDecoder()).
 
 
 def dump(tree: list[Any] | dict[str, Any]) -> bytes | None:
-    """A plain tree as JSON, or None where it holds a value that JSON has no exact form for."""
+    """A plain tree as JSON, or None where it is better written item by item: it holds a value that JSON has no
+    exact form for, or a str so long that it should be stored by itself."""
     try:
-        return "".join(_encode(tree)).encode()
+        raw = "".join(_encode(tree)).encode()
+        return raw if len(raw) < LONG or not _holds_long(tree) else None
     except (ValueError, RecursionError):  # nan, an infinity, a lone surrogate, an int of thousands of digits
         return None
+
+
+def _holds_long(tree: Any) -> bool:
+    todo: list[Any] = [tree]
+    for thing in todo:
+        if isinstance(thing, str):
+            if len(thing) >= LONG:
+                return True
+        elif isinstance(thing, list):
+            todo += cast("list[Any]", thing)
+        elif isinstance(thing, dict):
+            todo += cast("dict[str, Any]", thing).values()
+    return False
 
 
 def load(raw: bytes) -> Any:
