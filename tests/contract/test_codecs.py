@@ -47,14 +47,20 @@ def test_every_type_comes_back(name: str) -> None:
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.complex_numbers(), st.binary(max_size=100),
     st.text(st.characters(), max_size=80), st.text(st.characters(categories=["Cs", "Lu"]), max_size=4),
-    st.dates(), st.times(), st.datetimes(timezones=st.none() | st.just(dt.timezone.utc), allow_imaginary=False),
-    st.timedeltas(), st.decimals(), st.fractions(), st.uuids(), st.sampled_from([*Colour, *Right, int, Plain, ...]),
+    st.dates(), st.times(), st.datetimes(timezones=st.none() | st.just(dt.timezone.utc),
+    allow_imaginary=False),
+    st.timedeltas(), st.decimals(), st.fractions(), st.uuids(), st.sampled_from([*Colour, *Right, int,
+    Plain, ...]),
     st.builds(range, st.integers(), st.integers(), st.integers(1)),
     st.builds(PurePosixPath, st.text(st.characters(blacklist_characters="\0"), max_size=9)),
 )  # fmt: skip
 HASHABLE = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5), st.binary(max_size=3), st.uuids()),
-    lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3) | st.builds(Frozen, st.integers(), inner),
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.text(max_size=5), st.binary(max_size=3), st.uuids()
+    ),
+    lambda inner: (
+        st.tuples(inner, inner) | st.frozensets(inner, max_size=3) | st.builds(Frozen, st.integers(), inner)
+    ),
     max_leaves=5,
 )
 JSON = st.recursive(
@@ -99,7 +105,23 @@ def test_plain_trees_come_back(value: Any) -> None:
     assert same(Slotted(value, 1), back(Slotted(value, 1)))
 
 
-DTYPES = ["?", "i1", ">i2", "<u4", "f2", "<f8", ">c16", "g", "S3", "<U2", "M8[us]", "m8[s]", "V5", "i4,f8", "(2,3)f4"]
+DTYPES = [
+    "?",
+    "i1",
+    ">i2",
+    "<u4",
+    "f2",
+    "<f8",
+    ">c16",
+    "g",
+    "S3",
+    "<U2",
+    "M8[us]",
+    "m8[s]",
+    "V5",
+    "i4,f8",
+    "(2,3)f4",
+]
 
 
 @settings(max_examples=100, deadline=None)
@@ -124,7 +146,12 @@ def test_small_values_are_small() -> None:
 
 def test_sharing() -> None:
     inner: list[Any] = [1]
-    for value in ([inner, inner], (inner, {"a": inner}), {"a": [inner], "b": (inner,)}, [Plain("a", inner), inner]):
+    for value in (
+        [inner, inner],
+        (inner, {"a": inner}),
+        {"a": [inner], "b": (inner,)},
+        [Plain("a", inner), inner],
+    ):
         assert Same().same(value, back(value))
     one, two = back([inner, [1]])
     assert one == two and one is not two
@@ -222,7 +249,11 @@ def test_a_cycle_that_cannot_be_put_together_is_refused() -> None:
 def test_depth(depth: int) -> None:
     value: Any = "end"
     for n in range(depth):
-        value = [{"k": value}, (value,), Slotted(value), [value]][n % 4] if depth < 100 else [(value,), [value]][n % 2]
+        value = (
+            [{"k": value}, (value,), Slotted(value), [value]][n % 4]
+            if depth < 100
+            else [(value,), [value]][n % 2]
+        )
     again = back(value)
     for _ in range(depth):
         assert type(value) is type(again)
@@ -273,7 +304,8 @@ def test_exceptions() -> None:
     assert type(error.__cause__) is KeyError and error.__cause__.args == ("inner",)
     assert error.__context__ is error.__cause__ and error.__suppress_context__
     for builtin in [
-        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), SystemExit(3), StopIteration(5), KeyboardInterrupt(),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), SystemExit(3), StopIteration(5),
+        KeyboardInterrupt(),
         SyntaxError("bad", ("f.py", 1, 2, "x = ", 1, 3)), ImportError("no", name="m", path="p"),
         OSError(5, "io", "a", None, "b"), TimeoutError(), json.JSONDecodeError("bad", "{", 1),
         BaseExceptionGroup("g", [KeyboardInterrupt(), ExceptionGroup("h", [OSError(1, "x")])]),
@@ -343,7 +375,8 @@ def test_subclasses_of_plain_types_are_not_taken_for_them() -> None:
 
 def test_a_class_whose_module_is_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "elsewhere_for_codecs.py").write_text(
-        "from dataclasses import dataclass\n@dataclass\nclass Thing:\n    x: int\nclass Boom(Exception): ...\n"
+        "from dataclasses import dataclass\n@dataclass\nclass Thing:\n    x: int\n"
+        "class Boom(Exception): ...\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     import elsewhere_for_codecs as elsewhere  # type: ignore[import-not-found]
@@ -360,7 +393,9 @@ def test_a_class_whose_module_is_not_loaded(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_class_that_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    data, user, point = (encode(value).data for value in (Plain("a", [1]), samples.Shut(value=1), Point(1, 2)))
+    data, user, point = (
+        encode(value).data for value in (Plain("a", [1]), samples.Shut(value=1), Point(1, 2))
+    )
 
     def become(name: str, cls: type) -> None:
         cls.__module__, cls.__qualname__ = samples.__name__, name
@@ -406,10 +441,12 @@ def test_a_class_that_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_script_and_a_module_are_the_same_program(tmp_path: Path) -> None:
-    """What a script recorded as `__main__` is found where the script is imported, and the other way round."""
+    """What a script recorded as `__main__` is found where the script is imported,
+    and the other way round."""
     script = tmp_path / "my_flow.py"
     script.write_text(
-        "import sys\nfrom dataclasses import dataclass\nfrom stretto.journal.codecs import decode, digest, encode\n"
+        "import sys\nfrom dataclasses import dataclass\n"
+        "from stretto.journal.codecs import decode, digest, encode\n"
         "@dataclass\nclass Note:\n    x: int\n"
         "if __name__ == '__main__':\n"
         "    print(encode(Note(1)).data.hex(), digest((Note(1),)).value.hex())\n"
@@ -421,7 +458,9 @@ def test_a_script_and_a_module_are_the_same_program(tmp_path: Path) -> None:
         f"assert type(decode(bytes.fromhex({told[0]!r}))) is Note\n"
         f"print(encode(Note(1)).data.hex(), digest((Note(1),)).value.hex())"
     )
-    again = subprocess.run([sys.executable, "-c", other], capture_output=True, text=True, check=True).stdout.split()
+    again = subprocess.run(
+        [sys.executable, "-c", other], capture_output=True, text=True, check=True
+    ).stdout.split()
     assert again == told
     subprocess.run([sys.executable, script, told[0]], check=True, capture_output=True)
 

@@ -11,7 +11,8 @@ from typing import Any
 from ...errors import CorruptValue, NotDecodable
 from . import plain, wire
 from .classes import Shape, resolve
-from .extensions import Extension, extension_numbered
+from .extensions import extension_numbered
+from .frame import Frame
 from .objects import MISSING, PENDING, fill, make
 from .wire import DICT, EXT, FROZENSET, LIST, OBJECT, SET, SHARED_KINDS, SHARED_SIZE, TUPLE
 
@@ -22,28 +23,6 @@ _CONSTANTS = (None, False, True, ...)
 _HASH_DEPTH = 1_000
 #: How many parts may be looked at for hashing, beyond 16 for each byte: shared parts are hashed each time.
 _HASH_WORK = 1_000_000
-
-
-class Frame:
-    """A thing whose parts are being read."""
-
-    shape: Shape | None = None
-    fields: tuple[str, ...] = ()
-    extension: Extension | None = None
-    #: What hashing it would look at, and how deep.
-    work = 1
-    depth = 1
-    #: Whether the thing was made.
-    done = False
-
-    def __init__(self, tag: int, left: int, number: int | None, thing: Any, parts: list[Any]) -> None:
-        self.tag = tag
-        #: How many parts are still to come.
-        self.left = left
-        #: Its number among the shared things.
-        self.number = number
-        self.thing = thing
-        self.parts = parts
 
 
 class Decoder:
@@ -62,9 +41,9 @@ class Decoder:
         #: Sets and dicts with keys that are not complete yet: they are filled at the end.
         self.late: list[Frame] = []
         self.stack: list[Frame] = []
-        #: The numbers of shared things that are not whole yet, and how many frames will have to be hashed.
+        #: The numbers of shared things that are not whole yet, and the sets and dicts that are being read.
         self.opened: set[int] = set()
-        self.hashing = 0
+        self.hashing: list[Frame] = []
 
     def count(self) -> int:
         """A count."""
@@ -204,9 +183,11 @@ class Decoder:
             holder.work += work
             holder.depth = max(holder.depth, depth + 1)
         if number in self.opened and self.hashing and type(value) not in (list, dict, set):
-            for frame in (*self.stack, holder):  # its hash may not be known yet
-                if frame.tag in (SET, DICT) and frame not in self.late:
-                    self.late.append(frame)
+            for frame in reversed(self.hashing):  # its hash may not be known yet
+                if frame.late:
+                    break
+                frame.late = True
+                self.late.append(frame)
         return value
 
     def begin(self, tag: int) -> Frame:
@@ -232,12 +213,15 @@ class Decoder:
             frame.extension = extension
             if extension.make is not None:
                 frame.thing = extension.make()
+        elif tag == wire.SPLIT and self.at == 2:
+            raise CorruptValue("parts of this value are stored as blobs: `join` them first")
         else:
             raise CorruptValue(f"unknown tag {tag:#x} in a recorded value")
         if frame.number is not None:
             self.shared.append(frame.thing)
             self.opened.add(frame.number)
-        self.hashing += tag in (DICT, SET)
+        if tag in (DICT, SET):
+            self.hashing.append(frame)
         return frame
 
     def shape(self) -> tuple[Shape, tuple[str, ...]]:
@@ -279,8 +263,8 @@ class Decoder:
         elif tag == TUPLE:
             thing = tuple(frame.parts)
         elif tag in (DICT, SET):
-            self.hashing -= 1
-            if frame not in self.late:
+            self.hashing.pop()
+            if not frame.late:
                 self.fill_hashed(frame)
             frame.work = frame.depth = 0
         elif tag == FROZENSET:
@@ -316,7 +300,7 @@ class Decoder:
         self.shared[number] = thing
         self.efforts[number] = frame.work, frame.depth
         for holder, at in self.waiting.pop(number, ()):
-            if holder.tag == DICT and holder not in self.late and holder.done:
+            if holder.tag == DICT and not holder.late and holder.done:
                 holder.thing[holder.parts[at - 1]] = thing
             holder.parts[at] = thing
             if holder.tag == OBJECT and holder.done:

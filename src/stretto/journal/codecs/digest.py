@@ -34,6 +34,8 @@ __all__ = ["Digest", "canonical", "digest"]
 
 #: Encodings of parts that are longer than this are replaced by their hash.
 _LONG = 512
+#: Larger trees are gone into. With 200 lists, each of which holds the next one twice, nothing less would do.
+_MOST = 2_000
 _HASH, _OPAQUE, _NAME, _UP = b"\xa0", b"\xa1", b"\xa2", b"\xa3"
 
 
@@ -102,7 +104,7 @@ def _whole(value: Any, kind: Any) -> bytes | None:
     """The encoding of what is written at once: scalars, bytes and plain trees. None for others."""
     if kind is list or kind is dict:
         # Whether a tree is plain depends on what is in it and not on what is shared, or digests would, too.
-        if plain.containers(value) is not None:
+        if plain.containers(value, _MOST) is not None:
             tree = plain.dump(value)
             if tree is not None:
                 return b"\x8a" + count(len(tree)) + tree

@@ -95,7 +95,7 @@ def _numpy(numpy: Any) -> list[Extension]:
         return numpy.dtype(spec, align=said["aligned"])
 
     def clean(array: Any) -> Any:
-        """The array, with zeros in the holes between fields: what is in there is of no concern to a journal."""
+        """The array, with zeros in the holes between fields: what is in there is no concern of a journal."""
         if array.dtype.names is None:
             return array
         made = numpy.zeros_like(array)

@@ -25,15 +25,14 @@ _TEXT = {str}
 _values: Callable[[Any], Iterable[Any]] = cast("Any", dict).values
 #: The parser recurses: trees that are deeper than this are written item by item.
 _LEVELS = 64
-#: More containers than this are written item by item too; this also ends the search in a cycle.
-_CONTAINERS = 50_000
+MOST = 50_000
 
 
-def containers(tree: list[Any] | dict[Any, Any]) -> list[int] | None:
+def containers(tree: list[Any] | dict[Any, Any], most: int = MOST) -> list[int] | None:
     """The identities of all lists and dicts of a plain tree, or None where it is not plain.
 
-    One that is met twice is listed twice.
-    """
+    One that is met twice is listed twice. Trees of more than `most` of them are not taken for plain; this
+    also ends the search in a cycle."""
     found = [id(tree)]
     if type(tree) is dict:
         if tree and set(map(type, tree)) != _TEXT:
@@ -60,7 +59,7 @@ def containers(tree: list[Any] | dict[Any, Any]) -> list[int] | None:
             if not set(map(type, chain.from_iterable(dicts))) <= _TEXT:
                 return None
             below += chain.from_iterable(map(_values, dicts))
-        if len(found) > _CONTAINERS:
+        if len(found) > most:
             return None
         level = below
     return None
@@ -91,8 +90,8 @@ _parse: Callable[[str, int], tuple[Any, int]] = cast("Any", json.JSONDecoder()).
 
 
 def dump(tree: list[Any] | dict[str, Any]) -> bytes | None:
-    """A plain tree as JSON, or None where it is better written item by item: it holds a value that JSON has no
-    exact form for, or a str so long that it should be stored by itself."""
+    """A plain tree as JSON, or None where it is better written item by item: it holds a value that JSON has
+    no exact form for, or a str so long that it should be stored by itself."""
     try:
         raw = "".join(_encode(tree)).encode()
         return raw if len(raw) < LONG or not _holds_long(tree) else None
