@@ -179,7 +179,7 @@ def test_digests_do_not_depend_on_the_process() -> None:
 
 ARGUMENT = st.one_of(
     st.none(), st.integers(), st.floats(allow_nan=False), st.text(max_size=100), st.binary(max_size=10),
-    st.recursive(st.text(max_size=4), lambda part: st.lists(part) | st.dictionaries(st.text(max_size=2), part)),
+    st.recursive(st.text(max_size=4), lambda part: st.lists(part) | st.dictionaries(st.text(), part)),
     st.builds(Slotted, st.integers()), st.lists(st.integers(), max_size=3).map(tuple), st.just("x" * 2000),
 )  # fmt: skip
 

@@ -100,7 +100,7 @@ def test_every_cut_is_seen() -> None:
         (b"\x01\x8a\x06[1]  x", "JSON"),
         (b"\x01\x92\x63\x00", "built-in codec 99"),
         (b"\x01\x91\x05\x00", "class that was not told"),
-        (b"\x01\x91\x00zAaAb\x00\x00", "kind of class"),
+        (b"\x01\x91\x00\x06zAaAb\x00\x00", "kind of class"),
         (b"\x01\x8b\x01\x8c\x01\x90\x01", "refers to itself"),
         (b"\x01\x92\x0a\x01\x43abc", "Decimal"),
         (b"\x01\x92\x0b\x02\x01\x00", "denominator"),
@@ -170,7 +170,13 @@ def test_no_code_runs_that_the_bytes_choose() -> None:
 
     def claim(kind: str, module: str, name: str, *items: bytes) -> bytes:
         definition = kind.encode() + wire.text(module) + wire.text(name) + b"\x00"
-        return b"\x01\x91\x00" + definition + wire.count(len(items)) + b"".join(items)
+        return (
+            b"\x01\x91\x00"
+            + wire.count(len(definition))
+            + definition
+            + wire.count(len(items))
+            + b"".join(items)
+        )
 
     for kind in "dnpxefr":
         for module, name in [

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ...errors import CorruptValue
 from .encode import Encoded
-from .wire import HEAD, SPLIT, VERSION, count
+from .wire import HEAD, SPLIT, VERSION, count, read_count
 
 __all__ = ["Parts", "blob_name", "join", "references", "split"]
 
@@ -124,11 +124,11 @@ def _table(data: bytes) -> tuple[list[tuple[int, int, bytes]], int]:
             raise CorruptValue("these bytes are no recorded value")
         return [], 0
     try:
-        n, at = _count(data, 2)
+        n, at = read_count(data, 2)
         table: list[tuple[int, int, bytes]] = []
         for _ in range(n):
-            start, at = _count(data, at)
-            size, at = _count(data, at)
+            start, at = read_count(data, at)
+            size, at = read_count(data, at)
             name = data[at : at + _NAME_SIZE]
             at += _NAME_SIZE
             if len(name) < _NAME_SIZE:
@@ -137,16 +137,3 @@ def _table(data: bytes) -> tuple[list[tuple[int, int, bytes]], int]:
     except IndexError:
         raise CorruptValue("a recorded value that was split is cut off") from None
     return table, at
-
-
-def _count(data: bytes, at: int) -> tuple[int, int]:
-    n = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        n |= (byte & 127) << shift
-        if byte < 128:
-            return n, at
-        shift += 7
-        if shift > 63:
-            raise CorruptValue("a count in a recorded value is out of all bounds")

@@ -128,6 +128,7 @@ def find(module: str, qualname: str, allowed: Collection[str] = ()) -> type:
 #: The shapes of objects, by class, and of classes that are themselves recorded.
 shapes: dict[type[Any], Shape] = registry.shapes
 class_shapes: dict[type[Any], Shape] = {}
+_definitions: dict[bytes, Shape] = {}
 
 
 def shape_of(cls: type[Any]) -> Shape | str:
@@ -137,8 +138,16 @@ def shape_of(cls: type[Any]) -> Shape | str:
         return shape
     found = _shape(cls)
     if not isinstance(found, str):  # a class that cannot be found by name may be short-lived: do not keep it
-        shapes[cls] = found
+        shapes[cls] = _definitions[found.definition] = found
     return found
+
+
+def known_definition(definition: bytes) -> Shape | None:
+    """The shape that has this definition, if it was met before and the class is still there."""
+    shape = _definitions.get(definition)
+    if shape is not None and look_up(shape.module, shape.qualname) is shape.cls:
+        return shape
+    return None
 
 
 def shape_of_class(cls: type[Any]) -> Shape | str:

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from typing import Any
 
 from ...errors import CorruptValue
-from . import wire
+from . import plain, wire
 from .decoder import Decoder
 
 __all__ = ["decode"]
@@ -40,6 +40,12 @@ def decode(data: bytes, *, pickle: bool = False, modules: Collection[str] = ()) 
             if size != tag - 0x3E:
                 raise CorruptValue("a recorded str is cut off, or something follows it")
             return str(data[2:], "utf-8", "surrogatepass")
+        if tag < 0x40 and size == 2:
+            return tag
+        if tag == wire.JSON or tag == wire.STR:
+            end, at = wire.read_count(data, 2)
+            if at + end == size:
+                return plain.load(data[at:]) if tag == wire.JSON else str(data[at:], "utf-8", "surrogatepass")
         decoder = Decoder(data, 1, pickle, modules)
         value = decoder.run()
         if decoder.at != size:

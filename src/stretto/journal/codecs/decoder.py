@@ -10,7 +10,7 @@ from typing import Any
 
 from ...errors import CorruptValue, NotDecodable
 from . import plain, wire
-from .classes import Shape, resolve
+from .classes import Shape, known_definition, resolve
 from .extensions import extension_numbered
 from .frame import Frame
 from .objects import MISSING, PENDING, fill, make
@@ -51,16 +51,8 @@ class Decoder:
         self.at += 1
         if byte < 128:
             return byte
-        n, shift = byte & 127, 7
-        while True:
-            byte = self.data[self.at]
-            self.at += 1
-            n |= (byte & 127) << shift
-            if byte < 128:
-                return n
-            shift += 7
-            if shift > 63:
-                raise CorruptValue("a count in a recorded value is out of all bounds")
+        n, self.at = wire.read_count(self.data, self.at - 1)
+        return n
 
     def raw(self) -> bytes:
         """A count and that many bytes."""
@@ -136,6 +128,7 @@ class Decoder:
         if tag == wire.MISSING:
             if holder.tag != OBJECT:
                 raise CorruptValue("a recorded value is missing where there must be one")
+            holder.gaps = True
             return MISSING
         raw = self.raw()
         if tag == wire.INT:
@@ -231,15 +224,28 @@ class Decoder:
             return self.classes[number]
         if number > len(self.classes):
             raise CorruptValue("a recorded value is of a class that was not told")
-        kind = self.data[self.at]
-        self.at += 1
+        raw = self.raw()
+        shape = known_definition(raw)
+        if shape is None:
+            return self.define(Decoder(raw, 0, False, ()))
+        self.classes.append((shape, shape.fields))
+        return shape, shape.fields
+
+    def define(self, definition: Decoder) -> tuple[Shape, tuple[str, ...]]:
+        """A class that was not met before in this process, and the fields that it had."""
+        kind = definition.data[0]
+        definition.at = 1
         if kind not in wire.KINDS:
             raise CorruptValue(f"unknown kind of class {kind:#x} in a recorded value")
-        module, qualname = self.text(), self.text()
-        fields = tuple(self.text() for _ in range(self.things()))
-        found = resolve(kind, module, qualname, self.modules), fields
-        self.classes.append(found)
-        return found
+        module, qualname = definition.text(), definition.text()
+        fields = tuple(definition.text() for _ in range(definition.things()))
+        if definition.at != len(definition.data):
+            raise CorruptValue("the definition of a class in a recorded value is longer than it should be")
+        shape = resolve(kind, module, qualname, self.modules)
+        if fields == shape.fields:
+            fields = shape.fields
+        self.classes.append((shape, fields))
+        return shape, fields
 
     def text(self) -> str:
         """A str within the definition of a class."""
@@ -270,9 +276,24 @@ class Decoder:
         elif tag == FROZENSET:
             thing = self.hashed(frame, frozenset)
         else:
-            thing = self.build(frame)
-        if frame.number is not None:
-            self.made(frame, frame.number, thing)
+            shape = frame.shape
+            if shape is not None and shape.direct and frame.fields is shape.fields and not frame.gaps:
+                if len(frame.parts) == len(
+                    shape.fields
+                ):  # the most common by far: a dataclass as it is today
+                    thing.__dict__.update(zip(shape.fields, frame.parts, strict=True))
+                else:
+                    thing = self.build(frame)
+            else:
+                thing = self.build(frame)
+        number = frame.number
+        if number is not None:
+            self.opened.discard(number)
+            self.shared[number] = thing
+            if frame.work:
+                self.efforts[number] = frame.work, frame.depth
+            if number in self.waiting:
+                self.made(number, thing)
         return thing
 
     def build(self, frame: Frame) -> Any:
@@ -294,12 +315,9 @@ class Decoder:
                 f"a recorded {what} cannot be made again: {type(error).__name__}: {error}"
             ) from error
 
-    def made(self, frame: Frame, number: int, thing: Any) -> None:
+    def made(self, number: int, thing: Any) -> None:
         """Tell those who wait for a shared thing."""
-        self.opened.discard(number)
-        self.shared[number] = thing
-        self.efforts[number] = frame.work, frame.depth
-        for holder, at in self.waiting.pop(number, ()):
+        for holder, at in self.waiting.pop(number):
             if holder.tag == DICT and not holder.late and holder.done:
                 holder.thing[holder.parts[at - 1]] = thing
             holder.parts[at] = thing

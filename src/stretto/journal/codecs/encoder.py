@@ -246,7 +246,7 @@ class Encoder:
         if head is None:
             n = count(len(self.heads))
             self.heads[shape.definition] = b"\x91" + n
-            head = b"\x91" + n + shape.definition
+            head = b"\x91" + n + count(len(shape.definition)) + shape.definition
         self.out.append(head + count(len(parts)))
         return iter(parts)
 

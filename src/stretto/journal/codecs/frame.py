@@ -22,6 +22,8 @@ class Frame:
     #: Whether the thing was made, and whether it is filled only at the end.
     done = False
     late = False
+    #: Whether a field has no value.
+    gaps = False
 
     def __init__(self, tag: int, left: int, number: int | None, thing: Any, parts: list[Any]) -> None:
         self.tag = tag

@@ -27,8 +27,9 @@ OBJECT of a kind in `SHARED_KINDS`, every EXT whose codec says so, and every STR
 JSON item has no numbers; the encoder writes JSON only where nothing in it is met twice.
 
 *Classes* are numbered as they are met. A class is its number as a count; the first time, its definition
-follows: one byte for the kind (`KINDS`), its module and its name within it (two str items), and the names of
-its fields (a count and as many str items). So a hundred objects of one class name it once.
+follows, after the number of its bytes: one byte for the kind (`KINDS`), its module and its name within it
+(two str items), and the names of its fields (a count and as many str items). So a hundred objects of one
+class name it once.
 
 Version 1 will be read for ever. A new tag, kind or built-in codec is an addition that older versions of
 Stretto refuse with a clear error; a changed meaning is a new version.
@@ -40,6 +41,8 @@ from collections.abc import Callable
 from struct import Struct
 from types import EllipsisType, NoneType
 from typing import Any
+
+from ...errors import CorruptValue
 
 VERSION = 1
 #: Tags, named as in the table above.
@@ -76,6 +79,25 @@ def count(n: int) -> bytes:
         n >>= 7
     out.append(n)
     return bytes(out)
+
+
+def read_count(data: bytes, at: int) -> tuple[int, int]:
+    """The count that begins at `at`, and where it ends.
+
+    Raises:
+        IndexError: the bytes end before it does.
+        CorruptValue: it is larger than anything could be.
+    """
+    n = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        n |= (byte & 127) << shift
+        if byte < 128:
+            return n, at
+        shift += 7
+        if shift > 63:
+            raise CorruptValue("a count in a recorded value is out of all bounds")
 
 
 def integer(n: int) -> bytes:
