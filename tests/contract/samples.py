@@ -213,6 +213,7 @@ class Same:
 
     def __init__(self) -> None:
         self.pairs: dict[int, int] = {}
+        self.keep: list[Any] = []
 
     def same(self, a: Any, b: Any) -> bool:
         if type(a) is not type(b):
@@ -226,6 +227,7 @@ class Same:
             return self.pairs[id(a)] == id(b)
         if isinstance(a, _SHARED) or hasattr(kind, "__dataclass_fields__"):
             self.pairs[id(a)] = id(b)
+            self.keep += (a, b)  # no identity may be given twice
         if isinstance(a, dict):
             whole = (
                 len(a) == len(b)

@@ -243,6 +243,14 @@ def test_a_cycle_that_cannot_be_put_together_is_refused() -> None:
     value.append(value)
     with pytest.raises(NotRecordable, match="deque"):
         encode(value)
+    node = HashedByName("n", {})
+    node.links["x"] = frozenset((node,))
+    with pytest.raises(NotRecordable, match="hashed by value") as caught:
+        encode([node])
+    assert caught.value.path == "result[0].links['x']"
+    free = Node("n")
+    free.neighbours = frozenset((free,))  # type: ignore[assignment]
+    assert (again := back(free)) in again.neighbours
 
 
 @pytest.mark.parametrize("depth", [70, 1_500, 20_000])

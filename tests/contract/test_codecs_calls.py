@@ -198,7 +198,10 @@ def test_sharing_among_arguments() -> None:
     assert a is b is kwargs["c"]["d"]
     with pytest.raises(NotRecordable) as caught:
         encode_call((1, samples.Unknown()), {})
-    assert caught.value.path == "arguments[0][1]"
+    assert caught.value.path == "args[1]"
+    with pytest.raises(NotRecordable) as caught:
+        encode_call((1,), {"client": [samples.Unknown()]})
+    assert caught.value.path == "kwargs['client'][0]"
 
 
 # Secrets

@@ -18,7 +18,9 @@ from .decoder import Decoder
 __all__ = ["decode"]
 
 
-def decode(data: bytes, *, pickle: bool = False, modules: Collection[str] = ()) -> Any:
+def decode(
+    data: bytes | bytearray | memoryview, *, pickle: bool = False, modules: Collection[str] = ()
+) -> Any:
     """The value that `encode` made these bytes of.
 
     Args:
@@ -31,6 +33,8 @@ def decode(data: bytes, *, pickle: bool = False, modules: Collection[str] = ()) 
         NotDecodable: the value is of a class, library, codec or time zone that is not here; the message says
             what to import, install or declare.
     """
+    if type(data) is not bytes:  # some drivers of databases give a memoryview
+        data = bytes(data)
     size = len(data)
     if size < 2 or data[0] != wire.VERSION:
         raise _no_value(data)

@@ -57,7 +57,8 @@ def encode(
     """The bytes of a value; `decode` gives it back.
 
     Types come back as they were, and what is one object in several places is one object again. (For strings,
-    numbers and other unchangeable things without parts, that is not promised.)
+    numbers and other unchangeable things without parts, that is not promised; nor is the order of a set,
+    which is an accident of hashing, nor that two arrays which were views of one go on sharing their memory.)
 
     Args:
         value: what to record.
@@ -90,7 +91,7 @@ def encode(
             tree = plain.dump(value)
             if tree is not None:
                 return _whole(b"\x01\x8a", tree)
-    return _encode(value, pickle, name)
+    return _encode(value, pickle, {name: value})
 
 
 def _whole(tag: bytes, raw: bytes) -> Encoded:
@@ -100,8 +101,8 @@ def _whole(tag: bytes, raw: bytes) -> Encoded:
     return Encoded(head + raw, ((len(head), len(head) + size),) if size > SPAN_SIZE else ())
 
 
-def _encode(value: Any, pickle: bool, name: str) -> Encoded:
-    """The bytes of a value with parts."""
+def _encode(value: Any, pickle: bool, places: Mapping[str, Any]) -> Encoded:
+    """The bytes of a value with parts; messages speak of it by the names in `places`."""
     try:
         encoder = Encoder(pickle)
         try:
@@ -110,15 +111,14 @@ def _encode(value: Any, pickle: bool, name: str) -> Encoded:
             encoder = Encoder(pickle, trees=False)
             encoder.run(value)
     except Refused as refused:
-        raise explain(value, name, refused) from refused.__cause__
+        raise explain(places, refused) from refused.__cause__
     encoded = Encoded(*encoder.result())
     if encoder.deep:
         try:
             decode(encoded.data, pickle=pickle)
         except CorruptValue as error:
-            raise NotRecordable(
-                name, f"it could not be read again: {error}", "record it less nested"
-            ) from None
+            problem = f"it could not be read again: {error}"
+            raise NotRecordable(next(iter(places)), problem, "record it less nested") from None
     return encoded
 
 
@@ -165,7 +165,8 @@ def encode_call(
                 if len(ids) < 2 or len(ids) == len(set(ids)):
                     data = b"".join(out)
                     return Encoded(data), Digest(blake2b(data, digest_size=16).digest())
-    return _encode((args, dict(kwargs)), pickle, "arguments"), digest(args, kwargs)
+    places = {"args": args, "kwargs": kwargs}
+    return _encode((args, dict(kwargs)), pickle, places), digest(args, kwargs)
 
 
 def _tree(value: Any, ids: list[int]) -> bytes | None:

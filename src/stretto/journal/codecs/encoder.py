@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle as pickling
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 from ...errors import RecordedError
 from . import plain, wire
@@ -147,13 +147,30 @@ class Encoder:
     def check_cycle(self, thing: Any) -> None:
         """A cycle can be made again only if what refers back can be changed once the whole is there."""
         kind = class_of(thing)
-        if kind in _WHOLE or prepared(kind):
+        if kind in _WHOLE:
+            return
+        if prepared(kind):
+            if kind.__hash__ not in (None, object.__hash__, BaseException.__hash__):
+                self.check_hash(thing)
             return
         holder = class_of(self.open[-1])
         if not patchable(holder) and any(thing is outer for outer in self.open):
             raise Refused(
                 thing, f"it holds itself by way of a {holder.__name__}, which cannot be put together again"
             )
+
+    def check_hash(self, thing: Any) -> None:
+        """A frozenset is made, and hashes its elements, before what it is part of is whole."""
+        within: Any = None
+        for outer in reversed(self.open):
+            if outer is thing:
+                if within is not None:
+                    raise Refused(
+                        within, "its elements lead back to what it is part of, and are hashed by value"
+                    )
+                return
+            if type(outer) is frozenset:
+                within = cast("Any", outer)
 
     def begin(self, thing: Any, kind: Any) -> Iterator[Any] | None:
         """Write a thing that has parts, up to the first part.

@@ -253,6 +253,8 @@ def extension_of(cls: type[Any]) -> Extension | None:
             for extension in optional.load(module.partition(".")[0]):
                 by_class.setdefault(extension.cls, extension)
             found = by_class.get(cls) or optional.generic(cls)
+            if found is not None:
+                by_class[cls] = found
     return found
 
 

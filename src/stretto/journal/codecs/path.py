@@ -22,9 +22,11 @@ _ADVICE = (
 )
 
 
-def explain(value: Any, name: str, refused: Refused) -> NotRecordable:
-    """The error for something in `value` that cannot be recorded."""
+def explain(places: Mapping[str, Any], refused: Refused) -> NotRecordable:
+    """The error for something that cannot be recorded and is somewhere in the values of `places`."""
     thing = refused.thing
+    ways = (_way(value, name, thing) for name, value in places.items())
+    way = next((way for way in ways if way is not None), next(iter(places)))
     cls = type(thing)
     what = f"{cls.__module__}.{cls.__qualname__}"
     if isinstance(thing, type):
@@ -32,11 +34,11 @@ def explain(value: Any, name: str, refused: Refused) -> NotRecordable:
     problem = f"{what} cannot be recorded"
     if refused.reason:
         problem += f": {refused.reason}"
-    return NotRecordable(_way(value, name, thing), problem, _ADVICE)
+    return NotRecordable(way, problem, _ADVICE)
 
 
-def _way(value: Any, name: str, wanted: object) -> str:
-    """How to get from `value` to `wanted`, which is somewhere in it."""
+def _way(value: Any, name: str, wanted: object) -> str | None:
+    """How to get from `value` to `wanted`, if it is in there."""
     seen: set[int] = set()
     keep: list[Any] = []  # parts that are made for the occasion must not give their identity to others
     todo: list[tuple[str, Any]] = [(name, value)]
@@ -52,7 +54,7 @@ def _way(value: Any, name: str, wanted: object) -> str:
             todo.extend((way + step, part) for step, part in _steps(thing))
         except Exception:  # it is on the way to being refused; all that is lost is the rest of a message
             continue
-    return name
+    return None
 
 
 def _steps(given: Any) -> Iterator[tuple[str, Any]]:

@@ -8,6 +8,7 @@ of their own. Whether a tree is plain is found level by level, with a few calls 
 from __future__ import annotations
 
 import json.encoder
+import re
 from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any, cast
@@ -23,6 +24,9 @@ _SCALARS = frozenset((str, int, float, bool, type(None)))
 _PLAIN = _SCALARS | {list, dict}
 _TEXT = {str}
 _values: Callable[[Any], Iterable[Any]] = cast("Any", dict).values
+#: Python refuses to read decimal numbers of more digits than 4300, or than the program that reads allows.
+_DIGITS = 4000
+_LONG_NUMBER = re.compile(rb"[0-9]{%d}" % _DIGITS)
 #: The parser recurses: trees that are deeper than this are written item by item.
 _LEVELS = 64
 MOST = 50_000
@@ -94,7 +98,9 @@ def dump(tree: list[Any] | dict[str, Any]) -> bytes | None:
     no exact form for, or a str so long that it should be stored by itself."""
     try:
         raw = "".join(_encode(tree)).encode()
-        return raw if len(raw) < LONG or not _holds_long(tree) else None
+        if len(raw) < _DIGITS or not (_LONG_NUMBER.search(raw) or (len(raw) >= LONG and _holds_long(tree))):
+            return raw
+        return None
     except (ValueError, RecursionError):  # nan, an infinity, a lone surrogate, an int of thousands of digits
         return None
 
