@@ -98,14 +98,19 @@ def dump(tree: list[Any] | dict[str, Any]) -> bytes | None:
     no exact form for, or a str so long that it should be stored by itself."""
     try:
         raw = "".join(_encode(tree)).encode()
-        if len(raw) < _DIGITS or not (_LONG_NUMBER.search(raw) or (len(raw) >= LONG and _holds_long(tree))):
-            return raw
-        return None
+        if len(raw) >= _DIGITS and (
+            _LONG_NUMBER.search(raw) or (len(raw) >= LONG and _holds_long(tree, raw))
+        ):
+            return None
+        return raw
     except (ValueError, RecursionError):  # nan, an infinity, a lone surrogate, an int of thousands of digits
         return None
 
 
-def _holds_long(tree: Any) -> bool:
+def _holds_long(tree: Any, raw: bytes) -> bool:
+    between_quotes = max(map(len, raw.replace(b'\\"', b"").split(b'"')))
+    if between_quotes < LONG // 2:  # a look that costs little; only a str that is half quotes escapes it
+        return False
     todo: list[Any] = [tree]
     for thing in todo:
         if isinstance(thing, str):
