@@ -8,7 +8,6 @@ of their own. Whether a tree is plain is found level by level, with a few calls 
 from __future__ import annotations
 
 import json.encoder
-import re
 from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any, cast
@@ -19,6 +18,7 @@ __all__ = ["LONG", "containers", "dump", "load"]
 
 #: From this many characters on a str is not hidden in a tree: it may be a document that is met again.
 LONG = 16 * 1024
+_STRETCH = LONG // 4
 
 _SCALARS = frozenset((str, int, float, bool, type(None)))
 _PLAIN = _SCALARS | {list, dict}
@@ -26,7 +26,6 @@ _TEXT = {str}
 _values: Callable[[Any], Iterable[Any]] = cast("Any", dict).values
 #: Python refuses to read decimal numbers of more digits than 4300, or than the program that reads allows.
 _DIGITS = 4000
-_LONG_NUMBER = re.compile(rb"[0-9]{%d}" % _DIGITS)
 #: The parser recurses: trees that are deeper than this are written item by item.
 _LEVELS = 64
 MOST = 50_000
@@ -98,18 +97,22 @@ def dump(tree: list[Any] | dict[str, Any]) -> bytes | None:
     no exact form for, or a str so long that it should be stored by itself."""
     try:
         raw = "".join(_encode(tree)).encode()
-        if len(raw) >= _DIGITS and (
-            _LONG_NUMBER.search(raw) or (len(raw) >= LONG and _holds_long(tree, raw))
-        ):
+        if len(raw) >= _DIGITS and (_has_long_number(raw) or (len(raw) >= LONG and _holds_long(tree, raw))):
             return None
         return raw
     except (ValueError, RecursionError):  # nan, an infinity, a lone surrogate, an int of thousands of digits
         return None
 
 
+def _has_long_number(raw: bytes) -> bool:
+    half = _DIGITS // 2  # so many digits in a row fill one of the windows of half as many
+    return any(raw[at : at + half].isdigit() for at in range(0, len(raw), half))
+
+
 def _holds_long(tree: Any, raw: bytes) -> bool:
-    between_quotes = max(map(len, raw.replace(b'\\"', b"").split(b'"')))
-    if between_quotes < LONG // 2:  # a look that costs little; only a str that is half quotes escapes it
+    # A look that costs little: a long str has long stretches without a quote, but for those that it escapes.
+    bare = raw.replace(b'\\"', b"")
+    if all(bare.find(b'"', at, at + _STRETCH) >= 0 for at in range(0, len(bare) - _STRETCH, _STRETCH)):
         return False
     todo: list[Any] = [tree]
     for thing in todo:
