@@ -9,9 +9,13 @@ from __future__ import annotations
 __all__ = [
     "Cancelled",
     "CompileError",
+    "CorruptValue",
     "DeclarationError",
     "FlowArgumentError",
     "InternalError",
+    "NotDecodable",
+    "NotRecordable",
+    "RecordedError",
     "ReturnTypeError",
     "SourceNotFound",
     "StrettoError",
@@ -71,6 +75,59 @@ class ReturnTypeError(StrettoError, TypeError):
 
 class Cancelled(StrettoError):
     """The run was cancelled, by `run.cancel()`."""
+
+
+class NotRecordable(StrettoError, TypeError):
+    """A value cannot be written to a journal.
+
+    Attributes:
+        path: where in the value it is, as one would write it in Python: ``result.items[3].client``.
+    """
+
+    def __init__(self, path: str, problem: str, advice: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {problem}; {advice}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+class NotDecodable(StrettoError):
+    """A recorded value is well formed, but this program cannot build it: it lacks a class, a library, a time
+    zone or a codec, or has one of another shape."""
+
+
+class CorruptValue(StrettoError, ValueError):
+    """Bytes that are no recorded value: cut off, damaged, or of a later version of the format."""
+
+
+class RecordedError(StrettoError):
+    """Stands for a recorded exception whose class this program does not have.
+
+    Attributes:
+        module: the module of the class.
+        qualname: its name in there.
+        args: the arguments of the exception, as they were.
+    """
+
+    def __init__(self, module: str, qualname: str, *args: object) -> None:
+        self.module = module
+        self.qualname = qualname
+        super().__init__(*args)
+
+    def __str__(self) -> str:
+        said = super().__str__()
+        return f"{self.module}.{self.qualname}: {said}" if said else f"{self.module}.{self.qualname}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(cls: type[BaseException], args: tuple[object, ...], state: dict[str, object]) -> BaseException:
+    """An exception whose arguments are not those of its `__init__`, unpickled."""
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class InternalError(StrettoError):

@@ -1,0 +1,1 @@
+"""What makes a run durable: its events on disk, and the values in them."""

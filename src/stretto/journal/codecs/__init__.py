@@ -1,0 +1,36 @@
+"""Values to bytes and back, by type, without running code that the bytes choose.
+
+`encode` and `decode` are for values; `digest` tells whether a call is made with the same arguments again, and
+`encode_call` does both for the arguments of a call; `split` and `join` keep large pieces
+apart, `Secrets` keep out what must not be told, and `codec` says how a class of the user's own is recorded.
+The format is written down in `wire`."""
+
+from __future__ import annotations
+
+from .blobs import Parts, blob_name, join, references, split
+from .decode import decode
+from .digest import Digest, digest
+from .encode import Encoded, encode, encode_call
+from .exceptions import Unrecorded
+from .redaction import Redacted, Secrets, new_key, redact
+from .registry import codec
+
+__all__ = [
+    "Digest",
+    "Encoded",
+    "Parts",
+    "Redacted",
+    "Secrets",
+    "Unrecorded",
+    "blob_name",
+    "codec",
+    "decode",
+    "digest",
+    "encode",
+    "encode_call",
+    "join",
+    "new_key",
+    "redact",
+    "references",
+    "split",
+]
