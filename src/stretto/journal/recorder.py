@@ -1,0 +1,240 @@
+"""What goes through the writer's thread: appends, gathered into one transaction, and jobs in their turn."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any, TypeAlias, TypeVar, cast
+
+from ..errors import JournalError, LeaseLost, RunExists
+from . import frames, leases, tables
+from .contract import BLOB_OVER, Done
+from .database import Database
+from .events import BlobRef, Event, RunStarted
+from .holding import Holding
+from .leases import Lease
+from .writer import Writer
+
+__all__ = ["Append", "Probe", "Recorder"]
+
+T = TypeVar("T")
+
+Probe: TypeAlias = Callable[[str], None]
+"""Called in the writer's thread "before", "within" and "after" each transaction that appends, for tests
+that kill the process or fail there."""
+
+
+@dataclass(slots=True)
+class Append:
+    """Something to append under a lease; `started` is given where it begins a new run."""
+
+    lease: Lease
+    events: Sequence[Event] = ()
+    done: Done | None = None
+    started: RunStarted | None = None
+    blobs: dict[bytes, bytes] | None = None
+
+    def weight(self) -> int:
+        return len(self.events) + (self.blobs is not None)
+
+
+@dataclass(slots=True)
+class _Job:
+    """Anything else that writes. It opens its own transaction, and may be done twice."""
+
+    work: Callable[[], Any]
+    result: Future[Any]
+
+
+class Recorder:
+    """The writer's side of a journal.
+
+    The first append that cannot be written is the last one that is tried: its error goes to everything
+    that waits and to everything that comes later, since an event must not be missing in the middle.
+    Only what concerns a single run, such as a lost lease, stays with that run.
+    """
+
+    def __init__(self, db: Database, *, interval: float, probe: Probe | None) -> None:
+        self._db = db
+        self._probe = probe
+        self._written = 0
+        self._failure: JournalError | None = None
+        self._told = False  # whether anyone has heard of the failure
+        self.holding = Holding(db)
+        self._writer: Writer[Append | _Job] = Writer(
+            db.where, self._write, interval=interval, idle=self.holding.renew_due
+        )
+
+    @property
+    def backlog(self) -> int:
+        return self._writer.put_in - self._written
+
+    @property
+    def inside(self) -> bool:
+        """Whether the caller is the writer's thread."""
+        return self._writer.inside
+
+    def put(self, item: Append) -> None:
+        if item.lease.failure is not None:
+            raise item.lease.failure.with_traceback(None)
+        self._check()
+        self._writer.put(item, urgent=item.done is not None, weight=item.weight())
+
+    def perform(self, work: Callable[[], T]) -> T:
+        """Do this after all that was put in before; wait for what comes of it."""
+        self._check()
+        job = _Job(work, Future())
+        self._writer.put(job, urgent=True)
+        result: T = job.result.result()
+        return result
+
+    def nudge(self) -> None:
+        """Have leases that are due renewed now."""
+        self._writer.nudge()
+
+    def closed(self) -> JournalError | None:
+        return self._writer.closed
+
+    def stop(self) -> JournalError | None:
+        """Write what is left, and end the thread. What failed, if nobody was told yet."""
+        self._writer.stop()
+        return None if self._told else self._failure
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            self._told = True
+            raise self._failure.with_traceback(None)
+
+    # -- in the writer's thread ---------------------------------------------------------------------
+
+    def _write(self, group: list[Append | _Job]) -> None:
+        appends: list[Append] = []
+        for item in group:
+            if isinstance(item, Append):
+                appends.append(item)
+            else:
+                self._write_appends(appends)
+                appends = []
+                self._do(item)
+        self._write_appends(appends)
+
+    def _do(self, job: _Job) -> None:
+        # A job may be what finds out that something before it was lost.
+        if self._failure is not None:
+            self._told = True
+            job.result.set_exception(self._failure)
+            return
+        try:
+            job.result.set_result(self._db.attempt(job.work))
+        except BaseException as error:
+            job.result.set_exception(error)
+
+    def _write_appends(self, items: list[Append]) -> None:
+        if not items:
+            return
+        by_lease: dict[Lease, list[Append]] = {}
+        for item in items:
+            by_lease.setdefault(item.lease, []).append(item)
+        if self._failure is None:
+            try:
+                self._write_batches(by_lease)
+            except Exception as error:
+                self._fail(error)
+        self._written += sum(item.weight() for item in items)
+        for item in items:
+            if item.done is not None:
+                self._told = self._told or self._failure is not None
+                _tell(item.done, self._failure or item.lease.failure)
+
+    def _write_batches(self, items: dict[Lease, list[Append]]) -> None:
+        batches: dict[Lease, tables.Batch] = {}
+        for lease, its in items.items():
+            if lease.failure is None:
+                try:
+                    batches[lease] = _gather(its)
+                except Exception as error:
+                    self.holding.drop(lease, self._unfit(lease, error))
+        began = leases.owner_clock()
+        refused = self._db.attempt(lambda: self._transact(items, batches))
+        for lease, batch in batches.items():
+            if lease in refused:
+                # Nothing of this run's was written; the others' is none the worse.
+                self.holding.drop(lease, refused[lease])
+                continue
+            tables.appended(lease, batch)
+            if items[lease][0].started is not None:
+                self.holding.hold(lease, began)
+        self._tell_probe("after")
+
+    def _transact(
+        self, items: dict[Lease, list[Append]], batches: dict[Lease, tables.Batch]
+    ) -> dict[Lease, JournalError]:
+        """Write all batches; which leases were refused, and why."""
+        self._tell_probe("before")
+        refused: dict[Lease, JournalError] = {}
+        with self._db.transaction():
+            for lease, batch in batches.items():
+                started = items[lease][0].started
+                try:
+                    if started is not None:
+                        tables.begin(self._db, lease, started)
+                    tables.add(self._db, lease, batch)
+                except (RunExists, LeaseLost) as error:
+                    refused[lease] = error
+            self._tell_probe("within")
+        return refused
+
+    def _fail(self, error: Exception) -> None:
+        if not isinstance(error, JournalError):
+            said = f"{self._db.where}: the writer failed: {type(error).__name__}: {error}"
+            wrapped = JournalError(said)
+            wrapped.__cause__ = error
+            error = wrapped
+        self._failure = error
+        # Others may take the runs over: this process can record nothing of them any more.
+        self.holding.drop_all(error)
+
+    def _unfit(self, lease: Lease, error: Exception) -> JournalError:
+        return JournalError(
+            f"{self._db.where}: run {lease.run!r} was given what cannot be written: "
+            f"{type(error).__name__}: {error}"
+        )
+
+    def _tell_probe(self, moment: str) -> None:
+        if self._probe is not None:
+            self._probe(moment)
+
+
+def _gather(items: Sequence[Append]) -> tables.Batch:
+    """What the items append, with large values moved out of the events."""
+    events: list[Event] = []
+    blobs: dict[bytes, bytes] = {}
+    for item in items:
+        events.extend([_apart(event, blobs) for event in item.events])
+        for digest, data in (item.blobs or {}).items():
+            if sha256(data).digest() != digest:
+                raise ValueError(f"put_blob was given {digest.hex()} for data of another SHA-256")
+            blobs[digest] = data
+    return tables.Batch.of(events, blobs)
+
+
+def _apart(event: Event, blobs: dict[bytes, bytes]) -> Event:
+    """The event with values that are too large for it replaced, and those values put into `blobs`."""
+    for name, value in frames.values_of(event):
+        if isinstance(value, bytes) and len(value) > BLOB_OVER:
+            digest = sha256(value).digest()
+            blobs[digest] = value
+            event = cast("Event", replace(cast("Any", event), **{name: BlobRef(digest, len(value))}))
+    return event
+
+
+def _tell(done: Done, error: JournalError | None) -> None:
+    try:
+        done(error)
+    except Exception:
+        # One whose loop has ended cannot be told; the others must be. The threads' hook shows it.
+        threading.excepthook(threading.ExceptHookArgs([*sys.exc_info(), threading.current_thread()]))

@@ -1,0 +1,130 @@
+"""The one thread that writes: what was put in while it wrote is the next group.
+
+So a thousand appends cost one transaction, and a hundred writers that all wait for the disk wait for it
+together. It knows nothing of databases: `write` is given each group, in order.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from ..errors import JournalClosed, JournalError
+
+__all__ = ["Writer"]
+
+T = TypeVar("T")
+
+
+class Writer(Generic[T]):
+    """A queue and the thread that empties it.
+
+    Args:
+        name: of the journal, for messages and the thread.
+        write: is given what was put in, in order, and must not raise.
+        interval: seconds for which what is put in may wait for more of it.
+        idle: called before each wait for work; does what is due by itself, and tells in how many
+            seconds something will be due next (None: never).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        write: Callable[[list[T]], None],
+        *,
+        interval: float,
+        idle: Callable[[], float | None],
+    ) -> None:
+        self._name = name
+        self._write = write
+        self._interval = interval
+        self._idle = idle
+        self._changed = threading.Condition(threading.Lock())
+        self._queue: list[T] = []
+        self._urgent = False
+        self._closing = False
+        self.closed: JournalError | None = None
+        self.put_in = 0
+        self._thread = threading.Thread(target=self._turn, name=f"stretto journal {name}", daemon=True)
+        self._thread.start()
+        _writers.add(self)
+
+    @property
+    def inside(self) -> bool:
+        """Whether the caller is the writer's own thread, which must not wait for itself."""
+        return threading.current_thread() is self._thread
+
+    def put(self, item: T, *, urgent: bool, weight: int = 0) -> None:
+        """Queue an item; urgent ones, and all before them, are written now. `put_in` counts weights."""
+        with self._changed:
+            if self.closed is not None:
+                raise self.closed.with_traceback(None)
+            self._queue.append(item)
+            self.put_in += weight
+            if urgent:
+                self._urgent = True
+                self._changed.notify()
+            elif len(self._queue) == 1:
+                self._changed.notify()
+
+    def nudge(self) -> None:
+        """Have `idle` called soon."""
+        with self._changed:
+            self._urgent = True
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """Write all that is queued, and end the thread. Later calls of `put` fail."""
+        with self._changed:
+            self._closing = True
+            if self.closed is None:
+                self.closed = JournalClosed(
+                    f"{self._name}: the journal is closed; open it again to write to it"
+                )
+            self._changed.notify()
+        if not self.inside:
+            self._thread.join()
+        _writers.discard(self)
+
+    def abandon(self, error: JournalError) -> None:
+        """Take nothing more: the thread is not there (it does not come along when a process forks)."""
+        self.closed = error
+        self._changed = threading.Condition(threading.Lock())  # another thread may have held the old one
+
+    def _turn(self) -> None:
+        while True:
+            due = self._idle()
+            with self._changed:
+                if not self._queue and not self._closing and not self._urgent:
+                    self._changed.wait(due)
+                if self._queue and not self._closing and not self._urgent:
+                    self._changed.wait_for(self._hurried, self._interval)
+                group, self._queue = self._queue, []
+                self._urgent = False
+                closing = self._closing
+            if group:
+                self._write(group)
+            elif closing:
+                return
+
+    def _hurried(self) -> bool:
+        return self._urgent or self._closing
+
+
+_writers: weakref.WeakSet[Writer[Any]] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    error = JournalClosed(
+        "this process was forked from one with an open journal, which cannot be used on both sides; "
+        "open it again here"
+    )
+    for writer in list(_writers):
+        writer.abandon(error)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
