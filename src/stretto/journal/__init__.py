@@ -25,6 +25,7 @@ __all__ = [
     "Journal",
     "Lease",
     "RunRecord",
+    "file_of",
     "open_journal",
 ]
 
@@ -68,6 +69,12 @@ def open_journal(
             return PostgresDatabase(place, patience=wait)
 
     return StoredJournal(connect, interval=interval, probe=probe)
+
+
+def file_of(url: str | Path) -> Path | None:
+    """The file that a URL names; None for a server. Raises `JournalUrlError` for what names no journal."""
+    kind, place = _split(url)
+    return Path(place) if kind == "sqlite" else None
 
 
 def _split(url: str | Path) -> tuple[str, str]:

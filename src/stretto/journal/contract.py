@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from ..errors import JournalError
-from .events import BlobRef, Event, Recorded, RunStarted, RunState
+from .events import Event, Recorded, RunStarted, RunState
 from .leases import TTL, Lease
 
 __all__ = ["BLOB_OVER", "FLUSH_INTERVAL", "Done", "Journal", "RunRecord"]
@@ -74,6 +74,11 @@ class Journal(Protocol):
     @property
     def where(self) -> str:
         """The file or the URL (without password), as messages name it."""
+        ...
+
+    @property
+    def usable(self) -> bool:
+        """Whether it still takes appends: it was not closed, and nothing failed."""
         ...
 
     @property
@@ -168,16 +173,22 @@ class Journal(Protocol):
         """The data with that SHA-256. Raises `JournalCorrupt` if it is missing or other data."""
         ...
 
+    def blobs(self, run: str) -> list[bytes]:
+        """The digests of all blobs that a run uses."""
+        ...
+
     # -- housekeeping -------------------------------------------------------------------------------
 
-    def restore(self, run: str, events: Iterable[Event], blob: Callable[[BlobRef], bytes]) -> None:
+    def restore(self, run: str, events: Iterable[Event], blobs: Iterable[tuple[bytes, bytes]]) -> None:
         """Write a whole run in one transaction, as it was in another journal; nobody has its lease.
 
         Args:
             run: its identifier, the same as in its first event, which is a `RunStarted`.
-            blob: gives the data of a blob that an event refers to.
+            events: gone through again if the connection breaks, as are the blobs.
+            blobs: all that the run uses, as pairs of SHA-256 and data.
 
-        Raises `RunExists` if the journal has a run of that identifier.
+        Raises `RunExists` if the journal has a run of that identifier, and `TransferError` if what is
+        given is no whole run.
         """
         ...
 

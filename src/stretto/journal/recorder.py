@@ -74,6 +74,10 @@ class Recorder:
         return self._writer.put_in - self._written
 
     @property
+    def usable(self) -> bool:
+        return self._failure is None and self._writer.closed is None
+
+    @property
     def inside(self) -> bool:
         """Whether the caller is the writer's thread."""
         return self._writer.inside

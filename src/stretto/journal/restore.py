@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from itertools import chain, islice
 
 from ..errors import TransferError
 from . import frames, tables
 from .database import Database
-from .events import BlobRef, Event, RunStarted
+from .events import Event, RunStarted
 from .leases import Lease
 
 __all__ = ["restore"]
 
 
-def restore(db: Database, lease: Lease, events: Iterable[Event], blob: Callable[[BlobRef], bytes]) -> None:
+def restore(
+    db: Database, lease: Lease, events: Iterable[Event], blobs: Iterable[tuple[bytes, bytes]]
+) -> None:
     """Write the run of a lease that is for this only, and give the lease back.
 
-    `events` is gone through again if the connection breaks."""
+    `events` and `blobs` are gone through again if the connection breaks."""
     left = iter(events)
     started = next(left, None)
     if not isinstance(started, RunStarted) or started.run != lease.run:
         raise TransferError(
             f"the first event of run {lease.run!r} should be its start; found: {started!r:.100}"
         )
-    left = chain([started], left)
     with db.transaction():
         if not tables.begin(db, lease, started):
             return  # an earlier attempt was committed, and its answer was lost
         lease.last = lease.calls = 0
-        for some in _chunks(left):
+        known: set[bytes] = set()
+        for digest, data in blobs:
+            if sha256(data).digest() != digest:
+                raise TransferError(f"the value {digest.hex()} of run {lease.run!r} has another SHA-256")
+            known.add(digest)
+            tables.use(db, lease.number, digest)
+            tables.keep(db, digest, data)
+        for some in _chunks(chain([started], left)):
             for ref in frames.refs(some):
-                tables.use(db, lease.number, ref.digest)
-                tables.keep(db, ref.digest, blob(ref))
+                if ref.digest not in known:
+                    raise TransferError(f"the value {ref.digest.hex()} of run {lease.run!r} is missing")
             batch = tables.Batch.of(some, {})
             tables.add(db, lease, batch)
             tables.appended(lease, batch)

@@ -14,7 +14,7 @@ from ..errors import JournalCorrupt, JournalError, LeaseHeld
 from . import leases, tables
 from .contract import FLUSH_INTERVAL, Done, RunRecord
 from .database import Database
-from .events import BlobRef, Event, Recorded, RunStarted, RunState
+from .events import Event, Recorded, RunStarted, RunState
 from .leases import TTL, Lease
 from .recorder import Append, Probe, Recorder
 from .restore import restore
@@ -60,6 +60,10 @@ class StoredJournal:
     @property
     def where(self) -> str:
         return self._where
+
+    @property
+    def usable(self) -> bool:
+        return not self._shut and self._recorder.usable
 
     @property
     def backlog(self) -> int:
@@ -171,6 +175,10 @@ class StoredJournal:
         self._settle()
         return self._read(lambda db: tables.blob(db, digest))
 
+    def blobs(self, run: str) -> list[bytes]:
+        self._settle()
+        return self._read(lambda db: tables.used(db, tables.holder(db, run).number))
+
     def _settle(self) -> None:
         """Have what was appended written before it is read; if it cannot be, what is there is read."""
         if self.backlog and not self._recorder.inside:
@@ -190,9 +198,9 @@ class StoredJournal:
 
     # -- housekeeping -------------------------------------------------------------------------------
 
-    def restore(self, run: str, events: Iterable[Event], blob: Callable[[BlobRef], bytes]) -> None:
+    def restore(self, run: str, events: Iterable[Event], blobs: Iterable[tuple[bytes, bytes]]) -> None:
         lease = Lease(run, leases.this_process(), TTL)
-        self._recorder.perform(lambda: restore(self._db, lease, events, blob))
+        self._recorder.perform(lambda: restore(self._db, lease, events, blobs))
 
     def prune(self, before: int) -> int:
         perform = self._recorder.perform

@@ -185,6 +185,13 @@ def blob(db: Database, digest: bytes) -> bytes:
     return data
 
 
+def used(db: Database, number: int) -> list[bytes]:
+    """The blobs that a run uses."""
+    return [
+        row[0] for row in db.query("select digest from stretto_use where run = ? order by digest", (number,))
+    ]
+
+
 # -- leases -------------------------------------------------------------------------------------------
 
 
@@ -337,7 +344,7 @@ def forget(db: Database, number: int) -> bool:
         return False
     base = number << _SHIFT
     db.change("delete from stretto_batch where key > ? and key < ?", (base, base + (1 << _SHIFT)))
-    digests = [row[0] for row in db.query("select digest from stretto_use where run = ?", (number,))]
+    digests = used(db, number)
     if digests:
         db.alone("stretto_use")
         db.change("delete from stretto_use where run = ?", (number,))
