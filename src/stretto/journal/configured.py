@@ -81,7 +81,10 @@ def _from_project(file: Path) -> str | None:
         return None
     if not isinstance(url, str):
         raise JournalUrlError(f"{file}: [tool.stretto] journal should be a URL or a path, and is {url!r}")
-    path = file_of(url)
+    try:
+        path = file_of(url)
+    except JournalUrlError as error:
+        raise JournalUrlError(f"{file}: [tool.stretto] journal: {error}") from None
     # A file is meant from where the project is, not from where somebody happens to stand in it.
     return url if path is None or path.is_absolute() else str(file.parent / path)
 

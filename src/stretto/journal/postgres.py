@@ -67,7 +67,11 @@ class PostgresDatabase:
         self._where = _without_password(url)
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._known = migrations("postgres")
-        self.attempt(self._migrate)
+        try:
+            self.attempt(self._migrate)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def where(self) -> str:
@@ -154,7 +158,10 @@ class PostgresDatabase:
                     self.change("insert into stretto_schema (version) values (?)", (number,))
 
     def _version(self) -> int:
-        if self.query("select to_regclass('stretto_schema')")[0][0] is None:
+        # Not `to_regclass`: it may answer from what it knew before the lock was waited for.
+        if not self.query(
+            "select 1 from pg_catalog.pg_class where relname = 'stretto_schema' and pg_table_is_visible(oid)"
+        ):
             return 0
         return int(self.query("select coalesce(max(version), 0) from stretto_schema")[0][0])
 

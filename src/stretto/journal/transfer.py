@@ -20,6 +20,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import fields
+from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias, cast, get_type_hints
@@ -209,8 +210,8 @@ def _from_json(found: Json) -> Event:
         value = found.pop(name)
         if isinstance(value, dict):
             value = _from_object(cast("Json", value))
-        elif isinstance(hint, type) and isinstance(value, str):
-            value = hint(value)  # of the enumerations; text stays itself
+        elif isinstance(hint, type) and issubclass(hint, StrEnum):
+            value = hint(value)
         if not isinstance(value, hint) or (isinstance(value, int) and not _fits(value)):
             raise TypeError(f"{name} is {value!r}")
         values[name] = value
