@@ -31,6 +31,7 @@ def filled(store: Store, *, events: int = 3000) -> list[Recorded]:
     for start in range(0, events, 100):
         noise = random.Random(start)
         commit(journal, lease, [finished(n, noise.randbytes(20)) for n in range(start, start + 100)])
+    commit(journal, lease, [ended()])
     journal.release(lease)
     found = list(journal.events("r"))
     journal.close()
@@ -357,7 +358,26 @@ def test_an_answer_that_is_lost(postgres: Store, committed: bool, monkeypatch: p
                 raise psycopg.OperationalError("the connection was lost")
             return self.inner.__exit__(*raised)
 
+    execute = psycopg.Connection.execute
+
+    def broken(connection: psycopg.Connection, query: bytes, *rest: object) -> object:
+        nonlocal breaks
+        idle = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+        if (
+            not isinstance(query, bytes)
+            or not query.startswith(b"insert into stretto_batch")
+            or not idle
+            or not breaks
+        ):
+            return execute(connection, query, *rest)
+        breaks -= 1
+        if committed:
+            execute(connection, query, *rest)
+        connection.close()
+        raise psycopg.OperationalError("the connection was lost")
+
     a, b = postgres.open(), postgres.open()
+    monkeypatch.setattr(psycopg.Connection, "execute", broken)
     monkeypatch.setattr(psycopg.Connection, "transaction", lambda connection: Broken(connection))
     breaks = 1
     lease = a.start(started())

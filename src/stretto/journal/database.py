@@ -29,6 +29,11 @@ class Database(Protocol):
         """The file or URL, for messages."""
         ...
 
+    @property
+    def lock(self) -> str:
+        """What ends a `select` that keeps others from changing the rows until the transaction ends."""
+        ...
+
     def query(self, sql: str, parameters: Row = ()) -> list[Row]:
         """The rows that a statement yields."""
         ...

@@ -179,7 +179,7 @@ def refs(events: Iterable[Event]) -> Iterator[BlobRef]:
                 yield value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Encoded:
     """A batch that does not know its place yet; so it can be made before a transaction begins."""
 

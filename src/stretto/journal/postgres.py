@@ -77,6 +77,10 @@ class PostgresDatabase:
     def where(self) -> str:
         return self._where
 
+    @property
+    def lock(self) -> str:
+        return " for share"
+
     def query(self, sql: str, parameters: Row = ()) -> list[Row]:
         with self._translated() as connection:
             return list(connection.execute(_dialect(sql), parameters).fetchall())

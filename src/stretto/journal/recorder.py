@@ -180,6 +180,14 @@ class Recorder:
         """Write all batches; which leases were refused, and why."""
         self._tell_probe("before")
         refused: dict[Lease, JournalError] = {}
+        if len(batches) == 1:
+            [(lease, batch)] = batches.items()
+            if batch.simple and items[lease][0].started is None:
+                try:
+                    tables.add(self._db, lease, batch)
+                except LeaseLost as error:
+                    refused[lease] = error
+                return refused
         with self._db.transaction():
             for lease, batch in batches.items():
                 started = items[lease][0].started
@@ -216,24 +224,27 @@ class Recorder:
 def _gather(items: Sequence[Append]) -> tables.Batch:
     """What the items append, with large values moved out of the events."""
     events: list[Event] = []
+    uses: dict[bytes, None] = {}
     blobs: dict[bytes, bytes] = {}
     for item in items:
-        events.extend([_apart(event, blobs) for event in item.events])
+        for event in item.events:
+            for name, value in frames.values_of(event):
+                if isinstance(value, BlobRef):
+                    uses[value.digest] = None
+                elif len(value) > BLOB_OVER:
+                    digest = sha256(value).digest()
+                    uses[digest], blobs[digest] = None, value
+                    event = _with(event, name, BlobRef(digest, len(value)))
+            events.append(event)
         for digest, data in (item.blobs or {}).items():
             if sha256(data).digest() != digest:
                 raise ValueError(f"put_blob was given {digest.hex()} for data of another SHA-256")
-            blobs[digest] = data
-    return tables.Batch.of(events, blobs)
+            uses[digest], blobs[digest] = None, data
+    return tables.Batch.of(events, uses, blobs)
 
 
-def _apart(event: Event, blobs: dict[bytes, bytes]) -> Event:
-    """The event with values that are too large for it replaced, and those values put into `blobs`."""
-    for name, value in frames.values_of(event):
-        if isinstance(value, bytes) and len(value) > BLOB_OVER:
-            digest = sha256(value).digest()
-            blobs[digest] = value
-            event = cast("Event", replace(cast("Any", event), **{name: BlobRef(digest, len(value))}))
-    return event
+def _with(event: Event, name: str, value: BlobRef) -> Event:
+    return cast("Event", replace(cast("Any", event), **{name: value}))
 
 
 def _tell(done: Done, error: JournalError | None) -> None:

@@ -42,7 +42,7 @@ def restore(
             for ref in frames.refs(some):
                 if ref.digest not in known:
                     raise TransferError(f"the value {ref.digest.hex()} of run {lease.run!r} is missing")
-            batch = tables.Batch.of(some, {})
+            batch = tables.Batch.of(some, (), {})
             tables.add(db, lease, batch)
             tables.appended(lease, batch)
         tables.release(db, lease)

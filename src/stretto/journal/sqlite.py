@@ -36,6 +36,29 @@ _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT
 _SHUT = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
 
 
+class _Transaction:
+    """A class, since it is entered for every commit and generators cost a third of what SQLite does."""
+
+    __slots__ = ("_db",)
+
+    def __init__(self, db: SqliteDatabase) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        # At once for writing: a transaction that begins by reading cannot wait for its turn to write.
+        self._db.change("begin immediate")
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        if kind is None:
+            try:
+                self._db.change("commit")
+                return
+            except BaseException:
+                self._db.roll_back()
+                raise
+        self._db.roll_back()
+
+
 class SqliteDatabase:
     """A connection to a journal file, which is made, with its folder, where there is none.
 
@@ -55,6 +78,7 @@ class SqliteDatabase:
             self._connection = sqlite3.connect(
                 path, timeout=patience, isolation_level=None, check_same_thread=False
             )
+            self._cursor = self._connection.cursor()
         try:
             with self._translated():
                 self._open(max_pages)
@@ -66,26 +90,28 @@ class SqliteDatabase:
     def where(self) -> str:
         return str(self._path)
 
+    @property
+    def lock(self) -> str:
+        return ""  # who writes is alone
+
     def query(self, sql: str, parameters: Row = ()) -> list[Row]:
-        with self._translated():
-            return self._connection.execute(sql, parameters).fetchall()
+        try:
+            return self._cursor.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise self._translate(error) from error
 
     def change(self, sql: str, parameters: Row = ()) -> int:
-        with self._translated():
-            return self._connection.execute(sql, parameters).rowcount
+        try:
+            return self._cursor.execute(sql, parameters).rowcount
+        except sqlite3.Error as error:
+            raise self._translate(error) from error
 
-    @contextmanager
-    def transaction(self) -> Generator[None, None, None]:
-        with self._translated():
-            # At once for writing: a transaction that begins by reading cannot wait for its turn to write.
-            self._connection.execute("begin immediate")
-            try:
-                yield
-                self._connection.execute("commit")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("rollback")
-                raise
+    def transaction(self) -> _Transaction:
+        return _Transaction(self)
+
+    def roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self.change("rollback")
 
     def alone(self, table: str) -> None:
         """The transaction is the only one that writes."""

@@ -129,8 +129,8 @@ class StoredJournal:
     # -- reading ------------------------------------------------------------------------------------
 
     def events(self, run: str, *, after: int = 0) -> Iterator[Recorded]:
-        total = self.run(run).events
-        number = self._read(lambda db: tables.holder(db, run)).number
+        self._settle()
+        number, total = self._read(lambda db: tables.extent(db, run))
         while True:
             found = self._read(partial(tables.read, run=run, number=number, after=after, limit=READ))
             for recorded in found:

@@ -7,7 +7,7 @@ after a transaction whose answer was lost, and then does nothing where that one 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -39,7 +39,13 @@ __all__ = [
 BATCH_EVENTS = 1024
 
 _SHIFT = 32  # a batch's key is its run's number and its first event's, 32 bits each
-_COLUMNS = "id, flow, source, state, started, ended, owner, events, calls, forked_from"
+_LAST = (
+    "(select {} from stretto_batch where key > number * 4294967296 and key < (number + 1) * 4294967296 "
+    "order by key desc limit 1)"
+)
+_EVENTS = f"coalesce({_LAST.format('key + count - 1')} - number * 4294967296, 0)"
+_CALLS = f"coalesce({_LAST.format('calls')}, 0)"
+_COLUMNS = f"id, flow, source, state, started, ended, owner, {_EVENTS}, {_CALLS}, forked_from"
 
 
 def _salt(run: str, key: int) -> bytes:
@@ -49,43 +55,43 @@ def _salt(run: str, key: int) -> bytes:
 # -- appending ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Batch:
     """What one transaction appends to one run, made ready before it begins.
 
     Attributes:
         parts: the events, encoded.
-        events: how many events those are.
-        calls: how many of them are calls that finished.
+        calls: how many events of each part are calls that finished.
         state: the run's state after them and the time of its end, if they change it.
-        uses: the blobs that they refer to, and others that the run uses.
+        uses: the blobs that the run uses from now on.
         blobs: data by its SHA-256, to be stored if it is not yet.
     """
 
     parts: list[frames.Encoded]
-    events: int
-    calls: int
+    calls: list[int]
     state: tuple[RunState, int | None] | None
-    uses: list[bytes]
-    blobs: dict[bytes, bytes]
+    uses: Collection[bytes]
+    blobs: Mapping[bytes, bytes]
 
     @classmethod
-    def of(cls, events: Sequence[Event], blobs: dict[bytes, bytes]) -> Batch:
+    def of(cls, events: Sequence[Event], uses: Collection[bytes], blobs: Mapping[bytes, bytes]) -> Batch:
         state: tuple[RunState, int | None] | None = None
-        calls = 0
         for event in events:
-            if isinstance(event, CallFinished):
-                calls += 1
-            elif isinstance(event, RunEnded):
+            if isinstance(event, RunEnded):
                 state = event.state, event.time
             elif isinstance(event, RunResumed):
                 state = RunState.RUNNING, None
-        parts = [
-            frames.encode(events[start : start + BATCH_EVENTS])
-            for start in range(0, len(events), BATCH_EVENTS)
-        ]
-        uses = dict.fromkeys([*blobs, *(ref.digest for ref in frames.refs(events))])
-        return cls(parts, len(events), calls, state, list(uses), blobs)
+        if len(events) <= BATCH_EVENTS:
+            cuts = [events] if events else []
+        else:
+            cuts = [events[start : start + BATCH_EVENTS] for start in range(0, len(events), BATCH_EVENTS)]
+        calls = [sum([type(event) is CallFinished for event in cut]) for cut in cuts]
+        return cls([frames.encode(cut) for cut in cuts], calls, state, uses, blobs)
+
+    @property
+    def simple(self) -> bool:
+        """Whether one statement writes all of it, so that no transaction has to be opened for it."""
+        return len(self.parts) == 1 and self.state is None and not self.uses
 
 
 def begin(db: Database, lease: Lease, started: RunStarted) -> bool:
@@ -113,44 +119,60 @@ def begin(db: Database, lease: Lease, started: RunStarted) -> bool:
 
 def add(db: Database, lease: Lease, batch: Batch) -> None:
     """Append a batch, unless the lease is no longer good. The lease itself is moved on by `appended`."""
-    changed = db.change(
-        "update stretto_run set events = ?, calls = ? where number = ? and token = ?",
-        (lease.last + batch.events, lease.calls + batch.calls, lease.number, lease.token),
-    )
-    if not changed:
-        raise lost(db, lease)
+    seq, calls = lease.last + 1, lease.calls
+    for part, more in zip(batch.parts, batch.calls, strict=True):
+        calls += more
+        key = (lease.number << _SHIFT) + seq
+        # Whether the token is still the lease's, and the events: one statement, so that a batch which
+        # comes alone needs no other. That it locks the run's row keeps takers from what it decides.
+        added = db.change(
+            f"insert into stretto_batch (key, token, count, calls, body) select ?, ?, ?, ?, ? "
+            f"from stretto_run where number = ? and token = ?{db.lock} on conflict (key) do nothing",
+            (
+                key, lease.token, part.count, calls, part.seal(_salt(lease.run, key)),
+                lease.number, lease.token,
+            ),
+        )  # fmt: skip
+        if not added:
+            _check_added(db, lease, key)
+        seq += part.count
+    if not batch.parts:
+        _check_token(db, lease)
     if batch.state is not None:
         state, ended = batch.state
         db.change(
-            "update stretto_run set state = ?, ended = ? where number = ?", (state.value, ended, lease.number)
+            "update stretto_run set state = ?, ended = ?, length = ? where number = ?",
+            (state.value, ended, seq - 1, lease.number),
         )
     for digest in batch.uses:
         # The use first: `forget` looks for uses before it deletes a blob, and this waits for it.
         use(db, lease.number, digest)
         if digest in batch.blobs:
             keep(db, digest, batch.blobs[digest])
-    seq = lease.last + 1
-    for part in batch.parts:
-        key = (lease.number << _SHIFT) + seq
-        added = db.change(
-            "insert into stretto_batch (key, token, count, body) values (?, ?, ?, ?) "
-            "on conflict (key) do nothing",
-            (key, lease.token, part.count, part.seal(_salt(lease.run, key))),
-        )
-        if not added and not db.query(
-            "select 1 from stretto_batch where key = ? and token = ?", (key, lease.token)
-        ):
-            raise JournalCorrupt(
-                f"{db.where}: run {lease.run!r} has events from number {seq} on that its row in stretto_run "
-                "does not count; export what can be read and start again with a new journal"
-            )
-        seq += part.count
+
+
+def _check_added(db: Database, lease: Lease, key: int) -> None:
+    """A batch was not inserted: that is fine if an earlier attempt had done it."""
+    if db.query("select 1 from stretto_batch where key = ? and token = ?", (key, lease.token)):
+        return
+    _check_token(db, lease)
+    raise JournalCorrupt(
+        f"{db.where}: run {lease.run!r} has events after the last that its owner knows of; "
+        "export what can be read and start again with a new journal"
+    )
+
+
+def _check_token(db: Database, lease: Lease) -> None:
+    if not db.change(
+        "update stretto_run set token = token where number = ? and token = ?", (lease.number, lease.token)
+    ):
+        raise lost(db, lease)
 
 
 def appended(lease: Lease, batch: Batch) -> None:
     """The batch is durable."""
-    lease.last += batch.events
-    lease.calls += batch.calls
+    lease.last += sum([part.count for part in batch.parts])
+    lease.calls += sum(batch.calls)
 
 
 def use(db: Database, number: int, digest: bytes) -> None:
@@ -224,7 +246,7 @@ def take(db: Database, lease: Lease, held: Held) -> bool:
     )
     # Read after the row is locked: what the last owner appended until then counts.
     rows = db.query(
-        "select token, nonce, events, calls from stretto_run where number = ? and id = ?",
+        f"select token, nonce, {_EVENTS}, {_CALLS} from stretto_run where number = ? and id = ?",
         (held.number, lease.run),
     )
     if not rows:
@@ -277,6 +299,15 @@ def find(db: Database, run: str) -> RunRecord:
     if not rows:
         raise _not_found(db, run)
     return _record(rows[0])
+
+
+def extent(db: Database, run: str) -> tuple[int, int]:
+    """A run's number, and how many events it must have."""
+    rows = db.query(f"select number, {_EVENTS}, length from stretto_run where id = ?", (run,))
+    if not rows:
+        raise _not_found(db, run)
+    number, events, length = rows[0]
+    return number, max(events, length)
 
 
 def listed(db: Database, conditions: Mapping[str, object], limit: int | None) -> list[RunRecord]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from ..errors import JournalClosed, JournalError
@@ -42,8 +44,10 @@ class Writer(Generic[T]):
         self._write = write
         self._interval = interval
         self._idle = idle
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
         self._queue: list[T] = []
+        # What wakes the thread. Of all that wait with a timeout this one costs least: it is written in C.
+        self._wakes: SimpleQueue[None] = SimpleQueue()
         self._urgent = False
         self._closing = False
         self.closed: JournalError | None = None
@@ -59,32 +63,31 @@ class Writer(Generic[T]):
 
     def put(self, item: T, *, urgent: bool, weight: int = 0) -> None:
         """Queue an item; urgent ones, and all before them, are written now. `put_in` counts weights."""
-        with self._changed:
+        with self._lock:
             if self.closed is not None:
                 raise self.closed.with_traceback(None)
+            wake = not self._queue or (urgent and not self._urgent)
             self._queue.append(item)
             self.put_in += weight
             if urgent:
                 self._urgent = True
-                self._changed.notify()
-            elif len(self._queue) == 1:
-                self._changed.notify()
+        if wake:
+            self._wakes.put(None)
 
     def nudge(self) -> None:
         """Have `idle` called soon."""
-        with self._changed:
-            self._urgent = True
-            self._changed.notify()
+        self._urgent = True
+        self._wakes.put(None)
 
     def stop(self) -> None:
         """Write all that is queued, and end the thread. Later calls of `put` fail."""
-        with self._changed:
+        with self._lock:
             self._closing = True
             if self.closed is None:
                 self.closed = JournalClosed(
                     f"{self._name}: the journal is closed; open it again to write to it"
                 )
-            self._changed.notify()
+        self._wakes.put(None)
         if not self.inside:
             self._thread.join()
         _writers.discard(self)
@@ -92,16 +95,20 @@ class Writer(Generic[T]):
     def abandon(self, error: JournalError) -> None:
         """Take nothing more: the thread is not there (it does not come along when a process forks)."""
         self.closed = error
-        self._changed = threading.Condition(threading.Lock())  # another thread may have held the old one
+        self._lock = threading.Lock()  # another thread may have held the old one
+        self._wakes = SimpleQueue()
 
     def _turn(self) -> None:
         while True:
             due = self._idle()
-            with self._changed:
-                if not self._queue and not self._closing and not self._urgent:
-                    self._changed.wait(due)
-                if self._queue and not self._closing and not self._urgent:
-                    self._changed.wait_for(self._hurried, self._interval)
+            if not self._queue and not self._hurried():
+                self._sleep(due)
+            if self._queue and not self._hurried():
+                # More may come; only what is urgent ends the wait.
+                until = time.monotonic() + self._interval
+                while not self._hurried() and (left := until - time.monotonic()) > 0:
+                    self._sleep(left)
+            with self._lock:
                 group, self._queue = self._queue, []
                 self._urgent = False
                 closing = self._closing
@@ -112,6 +119,12 @@ class Writer(Generic[T]):
 
     def _hurried(self) -> bool:
         return self._urgent or self._closing
+
+    def _sleep(self, timeout: float | None) -> None:
+        try:
+            self._wakes.get(timeout=timeout)
+        except Empty:
+            pass
 
 
 _writers: weakref.WeakSet[Writer[Any]] = weakref.WeakSet()

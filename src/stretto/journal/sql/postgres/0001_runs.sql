@@ -1,4 +1,5 @@
--- A run, and what its events add up to, kept by the transactions that append them.
+-- A run, and its state, kept by the transactions that append events. How many events there are, the run's
+-- last batch says.
 create table stretto_run (
     number bigint generated always as identity primary key,  -- stands for the run in keys
     id text not null unique,
@@ -8,8 +9,7 @@ create table stretto_run (
     started bigint not null,                   -- microseconds since 1970, as all times
     ended bigint,
     forked_from text,
-    events bigint not null default 0,
-    calls bigint not null default 0,           -- events that are calls which finished
+    length bigint not null default 0,          -- at least so many events: as many as when `state` was last set
     -- The lease; see the module stretto.journal.leases.
     token bigint not null default 1,
     owner text,                                -- null when released
@@ -28,6 +28,7 @@ create table stretto_batch (
     key bigint primary key,                    -- run number * 2^32 + number of the first event
     token bigint not null,                     -- of the lease that appended it
     count bigint not null,
+    calls bigint not null,                      -- CallFinished among the run's events up to the last of these
     body bytea not null
 );
 

@@ -1,4 +1,5 @@
--- A run, and what its events add up to, kept by the transactions that append them.
+-- A run, and its state, kept by the transactions that append events. How many events there are, the run's
+-- last batch says.
 create table stretto_run (
     number integer primary key autoincrement,  -- stands for the run in keys; never used again
     id text not null unique,
@@ -8,8 +9,7 @@ create table stretto_run (
     started integer not null,                  -- microseconds since 1970, as all times
     ended integer,
     forked_from text,
-    events integer not null default 0,
-    calls integer not null default 0,          -- events that are calls which finished
+    length integer not null default 0,         -- at least so many events: as many as when `state` was last set
     -- The lease; see the module stretto.journal.leases.
     token integer not null default 1,
     owner text,                                -- null when released
@@ -28,6 +28,7 @@ create table stretto_batch (
     key integer primary key,                   -- run number * 2^32 + number of the first event
     token integer not null,                    -- of the lease that appended it
     count integer not null,
+    calls integer not null,                     -- CallFinished among the run's events up to the last of these
     body blob not null
 );
 
