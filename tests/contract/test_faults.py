@@ -90,6 +90,7 @@ def test_a_loss_that_nobody_was_told_is_told_when_closing(sqlite: Store) -> None
     journal = sqlite.open(max_pages=40, interval=60.0)
     lease = journal.start(started())
     journal.append(lease, [finished(0, random.Random(1).randbytes(300_000))])
+    assert journal.runs() == []  # reading does not hide it
     with pytest.raises(errors.JournalFull):
         journal.close()
 

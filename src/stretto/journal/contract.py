@@ -184,8 +184,9 @@ class Journal(Protocol):
 
         Args:
             run: its identifier, the same as in its first event, which is a `RunStarted`.
-            events: gone through again if the connection breaks, as are the blobs.
-            blobs: all that the run uses, as pairs of SHA-256 and data.
+            events: all of them; they are encoded in memory first.
+            blobs: all that the run uses, as pairs of SHA-256 and data; gone through again if the
+                connection breaks.
 
         Raises `RunExists` if the journal has a run of that identifier, and `TransferError` if what is
         given is no whole run.

@@ -9,7 +9,8 @@ A batch body is: one byte for the format (1 plain, 2 deflated), the CRC-32 (litt
 frames and salt, and the frames. The salt names the run and the batch's place in it, so that a batch found
 in the wrong place is as corrupt as one with a flipped bit. A frame is: the kind of event (one byte), two
 bits per data field (0 data, 1 None, 2 reference to a blob), the data fields' lengths, the numbers, the
-data.
+data. What a frame holds changes only together with the schema's version, so that an older Stretto refuses
+the journal instead of taking it for damaged.
 """
 
 from __future__ import annotations

@@ -101,6 +101,6 @@ class Holding:
                 lease.renewed(began)
             else:
                 self.drop(lease, self._db.attempt(lambda: tables.lost(self._db, lease)))
-        except JournalError:
+        except Exception:
             # `lease.good` turns false unless a later one succeeds. That comes soon, but not at once.
             lease.beaten = began - 0.9 * lease.ttl / leases.RENEWALS

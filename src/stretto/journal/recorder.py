@@ -48,6 +48,7 @@ class _Job:
 
     work: Callable[[], Any]
     result: Future[Any]
+    quiet: bool = False  # who asks does not pass on what went wrong before
 
 
 class Recorder:
@@ -77,11 +78,6 @@ class Recorder:
     def usable(self) -> bool:
         return self._failure is None and self._writer.closed is None
 
-    @property
-    def inside(self) -> bool:
-        """Whether the caller is the writer's thread."""
-        return self._writer.inside
-
     def put(self, item: Append) -> None:
         if item.lease.failure is not None:
             raise item.lease.failure.with_traceback(None)
@@ -95,6 +91,16 @@ class Recorder:
         self._writer.put(job, urgent=True)
         result: T = job.result.result()
         return result
+
+    def settle(self) -> None:
+        """Have what was put in before written, if it can be."""
+        if self._failure is None and not self._writer.inside:
+            job = _Job(_nothing, Future(), quiet=True)
+            try:
+                self._writer.put(job, urgent=True)
+                job.result.result()
+            except JournalError:
+                pass
 
     def nudge(self) -> None:
         """Have leases that are due renewed now."""
@@ -129,7 +135,7 @@ class Recorder:
     def _do(self, job: _Job) -> None:
         # A job may be what finds out that something before it was lost.
         if self._failure is not None:
-            self._told = True
+            self._told = self._told or not job.quiet
             job.result.set_exception(self._failure)
             return
         try:
@@ -245,6 +251,10 @@ def _gather(items: Sequence[Append]) -> tables.Batch:
 
 def _with(event: Event, name: str, value: BlobRef) -> Event:
     return cast("Event", replace(cast("Any", event), **{name: value}))
+
+
+def _nothing() -> None:
+    pass
 
 
 def _tell(done: Done, error: JournalError | None) -> None:

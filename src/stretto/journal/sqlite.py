@@ -7,6 +7,7 @@ of power. The schema's version is the file's `user_version`, and its `applicatio
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -137,13 +138,14 @@ class SqliteDatabase:
         version = self._pragma("user_version")
         if version > max(known):
             raise too_new(self.where, version, max(known))
-        mode = connection.execute("pragma journal_mode = wal").fetchone()[0]
+        mode = self._to_wal()
         if mode != "wal":
             raise JournalUnavailable(
                 f"{self._path}: the file system does not allow SQLite's write-ahead log (found: {mode}); "
                 "put the journal on a local disk, or use PostgreSQL"
             )
         connection.execute("pragma synchronous = full")
+        connection.execute("pragma fullfsync = on")  # macOS: past the disk's own cache
         connection.execute("pragma cell_size_check = on")
         # Left over from a burst, the log would take room for ever.
         connection.execute("pragma journal_size_limit = 1048576")
@@ -167,6 +169,17 @@ class SqliteDatabase:
                     for statement in statements:
                         self._connection.execute(statement)
                     self._connection.execute(f"pragma user_version = {number}")
+
+    def _to_wal(self) -> str:
+        """Switch to the write-ahead log, for which SQLite does not wait when another process does too."""
+        until = time.monotonic() + self._patience
+        while True:
+            try:
+                return str(self._connection.execute("pragma journal_mode = wal").fetchone()[0])
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in _LOCKED or time.monotonic() > until:
+                    raise
+            time.sleep(0.005)
 
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"pragma {name}").fetchone()[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 import time
 import weakref
@@ -17,7 +18,7 @@ from .database import Database
 from .events import Event, Recorded, RunStarted, RunState
 from .leases import TTL, Lease
 from .recorder import Append, Probe, Recorder
-from .restore import restore
+from .restore import prepare, restore
 
 __all__ = ["StoredJournal"]
 
@@ -51,6 +52,7 @@ class StoredJournal:
         self._reader: Database | None = None
         self._reading = threading.Lock()
         self._shut = False
+        self._process = os.getpid()
         self._recorder = Recorder(self._db, interval=interval, probe=probe)
         # The writer's thread is a daemon, since another would keep the program from ending; so this
         # writes what is left when it ends.
@@ -92,6 +94,8 @@ class StoredJournal:
         self._recorder.perform(lambda: None)
 
     def close(self) -> None:
+        if os.getpid() != self._process:
+            return  # forked: the connections are the other process's, and closing them would harm it
         with self._reading:
             if self._shut:
                 return
@@ -181,11 +185,8 @@ class StoredJournal:
 
     def _settle(self) -> None:
         """Have what was appended written before it is read; if it cannot be, what is there is read."""
-        if self.backlog and not self._recorder.inside:
-            try:
-                self.flush()
-            except JournalError:
-                pass
+        if self.backlog:
+            self._recorder.settle()
 
     def _read(self, work: Callable[[Database], T]) -> T:
         with self._reading:
@@ -200,7 +201,9 @@ class StoredJournal:
 
     def restore(self, run: str, events: Iterable[Event], blobs: Iterable[tuple[bytes, bytes]]) -> None:
         lease = Lease(run, leases.this_process(), TTL)
-        self._recorder.perform(lambda: restore(self._db, lease, events, blobs))
+        # Encoded here, so that others do not wait for more than the writing.
+        batches = prepare(run, events)
+        self._recorder.perform(lambda: restore(self._db, lease, batches, blobs))
 
     def prune(self, before: int) -> int:
         perform = self._recorder.perform
