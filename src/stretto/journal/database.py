@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from importlib import resources
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from ..errors import JournalVersion
@@ -64,7 +64,7 @@ class Database(Protocol):
 def migrations(dialect: str) -> dict[int, list[str]]:
     """The numbered SQL files of a dialect, as statements."""
     found: dict[int, list[str]] = {}
-    for file in resources.files("stretto.journal").joinpath("sql", dialect).iterdir():
+    for file in (Path(__file__).parent / "sql" / dialect).iterdir():
         match = _NUMBERED.fullmatch(file.name)
         if match:
             text = re.sub(r"--[^\n]*", "", file.read_text(encoding="utf-8"))

@@ -73,9 +73,8 @@ class _Layout:
         self.data_of: Callable[[Any], tuple[Any, ...]] = _tuple_of(list(data))
         self.numbers_of: Callable[[Any], tuple[int, ...]] = _tuple_of(numbers)
         self.head = struct.Struct(f"<BI{len(data)}I{len(numbers)}q")
-        # Values are decoded data first, numbers after; the constructor takes them in the fields' order.
-        stored = [*data, *numbers]
-        self.order = tuple(stored.index(name) for name in names)
+        # Where the constructor takes what is stored: data first, numbers after.
+        self.order = tuple(names.index(name) for name in [*data, *numbers])
 
     def encode(self, event: Any, out: list[bytes]) -> None:
         tags = 0
@@ -101,22 +100,21 @@ class _Layout:
         head = self.head.unpack_from(frames, at)
         at += self.head.size
         tags = head[1]
-        values: list[Any] = []
-        for maker, length in zip(self.makers, head[2:], strict=False):
+        values: list[Any] = [None] * len(self.order)
+        for maker, index, length in zip(self.makers, self.order, head[2:], strict=False):
             data = frames[at : at + length]
-            if len(data) != length:
-                raise DamagedBatch("a frame is cut short")
             at += length
             tag = tags & 3
             tags >>= 2
             if tag == _DATA:
-                values.append(maker(data))
-            elif tag == _NONE:
-                values.append(None)
-            else:
-                values.append(BlobRef(*_REF.unpack(data)))
-        values += head[2 + len(self.makers) :]
-        return self.event(*[values[index] for index in self.order]), at
+                values[index] = maker(data)
+            elif tag == _BLOB:
+                values[index] = BlobRef(*_REF.unpack(data))
+        if at > len(frames):
+            raise DamagedBatch("a frame is cut short")
+        for index, number in zip(self.order[len(self.makers) :], head[2 + len(self.makers) :], strict=True):
+            values[index] = number
+        return self.event(*values), at
 
 
 def _tuple_of(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:

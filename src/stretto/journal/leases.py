@@ -30,11 +30,8 @@ stopped between looking at its lease and acting on it; what it appends is then r
 from __future__ import annotations
 
 import os
-import secrets
-import socket
 import sys
 import time
-import uuid
 from functools import lru_cache
 from pathlib import Path
 
@@ -93,7 +90,7 @@ class Lease:
         self.token = 0
         self.failure: JournalError | None = None
         # For the journal only. The nonce tells a transaction whose answer was lost from someone else's.
-        self.nonce = secrets.token_hex(8)
+        self.nonce = os.urandom(8).hex()
         self.number = 0
         self.last = 0
         self.calls = 0
@@ -142,7 +139,15 @@ def this_process() -> str:
 
 @lru_cache(maxsize=4)
 def _named(pid: int) -> str:
-    return f"{pid}/{_started(pid) or ''}/{_system()}/{socket.gethostname()}"
+    return f"{pid}/{_started(pid) or ''}/{_system()}/{_host()}"
+
+
+def _host() -> str:
+    if sys.platform == "win32":
+        import platform
+
+        return platform.node()
+    return os.uname().nodename
 
 
 @lru_cache(maxsize=1)
@@ -154,6 +159,8 @@ def _system() -> str:
             return f"{boot}-{os.stat('/proc/self/ns/pid').st_ino}"
         except OSError:
             pass
+    import uuid  # which takes a while to import
+
     return f"{uuid.getnode():x}"
 
 
@@ -173,7 +180,7 @@ def _started(pid: int) -> str | None:
 def alive(owner: str) -> bool | None:
     """Whether the process that `this_process` named so lives; None if that cannot be told from here."""
     parts = owner.split("/")
-    if len(parts) != 4 or not parts[0].isdigit() or parts[2] != _system() or parts[3] != socket.gethostname():
+    if len(parts) != 4 or not parts[0].isdigit() or parts[2] != _system() or parts[3] != _host():
         return None
     pid, start = int(parts[0]), parts[1]
     if sys.platform == "win32":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, TypeAlias, TypeVar, cast
@@ -42,13 +41,38 @@ class Append:
         return len(self.events) + (self.blobs is not None)
 
 
-@dataclass(slots=True)
 class _Job:
-    """Anything else that writes. It opens its own transaction, and may be done twice."""
+    """Anything else that writes. It opens its own transaction, and may be done twice.
 
-    work: Callable[[], Any]
-    result: Future[Any]
-    quiet: bool = False  # who asks does not pass on what went wrong before
+    Args:
+        quiet: who asks does not pass on what went wrong before.
+    """
+
+    __slots__ = ("_done", "_error", "_value", "quiet", "work")
+
+    def __init__(self, work: Callable[[], Any], *, quiet: bool = False) -> None:
+        self.work = work
+        self.quiet = quiet
+        self._done = threading.Event()
+        self._value: Any = None
+        self._error: BaseException | None = None
+
+    def do(self, attempt: Callable[[Callable[[], Any]], Any]) -> None:
+        try:
+            self._value = attempt(self.work)
+        except BaseException as error:
+            self._error = error
+        self._done.set()
+
+    def refuse(self, error: JournalError) -> None:
+        self._error = error
+        self._done.set()
+
+    def result(self) -> Any:
+        self._done.wait()
+        if self._error is not None:
+            raise self._error.with_traceback(None)
+        return self._value
 
 
 class Recorder:
@@ -87,18 +111,17 @@ class Recorder:
     def perform(self, work: Callable[[], T]) -> T:
         """Do this after all that was put in before; wait for what comes of it."""
         self._check()
-        job = _Job(work, Future())
+        job = _Job(work)
         self._writer.put(job, urgent=True)
-        result: T = job.result.result()
-        return result
+        return cast("T", job.result())
 
     def settle(self) -> None:
         """Have what was put in before written, if it can be."""
         if self._failure is None and not self._writer.inside:
-            job = _Job(_nothing, Future(), quiet=True)
+            job = _Job(_nothing, quiet=True)
             try:
                 self._writer.put(job, urgent=True)
-                job.result.result()
+                job.result()
             except JournalError:
                 pass
 
@@ -136,12 +159,9 @@ class Recorder:
         # A job may be what finds out that something before it was lost.
         if self._failure is not None:
             self._told = self._told or not job.quiet
-            job.result.set_exception(self._failure)
-            return
-        try:
-            job.result.set_result(self._db.attempt(job.work))
-        except BaseException as error:
-            job.result.set_exception(error)
+            job.refuse(self._failure)
+        else:
+            job.do(self._db.attempt)
 
     def _write_appends(self, items: list[Append]) -> None:
         if not items:
