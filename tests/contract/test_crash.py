@@ -11,7 +11,7 @@ from .conftest import Store
 from .processes import child
 from .samples import commit, finished
 
-KILLS = 32
+KILLS = 26
 
 
 def test_killed_at_every_moment(store: Store) -> None:

@@ -151,7 +151,7 @@ def test_against_a_model(store: Store) -> None:
     run_state_machine_as_test(
         lambda: Machine(store),
         settings=settings(
-            max_examples=25,
+            max_examples=15,
             stateful_step_count=15,
             deadline=None,
             derandomize=True,
