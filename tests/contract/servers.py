@@ -40,6 +40,9 @@ class Server:
             self._data.mkdir(exist_ok=True)
             self._server = PostgresServer(self._data.resolve(), cleanup_mode=None)
             self._server.ensure_pgdata_inited()
+            with (self._data / "postgresql.auto.conf").open("a") as settings:
+                # What is killed here is processes, never the machine.
+                settings.write("fsync = off\n")
             self._server.ensure_postgres_running()
 
     @property
