@@ -173,7 +173,9 @@ class Recorder:
             try:
                 self._write_batches(by_lease)
             except Exception as error:
-                self._fail(error)
+                failure = self._fail(error)
+                for lease in by_lease:
+                    self.holding.drop(lease, failure)
         self._written += sum(item.weight() for item in items)
         for item in items:
             if item.done is not None:
@@ -226,7 +228,7 @@ class Recorder:
             self._tell_probe("within")
         return refused
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: Exception) -> JournalError:
         if not isinstance(error, JournalError):
             said = f"{self._db.where}: the writer failed: {type(error).__name__}: {error}"
             wrapped = JournalError(said)
@@ -235,6 +237,7 @@ class Recorder:
         self._failure = error
         # Others may take the runs over: this process can record nothing of them any more.
         self.holding.drop_all(error)
+        return error
 
     def _unfit(self, lease: Lease, error: Exception) -> JournalError:
         return JournalError(

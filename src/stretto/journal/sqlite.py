@@ -6,6 +6,7 @@ of power. The schema's version is the file's `user_version`, and its `applicatio
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Generator
@@ -72,7 +73,7 @@ class SqliteDatabase:
         self._path = path
         self._patience = patience
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(path.parent)
         except OSError as error:
             raise JournalUnavailable(f"{path}: its folder cannot be made: {error}") from None
         with self._translated():
@@ -213,3 +214,19 @@ class SqliteDatabase:
         if primary == sqlite3.SQLITE_IOERR:
             return JournalError(f"{said}; the disk failed, or does not let the file grow")
         return JournalError(said)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those it lies in, so that they are there after loss of power."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    try:
+        parent = os.open(folder.parent, os.O_RDONLY)
+    except OSError:
+        return  # Windows opens no folders, and does not need this
+    try:
+        os.fsync(parent)
+    finally:
+        os.close(parent)
