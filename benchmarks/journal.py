@@ -38,6 +38,7 @@ class Measured:
         durable: from the first append until all are durable.
         bare_rows: `sqlite3` inserting the same bytes, a row each, `GROUP` to a transaction.
         commit: one record that is waited for.
+        here: the same by `commit_here`, without another thread.
         bare_commit: `sqlite3` inserting the same bytes, and committing.
         read: to read a record back.
         size: of the file after it was closed.
@@ -47,6 +48,7 @@ class Measured:
     durable: float
     bare_rows: float
     commit: float
+    here: float
     bare_commit: float
     read: float
     size: float
@@ -161,7 +163,11 @@ def measure(folder: Path) -> Measured:
         for body in bodies[:COMMITS]:
             connection.execute("insert into record (body) values (?)", body)
 
-    one, bare_one = by_turns(commits, bare_commits, repeat=3)
+    def commits_here() -> None:
+        for event in events[:COMMITS]:
+            journal.commit_here(lease, [event])
+
+    one, here, bare_one = by_turns(commits, commits_here, bare_commits, repeat=3)
     journal.close()
     connection.close()
 
@@ -176,6 +182,7 @@ def measure(folder: Path) -> Measured:
         durable=durable / CALLS,
         bare_rows=rows / CALLS,
         commit=one / COMMITS,
+        here=here / COMMITS,
         bare_commit=bare_one / COMMITS,
         read=read / CALLS,
         size=os.path.getsize(path) / CALLS,
@@ -193,6 +200,7 @@ def lines(found: Measured) -> list[str]:
         ("a record until it is durable, to a bare row of the same bytes", found.durable, found.bare_rows),
         ("the part of that in the thread that appends", found.append, found.bare_rows),
         ("a commit that is waited for, to a bare one", found.commit, found.bare_commit),
+        ("the same in one's own thread", found.here, found.bare_commit),
     ]
     said = [f"{text}: {a * 1e6:.1f} µs to {b * 1e6:.1f} µs, {a / b:.2f} times" for text, a, b in pairs]
     said.append(f"records a second: {1 / found.durable:,.0f}, bare {1 / found.bare_rows:,.0f}")

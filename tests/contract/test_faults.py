@@ -51,6 +51,7 @@ def test_disk_full(sqlite: Store) -> None:
     waiting = Waiting()
     for use in (
         lambda: journal.append(lease, [finished(0)]),
+        lambda: journal.commit_here(lease, [finished(0)]),
         lambda: journal.commit(lease, [], waiting),
         lambda: journal.start(started("other")),
         lambda: journal.acquire("r"),

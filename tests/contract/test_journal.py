@@ -219,6 +219,8 @@ def test_many_threads_append(store: Store) -> None:
             journal.append(shared, [finished(count, b"by %d" % number)])
             if count % 50 == 0:
                 commit(journal, lease, [])
+            if count % 60 == 0:
+                journal.commit_here(shared, [])
 
     threads = [threading.Thread(target=work, args=[number]) for number in range(3)]
     for thread in threads:
@@ -252,6 +254,28 @@ def test_done_is_called_in_order_once_it_is_durable(store: Store) -> None:
     last.result()
     assert [number for number, _ in order] == list(range(50))
     assert all(seen >= 1 + 2 * (number + 1) for number, seen in order)
+
+
+def test_a_commit_in_ones_own_thread(store: Store) -> None:
+    journal, other = store.open(interval=60.0), store.open()
+    lease, neighbour = journal.start(started()), journal.start(started("neighbour"))
+    journal.append(lease, [finished(1)])
+    waiting = Waiting()
+    journal.commit_here(lease, [finished(2)])
+    assert [event for _, event in other.events("r", after=1)] == [finished(1), finished(2)]
+    assert other.run("neighbour").events == 1
+    journal.commit(neighbour, [finished(1)], waiting)
+    journal.commit_here(lease, [finished(3)])
+    waiting.result()
+    again = journal.start(started())
+    with pytest.raises(errors.RunExists):
+        journal.commit_here(again, [])
+    with pytest.raises(errors.RunExists):
+        journal.commit_here(again, [])
+    journal.close()
+    with pytest.raises(errors.JournalClosed):
+        journal.commit_here(lease, [finished(4)])
+    assert other.run("r").events == 4
 
 
 def test_long_runs_are_read_piece_by_piece(store: Store) -> None:

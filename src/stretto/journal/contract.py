@@ -29,9 +29,10 @@ FLUSH_INTERVAL = 0.010
 BLOB_OVER = 64 * 1024
 
 Done: TypeAlias = Callable[[JournalError | None], None]
-"""Called once, from the journal's writer thread: with None when durable, else with what went wrong.
+"""Called once: with None when durable, else with what went wrong.
 
-It must return at once and must not call the journal's blocking methods."""
+It is called in the thread that wrote, which is the journal's own, or that of a `commit_here`. It must return
+at once and must not call the journal's blocking methods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,12 @@ class Journal(Protocol):
         Events may be empty: then `done` is called when all that was appended before is durable.
         Raises as `append` does, and then `done` is not called.
         """
+        ...
+
+    def commit_here(self, lease: Lease, events: Sequence[Event]) -> None:
+        """Have these events, and all before them, written in the caller's thread, and wait for that.
+
+        Two changes of thread faster than `commit`, for a caller that has nothing else to do meanwhile."""
         ...
 
     def put_blob(self, lease: Lease, digest: bytes, data: bytes) -> None:

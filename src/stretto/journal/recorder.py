@@ -108,6 +108,14 @@ class Recorder:
         self._check()
         self._writer.put(item, urgent=item.done is not None, weight=item.weight())
 
+    def put_here(self, item: Append) -> None:
+        """Write an item, and all before it, in the caller's thread; `done` is called before this returns."""
+        if item.lease.failure is not None:
+            raise item.lease.failure.with_traceback(None)
+        self._check()
+        self._writer.put(item, urgent=False, weight=item.weight(), wake=False)
+        self._writer.drain()
+
     def perform(self, work: Callable[[], T]) -> T:
         """Do this after all that was put in before; wait for what comes of it."""
         self._check()

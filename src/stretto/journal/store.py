@@ -87,6 +87,13 @@ class StoredJournal:
     def commit(self, lease: Lease, events: Sequence[Event], done: Done) -> None:
         self._recorder.put(Append(lease, events, done))
 
+    def commit_here(self, lease: Lease, events: Sequence[Event]) -> None:
+        told: list[JournalError | None] = []
+        self._recorder.put_here(Append(lease, events, told.append))
+        [error] = told
+        if error is not None:
+            raise error.with_traceback(None)
+
     def put_blob(self, lease: Lease, digest: bytes, data: bytes) -> None:
         self._recorder.put(Append(lease, blobs={digest: data}))
 

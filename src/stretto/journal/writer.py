@@ -46,6 +46,9 @@ class Writer(Generic[T]):
         self._idle = idle
         self._lock = threading.Lock()
         self._queue: list[T] = []
+        # Held by whoever writes, so that groups are written one after the other.
+        self._writing = threading.Lock()
+        self._writing_thread = 0
         # What wakes the thread. Of all that wait with a timeout this one costs least: it is written in C.
         self._wakes: SimpleQueue[None] = SimpleQueue()
         self._urgent = False
@@ -58,21 +61,28 @@ class Writer(Generic[T]):
 
     @property
     def inside(self) -> bool:
-        """Whether the caller is the writer's own thread, which must not wait for itself."""
-        return threading.current_thread() is self._thread
+        """Whether the caller is being called by `write`, and must not wait for it."""
+        return self._writing_thread == threading.get_ident()
 
-    def put(self, item: T, *, urgent: bool, weight: int = 0) -> None:
-        """Queue an item; urgent ones, and all before them, are written now. `put_in` counts weights."""
+    def put(self, item: T, *, urgent: bool, weight: int = 0, wake: bool = True) -> None:
+        """Queue an item; urgent ones, and all before them, are written now. `put_in` counts weights.
+
+        Who lets the thread sleep on, with `wake=False`, calls `drain` next."""
         with self._lock:
             if self.closed is not None:
                 raise self.closed.with_traceback(None)
-            wake = not self._queue or (urgent and not self._urgent)
+            wake = wake and (not self._queue or (urgent and not self._urgent))
             self._queue.append(item)
             self.put_in += weight
             if urgent:
                 self._urgent = True
         if wake:
             self._wakes.put(None)
+
+    def drain(self) -> None:
+        """Write all that is queued in the caller's thread; when this returns it has been written."""
+        with self._writing:
+            self._write_queued()
 
     def nudge(self) -> None:
         """Have `idle` called soon."""
@@ -88,19 +98,21 @@ class Writer(Generic[T]):
                     f"{self._name}: the journal is closed; open it again to write to it"
                 )
         self._wakes.put(None)
-        if not self.inside:
+        if threading.current_thread() is not self._thread:
             self._thread.join()
         _writers.discard(self)
 
     def abandon(self, error: JournalError) -> None:
         """Take nothing more: the thread is not there (it does not come along when a process forks)."""
         self.closed = error
-        self._lock = threading.Lock()  # another thread may have held the old one
+        self._lock = threading.Lock()  # another thread may have held the old ones
+        self._writing = threading.Lock()
         self._wakes = SimpleQueue()
 
     def _turn(self) -> None:
         while True:
-            due = self._idle()
+            with self._writing:
+                due = self._idle()
             if not self._queue and not self._hurried():
                 self._sleep(due)
             if self._queue and not self._hurried():
@@ -108,14 +120,26 @@ class Writer(Generic[T]):
                 until = time.monotonic() + self._interval
                 while not self._hurried() and (left := until - time.monotonic()) > 0:
                     self._sleep(left)
-            with self._lock:
-                group, self._queue = self._queue, []
-                self._urgent = False
-                closing = self._closing
-            if group:
-                self._write(group)
-            elif closing:
+            # Asked before the queue is emptied: what was put in until it was closed is written.
+            closing = self._closing
+            with self._writing:
+                written = self._write_queued()
+            if closing and not written:
                 return
+
+    def _write_queued(self) -> bool:
+        """Write what is queued, if anything is. The caller holds `_writing`."""
+        with self._lock:
+            group, self._queue = self._queue, []
+            self._urgent = False
+        if not group:
+            return False
+        self._writing_thread = threading.get_ident()
+        try:
+            self._write(group)
+        finally:
+            self._writing_thread = 0
+        return True
 
     def _hurried(self) -> bool:
         return self._urgent or self._closing
