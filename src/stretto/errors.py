@@ -16,9 +16,22 @@ __all__ = [
     "NotDecodable",
     "NotRecordable",
     "RecordedError",
+    "JournalClosed",
+    "JournalCorrupt",
+    "JournalError",
+    "JournalFull",
+    "JournalLocked",
+    "JournalUnavailable",
+    "JournalUrlError",
+    "JournalVersion",
+    "LeaseHeld",
+    "LeaseLost",
     "ReturnTypeError",
+    "RunExists",
+    "RunNotFound",
     "SourceNotFound",
     "StrettoError",
+    "TransferError",
     "UnsupportedConstruct",
 ]
 
@@ -128,6 +141,72 @@ def _restored(cls: type[BaseException], args: tuple[object, ...], state: dict[st
     error = cls.__new__(cls, *args)
     error.__dict__.update(state)
     return error
+
+
+class JournalError(StrettoError):
+    """Something is wrong with a journal; the message says which one, what was found and what to do.
+
+    Once an append has failed, the journal that it failed in takes no more: what was written until then
+    is there, and opening the journal again goes on from it.
+    """
+
+
+class JournalUrlError(JournalError, ValueError):
+    """What should name a journal does not: an unknown scheme, no path, a driver that is not installed."""
+
+
+class JournalUnavailable(JournalError):
+    """The file cannot be opened, or the server did not answer for as long as the journal waits."""
+
+
+class JournalLocked(JournalError):
+    """Another process held the journal's write lock for longer than the journal waits."""
+
+
+class JournalFull(JournalError):
+    """There is no room for what was to be written."""
+
+
+class JournalCorrupt(JournalError):
+    """What the journal holds is not what was written to it, or is no journal at all."""
+
+
+class JournalVersion(JournalError):
+    """The journal was written by a newer Stretto than this one."""
+
+
+class JournalClosed(JournalError):
+    """The journal was closed before this was asked of it."""
+
+
+class RunNotFound(JournalError, LookupError):
+    """The journal holds no run with that identifier."""
+
+
+class RunExists(JournalError):
+    """The journal already holds a run with that identifier."""
+
+
+class LeaseHeld(JournalError):
+    """Another owner has the run, and is or may be alive.
+
+    Attributes:
+        owner: who has it, as a text for people.
+        retry_after: seconds after which asking again can succeed, if the owner shows no sign of life.
+    """
+
+    def __init__(self, message: str, *, owner: str = "", retry_after: float = 0.0) -> None:
+        self.owner = owner
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class LeaseLost(JournalError):
+    """The run has another owner by now: nothing more may be written, or done, in the name of this one."""
+
+
+class TransferError(JournalError):
+    """A file that is to be imported is no export of a run, is damaged, or is of a newer format."""
 
 
 class InternalError(StrettoError):

@@ -8,7 +8,15 @@ import sys
 import pytest
 
 #: Each costs every program tens of milliseconds that has not run a flow yet.
-LATE = ("asyncio", "concurrent.futures", "stretto.engine", "stretto.compiler.lower", "stretto.compiler.guard")
+LATE = (
+    "asyncio",
+    "concurrent.futures",
+    "sqlite3",
+    "stretto.compiler.guard",
+    "stretto.compiler.lower",
+    "stretto.engine",
+    "stretto.journal",
+)
 
 
 @pytest.mark.parametrize("module", LATE)
