@@ -355,7 +355,7 @@ def test_an_exception_of_a_class_that_is_gone() -> None:
         (samples.User(name="a", client=samples.Unknown()), "result.client", "Unknown"),
         ({"n": np.array([object()], object)}, "result['n']", "holds objects"),
         ([iter([])], "result[0]", "list_iterator"),
-        ([type("Nowhere", (str,), {})], "result[0]", "the class tests.contract.test_codecs.Nowhere"),
+        ([type("Nowhere", (str,), {})], "result[0]", f"the class {__name__}.Nowhere"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_recorded_is_named(value: Any, path: str, what: str) -> None:
