@@ -9,17 +9,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import errors
-from .calls import Call, call
+from .calls import Call, Done, call
 from .compiler.known import assume_pure
+from .configuration import configure
+from .drivers.ambient import Current, current
 from .flows import Flow, flow
 
 if TYPE_CHECKING:
     from .compiler.explain import explain
+    from .journal.resuming import resume
     from .runs import Run
 
 __version__ = "0.1.0"
 
-__all__ = ["Call", "Flow", "Run", "__version__", "assume_pure", "call", "errors", "explain", "flow"]
+__all__ = [
+    "Call",
+    "Current",
+    "Done",
+    "Flow",
+    "Run",
+    "__version__",
+    "assume_pure",
+    "call",
+    "configure",
+    "current",
+    "errors",
+    "explain",
+    "flow",
+    "resume",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -33,4 +51,8 @@ def __getattr__(name: str) -> Any:
         from .runs import Run
 
         return Run
+    if name == "resume":
+        from .journal.resuming import resume
+
+        return resume
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

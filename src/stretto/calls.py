@@ -27,6 +27,8 @@ _OPTIONS = {
     "timeout": "seconds after which an attempt raises TimeoutError, a positive number",
     "limit": "how many of this call run at once at the most, a positive integer",
     "fails": "False: the call promises that it never raises",
+    "idempotent": "True: making the call twice with the same arguments is the same as making it once",
+    "check": "a function of the same arguments: False if the call was not made, True or Done(result) if it was",
 }
 
 
@@ -40,6 +42,8 @@ class Call(Generic[P, R_co]):
         timeout: seconds an attempt may take, or None.
         limit: how many may run at once, or None.
         fails: whether it may raise (the default).
+        idempotent: whether it may be made again where nobody knows if it was made.
+        check: tells whether it was made; None if nothing can.
         is_async: whether `fn` runs on the event loop; else it runs in a thread.
     """
 
@@ -51,6 +55,8 @@ class Call(Generic[P, R_co]):
         self.timeout: float | None = options.get("timeout")
         self.limit: int | None = options.get("limit")
         self.fails: bool = options.get("fails", True)
+        self.idempotent: bool = options.get("idempotent", False)
+        self.check: Callable[..., Any] | None = options.get("check")
         self.is_async = is_coroutine_function(fn)
         self._signature: inspect.Signature | None = None
         self._checker: Checker | None = None
@@ -115,6 +121,13 @@ class Call(Generic[P, R_co]):
             )
 
 
+class Done:
+    """The answer of a ``check=``: the write has happened, and this was its result."""
+
+    def __init__(self, result: Any = None) -> None:
+        self.result = result
+
+
 class BoundCall:
     """A `Call` looked up on an instance: the instance goes in as the first argument."""
 
@@ -165,6 +178,8 @@ class _Decorator:
         timeout: float | None = ...,
         limit: int | None = ...,
         fails: bool = ...,
+        idempotent: bool = ...,
+        check: Callable[..., Any] = ...,
     ) -> CallDecorator: ...
     def __call__(self, fn: Any = None, /, **options: Any) -> Any:
         if fn is None:
@@ -274,8 +289,10 @@ class _Free(_Decorator):
 
 
 def _option_ok(name: str, value: object) -> bool:
-    if name == "fails":
+    if name in ("fails", "idempotent"):
         return isinstance(value, bool)
+    if name == "check":
+        return callable(value)
     if value is None:
         return name != "name"
     if name == "name":

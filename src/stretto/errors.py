@@ -12,6 +12,7 @@ __all__ = [
     "CorruptValue",
     "DeclarationError",
     "FlowArgumentError",
+    "InDoubt",
     "InternalError",
     "JournalClosed",
     "JournalCorrupt",
@@ -25,8 +26,10 @@ __all__ = [
     "LeaseLost",
     "NotDecodable",
     "NotRecordable",
+    "Orphaned",
     "RecordedError",
     "ReturnTypeError",
+    "RunEndedAlready",
     "RunExists",
     "RunNotFound",
     "SourceNotFound",
@@ -141,6 +144,18 @@ def _restored(cls: type[BaseException], args: tuple[object, ...], state: dict[st
     error = cls.__new__(cls, *args)
     error.__dict__.update(state)
     return error
+
+
+class InDoubt(StrettoError):
+    """A write was under way when the process of a run ended, and nothing tells whether it happened."""
+
+
+class RunEndedAlready(StrettoError):
+    """A run is to be resumed that has its outcome."""
+
+
+class Orphaned(StrettoError):
+    """A run that is resumed has made writes that its program, as it is now, does not make."""
 
 
 class JournalError(StrettoError):

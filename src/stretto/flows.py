@@ -5,9 +5,12 @@ What decorates a flow reads its source and nothing else; the engine is imported 
 
 from __future__ import annotations
 
+import ast
+import copy
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
@@ -39,6 +42,7 @@ class Flow(Generic[P, R]):
         name: how it is named in traces.
         timeout: seconds a run may take, or None.
         limit: how many operations may be in flight, or None for the default.
+        journal: the URL of the journal of its runs; empty for none; None for the one that is configured.
     """
 
     def __init__(self, fn: Callable[P, R], options: Mapping[str, Any]) -> None:
@@ -48,10 +52,26 @@ class Flow(Generic[P, R]):
         self.name: str = options.get("name") or self.fn.__qualname__
         self.timeout: float | None = options.get("timeout")
         self.limit: int | None = options.get("limit")
+        self.journal: str | None = None
         self._signature: inspect.Signature | None = None
 
     def __repr__(self) -> str:
         return f"<flow {self.name}>"
+
+    @property
+    def node(self) -> ast.FunctionDef:
+        """The syntax of the function."""
+        return self._node
+
+    def using(self, *, journal: str | Path | None) -> Flow[P, R]:
+        """The same flow, whose runs are written to a journal of their own.
+
+        Args:
+            journal: a URL, the path of a file, or None for none.
+        """
+        made = copy.copy(self)
+        made.journal = "" if journal is None else str(journal)
+        return made
 
     @property
     def form(self) -> Compiled:
@@ -125,9 +145,9 @@ class Flow(Generic[P, R]):
 
     def _run(self, args: Any, kwargs: Mapping[str, Any]) -> Run[R]:
         """A run that has not begun."""
-        from .runs import Run  # late: see the top of this module
+        from .runs import Run, recording_of  # late: see the top of this module
 
-        return Run(self, args, kwargs)
+        return Run(self, args, kwargs, recording=recording_of(self, args, kwargs))
 
 
 @overload

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from .configuration import choice
 from .drivers.aio import AsyncioDriver
 from .drivers.background import background
 from .engine.machine import Engine
@@ -25,6 +26,7 @@ from .errors import Cancelled
 
 if TYPE_CHECKING:
     from .flows import Flow
+    from .journal.recording import Recording
 
 __all__ = ["Progress", "Run"]
 
@@ -49,11 +51,17 @@ class Run(Generic[R]):
         flow: the flow.
     """
 
-    def __init__(self, flow: Flow[Any, R], args: Any, kwargs: Mapping[str, Any]) -> None:
-        self.id = uuid.uuid4().hex[:16]
+    def __init__(
+        self, flow: Flow[Any, R], args: Any, kwargs: Mapping[str, Any], *,
+        recording: Recording | None = None, id: str | None = None,
+    ) -> None:  # fmt: skip
+        self.id = id or (uuid.uuid4().hex[:16] if recording is None else recording.lease.run)
         self.flow = flow
+        self.recording = recording
         self.engine = Engine(limit=flow.limit)
         self.engine.begin(flow.form, flow.fn, tuple(args), dict(kwargs))
+        if recording is not None:
+            self.engine.reader = recording.read
         self.driver: AsyncioDriver | None = None
         self._future: Future[R] = Future()
         self._cancelled: BaseException | None = None
@@ -121,6 +129,7 @@ class Run(Generic[R]):
 
     def begin(self, driver: AsyncioDriver) -> None:
         """On the driver's loop: set it going."""
+        driver.recording = self.recording
         with self._lock:
             self.driver = driver
             stopped = self._cancelled
@@ -135,6 +144,8 @@ class Run(Generic[R]):
         """Hand the outcome to whoever waits."""
         outcome = self.engine.outcome
         assert outcome is not None
+        if self.recording is not None:
+            outcome = self.recording.settled(outcome)
         if self._timer is not None:
             self._timer.cancel()
         if outcome.error is not None:
@@ -203,6 +214,16 @@ class Run(Generic[R]):
             self._future.cancel()
             raise asyncio.CancelledError
         self.settle()
+
+
+def recording_of(flow: Flow[..., Any], args: Any, kwargs: Mapping[str, Any]) -> Recording | None:
+    """The journal's side of a new run of a flow; None where no journal is configured."""
+    if flow.journal is None and choice().url is None:
+        return None
+    from .journal.resuming import journal_of, record  # late: a program without a journal does without it
+
+    journal = journal_of(flow)
+    return None if journal is None else record(journal, flow, uuid.uuid4().hex[:16], args, kwargs)
 
 
 class _Helper:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stretto import errors
+from stretto import configuration, errors
 from stretto.journal import configured
 
 
@@ -16,9 +16,9 @@ def nothing_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("STRETTO_JOURNAL", raising=False)
     (tmp_path / "pyproject.toml").write_text("[tool.other]\n")
-    configured.unconfigure()
+    configuration.unconfigure()
     yield
-    configured.unconfigure()
+    configuration.unconfigure()
 
 
 def project(folder: Path, text: str) -> None:
@@ -26,30 +26,30 @@ def project(folder: Path, text: str) -> None:
 
 
 def test_the_first_that_says_something(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert configured.choice().url is None
+    assert configuration.choice().url is None
     assert configured.current() is None
     project(tmp_path, '[tool.stretto]\njournal = "sqlite:///project.db"\n')
-    assert configured.choice().url == str(tmp_path / "project.db")
+    assert configuration.choice().url == str(tmp_path / "project.db")
     monkeypatch.setenv("STRETTO_JOURNAL", "sqlite:///environment.db")
-    assert configured.choice().url == "sqlite:///environment.db"
-    configured.configure(journal="code.db")
-    assert configured.choice().url == "code.db"
-    configured.configure(journal=None)
-    assert configured.choice().url is None
-    configured.unconfigure()
+    assert configuration.choice().url == "sqlite:///environment.db"
+    configuration.configure(journal="code.db")
+    assert configuration.choice().url == "code.db"
+    configuration.configure(journal=None)
+    assert configuration.choice().url is None
+    configuration.unconfigure()
     monkeypatch.setenv("STRETTO_JOURNAL", "")
-    assert configured.choice().url is None
+    assert configuration.choice().url is None
 
 
 def test_a_projects_file_lies_in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project(tmp_path, '[tool.stretto]\njournal = ".stretto/journal.db"\n')
     (tmp_path / "a" / "b").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "a" / "b")
-    assert configured.choice().url == str(tmp_path / ".stretto/journal.db")
+    assert configuration.choice().url == str(tmp_path / ".stretto/journal.db")
     project(tmp_path, '[tool.stretto]\njournal = "postgresql://host/db"\n')
-    assert configured.choice().url == "postgresql://host/db"
+    assert configuration.choice().url == "postgresql://host/db"
     project(tmp_path / "a", "")  # the nearest project counts, also if it says nothing
-    assert configured.choice().url is None
+    assert configuration.choice().url is None
 
 
 @pytest.mark.parametrize(
@@ -63,14 +63,14 @@ def test_a_project_that_is_wrong(tmp_path: Path, text: str) -> None:
 
 def test_wrong_urls(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(errors.JournalUrlError, match="mysql"):
-        configured.configure(journal="mysql://host/db")
+        configuration.configure(journal="mysql://host/db")
     monkeypatch.setenv("STRETTO_JOURNAL", "mysql://host/db")
     with pytest.raises(errors.JournalUrlError, match="STRETTO_JOURNAL.*mysql"):
         configured.current()
 
 
 def test_one_journal_is_opened_once(tmp_path: Path) -> None:
-    configured.configure(journal="code.db")
+    configuration.configure(journal="code.db")
     journal = configured.current()
     assert journal is not None
     assert configured.shared(tmp_path / "code.db") is journal

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from stretto import Flow
 
-__all__ = ["UsageError", "load_flow"]
+__all__ = ["UsageError", "import_file", "load_flow"]
 
 
 class UsageError(Exception):
@@ -29,7 +29,7 @@ def load_flow(target: str) -> Flow[..., Any]:
     path = Path(file)
     if not path.is_file():
         raise UsageError(_no_file(path))
-    module = _import(path.resolve())
+    module = import_file(path.resolve())
     flows = _flows_of(module)
     if name is None:
         if len(flows) == 1:
@@ -69,7 +69,7 @@ def _no_file(path: Path) -> str:
     return f"there is no file {path}" + did_you_mean(path.name, siblings, f"{folder}/" if folder.name else "")
 
 
-def _import(path: Path) -> ModuleType:
+def import_file(path: Path) -> ModuleType:
     """Import a file as Python would if it were imported by name, relative imports included."""
     root, parts = path.parent, [path.stem]
     while (root / "__init__.py").is_file():

@@ -20,7 +20,7 @@ from typing import Any
 
 from ..calls import BoundCall, Call
 from ..flows import Flow
-from . import ir
+from . import ir, known
 from .bounded import Bounded
 from .relaxations import off, relaxed
 from .scope import Scope, bound_names, scope_of
@@ -237,7 +237,7 @@ def _may_call(form: Compiled) -> bool:
             callee = form.resolve_dotted(instr.callee.name)
         except KeyError:
             continue
-        if isinstance(callee, (Call, Flow, BoundCall)):
+        if isinstance(callee, (Call, Flow, BoundCall)) or known.recorded_resource(callee) is not None:
             return True
         if isinstance(callee, FunctionType) and helper(callee) is not None:
             return True

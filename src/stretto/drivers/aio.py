@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import inspect
 import sys
 import threading
 from collections.abc import Callable
@@ -16,11 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from ..engine.machine import NATIVE, START, TIMER, UNTIMED, Engine
-from ..engine.nodes import natively
-from .ambient import timed_out
+from ..engine.nodes import RUNNING, CallNode, natively
+from .ambient import CURRENT, timed_out
 
 if TYPE_CHECKING:
-    from ..engine.nodes import CallNode, Node
+    from ..engine.nodes import Node
+    from ..journal.recording import Recording
 
 __all__ = ["AsyncioDriver", "threads"]
 
@@ -64,6 +66,8 @@ class AsyncioDriver:
         self.timers: dict[Any, asyncio.TimerHandle] = {}
         self.scheduled = False
         self.over = False
+        #: The journal's side of the run, if it has one.
+        self.recording: Recording | None = None
 
     def kick(self) -> None:
         """Have the engine go on, soon."""
@@ -80,7 +84,10 @@ class AsyncioDriver:
             more = engine.pump()
             for kind, node in engine.take():
                 if kind is START:
-                    self.begin(node)
+                    if self.recording is None:
+                        self.begin(node)
+                    else:
+                        self.recording.begin(self, node)
                 elif kind is NATIVE:
                     self.native(node, self._reporter(node))
                 elif kind == TIMER:
@@ -111,7 +118,7 @@ class AsyncioDriver:
         call = node.call
         if call.is_async:
             work = self.run(node) if call.timeout is None else self.run_timed(node)
-            context = self.context.copy()
+            context = self._context(node)
             if _EAGER:
                 task = asyncio.Task(work, loop=self.loop, context=context, eager_start=True)  # type: ignore[call-arg]
                 if not task.done():
@@ -126,9 +133,12 @@ class AsyncioDriver:
         try:
             value = await node.call.fn(*node.args, **node.kwargs)
         except BaseException as error:
-            self.engine.fail(node, error)
+            self.failed(node, error)
         else:
-            self.engine.complete(node, value)
+            if self.recording is None:
+                self.engine.complete(node, value)
+            else:
+                self.returned(node, value)
         self.tasks.pop(node, None)
         if not self.scheduled and not self.over:
             self.scheduled = True
@@ -145,11 +155,60 @@ class AsyncioDriver:
                     raise timed_out(node.call) from None
                 raise
         except BaseException as error:
-            self.engine.fail(node, error)
+            self.failed(node, error)
         else:
-            self.engine.complete(node, value)
+            self.returned(node, value)
         self.tasks.pop(node, None)
         self.kick()
+
+    def returned(self, node: CallNode, value: Any) -> None:
+        """A call or a piece of code has returned; the journal hears of it first."""
+        if self.recording is not None and type(node) is CallNode and node.state == RUNNING:
+            problem = self.recording.returned(node, value)
+            if problem is not None:
+                self.engine.fail(node, problem)
+                return
+        self.engine.complete(node, value)
+
+    def failed(self, node: CallNode, error: BaseException) -> None:
+        """A call or a piece of code has raised, or was cancelled."""
+        if self.recording is not None and type(node) is CallNode and node.state == RUNNING:
+            self.recording.raised(node, error)
+        self.engine.fail(node, error)
+
+    def begin_unless_dead(self, node: CallNode) -> None:
+        """Start a call that had to wait for the disk, if it is still wanted."""
+        if node.state == RUNNING:
+            self.begin(node)
+        else:
+            assert self.recording is not None
+            self.recording.unwanted(node)
+            self.engine.fail(node, asyncio.CancelledError())
+            self.kick()
+
+    def _context(self, node: CallNode) -> contextvars.Context:
+        """The context of a call: a copy of the run's, in which it is the current one."""
+        context = self.context.copy()
+        if self.recording is not None:
+            context.run(CURRENT.set, self.recording.current(node))
+        return context
+
+    def ask(self, node: CallNode, check: Any, told: Callable[[Any, BaseException | None], None]) -> None:
+        """Run the ``check=`` of a call with the call's own arguments, and report what it says."""
+
+        async def work() -> None:
+            try:
+                answer = check(*node.args, **node.kwargs)
+                if inspect.isawaitable(answer):
+                    answer = await answer
+            except BaseException as error:
+                told(None, error)
+            else:
+                told(answer, None)
+
+        task = self.loop.create_task(work(), context=self._context(node))
+        self.tasks[node] = task
+        task.add_done_callback(lambda _: self.tasks.pop(node, None))
 
     def _never_began(self, node: CallNode, task: asyncio.Task[Any]) -> None:
         """A task that is cancelled before its first step runs none of its code, its own report included."""
@@ -171,7 +230,7 @@ class AsyncioDriver:
             else:
                 report(value, None)
 
-        context = self.context.copy()
+        context = self._context(node)
         threads().submit(context.run, work)
         if call.timeout is not None:
             self.loop.call_later(call.timeout, self._too_late, node)
@@ -194,7 +253,7 @@ class AsyncioDriver:
 
     def _ended(self, node: Any, value: Any, error: BaseException | None) -> None:
         if error is not None:
-            self.engine.fail(node, error)
+            self.failed(node, error)
         else:
-            self.engine.complete(node, value)
+            self.returned(node, value)
         self.kick()

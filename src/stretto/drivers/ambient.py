@@ -5,12 +5,24 @@ from __future__ import annotations
 import inspect
 from collections.abc import Coroutine, Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from ..calls import Call
 
-__all__ = ["CLOCK", "SEQUENTIAL", "Clock", "arrived", "invoke_now", "invoke_on_loop", "timed_out"]
+__all__ = [
+    "CLOCK",
+    "CURRENT",
+    "SEQUENTIAL",
+    "Clock",
+    "Current",
+    "arrived",
+    "current",
+    "invoke_now",
+    "invoke_on_loop",
+    "timed_out",
+]
 
 
 class Clock(Protocol):
@@ -25,6 +37,35 @@ class Clock(Protocol):
 CLOCK: ContextVar[Clock | None] = ContextVar("stretto_clock", default=None)
 #: Whether flows called here are to run as their reference run does.
 SEQUENTIAL: ContextVar[bool] = ContextVar("stretto_sequential", default=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """What a call that is running may know of itself.
+
+    Attributes:
+        run: the identifier of its run; empty outside of a run with a journal.
+        place: where in program order it stands.
+        key: the same for every attempt of this call, also after a crash, and for no other: what a receiver
+            tells repetitions by. Outside of a run with a journal, where nothing is repeated, a new one.
+        attempt: counts from 1.
+    """
+
+    run: str
+    place: str
+    key: str
+    attempt: int
+
+
+CURRENT: ContextVar[Current | None] = ContextVar("stretto_call", default=None)
+
+
+def current() -> Current:
+    """The call that is running here."""
+    import uuid  # late, as it takes a while to import
+
+    found = CURRENT.get()
+    return Current("", "", uuid.uuid4().hex, 1) if found is None else found
 
 
 def invoke_now(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

@@ -267,7 +267,8 @@ def function_node(
     if ready and not before and guard:
         try:
             if resource is not None:
-                return fn(*args, **kwargs)
+                read = engine.reader
+                return fn(*args, **kwargs) if read is None else read(block.place, site, fn, args, kwargs)
             if verdict.pure:
                 return natively(fn, args, strand.exc)
             return natively(lambda: call_guarded(fn, args, kwargs), [], strand.exc)
@@ -276,8 +277,9 @@ def function_node(
         except BaseException as error:
             raise Failure(error) from None
     node = FunctionNode(
-        strand, trace_of(block, instr), frame.depth, block.place, site, fn, args, kwargs, guard
-    )
+        strand, trace_of(block, instr), frame.depth, block.place, site, fn, args, kwargs, guard,
+        resource, engine.reader,
+    )  # fmt: skip
     engine.place(node, strand)
     if before:
         node.await_tokens(before)

@@ -52,6 +52,8 @@ START, NATIVE, CANCEL = "start", "native", "cancel"
 TIMER, UNTIMED = "timer", "untimed"
 
 Instruction = tuple[str, Any]
+#: Takes a place, a site, a function, its arguments by position and by name; gives the function's value.
+Reader = Callable[[Any, str, Any, Any, Any], Any]
 
 _NO_ARGS: list[Any] = []
 
@@ -92,6 +94,8 @@ class Engine:
         self.result: Any = None
         self.outcome: Outcome | None = None
         self.observer: Callable[[str, Any], None] | None = None
+        #: How a clock, a random number or the environment is read; a journal puts itself here.
+        self.reader: Reader | None = None
 
     # -- from outside ---------------------------------------------------------------------------------
 

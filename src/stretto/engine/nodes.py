@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from ..compiler import known
 from ..compiler.fragments import MISSING, Fragment
 from ..compiler.guard import NeedsOrder, call_guarded
 from ..compiler.relaxations import relaxed
@@ -343,11 +342,11 @@ def natively(fn: Callable[..., Any], values: list[Any], context: BaseException |
 class FunctionNode(Node):
     """A call of something that is neither a declared call nor compiled."""
 
-    __slots__ = ("args", "fn", "guard", "kwargs")
+    __slots__ = ("args", "fn", "guard", "kwargs", "reader", "resource")
 
     def __init__(
         self, strand: Strand, trace: Trace, depth: int, place: Any, site: str,
-        fn: Any, args: list[Any], kwargs: dict[str, Any], guard: bool = True,
+        fn: Any, args: list[Any], kwargs: dict[str, Any], guard: bool, resource: str | None, reader: Any,
     ) -> None:  # fmt: skip
         super().__init__(strand, trace, depth, place, site)
         self.fn = fn
@@ -355,6 +354,9 @@ class FunctionNode(Node):
         self.kwargs = kwargs
         #: Whether it may turn out to need no order.
         self.guard = guard and relaxed("purity")
+        #: What it reads, if it is a read that is recorded, and how.
+        self.resource = resource
+        self.reader = reader if resource is not None else None
 
     def proceed(self, engine: Engine) -> None:
         complete = self.gather(self.args)
@@ -385,8 +387,8 @@ class FunctionNode(Node):
         engine.in_order(self)
 
     def guarded(self) -> Any:
-        if known.recorded_resource(self.fn) not in (None, "random"):
-            return self.fn(*self.args, **self.kwargs)
+        if self.resource is not None:
+            return self.call()
         if type(self.fn) is FunctionType and not self.kwargs:
             if function_verdict(self.fn, tuple([of_value(v) for v in self.args])).pure:
                 return natively(self.fn, self.args, self.exc_context)
@@ -397,7 +399,12 @@ class FunctionNode(Node):
 
     def run(self) -> Any:
         """What the driver runs in the user's own thread."""
-        return natively(lambda: self.fn(*self.args, **self.kwargs), [], self.exc_context)
+        return natively(self.call, [], self.exc_context)
+
+    def call(self) -> Any:
+        if self.reader is not None:
+            return self.reader(self.place, self.site, self.fn, self.args, self.kwargs)
+        return self.fn(*self.args, **self.kwargs)
 
 
 class UpdateNode(Node):

@@ -1,92 +1,19 @@
-"""Which journal runs are written to, where the run itself does not say.
-
-In this order: what `configure` was given, the environment variable ``STRETTO_JOURNAL``, and ``journal``
-under ``[tool.stretto]`` in the nearest ``pyproject.toml``, from the working directory upwards. The first that
-says something is followed, also if what it says is to keep none: `configure(journal=None)`, or the variable
-set to nothing.
-"""
+"""The journals of this process: each is opened once."""
 
 from __future__ import annotations
 
-import os
 import threading
-import tomllib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
+from ..configuration import choice
 from ..errors import JournalUrlError
 from . import file_of, open_journal
 from .contract import Journal
 
-__all__ = ["Choice", "choice", "configure", "current", "shared"]
+__all__ = ["current", "shared"]
 
-VARIABLE = "STRETTO_JOURNAL"
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The journal that is configured.
-
-    Attributes:
-        url: what `open_journal` takes; None to keep none.
-        said_by: who says so, for messages.
-    """
-
-    url: str | None
-    said_by: str
-
-
-_configured: list[Choice] = []
 _shared: dict[str, Journal] = {}
 _opening = threading.Lock()
-
-
-def configure(*, journal: str | Path | None) -> None:
-    """Set the journal of this process's runs: a URL, the path of a file, or None to keep none."""
-    if journal is not None:
-        file_of(journal)  # raises if it names none
-    _configured[:] = [Choice(None if journal is None else str(journal), "stretto.configure")]
-
-
-def unconfigure() -> None:
-    """Forget what `configure` was given."""
-    _configured.clear()
-
-
-def choice() -> Choice:
-    """What is configured, and by whom."""
-    if _configured:
-        return _configured[0]
-    variable = os.environ.get(VARIABLE)
-    if variable is not None:
-        return Choice(variable.strip() or None, f"the environment variable {VARIABLE}")
-    folder = Path.cwd()
-    for parent in (folder, *folder.parents):
-        file = parent / "pyproject.toml"
-        if file.is_file():
-            return Choice(_from_project(file), str(file))
-    return Choice(None, "nothing")
-
-
-def _from_project(file: Path) -> str | None:
-    try:
-        project = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise JournalUrlError(f"{file} cannot be read, and might name a journal: {error}") from None
-    tool: Any = project.get("tool", {})
-    section: Any = cast("dict[str, Any]", tool).get("stretto", {}) if isinstance(tool, dict) else {}
-    url: Any = cast("dict[str, Any]", section).get("journal") if isinstance(section, dict) else None
-    if url is None:
-        return None
-    if not isinstance(url, str):
-        raise JournalUrlError(f"{file}: [tool.stretto] journal should be a URL or a path, and is {url!r}")
-    try:
-        path = file_of(url)
-    except JournalUrlError as error:
-        raise JournalUrlError(f"{file}: [tool.stretto] journal: {error}") from None
-    # A file is meant from where the project is, not from where somebody happens to stand in it.
-    return url if path is None or path.is_absolute() else str(file.parent / path)
 
 
 def current() -> Journal | None:

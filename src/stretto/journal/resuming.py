@@ -1,0 +1,126 @@
+"""Opening the journal of a run, and taking up a run that was interrupted."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from ..errors import RunEndedAlready, RunNotFound
+from ..flows import Flow
+from .codecs import encode
+from .configured import current, shared
+from .contract import Journal
+from .events import RunResumed, RunStarted, now
+from .history import History, value_of
+from .leases import this_process
+from .recording import Recording
+
+if TYPE_CHECKING:
+    from ..runs import Run
+
+__all__ = ["flow_named", "journal_of", "name_of", "record", "resume"]
+
+
+def journal_of(flow: Flow[..., Any]) -> Journal | None:
+    """The journal that a run of this flow is written to: the flow's own, or the one that is configured."""
+    return current() if flow.journal is None else shared(flow.journal) if flow.journal else None
+
+
+def record(
+    journal: Journal, flow: Flow[..., Any], run: str, args: Any, kwargs: Mapping[str, Any]
+) -> Recording:
+    """Begin to record a new run."""
+    arguments = encode((tuple(args), dict(kwargs)), name=f"the arguments of {flow.name}").data
+    owner = this_process()
+    lease = journal.start(RunStarted(run, name_of(flow), source_of(flow), arguments, owner, now()))
+    return Recording(journal, lease)
+
+
+def resume(run: str, *, journal: str | Path | None = None) -> Run[Any]:
+    """Take up a run that was interrupted: what it has done is answered from its journal, the rest is run.
+
+    Args:
+        run: the run's identifier.
+        journal: the URL of its journal; the one that is configured if it is not given.
+
+    Returns a handle at once, as `Flow.start` does. Raises `RunNotFound`, `LeaseHeld` where the process that
+    runs it is alive, and `RunEndedAlready`.
+    """
+    from ..runs import Run
+
+    found = current() if journal is None else shared(journal)
+    if found is None:
+        raise RunNotFound(
+            f"no journal is configured to look for the run {run!r} in. Give one: resume(run, journal=...), "
+            "stretto.configure(journal=...) or STRETTO_JOURNAL"
+        )
+    about = found.run(run)
+    if about.state.ended:
+        raise RunEndedAlready(
+            f"the run {run} of {about.flow} has ended: it is {about.state}. Start a new one"
+        )
+    flow = flow_named(about.flow)
+    lease = found.acquire(run)
+    try:
+        history = History(found, run)
+        assert history.started is not None
+        args, kwargs = value_of(found, history.started.arguments)
+        found.append(lease, [RunResumed(lease.owner, source_of(flow), now())])
+    except BaseException:
+        found.release(lease)
+        raise
+    made: Run[Any] = Run(flow, args, kwargs, recording=Recording(found, lease, history), id=run)
+    made.drive_elsewhere()
+    return made
+
+
+def source_of(flow: Flow[..., Any]) -> str:
+    """A digest of a flow's source, to tell whether it has been edited."""
+    import ast
+
+    return hashlib.blake2b(ast.dump(flow.node).encode(), digest_size=8).hexdigest()
+
+
+def name_of(flow: Flow[..., Any]) -> str:
+    """How a journal names a flow: by its module where that can be imported, else by its file."""
+    fn = flow.fn
+    module = sys.modules.get(fn.__module__)
+    spec = getattr(module, "__spec__", None)
+    if fn.__module__ != "__main__" and spec is not None:
+        try:
+            if importlib.util.find_spec(fn.__module__) is not None and getattr(spec, "submodule", True):
+                origin = importlib.util.find_spec(fn.__module__)
+                if origin is not None and origin.origin == fn.__code__.co_filename:
+                    return f"{fn.__module__}:{fn.__qualname__}"
+        except (ImportError, ValueError):
+            pass
+    return f"{Path(fn.__code__.co_filename).resolve()}:{fn.__qualname__}"
+
+
+def flow_named(name: str) -> Flow[..., Any]:
+    """The flow that a journal calls so."""
+    module, _, qualname = name.rpartition(":")
+    if module.endswith(".py"):
+        for loaded in list(sys.modules.values()):
+            if getattr(loaded, "__file__", None) == module:
+                found: Any = loaded
+                break
+        else:
+            from ..cli.load import import_file
+
+            found = import_file(Path(module))
+    else:
+        found = importlib.import_module(module)
+    for part in qualname.split("."):
+        found = getattr(found, part, None)
+    if not isinstance(found, Flow):
+        raise RunNotFound(
+            f"the run was of the flow {name}, and there is no such flow any more; found {found!r}. "
+            "Put it back, or start a new run"
+        )
+    return cast("Flow[..., Any]", found)

@@ -1,0 +1,177 @@
+"""Flows that are killed, each with the world that it writes to: a folder of files.
+
+``python programs.py FLOW JOURNAL FOLDER WHEN`` runs one in a process of its own, which kills itself at moment
+WHEN: moments are counted in the thread that writes the journal (before, within and after each transaction) and
+before and after each write of the flow itself. 0 never comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import stretto
+from stretto import call, flow
+from stretto.errors import InDoubt, JournalError
+
+folder = Path()
+last = 0
+moments = 0
+
+
+def moment(_: object = None) -> None:
+    """Something could go wrong now."""
+    global moments
+    moments += 1
+    if moments == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def lines(name: str) -> list[str]:
+    path = folder / name
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def append(name: str, text: str) -> None:
+    moment()
+    with open(folder / name, "a") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    moment()
+
+
+@call.unordered
+async def ask(x: object) -> str:
+    await asyncio.sleep(0.001)
+    return f"about {x}"
+
+
+@call.reads("shelf")
+async def count(shelf: str) -> int:
+    await asyncio.sleep(0)
+    return len(lines(shelf))
+
+
+def was_put(shelf: str, text: str) -> bool:
+    return any(line.startswith(f"{text} ") for line in lines(shelf))
+
+
+@call.writes("shelf", check=was_put)
+async def put(shelf: str, text: str) -> None:
+    """Writes that can be asked for: a line of the text and the key."""
+    append(shelf, f"{text} {stretto.current().key}")
+
+
+@call.commutes("tally", check=was_put)
+def tally(shelf: str, text: str) -> None:
+    append(shelf, f"{text} {stretto.current().key}")
+
+
+@call.writes("log:{name}", idempotent=True)
+async def replace(name: str, text: str) -> int:
+    """The same twice as once."""
+    moment()
+    (folder / f"log-{name}").write_text(text)
+    moment()
+    return len(text)
+
+
+@call.unordered
+async def fail(x: int) -> int:
+    await asyncio.sleep(0)
+    raise ValueError(x)
+
+
+@flow
+def straight(n: int) -> list[object]:
+    found: list[object] = []
+    for i in range(n):
+        found.append(ask(i))
+        put("a", f"line{i}")
+        found.append(count("a"))
+    return found
+
+
+def helper(i: int) -> str:
+    if i % 2:
+        put("a", f"odd{i}")
+        return ask(i)
+    tally("t", f"even{i}")
+    return ask("even")
+
+
+@flow
+def nested(i: int) -> str:
+    replace("inner", f"{i}")
+    return helper(i) + helper(i + 1)
+
+
+@flow
+def branches(n: int) -> list[object]:
+    texts = [helper(i) for i in range(n)]
+    found: list[object] = [*texts]
+    try:
+        fail(n)
+        put("a", "never")
+    except ValueError as error:
+        put("a", f"failed{error}")
+    finally:
+        replace("end", texts[-1])
+    i = 0
+    while len(ask(i)) < 9 and i < 12:
+        i += 5
+        put("a", f"turn{i}")
+    found.append(nested(i))
+    return found
+
+
+@flow
+def reads(n: int) -> list[object]:
+    found: list[object] = [time.time(), uuid.uuid4(), os.environ.get("HOME")]
+    for i in range(n):
+        found.append(random.random())
+        put("a", f"{i}:{found[-1]}")
+        replace("time", str(time.monotonic()))
+    put("a", str(found[0]))
+    put("a", str(found[1]))
+    return found
+
+
+FLOWS = {"straight": (straight, 4), "branches": (branches, 3), "reads": (reads, 3)}
+
+
+def main(name: str, url: str, where: str, when: int) -> None:
+    global folder, last
+    folder, last = Path(where), when
+    program, n = FLOWS[name]
+    from stretto.journal import configured, open_journal
+
+    # the one place where the tests know the inside: the journal calls at each of its moments
+    configured._shared[str(Path(url).resolve()) if "://" not in url else url] = open_journal(url, probe=moment)
+    stretto.configure(journal=url)
+    journal = configured.current()
+    assert journal is not None
+    before = journal.runs()
+    try:
+        if before and before[0].state.ended:
+            print("ended")
+            return
+        run = program.start(n) if not before else stretto.resume(before[0].id)
+        run.result(60)
+        journal.flush()
+    except (InDoubt, JournalError) as error:
+        print(f"{type(error).__name__}: {error}")
+        sys.exit(3)
+    finally:
+        print(moments)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))

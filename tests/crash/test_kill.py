@@ -1,0 +1,105 @@
+"""Processes that are killed (SIGKILL) at every moment of a run, and runs that are then taken up."""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stretto.journal import open_journal
+from stretto.journal.events import CallFinished, CallIntended, RunState
+from stretto.journal.history import value_of
+
+PROGRAMS = Path(__file__).parent / "programs.py"
+#: The moments of a flow are shared out, so that several processes can test at once.
+SHARES = 4
+
+
+def run(flow: str, url: str, folder: Path, when: int = 0) -> int:
+    """Run or resume in a process of its own. How many moments there were; 0 if it was killed."""
+    words = [sys.executable, str(PROGRAMS), flow, url, str(folder), str(when)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    if done.returncode == -9:
+        assert when, "nobody asked for that"
+        return 0
+    assert done.returncode == 0, f"killed at {when} of {flow}\n{done.stdout}\n{done.stderr}"
+    found = re.search(r"(\d+)\s*$", done.stdout)
+    return int(found[1]) if found else -1
+
+
+def world(folder: Path) -> dict[str, object]:
+    """What the flow has written, the keys of the calls apart; lines of calls that commute in any order."""
+    found: dict[str, object] = {}
+    for path in folder.iterdir():
+        if path.suffix.startswith(".db"):
+            continue
+        lines = path.read_text().splitlines()
+        assert len(set(lines)) == len(lines), f"twice in {path.name}: {lines}"
+        keys = [line.split(" ")[1] for line in lines if " " in line and not path.name.startswith("log")]
+        assert len(set(keys)) == len(keys)
+        texts = [line.split(" ")[0] for line in lines]
+        found[path.name] = sorted(texts) if path.name == "t" else texts
+    return found
+
+
+def check_events(url: str) -> object:
+    """One run, ended well, with no call recorded twice; its result."""
+    journal = open_journal(url)
+    try:
+        (record,) = journal.runs()
+        assert record.state is RunState.SUCCEEDED
+        finished: list[str] = []
+        intended: dict[str, set[str]] = {}
+        result: object = None
+        for _, event in journal.events(record.id):
+            if isinstance(event, CallFinished):
+                finished.append(event.place)
+            elif isinstance(event, CallIntended):
+                intended.setdefault(event.place, set()).add(event.key)
+            elif hasattr(event, "result"):
+                assert event.result is not None
+                result = value_of(journal, event.result)
+        assert len(set(finished)) == len(finished), "a call was recorded twice: it ran twice"
+        assert all(len(keys) == 1 for keys in intended.values()), "a call had two keys"
+        assert set(intended) <= set(finished)
+        return result
+    finally:
+        journal.close()
+
+
+def compare(flow: str, folder: Path, expected: dict[str, object], result: object, wanted: object) -> None:
+    found = world(folder)
+    if flow != "reads":
+        assert (found, result) == (expected, wanted)
+        return
+    # what it read is new in every run, and the same all through one run
+    assert isinstance(result, list)
+    numbers = [f"{i}:{x}" for i, x in enumerate(result[3:])]
+    assert found["a"] == [*numbers, str(result[0]), str(result[1])]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("share", range(SHARES))
+@pytest.mark.parametrize("flow", ["straight", "branches", "reads"])
+def test_every_moment(flow: str, share: int, tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    moments = run(flow, str(plain / "journal.db"), plain)
+    assert moments > 15
+    expected, wanted = world(plain), check_events(str(plain / "journal.db"))
+    choices = random.Random(f"{flow}{share}")
+    for when in range(1 + share, moments + 1, SHARES):
+        folder = tmp_path / f"killed-{when}"
+        folder.mkdir()
+        url = str(folder / "journal.db")
+        if run(flow, url, folder, when):
+            continue  # how many transactions there are depends on timing
+        if choices.random() < 0.3:  # and killed again while it is taken up
+            run(flow, url, folder, choices.randrange(1, moments))
+        run(flow, url, folder)
+        compare(flow, folder, expected, check_events(url), wanted)
