@@ -13,6 +13,7 @@ import pytest
 from stretto.journal import open_journal
 from stretto.journal.events import CallFinished, CallIntended, RunState
 from stretto.journal.history import value_of
+from tests.contract.conftest import postgres_store
 
 PROGRAMS = Path(__file__).parent / "programs.py"
 #: The moments of a flow are shared out, so that several processes can test at once.
@@ -80,6 +81,26 @@ def compare(flow: str, folder: Path, expected: dict[str, object], result: object
     assert isinstance(result, list)
     numbers = [f"{i}:{x}" for i, x in enumerate(result[3:])]
     assert found["a"] == [*numbers, str(result[0]), str(result[1])]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("flow", ["straight", "branches", "reads"])
+def test_on_postgres(flow: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Every ninth moment: what differs is in the journal, which is killed at all of its own."""
+    server = request.getfixturevalue("server")
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    first = postgres_store(server)
+    moments = run(flow, first.url, plain)
+    expected, wanted = world(plain), check_events(first.url)
+    for when in range(1, moments + 1, 9):
+        folder = tmp_path / f"killed-{when}"
+        folder.mkdir()
+        store = postgres_store(server)
+        if run(flow, store.url, folder, when) == 0:
+            run(flow, store.url, folder)
+            compare(flow, folder, expected, check_events(store.url), wanted)
 
 
 @pytest.mark.slow

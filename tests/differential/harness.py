@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from stretto.compiler import functions, source
+
 from .canonical import canonical_all
 from .vocabulary import Box, Reference, vocabulary
 from .world import World, digest, entered
@@ -133,6 +135,9 @@ def differences(
     program: Program, seeds: Sequence[int] = (1, 2, 3), *, plain: bool = True
 ) -> list[Difference]:
     """Where Stretto's runs differ from the reference; `Difficult` if there is no reference."""
+    functions._cache.clear()  # of the programs before: a million objects make every collection a pause
+    functions._helpers.clear()
+    source._trees.clear()
     expected = reference(program)
     if expected.ended == "hung":
         raise Difficult("the reference run does not end")
