@@ -28,7 +28,7 @@ _OPTIONS = {
     "limit": "how many of this call run at once at the most, a positive integer",
     "fails": "False: the call promises that it never raises",
     "idempotent": "True: making the call twice with the same arguments is the same as making it once",
-    "check": "a function of the same arguments: False if the call was not made, True or Done(result) if it was",
+    "check": "a function of the same arguments: False if the call was not made, True or Done(x) if it was",
 }
 
 

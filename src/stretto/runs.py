@@ -99,6 +99,15 @@ class Run(Generic[R]):
         """End the run: its calls are cancelled. Returns when nothing of it is running any more; `result`
         then raises `Cancelled`. Does nothing to a run that has ended."""
         self._stop(Cancelled(f"the run {self.id} of {self.flow.name} was cancelled"))
+        self._wait()
+
+    def interrupt(self) -> None:
+        """As `cancel`, but as Ctrl-C does it: `result` then raises `KeyboardInterrupt`, and a run that has a
+        journal has not ended there: it can be resumed."""
+        self._stop(KeyboardInterrupt())
+        self._wait()
+
+    def _wait(self) -> None:
         try:
             self._future.exception()
         except BaseException:

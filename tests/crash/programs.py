@@ -1,8 +1,8 @@
 """Flows that are killed, each with the world that it writes to: a folder of files.
 
 ``python programs.py FLOW JOURNAL FOLDER WHEN`` runs one in a process of its own, which kills itself at moment
-WHEN: moments are counted in the thread that writes the journal (before, within and after each transaction) and
-before and after each write of the flow itself. 0 never comes.
+WHEN: moments are counted in the thread that writes the journal (before, within and after each transaction)
+and before and after each write of the flow itself. 0 never comes.
 """
 
 from __future__ import annotations
@@ -154,7 +154,9 @@ def main(name: str, url: str, where: str, when: int) -> None:
     from stretto.journal import configured, open_journal
 
     # the one place where the tests know the inside: the journal calls at each of its moments
-    configured._shared[str(Path(url).resolve()) if "://" not in url else url] = open_journal(url, probe=moment)
+    configured._shared[str(Path(url).resolve()) if "://" not in url else url] = open_journal(
+        url, probe=moment
+    )
     stretto.configure(journal=url)
     journal = configured.current()
     assert journal is not None

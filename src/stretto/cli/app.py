@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from stretto.errors import StrettoError
 
 from .arguments import Signature
-from .execute import BAD_USAGE, OK, execute, failed, usage_error, user_stdout
+from .execute import BAD_USAGE, OK, default_journal, execute, failed, take_up, usage_error, user_stdout
 from .load import UsageError, did_you_mean, load_flow
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["run_command"]
 
 HELP = """\
-usage: stretto run [--sequential] [--json] FILE.py:FLOW [ARGUMENTS ...]
+usage: stretto run [--sequential] [--json] [--journal URL | --no-journal] FILE.py:FLOW [ARGUMENTS ...]
+       stretto resume [--json] [--journal URL] RUN
        stretto explain [--json] FILE.py:FLOW
        stretto --version
 
@@ -32,9 +33,12 @@ Run a plain sequential Python function with its calls overlapped.
 
   run            run a flow; its arguments in its own order, or by name: --name value
                  (stretto run FILE.py:FLOW --help tells which there are)
+  resume         take up a run that was interrupted: what it has done is not done again
   explain        say which calls overlap, which cannot, and the line that would free them
 
   --sequential   one call at a time, in plain Python: what the overlapped run must equal
+  --journal      where runs are recorded: a file, or postgresql://...; .stretto/journal.db if nothing else
+                 is configured; --no-journal for nowhere
   --json         progress, result and errors as JSON, one object a line, on stdout
 
 Exit codes: 0 done, 1 the flow raised, 2 wrong usage, 130 interrupted."""
@@ -64,7 +68,7 @@ def _dispatch(words: list[str]) -> int:
 
         print(f"stretto {__version__}")
         return OK
-    commands: dict[str, Callable[[_Options], int]] = {"run": _run, "explain": _explain}
+    commands: dict[str, Callable[[_Options], int]] = {"run": _run, "explain": _explain, "resume": _resume}
     if command not in commands:
         guess = did_you_mean(command, commands, "stretto ")
         if Path(command.partition(":")[0]).is_file():
@@ -86,17 +90,25 @@ class _Options:
         self.words: list[str] = []
         self.flags: set[str] = set()
         self.again = ""  #: the command that runs this again
+        self.journal = ""  #: where the run is recorded, if that was said
 
     @classmethod
     def of(cls, command: str, words: list[str]) -> _Options:
         options = cls(command)
         options.again = shlex.join(["stretto", command, *words])
-        known = {"--json", "--sequential"} if command == "run" else {"--json"}
+        known = {
+            "run": {"--json", "--sequential", "--journal", "--no-journal"},
+            "resume": {"--json", "--journal"},
+        }.get(command, {"--json"})
         words = list(words)
         while words and words[0].startswith("-"):
             word = words.pop(0)
             if word in ("-h", "--help"):
                 options.flags.add("--help")
+            elif word == "--journal" and word in known:
+                if not words:
+                    raise UsageError("--journal needs a URL or a file")
+                options.journal = words.pop(0)
             elif word in known:
                 options.flags.add(word)
             else:
@@ -104,7 +116,8 @@ class _Options:
         if words:
             options.target, *options.words = words
         elif "--help" not in options.flags:
-            raise UsageError("say which flow, as FILE.py:FLOW")
+            which = "run, by its identifier" if command == "resume" else "flow, as FILE.py:FLOW"
+            raise UsageError(f"say which {which}")
         return options
 
     def take_flags(self, parameters: Sequence[str] = ()) -> None:
@@ -174,11 +187,20 @@ def _run(options: _Options) -> int:
         args, kwargs = signature.parse(options.words)
     except UsageError as error:
         return usage_error(error, f"{usage}\n{signature.table()}", as_lines=options.json)
-    return execute(
-        flow,
-        args,
-        kwargs,
-        sequential="--sequential" in options.flags,
-        as_lines=options.json,
-        again=options.again,
-    )
+    sequential = "--sequential" in options.flags
+    if sequential or "--no-journal" in options.flags:
+        flow = flow.using(journal=None)
+    else:
+        flow = flow.using(journal=options.journal or default_journal())
+    return execute(flow, args, kwargs, sequential=sequential, as_lines=options.json, again=options.again)
+
+
+def _resume(options: _Options) -> int:
+    if not options.target:
+        print(HELP)
+        return OK
+    options.take_flags()
+    if options.words:
+        error = UsageError(f"resume takes the run alone; found {options.words[0]!r}")
+        return usage_error(error, "usage: stretto resume [--journal URL] RUN", as_lines=options.json)
+    return take_up(options.target, options.journal or default_journal(), as_lines=options.json)

@@ -7,7 +7,8 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from stretto.errors import InternalError, StrettoError
@@ -34,16 +35,50 @@ def execute(
     again: str,
 ) -> int:
     """Run the flow, tell how far it is, print how it ended; gives the exit code."""
+
+    def begin() -> Any:
+        return flow.start(*args, **kwargs)
+
+    def alone() -> Any:
+        return flow.sequential(*args, **kwargs)
+
+    return _carry_out(None if sequential else begin, alone, as_lines=as_lines, again=again)
+
+
+def take_up(run: str, journal: str, *, as_lines: bool) -> int:
+    """Resume a run, and tell of it as `execute` does."""
+    from stretto import resume
+
+    def begin() -> Any:
+        return resume(run, journal=journal)
+
+    return _carry_out(begin, None, as_lines=as_lines, again=f"stretto resume {run}")
+
+
+def default_journal() -> str:
+    """Where the command line records runs if nobody says where: what is configured, else a file here."""
+    from stretto.configuration import choice
+
+    found = choice()
+    if found.url is not None or found.said_by != "nothing":
+        return found.url or ""
+    return str(Path(".stretto") / "journal.db")
+
+
+def _carry_out(
+    begin: Callable[[], Any] | None, alone: Callable[[], Any] | None, *, as_lines: bool, again: str
+) -> int:
     stdout, started = sys.stdout, time.monotonic()
     run: Any = None
     try:
         with user_stdout(as_lines):
-            if sequential:
-                result = flow.sequential(*args, **kwargs)
+            if begin is None:
+                assert alone is not None
+                result = alone()
             else:
-                run = flow.start(*args, **kwargs)
+                run = begin()
                 if as_lines:
-                    _emit(stdout, "started", flow=flow.name, run=str(run.id))
+                    _emit(stdout, "started", flow=run.flow.name, run=str(run.id))
                     result = watch(run, LineProgress(lambda counts, _: _emit_progress(stdout, counts)))
                 else:
                     result = watch(run, progress_for(sys.stderr, Style(sys.stderr)))
@@ -105,7 +140,7 @@ def _interrupted(run: Any, again: str, *, as_lines: bool) -> int:
         if not as_lines:
             print("cancelling: waiting for the running calls to stop ...", file=sys.stderr)
         try:
-            run.cancel()
+            run.interrupt()
         except KeyboardInterrupt:
             clean = False
         except StrettoError:  # the run's own `Cancelled`
@@ -118,6 +153,9 @@ def _interrupted(run: Any, again: str, *, as_lines: bool) -> int:
     elif clean:
         done = run.progress().done
         print(f"cancelled cleanly: {done} calls had finished, none is running.", file=sys.stderr)
+        if run.recording is not None:
+            print(f"To go on from there:\n\n    stretto resume {run.id}\n", file=sys.stderr)
+            return INTERRUPTED
     else:
         print("left at once: calls may still be running.", file=sys.stderr)
     print(f"To run it again:\n\n    {again}\n", file=sys.stderr)

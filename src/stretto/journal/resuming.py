@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import importlib.util
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,7 +34,8 @@ def record(
     journal: Journal, flow: Flow[..., Any], run: str, args: Any, kwargs: Mapping[str, Any]
 ) -> Recording:
     """Begin to record a new run."""
-    arguments = encode((tuple(args), dict(kwargs)), name=f"the arguments of {flow.name}").data
+    file = str(Path(flow.fn.__code__.co_filename).resolve())
+    arguments = encode((tuple(args), dict(kwargs), file), name=f"the arguments of {flow.name}").data
     owner = this_process()
     lease = journal.start(RunStarted(run, name_of(flow), source_of(flow), arguments, owner, now()))
     return Recording(journal, lease)
@@ -64,12 +64,12 @@ def resume(run: str, *, journal: str | Path | None = None) -> Run[Any]:
         raise RunEndedAlready(
             f"the run {run} of {about.flow} has ended: it is {about.state}. Start a new one"
         )
-    flow = flow_named(about.flow)
     lease = found.acquire(run)
     try:
         history = History(found, run)
         assert history.started is not None
-        args, kwargs = value_of(found, history.started.arguments)
+        args, kwargs, file = value_of(found, history.started.arguments)
+        flow = flow_named(about.flow, file)
         found.append(lease, [RunResumed(lease.owner, source_of(flow), now())])
     except BaseException:
         found.release(lease)
@@ -87,35 +87,30 @@ def source_of(flow: Flow[..., Any]) -> str:
 
 
 def name_of(flow: Flow[..., Any]) -> str:
-    """How a journal names a flow: by its module where that can be imported, else by its file."""
+    """How a journal names a flow. A script is not ``__main__`` to the process that resumes its runs."""
     fn = flow.fn
-    module = sys.modules.get(fn.__module__)
-    spec = getattr(module, "__spec__", None)
-    if fn.__module__ != "__main__" and spec is not None:
-        try:
-            if importlib.util.find_spec(fn.__module__) is not None and getattr(spec, "submodule", True):
-                origin = importlib.util.find_spec(fn.__module__)
-                if origin is not None and origin.origin == fn.__code__.co_filename:
-                    return f"{fn.__module__}:{fn.__qualname__}"
-        except (ImportError, ValueError):
-            pass
-    return f"{Path(fn.__code__.co_filename).resolve()}:{fn.__qualname__}"
+    module = fn.__module__ if fn.__module__ != "__main__" else Path(fn.__code__.co_filename).stem
+    return f"{module}:{fn.__qualname__}"
 
 
-def flow_named(name: str) -> Flow[..., Any]:
-    """The flow that a journal calls so."""
+def flow_named(name: str, file: str) -> Flow[..., Any]:
+    """The flow that a journal calls so, which was in that file when it was run."""
     module, _, qualname = name.rpartition(":")
-    if module.endswith(".py"):
-        for loaded in list(sys.modules.values()):
-            if getattr(loaded, "__file__", None) == module:
-                found: Any = loaded
-                break
-        else:
-            from ..cli.load import import_file
+    found: Any = _loaded(file)
+    if found is None:
+        try:
+            found = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+                raise  # the module is there, and imports another one that is not
+            if not Path(file).is_file():
+                raise RunNotFound(
+                    f"the run was of the flow {name}; there is no module {module} to import here, and no "
+                    f"file {file} any more. Run this where the module can be imported"
+                ) from None
+            from ..cli.load import import_file  # the command line loads flows from files too
 
-            found = import_file(Path(module))
-    else:
-        found = importlib.import_module(module)
+            found = import_file(Path(file))
     for part in qualname.split("."):
         found = getattr(found, part, None)
     if not isinstance(found, Flow):
@@ -124,3 +119,11 @@ def flow_named(name: str) -> Flow[..., Any]:
             "Put it back, or start a new run"
         )
     return cast("Flow[..., Any]", found)
+
+
+def _loaded(file: str) -> Any:
+    """The module of a file, if this process has loaded it."""
+    for module in list(sys.modules.values()):
+        if getattr(module, "__file__", None) == file:
+            return module
+    return None

@@ -1,0 +1,289 @@
+"""Runs that are recorded, interrupted and taken up, in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import stretto
+from stretto import Done, Flow, call, errors, flow
+from stretto.journal.configured import shared
+from stretto.journal.events import CallFinished, CallIntended, RunState
+
+made: list[object] = []
+
+
+class World:
+    """What the calls below do, and what stops them."""
+
+    stop: object = None
+    answer: object = None
+    extra = False
+
+
+@pytest.fixture(autouse=True)
+def clean() -> Iterator[None]:
+    made.clear()
+    World.stop = World.answer = None
+    World.extra = False
+    yield
+
+
+async def meet(what: object) -> None:
+    made.append(what)
+    if what == World.stop:
+        await asyncio.sleep(1000)
+
+
+@call.unordered
+async def ask(x: object) -> str:
+    await meet(("ask", x))
+    return f"about {x}"
+
+
+@call.writes("log")
+async def write(x: object) -> int:
+    await meet(("write", x))
+    return len(made)
+
+
+@call.writes("log", idempotent=True)
+async def rewrite(x: object) -> str:
+    await meet(("rewrite", x))
+    return stretto.current().key
+
+
+@call.writes("log", check=lambda x: World.answer)
+def checked(x: object) -> str:
+    made.append(("checked", x))
+    if World.stop == ("checked", x):
+        time.sleep(0.2)
+    return "made"
+
+
+@call.unordered
+async def fail(x: object) -> None:
+    await meet(("fail", x))
+    raise LookupError(x)
+
+
+def interrupted(program: Flow[Any, Any], *args: object, stop: object) -> str:
+    """Run until a call is under way, and stop there; the run's identifier."""
+    World.stop = stop
+    run = program.start(*args)
+    deadline = time.monotonic() + 20
+    while stop not in made and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert stop in made
+    run.interrupt()
+    World.stop = None
+    made.clear()
+    shared(program.journal or "").flush()
+    return run.id
+
+
+def resumed(program: Flow[Any, Any], run: str) -> Any:
+    return stretto.resume(run, journal=program.journal).result(20)
+
+
+@flow
+def several(n: int) -> list[object]:
+    found: list[object] = []
+    written = 0
+    for i in range(n):
+        found.append(ask(i))
+        if i == 2:
+            written = write("two")
+    found.append(ask("last"[written * 0 :]))  # when the write is done
+    return found
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> str:
+    return str(tmp_path / "journal.db")
+
+
+def test_what_was_done_is_not_done_again(journal: str) -> None:
+    program = several.using(journal=journal)
+    run = interrupted(program, 4, stop=("ask", "last"))
+    assert resumed(program, run) == ["about 0", "about 1", "about 2", "about 3", "about last"]
+    assert made == [("ask", "last")]
+    with pytest.raises(errors.RunEndedAlready, match=r"has ended: it is succeeded"):
+        resumed(program, run)
+
+
+def test_a_write_that_may_have_happened_stops_the_run(journal: str) -> None:
+    program = several.using(journal=journal)
+    run = interrupted(program, 4, stop=("write", "two"))
+    # it was cancelled in the middle, and nobody knows how far it came
+    with pytest.raises(errors.InDoubt, match=r"write\('two'\) at for/2/write .*\n.*stretto settle"):
+        resumed(program, run)
+    assert shared(journal).run(run).state is RunState.IN_DOUBT
+    assert ("write", "two") not in made
+
+
+def test_one_that_may_be_repeated_is(journal: str) -> None:
+    @flow
+    def main() -> str:
+        ask(1)
+        return rewrite("x")
+
+    globals()["main"] = main
+    main.fn.__qualname__ = "main"
+    program = main.using(journal=journal)
+    run = interrupted(program, stop=("rewrite", "x"))
+    key = resumed(program, run)
+    events = [e for _, e in shared(journal).events(run) if isinstance(e, CallIntended)]
+    assert [(e.key, e.attempt) for e in events] == [(key, 1), (key, 2)]
+    assert made == [("rewrite", "x")]
+
+
+@flow
+def asks_whether() -> str:
+    return checked("y")
+
+
+@pytest.mark.parametrize(
+    ("answer", "result", "again"),
+    [(False, "made", True), (True, None, False), (Done("it was"), "it was", False)],
+)
+def test_one_that_can_be_asked_about_is(journal: str, answer: object, result: object, again: bool) -> None:
+    program = asks_whether.using(journal=journal)
+    run = interrupted(program, stop=("checked", "y"))  # its thread goes on, and nobody hears of its result
+    World.answer = answer
+    assert resumed(program, run) == result
+    assert (("checked", "y") in made) is again
+
+
+@flow
+def handles(x: int) -> str:
+    try:
+        fail(x)
+    except LookupError as error:
+        return ask(error.args)
+    return "never"
+
+
+def test_failures_are_answered_too(journal: str) -> None:
+    program = handles.using(journal=journal)
+    run = interrupted(program, 5, stop=("ask", (5,)))
+    assert resumed(program, run) == "about (5,)"
+    assert made == [("ask", (5,))]
+
+
+@flow
+def reads() -> list[object]:
+    found: list[object] = [time.time(), random.random(), os.getenv("HOME")]
+    ask("after")
+    return found
+
+
+def test_what_was_read_is_read_again(journal: str) -> None:
+    program = reads.using(journal=journal)
+    run = interrupted(program, stop=("ask", "after"))
+    finished = [e for _, e in shared(journal).events(run) if isinstance(e, CallFinished)]
+    assert [e.call for e in finished] == ["time:time", "random:Random.random", "os:getenv"]
+    before = time.time()
+    found = resumed(program, run)
+    assert found[0] < before and found[2] == os.getenv("HOME")
+
+
+@flow
+def edited() -> str:
+    if World.extra:
+        write("new")
+    x = ask("kept")
+    written = 0
+    if not World.extra:
+        written = write("gone")
+    return ask(f"{x}!"[written * 0 :])
+
+
+def test_a_program_that_no_longer_makes_a_write_is_stopped_before_the_next(journal: str) -> None:
+    program = edited.using(journal=journal)
+    run = interrupted(program, stop=("ask", "about kept!"))
+    World.extra = True
+    with pytest.raises(errors.Orphaned, match=r"write \(.*:write\)"):
+        resumed(program, run)
+    assert ("write", "new") not in made
+
+
+@call.unordered
+async def odd(x: int) -> object:
+    return iter([x])
+
+
+@flow
+def unrecordable() -> object:
+    try:
+        odd(1)
+    except errors.NotRecordable as error:
+        return str(error)
+    return "never"
+
+
+def test_a_result_that_cannot_be_recorded_fails_its_call(journal: str) -> None:
+    assert unrecordable.using(journal=None)() == "never"
+    text = unrecordable.using(journal=journal)()
+    assert isinstance(text, str) and "odd: it cannot be recorded" in text and "list_iterator" in text
+
+
+def test_configured(journal: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRETTO_JOURNAL", journal)
+    assert several(1) == ["about 0", "about last"]
+    (record,) = shared(journal).runs()
+    assert (record.flow.endswith(":several"), record.state, record.calls) == (True, RunState.SUCCEEDED, 2)
+    several.using(journal=None)(1)
+    assert len(shared(journal).runs()) == 1
+
+
+def test_of_every_kind(journal: str) -> None:
+    program = several.using(journal=journal)
+    assert asyncio.run(program.aio(1)) == ["about 0", "about last"]
+    assert program.start(1).result(20) == ["about 0", "about last"]
+    assert program.sequential(1) == ["about 0", "about last"]
+    states = [r.state for r in shared(journal).runs()]
+    assert states == [RunState.SUCCEEDED] * 2
+
+    failing = broken.using(journal=journal)
+    with pytest.raises(LookupError):
+        failing()
+    assert shared(journal).runs()[0].state is RunState.FAILED
+    World.stop = ("ask", 0)
+    run = program.start(1)
+    run.cancel()
+    assert shared(journal).run(run.id).state is RunState.CANCELLED
+
+
+@flow
+def broken() -> None:
+    ask(1)
+    raise LookupError
+
+
+def test_an_unknown_run(journal: str) -> None:
+    with pytest.raises(errors.RunNotFound, match="no run 'nothing'"):
+        stretto.resume("nothing", journal=journal)
+
+
+def test_two_cannot_run_one(journal: str) -> None:
+    program = several.using(journal=journal)
+    World.stop = ("ask", 0)
+    run = program.start(1)
+    try:
+        with pytest.raises(errors.LeaseHeld):
+            stretto.resume(run.id, journal=journal)
+    finally:
+        run.interrupt()
+
+
+def test_outside_of_a_run_every_call_has_a_key_of_its_own() -> None:
+    assert stretto.current().key != stretto.current().key
+    assert stretto.current().run == ""
