@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["run_command"]
 
+_ABOUT_JOURNALS = ("ls", "show", "settle", "prune", "export", "import")
+
 HELP = """\
 usage: stretto run [--sequential] [--json] FILE.py:FLOW [ARGUMENTS ...]
        stretto explain [--json] FILE.py:FLOW
+       stretto ls | show | settle | prune | export | import ...
        stretto --version
 
 Run a plain sequential Python function with its calls overlapped.
@@ -33,6 +36,14 @@ Run a plain sequential Python function with its calls overlapped.
   run            run a flow; its arguments in its own order, or by name: --name value
                  (stretto run FILE.py:FLOW --help tells which there are)
   explain        say which calls overlap, which cannot, and the line that would free them
+
+  ls             list the runs of a journal, the newest first
+  show           show a run and its calls, in program order
+  settle         say whether a write that is in doubt happened
+  prune          delete old runs
+  export         write a run to a file
+  import         take such a file into a journal
+                 (stretto ls --help and so on tell the options)
 
   --sequential   one call at a time, in plain Python: what the overlapped run must equal
   --json         progress, result and errors as JSON, one object a line, on stdout
@@ -64,9 +75,13 @@ def _dispatch(words: list[str]) -> int:
 
         print(f"stretto {__version__}")
         return OK
+    if command in _ABOUT_JOURNALS:
+        from .journals import journal_command
+
+        return journal_command(command, rest)
     commands: dict[str, Callable[[_Options], int]] = {"run": _run, "explain": _explain}
     if command not in commands:
-        guess = did_you_mean(command, commands, "stretto ")
+        guess = did_you_mean(command, (*commands, *_ABOUT_JOURNALS), "stretto ")
         if Path(command.partition(":")[0]).is_file():
             guess = f"; did you mean stretto run {command}?"
         return usage_error(UsageError(f"there is no command {command!r}{guess}"), None)
