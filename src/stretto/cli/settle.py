@@ -128,8 +128,8 @@ class _Doubts:
             )
         known = {*self.found, *(part for doubt in self.found.values() for part in _names(doubt.call))}
         listed = "".join(f"\n  {place}" for place in self.found)
-        guess = did_you_mean(name, known).rstrip(".")
-        raise JournalError(f"run {self._run}: {name} is not in doubt{guess}. In doubt:{listed}")
+        guess = did_you_mean(name, known)
+        raise JournalError(f"run {self._run}: {name} is not in doubt{guess} In doubt:{listed}")
 
 
 def _names(call: str) -> tuple[str, ...]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -44,28 +46,47 @@ def show_run(given: Given) -> int:
     limit = given.number("--limit")
     with opened(given) as journal:
         record = find_run(journal, given.places[0])
-        shown = _Shown(journal, record, given)
-        if given.json:
-            shown.as_json(limit)
-        else:
-            shown.as_text(limit or _SHOWN)
+        with _without_gc():
+            shown = _Shown(journal, record, given, whole=given.json or limit is not None)
+            if given.json:
+                shown.as_json(limit)
+            else:
+                shown.as_text(limit or _SHOWN)
     return OK
 
 
+@contextmanager
+def _without_gc() -> Generator[None, None, None]:
+    """A tree of a million calls holds no garbage, and to look through it for some takes long."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
 class _Shown:
-    def __init__(self, journal: Journal, record: RunRecord, given: Given) -> None:
+    def __init__(self, journal: Journal, record: RunRecord, given: Given, *, whole: bool) -> None:
         self.journal = journal
         self.record = record
         self.given = given
         self.values = Values(journal)
-        self.history = History(journal, record.id)
         self.state = state_of(record)
+        # Doubts may be anywhere, and are needed as soon as somebody can settle them.
+        whole = whole or not (record.state.ended or self.state == RunState.RUNNING.value)
+        self.history = History(journal, record.id, events=None if whole else record.events)
 
     # -- what holds for both -------------------------------------------------------------------------
 
     def call_state(self, node: Node) -> str:
         """A write that is intended is in doubt only once nobody runs it any more."""
-        return "running" if node.state == DOUBT and self.state == RunState.RUNNING.value else node.state
+        if node.state != DOUBT:
+            return node.state
+        if self.history.read:  # how it ended may be among what was left out
+            return "not read"
+        return "running" if self.state == RunState.RUNNING.value else DOUBT
 
     def events(self, lines: Iterable[Line]) -> dict[int, Event]:
         """The events of those calls."""
@@ -167,9 +188,17 @@ class _Shown:
             if state == DOUBT:
                 told.add(place)
                 self.tell_settling(place, style)
-        left_out = self.history.calls - sum(bool(node.state) for *_, node in lines)
+        count = sum(bool(node.state) for *_, node in lines)
+        left_out = (self.record.calls if self.history.read else self.history.calls) - count
         if left_out > 0:
             print(style.dim(f"... and {left_out:,} more calls; --limit N shows more of them"))
+        if self.history.read:
+            print(
+                style.dim(
+                    f"Only the first {self.history.read:,} of {self.record.events:,} events were read; "
+                    "with --limit N, all are."
+                )
+            )
         self.tell_other_doubts(told, style)
 
     def tell_settling(self, place: str, style: Style) -> None:
@@ -214,7 +243,8 @@ class _Shown:
         if history.ended is not None and history.ended.error is not None:
             yield "error", self.values.text(history.ended.error), "31"
         doubts = f", {len(history.doubts):,} in doubt" if self.state != RunState.RUNNING.value else ""
-        yield "calls", f"{history.calls:,}{doubts if history.doubts else ''}", "0"
+        count = record.calls if history.read else history.calls
+        yield "calls", f"{count:,}{doubts if history.doubts and not history.read else ''}", "0"
 
     def says(self, node: Node, events: dict[int, Event]) -> tuple[str, str, str]:
         """How long a call took, what came of it, and what it waited for."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from stretto.journal.events import (
@@ -15,6 +16,7 @@ from stretto.journal.events import (
     CallIntended,
     CallSettled,
     Event,
+    Recorded,
     RunEnded,
     RunResumed,
     RunStarted,
@@ -27,8 +29,12 @@ __all__ = ["DONE", "DOUBT", "FAILED", "SETTLED", "History", "Node", "doubts", "f
 
 DONE, FAILED, DOUBT, SETTLED = "done", "failed", "in doubt", "settled"
 
-#: A segment of a place: a name, which time it stands there, and a loop's turn.
-_SEGMENT = re.compile(r"(.*?)(?:#(\d{1,18}))?(?::(\d{1,18}))?", re.ASCII | re.DOTALL)
+#: A name, and which time it stands there.
+_REPEATED = re.compile(r"(.*?)(?:#(\d{1,18}))?", re.ASCII | re.DOTALL)
+
+#: Of a run with more events than this, only the beginning is read where that is enough.
+MANY = 50_000
+_BEGINNING = 20_000
 
 #: Events that are read through rather than looked up again: the journal reads that many at a time anyway.
 _NEAR = 8192
@@ -57,25 +63,32 @@ class Node:
             return []
         if len(inside) == 1:
             return list(inside.items())
-        # By name and repetition; in each, its turns.
-        groups: dict[tuple[str, int], list[tuple[int, str, Node]]] = {}
+        loops: dict[str, list[tuple[int, str, Node]]] = {}
         for label, node in inside.items():
-            match = _SEGMENT.fullmatch(label)
-            assert match is not None
-            name, repetition, turn = match.groups()
-            group = groups.setdefault((name, int(repetition or 1)), [])
-            group.append((-1 if turn is None else int(turn), label, node))
+            name, _, turn = label.rpartition(":")
+            if name and turn.isdecimal() and len(turn) < 19:
+                loops.setdefault(name, []).append((int(turn), label, node))
+            else:
+                loops.setdefault(label, []).append((-1, label, node))
         # Where the repetitions of a name stand is told by events; which of them stands where, by number.
-        repetitions: dict[str, list[int]] = {}
-        for name, repetition in groups:
-            repetitions.setdefault(name, []).append(repetition)
-        next_of = {name: iter(sorted(numbers)) for name, numbers in repetitions.items()}
+        names = {loop: _repeated(loop) for loop in loops}
+        repetitions: dict[str, list[tuple[int, str]]] = {}
+        for loop, (name, repetition) in names.items():
+            repetitions.setdefault(name, []).append((repetition, loop))
+        next_of = {name: iter(sorted(them)) for name, them in repetitions.items()}
         found: list[tuple[str, Node]] = []
-        for name, _ in groups:
-            turns = groups[name, next(next_of[name])]
+        for name, _ in names.values():
+            _, loop = next(next_of[name])
+            turns = loops[loop]
             turns.sort(key=lambda turn: turn[0])
             found += [(label, node) for _, label, node in turns]
         return found
+
+
+def _repeated(label: str) -> tuple[str, int]:
+    match = _REPEATED.fullmatch(label)
+    assert match is not None
+    return match[1], int(match[2] or 1)
 
 
 class History:
@@ -87,9 +100,13 @@ class History:
         ended: the last time that it stopped by itself.
         doubts: by place, the writes of which it is not known whether they happened.
         calls: how many calls there are.
+        read: how many events were gone through before some were left out; 0 if none were.
+
+    Args:
+        events: how many events the run has, if of a long one only the beginning and the end are wanted.
     """
 
-    def __init__(self, journal: Journal, run: str) -> None:
+    def __init__(self, journal: Journal, run: str, *, events: int | None = None) -> None:
         self.started: RunStarted | None = None
         self.resumed: RunResumed | None = None
         self.times = 0
@@ -97,7 +114,8 @@ class History:
         self.doubts: dict[str, CallIntended] = {}
         self.root = Node()
         self.calls = 0
-        for seq, event in journal.events(run):
+        self.read = _BEGINNING if events is not None and events > MANY else 0
+        for seq, event in _some(journal, run, events or 0):
             kind = type(event)
             if kind is CallFinished or kind is CallIntended or kind is CallSettled:
                 self._call(seq, event)
@@ -141,16 +159,29 @@ class History:
         """All of the tree: how deep, the label, the place, and the node.
 
         What holds a single thing shares its line with it: ``for:3/search``."""
-        stack = [(0, label, label, node) for label, node in reversed(self.root.ordered())]
+        stack = [("", iter(self.root.ordered()))]
         while stack:
-            depth, label, place, node = stack.pop()
+            above, left = stack[-1]
+            label, node = next(left, ("", None))
+            if node is None:
+                stack.pop()
+                continue
             while not node.state and node.inside is not None and len(node.inside) == 1:
                 [(below, node)] = node.inside.items()
-                label, place = f"{label}/{below}", f"{place}/{below}"
-            yield depth, label, place, node
-            stack += [
-                (depth + 1, below, f"{place}/{below}", inner) for below, inner in reversed(node.ordered())
-            ]
+                label = f"{label}/{below}"
+            yield len(stack) - 1, label, above + label, node
+            if node.inside:
+                stack.append((f"{above}{label}/", iter(node.ordered())))
+
+
+def _some(journal: Journal, run: str, events: int) -> Iterator[Recorded]:
+    """All events, or of that many the beginning and the last."""
+    if events <= MANY:
+        yield from journal.events(run)
+        return
+    yield from islice(journal.events(run), _BEGINNING)
+    # The last may tell of calls, too, and those before them are not known.
+    yield from (each for each in journal.events(run, after=events - 1) if type(each.event) is RunEnded)
 
 
 def doubts(journal: Journal, run: str) -> tuple[dict[str, CallIntended], dict[str, CallSettled]]:
