@@ -1,4 +1,4 @@
-"""The command line: ``stretto run FILE.py:flow ...`` and ``stretto explain FILE.py:flow``.
+"""The command line: ``stretto run FILE.py:flow ...``, ``stretto ls`` and so on.
 
     app.py        what the commands are, and what each does
     load.py       FILE.py:flow -> the flow
@@ -7,6 +7,19 @@
     execute.py    one run, and each of its ends
     progress.py   how far a run is, on a terminal and elsewhere
     output.py     results, errors and colours
+
+and about journals:
+
+    journals.py   what those commands take, and what happens to what they raise
+    options.py    words -> options
+    runs.py       which journal and which run is meant
+    listing.py    ls
+    show.py       show
+    tree.py       events -> calls in program order
+    settle.py     settle
+    housekeeping.py  prune, export, import
+    values.py     recorded values, for people and for programs
+    times.py      times and durations, the same
 
 Nothing here is imported by the rest of the package, and nothing beyond argparse's own weight before a
 command is known.

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = ["run_command"]
 
+_ABOUT_JOURNALS = ("ls", "show", "settle", "prune", "export", "import")
+
 HELP = """\
 usage: stretto run [--sequential] [--json] [--journal URL | --no-journal] FILE.py:FLOW [ARGUMENTS ...]
        stretto resume [--json] [--journal URL] RUN
        stretto explain [--json] FILE.py:FLOW
+       stretto ls | show | settle | prune | export | import ...
        stretto --version
 
 Run a plain sequential Python function with its calls overlapped.
@@ -35,6 +38,14 @@ Run a plain sequential Python function with its calls overlapped.
                  (stretto run FILE.py:FLOW --help tells which there are)
   resume         take up a run that was interrupted: what it has done is not done again
   explain        say which calls overlap, which cannot, and the line that would free them
+
+  ls             list the runs of a journal, the newest first
+  show           show a run and its calls, in program order
+  settle         say whether a write that is in doubt happened
+  prune          delete old runs
+  export         write a run to a file
+  import         take such a file into a journal
+                 (stretto ls --help and so on tell the options)
 
   --sequential   one call at a time, in plain Python: what the overlapped run must equal
   --journal      where runs are recorded: a file, or postgresql://...; .stretto/journal.db if nothing else
@@ -68,9 +79,13 @@ def _dispatch(words: list[str]) -> int:
 
         print(f"stretto {__version__}")
         return OK
+    if command in _ABOUT_JOURNALS:
+        from .journals import journal_command
+
+        return journal_command(command, rest)
     commands: dict[str, Callable[[_Options], int]] = {"run": _run, "explain": _explain, "resume": _resume}
     if command not in commands:
-        guess = did_you_mean(command, commands, "stretto ")
+        guess = did_you_mean(command, (*commands, *_ABOUT_JOURNALS), "stretto ")
         if Path(command.partition(":")[0]).is_file():
             guess = f"; did you mean stretto run {command}?"
         return usage_error(UsageError(f"there is no command {command!r}{guess}"), None)

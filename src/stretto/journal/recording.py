@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from ..calls import Call, Done, where
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from ..engine.nodes import CallNode
 
 __all__ = ["Recording"]
+
+#: Runs of this process that have ended, and whose leases are being given back.
+releasing: dict[str, Future[None]] = {}
 
 _QUIET = (Kind.READS, Kind.UNORDERED, Kind.PURE)
 
@@ -233,7 +237,7 @@ class Recording:
     def settled(self, outcome: Outcome) -> Outcome:
         """The run has ended: record how, and let go of it. Gives its outcome, which may be another one."""
         error = self._ended(outcome.value, outcome.error)
-        threads().submit(self._release)
+        releasing[self.lease.run] = threads().submit(self._release)
         return outcome if error is outcome.error else Outcome(None, error)
 
     def _release(self) -> None:
@@ -241,6 +245,8 @@ class Recording:
             self.journal.release(self.lease)
         except JournalError:
             pass  # the lease is lost, or the journal broken, which the run has been told
+        finally:
+            releasing.pop(self.lease.run, None)
 
     def _ended(self, value: Any, error: BaseException | None) -> BaseException | None:
         if error is None and self.history is not None and self.history.writes:
@@ -270,9 +276,9 @@ def _state(error: BaseException) -> RunState:
 
 def call_name(fn: Any) -> str:
     """How a journal names a function."""
-    return (
-        f"{getattr(fn, '__module__', None) or '?'}:{getattr(fn, '__qualname__', None) or type(fn).__name__}"
-    )
+    owner = type(getattr(fn, "__self__", None))
+    module = getattr(fn, "__module__", None) or owner.__module__
+    return f"{module}:{getattr(fn, '__qualname__', None) or type(fn).__qualname__}"
 
 
 def _key(run: str, place: str, mark: bytes) -> str:

@@ -17,7 +17,7 @@ from .contract import Journal
 from .events import RunResumed, RunStarted, now
 from .history import History, value_of
 from .leases import this_process
-from .recording import Recording
+from .recording import Recording, releasing
 
 if TYPE_CHECKING:
     from ..runs import Run
@@ -64,6 +64,9 @@ def resume(run: str, *, journal: str | Path | None = None) -> Run[Any]:
         raise RunEndedAlready(
             f"the run {run} of {about.flow} has ended: it is {about.state}. Start a new one"
         )
+    ending = releasing.get(run)
+    if ending is not None:
+        ending.result()
     lease = found.acquire(run)
     try:
         history = History(found, run)

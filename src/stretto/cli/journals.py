@@ -1,0 +1,149 @@
+"""The commands about journals: what each takes, and what happens to what it raises."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+from stretto.errors import JournalError, StrettoError
+
+from .execute import INTERRUPTED, OK, failed, usage_error
+from .housekeeping import export, import_, prune
+from .listing import list_runs
+from .load import UsageError
+from .options import Given, Usage
+from .settle import settle
+from .show import show_run
+
+__all__ = ["COMMANDS", "journal_command"]
+
+
+class Command(NamedTuple):
+    """A command: what it takes, and what it does."""
+
+    usage: Usage
+    do: Callable[[Given], int]
+
+
+_JOURNAL = {"--journal": "URL"}
+_COMMON = """
+  --journal URL     the journal: a file, or sqlite:/// or postgresql:// (default: what is configured,
+                    else .stretto/journal.db)
+  --json            for programs"""
+
+COMMANDS: dict[str, Command] = {
+    usage.command: Command(usage, do)
+    for usage, do in (
+        (
+            Usage(
+                "ls",
+                (),
+                {"--flow": "NAME", "--state": "STATE", "--since": "WHEN", "--until": "WHEN", "--limit": "N"}
+                | _JOURNAL,
+                ("--json",),
+                """\
+List runs, the newest first.
+
+  --flow NAME       those of a flow: its name, or module:name
+  --state STATE     running, succeeded, failed, cancelled, "in doubt", or interrupted (nobody runs it)
+  --since WHEN      those started at or after a time: 2026-03-31, 2026-03-31T18:00, or an age: 90s, 2h, 3d
+  --until WHEN      those started before it
+  --limit N         at most so many (default: 50 for people, all for programs)"""
+                + _COMMON,
+            ),
+            list_runs,
+        ),
+        (
+            Usage(
+                "show",
+                ("RUN",),
+                {"--limit": "N"} | _JOURNAL,
+                ("--json",),
+                """\
+Show a run and its calls, in program order.
+
+  RUN               its identifier, or how that begins
+  --limit N         at most so many calls (default: 200 for people, all for programs)"""
+                + _COMMON,
+            ),
+            show_run,
+        ),
+        (
+            Usage(
+                "settle",
+                ("RUN", "CALL"),
+                {"--done": "VALUE", "--by": "NAME"} | _JOURNAL,
+                ("--retry", "--json"),
+                """\
+Say whether a write that is in doubt happened; `stretto resume RUN` then goes on from there.
+
+  CALL              its place, as `stretto show RUN` tells it, or its name, if it is the only one in doubt
+  --done VALUE      it happened, and this is what it returned, as JSON
+  --retry           it did not happen, or may happen again: run it
+  --by NAME         who says so (default: the user)"""
+                + _COMMON,
+            ),
+            settle,
+        ),
+        (
+            Usage(
+                "prune",
+                (),
+                {"--older-than": "AGE"} | _JOURNAL,
+                ("--yes", "--json"),
+                """\
+Delete runs that have ended. Those that go on, or could be resumed, stay.
+
+  --older-than AGE  those that ended so long ago: 30d, 12h, or before a date: 2026-03-31
+  --yes             without asking"""
+                + _COMMON,
+            ),
+            prune,
+        ),
+        (
+            Usage(
+                "export",
+                ("RUN", "FILE"),
+                _JOURNAL,
+                ("--json",),
+                "Write a run to a file, to be kept, sent, or imported elsewhere.\n" + _COMMON,
+            ),
+            export,
+        ),
+        (
+            Usage(
+                "import",
+                ("FILE",),
+                _JOURNAL,
+                ("--json",),
+                "Take the run of an exported file into a journal, which is made if it is not there.\n"
+                + _COMMON,
+            ),
+            import_,
+        ),
+    )
+}
+
+
+def journal_command(name: str, words: list[str]) -> int:
+    """Run one of `COMMANDS`."""
+    usage, do = COMMANDS[name]
+    as_lines = "--json" in words
+    try:
+        given = usage.parse(words)
+        if "--help" in given.flags:
+            print(f"{usage.line()}\n\n{usage.says}")
+            return OK
+        return do(given)
+    except UsageError as error:
+        return usage_error(error, usage.line(), as_lines=as_lines)
+    except StrettoError as error:
+        return failed(error, as_lines=as_lines)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        return failed(JournalError(str(error)), as_lines=as_lines)
+    except KeyboardInterrupt:
+        print("stopped.", file=sys.stderr)
+        return INTERRUPTED

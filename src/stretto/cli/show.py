@@ -1,0 +1,291 @@
+"""``stretto show``: one run, and its calls as a tree in program order."""
+
+from __future__ import annotations
+
+import gc
+import json
+import shutil
+import sys
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from stretto.journal.events import CallFinished, CallIntended, CallSettled, Decision, Event, RunState, now
+from stretto.journal.leases import alive, describe
+
+from .execute import OK
+from .listing import colour_of
+from .options import Given
+from .output import Style
+from .runs import as_fields, find_run, opened, state_of
+from .times import ago, exact, iso, lasted
+from .tree import DONE, DOUBT, FAILED, SETTLED, History, Node, fetch
+from .values import Values, clean, shorten
+
+if TYPE_CHECKING:
+    from stretto.journal import Journal, RunRecord
+
+__all__ = ["show_run"]
+
+#: How many calls are shown to people who have not said how many.
+_SHOWN = 200
+
+#: Calls whose events are read together.
+_TOGETHER = 10_000
+
+#: A call's label is not given more room than this, so that there is some for what it returned.
+_LABEL = 44
+
+_COLOURS = {FAILED: "31", DOUBT: "33;1", SETTLED: "36", "running": "36"}
+
+Line: TypeAlias = "tuple[int, str, str, Node]"
+
+
+def show_run(given: Given) -> int:
+    limit = given.number("--limit")
+    with opened(given) as journal:
+        record = find_run(journal, given.places[0])
+        with _without_gc():
+            shown = _Shown(journal, record, given, whole=given.json or limit is not None)
+            if given.json:
+                shown.as_json(limit)
+            else:
+                shown.as_text(limit or _SHOWN)
+    return OK
+
+
+@contextmanager
+def _without_gc() -> Generator[None, None, None]:
+    """A tree of a million calls holds no garbage, and to look through it for some takes long."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+class _Shown:
+    def __init__(self, journal: Journal, record: RunRecord, given: Given, *, whole: bool) -> None:
+        self.journal = journal
+        self.record = record
+        self.given = given
+        self.values = Values(journal)
+        self.state = state_of(record)
+        # Doubts may be anywhere, and are needed as soon as somebody can settle them.
+        whole = whole or not (record.state.ended or self.state == RunState.RUNNING.value)
+        self.history = History(journal, record.id, events=None if whole else record.events)
+
+    # -- what holds for both -------------------------------------------------------------------------
+
+    def call_state(self, node: Node) -> str:
+        """A write that is intended is in doubt only once nobody runs it any more."""
+        if node.state != DOUBT:
+            return node.state
+        if self.history.read:  # how it ended may be among what was left out
+            return "not read"
+        return "running" if self.state == RunState.RUNNING.value else DOUBT
+
+    def events(self, lines: Iterable[Line]) -> dict[int, Event]:
+        """The events of those calls."""
+        numbers = {n for *_, node in lines for n in (node.intended, node.finished, node.settled) if n}
+        return fetch(self.journal, self.record.id, numbers)
+
+    def settling(self, place: str) -> tuple[str, str] | None:
+        """The two commands that settle a doubt, if there is anything to settle."""
+        if self.record.state.ended or self.state == RunState.RUNNING.value:
+            return None
+        words = ("settle", self.record.id, place)
+        return self.given.again(*words, "--done", "VALUE"), self.given.again(*words, "--retry")
+
+    # -- for programs --------------------------------------------------------------------------------
+
+    def as_json(self, limit: int | None) -> None:
+        history = self.history
+        head = as_fields(self.record)
+        head.pop("calls")
+        if history.started is not None:
+            head |= self.values.json("arguments", history.started.arguments)
+            head["forked_before"] = history.started.forked_before
+        if history.ended is not None:
+            for name, value in (("result", history.ended.result), ("error", history.ended.error)):
+                if value is not None:
+                    head |= self.values.json(name, value)
+        head["resumed"] = history.times
+        head["calls_left_out"] = 0 if limit is None else max(0, history.calls - limit)
+        text = json.dumps(head, ensure_ascii=False, indent=2)
+        print(text.removesuffix("\n}") + ',\n  "calls": [', end="")
+        between = "\n"
+        lines = islice((line for line in history.walk() if line[3].state), limit)
+        while part := list(islice(lines, _TOGETHER)):
+            events = self.events(part)
+            for _, _, place, node in part:
+                print(
+                    between + "    " + json.dumps(self.fields(place, node, events), ensure_ascii=False),
+                    end="",
+                )
+                between = ",\n"
+        print("\n  ]\n}" if history.calls else "]\n}")
+
+    def fields(self, place: str, node: Node, events: dict[int, Event]) -> dict[str, Any]:
+        intended, finished, settled = _of(node, events)
+        last = finished or intended or settled
+        assert last is not None
+        state = self.call_state(node)
+        found: dict[str, Any] = {"place": place, "call": last.call, "state": state}
+        if intended is not None:
+            found |= {"key": intended.key, "intended": iso(intended.time), "attempt": intended.attempt}
+            found |= self.values.json("arguments", intended.arguments)
+        if finished is not None:
+            found |= {
+                "attempt": finished.attempt,
+                "ready": iso(finished.ready),
+                "started": iso(finished.started),
+            }
+            found |= {
+                "ended": iso(finished.ended),
+                "seconds": (finished.ended - finished.started) / 1_000_000,
+            }
+            found["waited_for"] = finished.waited_for
+            for name, value in (("result", finished.result), ("error", finished.error)):
+                if value is not None:
+                    found |= self.values.json(name, value)
+        if settled is not None:
+            found["settled"] = {"decision": settled.decision, "by": settled.by, "time": iso(settled.time)}
+            if settled.value is not None and finished is None:
+                found |= self.values.json("result", settled.value)
+        commands = self.settling(place) if state == DOUBT else None
+        if commands is not None:
+            found["settle"] = {"done": commands[0], "retry": commands[1]}
+        return found
+
+    # -- for people ----------------------------------------------------------------------------------
+
+    def as_text(self, limit: int) -> None:
+        style = Style(sys.stdout)
+        width = shutil.get_terminal_size((120, 24)).columns
+        for name, text, code in self.head():
+            print(f"{style.dim(f'{name:<10}')}{style(code, shorten(text, width - 10))}")
+        lines = list(_first(self.history.walk(), limit))
+        if lines:
+            print()
+        events = self.events(lines)
+        room = min(_LABEL, max((2 * depth + len(label) for depth, label, _, _ in lines), default=0))
+        told: set[str] = set()
+        for depth, label, place, node in lines:
+            label = "  " * depth + clean(label)
+            if not node.state:
+                print(style.dim(label))
+                continue
+            state = self.call_state(node)
+            took, says, waited = self.says(node, events)
+            left = width - max(room, len(label)) - 24 - len(waited)
+            said = shorten(says, left) + style.dim(waited)
+            coloured = style(_COLOURS.get(state, "0"), f"{state:<8}")
+            print(f"{label:<{room}}  {coloured}  {took:>10}  {said}".rstrip())
+            if state == DOUBT:
+                told.add(place)
+                self.tell_settling(place, style)
+        count = sum(bool(node.state) for *_, node in lines)
+        left_out = (self.record.calls if self.history.read else self.history.calls) - count
+        if left_out > 0:
+            print(style.dim(f"... and {left_out:,} more calls; --limit N shows more of them"))
+        if self.history.read:
+            print(
+                style.dim(
+                    f"Only the first {self.history.read:,} of {self.record.events:,} events were read; "
+                    "with --limit N, all are."
+                )
+            )
+        self.tell_other_doubts(told, style)
+
+    def tell_settling(self, place: str, style: Style) -> None:
+        commands = self.settling(place)
+        if commands is not None:
+            print(f"    if it happened:      {style.cyan(commands[0])}")
+            print(f"    if not, or if again: {style.cyan(commands[1])}")
+
+    def tell_other_doubts(self, told: set[str], style: Style) -> None:
+        """Doubts are never left out."""
+        others = [place for place in self.history.doubts if place not in told]
+        if self.state == RunState.RUNNING.value or self.record.state.ended or not others:
+            return
+        print(f"\nAlso in doubt, and not shown above: {len(others):,}")
+        for place in others[:_SHOWN]:
+            print(clean(place))
+            self.tell_settling(place, style)
+
+    def head(self) -> Iterator[tuple[str, str, str]]:
+        """Name, text, colour."""
+        record, history, current = self.record, self.history, now()
+        yield "run", clean(record.id), "1"
+        yield "flow", clean(record.flow), "0"
+        yield "state", self.state, colour_of(self.state)
+        took = ""
+        if record.ended is not None:
+            took = f", took {lasted(record.ended - record.started)}"
+        yield "started", f"{exact(record.started)} ({ago(record.started, current)}){took}", "0"
+        if history.resumed is not None:
+            times = "once" if history.times == 1 else f"{history.times} times, the last time"
+            yield "resumed", f"{times} at {exact(history.resumed.time)}", "0"
+        if record.forked_from is not None:
+            before = history.started.forked_before if history.started else None
+            yield "forked", clean(f"from {record.forked_from}" + (f" before {before}" if before else "")), "0"
+        if record.owner is not None:
+            gone = {True: "", False: ", which is gone", None: ", which may be alive"}[alive(record.owner)]
+            yield "owner", clean(describe(record.owner) + gone), "0"
+        if history.started is not None:
+            yield "arguments", self.values.arguments(history.started.arguments), "0"
+        if history.ended is not None and history.ended.result is not None:
+            yield "result", self.values.text(history.ended.result), "0"
+        if history.ended is not None and history.ended.error is not None:
+            yield "error", self.values.text(history.ended.error), "31"
+        doubts = f", {len(history.doubts):,} in doubt" if self.state != RunState.RUNNING.value else ""
+        count = record.calls if history.read else history.calls
+        yield "calls", f"{count:,}{doubts if history.doubts and not history.read else ''}", "0"
+
+    def says(self, node: Node, events: dict[int, Event]) -> tuple[str, str, str]:
+        """How long a call took, what came of it, and what it waited for."""
+        intended, finished, settled = _of(node, events)
+        says, took, waited = "", "", ""
+        if intended is not None:
+            says = self.values.arguments(intended.arguments)
+        if finished is not None:
+            took = lasted(finished.ended - finished.started)
+            if node.state in (DONE, FAILED):
+                value = finished.error if finished.result is None else finished.result
+                says += f" → {self.values.text(value)}" if value is not None else ""
+            if finished.attempt > 1:
+                waited += f"  attempt {finished.attempt}"
+            if finished.waited_for:
+                time = lasted(finished.started - finished.ready)
+                waited += "  " + shorten(clean(f"waited {time} for {finished.waited_for}"), 48)
+        if settled is not None and node.state == SETTLED:
+            if settled.decision is Decision.DONE and settled.value is not None:
+                says += f" → {self.values.text(settled.value)}"
+            what = "done" if settled.decision is Decision.DONE else "to be run again"
+            waited += clean(f"  {what}, said {settled.by}")
+        return took, says.strip(), waited
+
+
+def _first(lines: Iterator[Line], calls: int) -> Iterator[Line]:
+    """Lines up to that many calls."""
+    for line in lines:
+        if line[3].state:
+            calls -= 1
+        yield line
+        if calls == 0:
+            return
+
+
+def _of(
+    node: Node, events: dict[int, Event]
+) -> tuple[CallIntended | None, CallFinished | None, CallSettled | None]:
+    intended, finished, settled = (events.get(n) for n in (node.intended, node.finished, node.settled))
+    return (
+        intended if isinstance(intended, CallIntended) else None,
+        finished if isinstance(finished, CallFinished) else None,
+        settled if isinstance(settled, CallSettled) else None,
+    )

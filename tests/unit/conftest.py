@@ -1,0 +1,29 @@
+"""Fixtures that several files of tests use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stretto.journal import Journal, configured, open_journal
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A project of its own: what the machine is configured to is none of these tests' concern."""
+    (tmp_path / "pyproject.toml").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(configured.VARIABLE, raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
+    configured.unconfigure()
+    yield tmp_path
+    configured.unconfigure()
+
+
+@pytest.fixture
+def journal(folder: Path) -> Iterator[Journal]:
+    journal = open_journal(folder / ".stretto" / "journal.db")
+    yield journal
+    journal.close()
