@@ -16,9 +16,11 @@ from typing import Any, cast
 
 from .errors import JournalUrlError
 
-__all__ = ["Choice", "choice", "configure", "unconfigure"]
+__all__ = ["DEFAULT", "VARIABLE", "Choice", "choice", "configure", "unconfigure"]
 
 VARIABLE = "STRETTO_JOURNAL"
+#: Where the command line keeps its runs if nobody says anything.
+DEFAULT = Path(".stretto") / "journal.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,12 @@ class Choice:
     Attributes:
         url: what `open_journal` takes; None to keep none.
         said_by: who says so, for messages.
+        silent: nobody says anything, not even that there is to be none.
     """
 
     url: str | None
     said_by: str
+    silent: bool = False
 
 
 _configured: list[Choice] = []
@@ -72,8 +76,8 @@ def choice() -> Choice:
             known = _projects.get(file)
             if known is None or known[0] != version:
                 known = _projects[file] = (version, _from_project(file))
-            return Choice(known[1], str(file))
-    return Choice(None, "nothing")
+            return Choice(known[1], str(file), silent=known[1] is None)
+    return Choice(None, "nothing", silent=True)
 
 
 def _from_project(file: Path) -> str | None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from stretto.journal import Journal, configured, open_journal, sqlite
+from stretto import configuration
+from stretto.journal import Journal, open_journal, sqlite
 from stretto.journal.events import RunState, now
 from tests.unit.journals import (
     DAY,
@@ -169,13 +170,13 @@ class TestWhichJournal:
             with_run = open_journal(folder / f"{name}.db")
             fill(with_run, name)
             with_run.close()
-        monkeypatch.setenv(configured.VARIABLE, "a.db")
+        monkeypatch.setenv(configuration.VARIABLE, "a.db")
         assert listed(capsys)[0]["id"] == "a"
         assert listed(capsys, "--journal b.db")[0]["id"] == "b"
         assert listed(capsys, f"--journal=sqlite:///{folder}/c.db")[0]["id"] == "c"
-        monkeypatch.setenv(configured.VARIABLE, "d.db")
+        monkeypatch.setenv(configuration.VARIABLE, "d.db")
         assert stretto("ls") == 1
-        assert f"the environment variable {configured.VARIABLE}" in capsys.readouterr().err
+        assert f"the environment variable {configuration.VARIABLE}" in capsys.readouterr().err
 
     def test_no_journal_at_all(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (folder / "text.db").write_text("not a database, but long enough to look like something" * 100)

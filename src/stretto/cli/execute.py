@@ -8,7 +8,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from stretto.errors import InternalError, StrettoError
@@ -57,12 +56,10 @@ def take_up(run: str, journal: str, *, as_lines: bool) -> int:
 
 def default_journal() -> str:
     """Where the command line records runs if nobody says where: what is configured, else a file here."""
-    from stretto.configuration import choice
+    from stretto.configuration import DEFAULT, choice
 
     found = choice()
-    if found.url is not None or found.said_by != "nothing":
-        return found.url or ""
-    return str(Path(".stretto") / "journal.db")
+    return str(DEFAULT) if found.url is None and found.silent else found.url or ""
 
 
 def _carry_out(
@@ -146,7 +143,10 @@ def _interrupted(run: Any, again: str, *, as_lines: bool) -> int:
         except StrettoError:  # the run's own `Cancelled`
             pass
     if as_lines:
-        _emit(sys.stdout, "error", kind="cancelled", clean=clean, again=again, exit_code=INTERRUPTED)
+        going_on = {"resume": run.id} if run is not None and run.recording is not None else {}
+        _emit(
+            sys.stdout, "error", kind="cancelled", clean=clean, again=again, **going_on, exit_code=INTERRUPTED
+        )
         return INTERRUPTED
     if run is None:
         print("stopped.", file=sys.stderr)
@@ -155,10 +155,9 @@ def _interrupted(run: Any, again: str, *, as_lines: bool) -> int:
         print(f"cancelled cleanly: {done} calls had finished, none is running.", file=sys.stderr)
         if run.recording is not None:
             print(f"To go on from there:\n\n    stretto resume {run.id}\n", file=sys.stderr)
-            return INTERRUPTED
     else:
         print("left at once: calls may still be running.", file=sys.stderr)
-    print(f"To run it again:\n\n    {again}\n", file=sys.stderr)
+    print(f"To run it again, from the beginning:\n\n    {again}\n", file=sys.stderr)
     return INTERRUPTED
 
 

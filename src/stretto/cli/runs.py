@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stretto.configuration import DEFAULT, VARIABLE, choice
 from stretto.errors import JournalError, JournalUnavailable, JournalUrlError, RunNotFound
 from stretto.journal import file_of, open_journal
-from stretto.journal.configured import VARIABLE, choice
 from stretto.journal.events import RunState
 from stretto.journal.leases import alive, describe
 
@@ -21,10 +21,7 @@ from .values import clean
 if TYPE_CHECKING:
     from stretto.journal import Journal, RunRecord
 
-__all__ = ["DEFAULT", "INTERRUPTED", "STATES", "as_fields", "find_run", "opened", "state_named", "state_of"]
-
-#: Where the command line keeps its runs if nothing else is said.
-DEFAULT = Path(".stretto") / "journal.db"
+__all__ = ["INTERRUPTED", "STATES", "as_fields", "find_run", "opened", "state_named", "state_of"]
 
 #: Shown in place of RUNNING where nobody is left to run it.
 INTERRUPTED = "interrupted"

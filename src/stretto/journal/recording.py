@@ -237,7 +237,9 @@ class Recording:
     def settled(self, outcome: Outcome) -> Outcome:
         """The run has ended: record how, and let go of it. Gives its outcome, which may be another one."""
         error = self._ended(outcome.value, outcome.error)
-        releasing[self.lease.run] = threads().submit(self._release)
+        run = self.lease.run
+        ending = releasing[run] = threads().submit(self._release)
+        ending.add_done_callback(lambda _: releasing.pop(run, None))
         return outcome if error is outcome.error else Outcome(None, error)
 
     def _release(self) -> None:
@@ -245,8 +247,6 @@ class Recording:
             self.journal.release(self.lease)
         except JournalError:
             pass  # the lease is lost, or the journal broken, which the run has been told
-        finally:
-            releasing.pop(self.lease.run, None)
 
     def _ended(self, value: Any, error: BaseException | None) -> BaseException | None:
         if error is None and self.history is not None and self.history.writes:
@@ -276,7 +276,7 @@ def _state(error: BaseException) -> RunState:
 
 def call_name(fn: Any) -> str:
     """How a journal names a function."""
-    owner = type(getattr(fn, "__self__", None))
+    owner: Any = type(getattr(fn, "__self__", None))
     module = getattr(fn, "__module__", None) or owner.__module__
     return f"{module}:{getattr(fn, '__qualname__', None) or type(fn).__qualname__}"
 
