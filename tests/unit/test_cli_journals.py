@@ -181,7 +181,8 @@ class TestWhichJournal:
     def test_no_journal_at_all(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (folder / "text.db").write_text("not a database, but long enough to look like something" * 100)
         assert stretto("ls --journal text.db") == 1
-        assert "damaged or no SQLite file" in capsys.readouterr().err
+        err = capsys.readouterr().err
+        assert err.startswith("error: text.db: ") and "damaged or no SQLite file" in err
         with sqlite3.connect(folder / "other.db") as other:
             other.execute("create table t (x)")
         other.close()
@@ -213,6 +214,7 @@ class TestWhichJournal:
         try:
             assert stretto("ls --journal j.db") == 0  # who writes does not keep others from reading
             assert stretto("settle r send --retry --journal j.db") == 1
-            assert "another process has held the file's write lock" in capsys.readouterr().err
+            err = capsys.readouterr().err
+            assert err.startswith("error: j.db: ") and "another process has held the file's write lock" in err
         finally:
             holder.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from stretto.cli.options import Given
 from stretto.journal import Journal, open_journal
 from stretto.journal.codecs import decode
 from stretto.journal.events import CallSettled, Decision, RunState, now
@@ -165,6 +166,24 @@ class TestHousekeeping:
         assert not (folder / "new.db").exists()
         assert stretto("import flows.py") == 1
         assert "it is no export of a run" in capsys.readouterr().err
+
+
+def test_passwords_are_not_repeated() -> None:
+    given = Given(values={"--journal": "postgresql://me:s3:c@ret@host:5432/db"})
+    assert given.again("resume", "r") == "stretto resume r --journal postgresql://me:PASSWORD@host:5432/db"
+    given = Given(values={"--journal": "postgresql://me@host:5432/db"})
+    assert given.again("resume", "r") == "stretto resume r --journal postgresql://me@host:5432/db"
+
+
+def test_a_server_that_does_not_answer(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stretto.journal import postgres
+
+    monkeypatch.setattr(postgres, "PATIENCE", 0.1)
+    assert stretto("ls --journal postgresql://me:secret@127.0.0.1:1/db") == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: postgresql://me@127.0.0.1:1/db: ") and len(err.splitlines()) == 1
 
 
 def test_from_a_shell(journal: Journal, folder: Path) -> None:

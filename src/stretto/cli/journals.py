@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from stretto.errors import JournalError, StrettoError
+from stretto.errors import InternalError, JournalError, StrettoError
 
 from .execute import INTERRUPTED, OK, failed, usage_error
 from .housekeeping import export, import_, prune
@@ -138,8 +138,11 @@ def journal_command(name: str, words: list[str]) -> int:
         return do(given)
     except UsageError as error:
         return usage_error(error, usage.line(), as_lines=as_lines)
-    except StrettoError as error:
+    except InternalError as error:
         return failed(error, as_lines=as_lines)
+    except StrettoError as error:
+        # The drivers' frames in between are none that the user could do anything about.
+        return failed(error.with_traceback(None), as_lines=as_lines)
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,9 @@ from dataclasses import dataclass, field
 from .load import UsageError, did_you_mean
 
 __all__ = ["Given", "Usage"]
+
+#: What precedes a password in a URL, and the password.
+_PASSWORD = re.compile(r"(://[^/?#:@]*:)[^/?#]+@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,8 @@ class Given:
         return int(value)
 
     def again(self, *words: str) -> str:
-        """A command on the same journal, for the user to copy."""
+        """A command on the same journal, for the user to copy; a password is left for them to fill in."""
         url = self.values.get("--journal")
+        if url is not None and "://" in url:
+            url = _PASSWORD.sub(r"\1PASSWORD@", url)
         return shlex.join(["stretto", *words, *(["--journal", url] if url is not None else [])])
