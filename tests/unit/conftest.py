@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stretto.journal import Journal, configured, open_journal
+from stretto import configuration
+from stretto.journal import Journal, open_journal
 
 
 @pytest.fixture
@@ -15,11 +16,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A project of its own: what the machine is configured to is none of these tests' concern."""
     (tmp_path / "pyproject.toml").write_text("")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv(configured.VARIABLE, raising=False)
+    monkeypatch.delenv(configuration.VARIABLE, raising=False)
     monkeypatch.setenv("COLUMNS", "120")
-    configured.unconfigure()
+    configuration.unconfigure()
     yield tmp_path
-    configured.unconfigure()
+    configuration.unconfigure()
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ class Values:
 def _call(value: Any) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
     """The arguments of a call, if that is what it is."""
     if isinstance(value, tuple):
-        parts = cast("tuple[Any, ...]", value)
+        parts = cast("tuple[Any, ...]", value)[:2]  # a flow's are followed by the file that it was in
         if len(parts) == 2 and isinstance(parts[0], tuple) and isinstance(parts[1], dict):
             return cast("tuple[Any, ...]", parts[0]), cast("dict[str, Any]", parts[1])
     return None

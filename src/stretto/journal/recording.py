@@ -276,8 +276,8 @@ def _state(error: BaseException) -> RunState:
 
 def call_name(fn: Any) -> str:
     """How a journal names a function."""
-    owner: Any = type(getattr(fn, "__self__", None))
-    module = getattr(fn, "__module__", None) or owner.__module__
+    owner: Any = getattr(fn, "__self__", None)
+    module = getattr(fn, "__module__", None) or owner.__class__.__module__
     return f"{module}:{getattr(fn, '__qualname__', None) or type(fn).__qualname__}"
 
 
