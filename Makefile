@@ -68,7 +68,7 @@ lint: $(VENV)/.stamp-dev
 	$(SAY) "mypy --strict"
 	@$(BIN)/mypy --no-error-summary
 	$(SAY) "pyright, strict"
-	@$(BIN)/pyright --warnings
+	@$(BIN)/pyright --warnings --pythonpath $(BIN)/python
 
 format: $(VENV)/.stamp-dev
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
