@@ -27,6 +27,8 @@ _OPTIONS = {
     "timeout": "seconds after which an attempt raises TimeoutError, a positive number",
     "limit": "how many of this call run at once at the most, a positive integer",
     "fails": "False: the call promises that it never raises",
+    "retries": "how many times a failed call is made again, an integer from 0",
+    "retry_on": "the exception class, or a tuple of them, after which it is made again (Exception)",
     "idempotent": "True: making the call twice with the same arguments is the same as making it once",
     "check": "a function of the same arguments: False if the call was not made, True or Done(x) if it was",
 }
@@ -44,6 +46,9 @@ class Call(Generic[P, R_co]):
         fails: whether it may raise (the default).
         idempotent: whether it may be made again where nobody knows if it was made.
         check: tells whether it was made; None if nothing can.
+        retries: how many times it is made again after a failure.
+        retry_on: the exceptions after which it is.
+        changes: whether it changes the world, as far as is known.
         is_async: whether `fn` runs on the event loop; else it runs in a thread.
     """
 
@@ -57,6 +62,14 @@ class Call(Generic[P, R_co]):
         self.fails: bool = options.get("fails", True)
         self.idempotent: bool = options.get("idempotent", False)
         self.check: Callable[..., Any] | None = options.get("check")
+        self.retries: int = options.get("retries", 0)
+        self.retry_on: Any = options.get("retry_on", Exception)
+        self.changes = effects.kind in (Kind.PLAIN, Kind.WRITES, Kind.COMMUTES)
+        if self.retries and self.changes and not (self.idempotent or self.check):
+            raise DeclarationError(
+                f"{where(fn)}: {self.name} changes the world, and retries= would make it again without "
+                "knowing whether it has happened. Declare idempotent=True if it may happen twice, or check= to ask"
+            )
         self.is_async = is_coroutine_function(fn)
         self._signature: inspect.Signature | None = None
         self._checker: Checker | None = None
@@ -180,6 +193,8 @@ class _Decorator:
         fails: bool = ...,
         idempotent: bool = ...,
         check: Callable[..., Any] = ...,
+        retries: int = ...,
+        retry_on: type[BaseException] | tuple[type[BaseException], ...] = ...,
     ) -> CallDecorator: ...
     def __call__(self, fn: Any = None, /, **options: Any) -> Any:
         if fn is None:
@@ -293,6 +308,11 @@ def _option_ok(name: str, value: object) -> bool:
         return isinstance(value, bool)
     if name == "check":
         return callable(value)
+    if name == "retries":
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if name == "retry_on":
+        kinds = cast("tuple[Any, ...]", value if isinstance(value, tuple) else (value,))
+        return all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds)
     if value is None:
         return name != "name"
     if name == "name":

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..engine.machine import NATIVE, START, TIMER, UNTIMED, Engine
 from ..engine.nodes import RUNNING, CallNode, natively
 from .ambient import CURRENT, timed_out
+from .retries import Retries
 
 if TYPE_CHECKING:
     from ..engine.nodes import Node
@@ -66,6 +67,7 @@ class AsyncioDriver:
         self.timers: dict[Any, asyncio.TimerHandle] = {}
         self.scheduled = False
         self.over = False
+        self.retries = Retries(self)
         #: The journal's side of the run, if it has one.
         self.recording: Recording | None = None
 
@@ -94,7 +96,7 @@ class AsyncioDriver:
                     self.timers[node] = self.loop.call_later(node.seconds, self._fire, node)
                 elif kind == UNTIMED:
                     self.timers.pop(node).cancel()
-                else:
+                elif not self.retries.stop(node):
                     task = self.tasks.get(node)
                     if task is not None:
                         task.add_done_callback(functools.partial(self._never_began, node))
@@ -172,6 +174,9 @@ class AsyncioDriver:
 
     def failed(self, node: CallNode, error: BaseException) -> None:
         """A call or a piece of code has raised, or was cancelled."""
+        if type(node) is CallNode and node.call.retries and node.state == RUNNING:
+            if self.retries.again(node, error):
+                return
         if self.recording is not None and type(node) is CallNode and node.state == RUNNING:
             self.recording.raised(node, error)
         self.engine.fail(node, error)

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from ..calls import Call, Done, where
 from ..drivers.aio import threads
 from ..drivers.ambient import Current
-from ..effects import Kind
 from ..engine.machine import Outcome
 from ..engine.places import path
 from ..errors import InDoubt, JournalError, NotRecordable, Orphaned
@@ -36,13 +35,11 @@ __all__ = ["Recording"]
 #: Runs of this process that have ended, and whose leases are being given back.
 releasing: dict[str, Future[None]] = {}
 
-_QUIET = (Kind.READS, Kind.UNORDERED, Kind.PURE)
-
 
 class _Begun:
     """A call that is under way."""
 
-    __slots__ = ("attempt", "call", "digest", "key", "place", "started")
+    __slots__ = ("arguments", "attempt", "call", "digest", "key", "place", "started")
 
     def __init__(self, place: str, call: str, digest: bytes, attempt: int, key: str) -> None:
         self.place = place
@@ -51,6 +48,7 @@ class _Begun:
         self.attempt = attempt
         self.key = key
         self.started = now()
+        self.arguments = b""
 
 
 class Recording:
@@ -74,7 +72,7 @@ class Recording:
         call = node.call
         place = path(node.place, node.site)
         name = call_name(call.fn)
-        quiet = call.effects.kind in _QUIET
+        quiet = not call.changes
         try:
             if quiet:
                 arguments, mark = b"", digest(tuple(node.args), node.kwargs).value
@@ -91,11 +89,14 @@ class Recording:
                 return
             past = None
         if past is not None and past.state in (PastState.RETURNED, PastState.RAISED):
-            self._answer(driver, node, past)
-            return
+            if not self._to_be_made_again(node, past):
+                self._answer(driver, node, past)
+                return
         attempt = 1 if past is None else past.attempt + 1
         key = "" if quiet else _key(self.lease.run, place, mark)
         begun = self._begun[node] = _Begun(place, name, mark, attempt, key)
+        begun.arguments = arguments
+        driver.retries.began_with(node, attempt)
         if quiet:
             driver.begin(node)
         elif past is not None and past.state is PastState.INTENDED and not call.idempotent:
@@ -130,6 +131,19 @@ class Recording:
         self._finished(begun, data, None)
         return None
 
+    def attempted(self, node: CallNode, error: BaseException) -> None:
+        """A call has failed, and is to be made again."""
+        begun = self._begun[node]
+        self._finished(begun, None, encode(error, name=f"the exception of {node.call.name}").data)
+        again = self._begun[node] = _Begun(
+            begun.place, begun.call, begun.digest, begun.attempt + 1, begun.key
+        )
+        again.arguments = begun.arguments
+
+    def intend_again(self, driver: AsyncioDriver, node: CallNode) -> None:
+        begun = self._begun[node]
+        self._intend(driver, node, begun, begun.arguments)
+
     def raised(self, node: CallNode, error: BaseException) -> None:
         """A call has failed. One that was cancelled has not: it runs again if it is still wanted."""
         begun = self._begun.pop(node, None)
@@ -151,6 +165,13 @@ class Recording:
             driver.engine.fail(node, value)
         else:
             driver.engine.complete(node, value)
+
+    def _to_be_made_again(self, node: CallNode, past: Past) -> bool:
+        """Whether the run was stopped between two attempts."""
+        if past.state is not PastState.RAISED or past.attempt > node.call.retries:
+            return False
+        assert self.history is not None
+        return isinstance(self.history.value(past), node.call.retry_on)
 
     def _intend(self, driver: AsyncioDriver, node: CallNode, begun: _Begun, arguments: bytes) -> None:
         """Start a call that changes the world once it is on disk that it was about to start."""

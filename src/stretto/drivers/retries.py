@@ -1,0 +1,94 @@
+"""Calls that are made again after a failure, with pauses that grow.
+
+The pause before attempt n + 1 is drawn from 0 to ``min(30, 0.1 * 2**n)`` seconds: exponential backoff with
+full jitter (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). To the engine it is one
+call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING, Any
+
+from ..calls import Done
+
+if TYPE_CHECKING:
+    from ..engine.nodes import CallNode
+    from .aio import AsyncioDriver
+
+__all__ = ["Retries", "pause"]
+
+BASE, LONGEST = 0.1, 30.0
+
+
+def pause(attempt: int, draw: random.Random) -> float:
+    """Seconds to wait after that many failed attempts."""
+    return draw.uniform(0, min(LONGEST, BASE * 2**attempt))
+
+
+class Retries:
+    """The calls of one run that have failed and are to be made again."""
+
+    def __init__(self, driver: AsyncioDriver) -> None:
+        self.driver = driver
+        self._random = random.Random()
+        self._attempts: dict[CallNode, int] = {}
+        self._waiting: dict[CallNode, asyncio.TimerHandle] = {}
+
+    def began_with(self, node: CallNode, attempt: int) -> None:
+        """A run that was resumed goes on counting."""
+        if node.call.retries:
+            self._attempts[node] = attempt
+
+    def again(self, node: CallNode, error: BaseException) -> bool:
+        """Whether a call that has failed is going to be made again."""
+        call, attempt = node.call, self._attempts.pop(node, 1)
+        if attempt > call.retries or not isinstance(error, call.retry_on):
+            return False
+        recording = self.driver.recording
+        if recording is not None:
+            recording.attempted(node, error)
+        self._attempts[node] = attempt + 1
+        delay = pause(attempt, self._random)
+        self._waiting[node] = self.driver.loop.call_later(delay, self._make, node)
+        return True
+
+    def stop(self, node: CallNode) -> bool:
+        """The engine wants a call cancelled: True if it was between two attempts."""
+        waiting = self._waiting.pop(node, None)
+        if waiting is None:
+            return False
+        waiting.cancel()
+        self._attempts.pop(node, None)
+        self.driver.failed(node, asyncio.CancelledError())
+        self.driver.kick()
+        return True
+
+    def _make(self, node: CallNode) -> None:
+        del self._waiting[node]
+        driver, call = self.driver, node.call
+        if call.effects.free or call.idempotent or not call.changes:
+            self._start(node)
+            return
+
+        def told(answer: Any, error: BaseException | None) -> None:
+            if error is not None:
+                self._attempts.pop(node, None)
+                driver.engine.fail(node, error)
+            elif answer is False:
+                self._start(node)
+            else:
+                driver.returned(node, answer.result if isinstance(answer, Done) else None)
+            driver.kick()
+
+        assert call.check is not None  # its declaration has seen to that
+        driver.ask(node, call.check, told)
+
+    def _start(self, node: CallNode) -> None:
+        recording = self.driver.recording
+        if recording is not None and node.call.changes:
+            recording.intend_again(self.driver, node)
+        else:
+            self.driver.begin(node)
+            self.driver.kick()
