@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from .durable import durable
 from .measure import by_turns, child_seconds
 from .work import DEEPEN, LOOK, branchy, branchy_by_hand, chain, chain_by_hand, many, many_by_hand
 
@@ -105,7 +106,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE")
     parser.add_argument("--markdown", action="store_true", help="print a table for the README as well")
-    parser.add_argument("--only", default="abcdefg", metavar="LETTERS", help="which rows, as in --only ae")
+    parser.add_argument("--only", default="abcdefghijk", metavar="LETTERS", help="which rows, as in --only ae")
     parser.add_argument("--check", action="store_true", help="fail where a target is missed")
     options = parser.parse_args()
     parts: dict[str, Callable[[], Iterator[Row]]] = {
@@ -115,6 +116,7 @@ def main() -> int:
         "e": lambda: memory(10_000, repeat=3),
         "f": lambda: growth(10_000, repeat=3),
         "g": lambda: importing(repeat=7),
+        "hijk": lambda: (Row(*row) for row in durable()),
     }
     started = time.monotonic()
     machine = f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores"

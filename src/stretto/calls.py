@@ -68,7 +68,7 @@ class Call(Generic[P, R_co]):
         if self.retries and self.changes and not (self.idempotent or self.check):
             raise DeclarationError(
                 f"{where(fn)}: {self.name} changes the world, and retries= would make it again without "
-                "knowing whether it has happened. Declare idempotent=True if it may happen twice, or check= to ask"
+                "knowing whether it has happened. Declare idempotent=True if it may happen twice, or check="
             )
         self.is_async = is_coroutine_function(fn)
         self._signature: inspect.Signature | None = None

@@ -1,0 +1,140 @@
+"""What a journal costs a run, and what it saves."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import stretto
+from stretto import call, flow
+from stretto.journal.configured import shared
+
+from .journal import bare
+from .measure import by_turns
+from .work import LOOK, look, many, many_by_hand
+
+__all__ = ["Durable"]
+
+
+@call.writes("table")
+async def note(i: int) -> int:
+    return i + 1
+
+
+@call.unordered
+async def quick(i: int) -> int:
+    if i == Durable.stop:
+        await asyncio.sleep(3600)
+    Durable.ran.append(time.perf_counter())
+    return i
+
+
+@flow
+def notes(n: int) -> int:
+    x = 0
+    for _ in range(n):
+        x = note(x)
+    return x
+
+
+@flow
+def looks(n: int) -> int:
+    total = 0
+    for i in range(n):
+        total += look(i)
+    return look(total)
+
+
+@flow
+def thousand(n: int) -> int:
+    x = 0
+    for _ in range(n):
+        x = quick(x) + 1
+    return x
+
+
+class Durable:
+    """The measurements, with journals in a folder of their own."""
+
+    stop = -1
+    ran: list[float] = []
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.numbers = itertools.count()
+
+    def new(self) -> str:
+        return str(self.folder / f"journal{next(self.numbers)}.db")
+
+    def calls(self, n: int, repeat: int) -> tuple[float, float, float]:
+        """Seconds journalled until durable, by hand without a journal, and bytes on disk for a call."""
+        sizes: list[float] = []
+
+        def journalled() -> None:
+            url = self.new()
+            many.using(journal=url)(n)
+            shared(url).flush()
+            sizes.append(sum(f.stat().st_size for f in self.folder.glob(Path(url).name + "*")) / n)
+
+        ours, floor = by_turns(journalled, lambda: asyncio.run(many_by_hand(n)), repeat=repeat)
+        return ours, floor, sizes[-1]
+
+    def chain(self, n: int, repeat: int) -> tuple[float, float]:
+        """Seconds for a chain of writes, and for as many commits of one row each."""
+        url = self.new()
+        program = notes.using(journal=url)
+
+        def commits() -> None:
+            connection: sqlite3.Connection = bare(Path(self.new()))
+            for _ in range(n):
+                connection.execute("insert into record (body) values (?)", (b"x" * 100,))
+            connection.close()
+
+        ours, floor = by_turns(lambda: program(n), commits, repeat=repeat)
+        return ours, floor
+
+    def off_and_on(self, n: int, repeat: int) -> tuple[float, float]:
+        url = self.new()
+        off, on = looks.using(journal=None), looks.using(journal=url)
+        ours, floor = by_turns(lambda: on(n), lambda: off(n), repeat=repeat)
+        assert floor > LOOK
+        return ours, floor
+
+    def resume(self, n: int) -> tuple[float, int]:
+        """Seconds from the call of `resume` to the first new call of a run stopped half way, and how many
+        recorded calls ran again."""
+        program = thousand.using(journal=self.new())
+        Durable.stop, Durable.ran = n // 2, []
+        run = program.start(n)
+        while len(Durable.ran) < n // 2:
+            time.sleep(0.001)
+        time.sleep(0.1)  # the journal has written what it was told
+        run.interrupt()
+        Durable.stop, Durable.ran = -1, []
+        started = time.perf_counter()
+        stretto.resume(run.id, journal=program.journal).result()
+        return Durable.ran[0] - started, len(Durable.ran) - (n - n // 2)
+
+
+def durable() -> Iterator[tuple[str, float, str, float, str]]:
+    """The rows: what, value, unit, target, detail."""
+    with tempfile.TemporaryDirectory(prefix="stretto-bench-") as folder:
+        bench = Durable(Path(folder))
+        ours, floor, size = bench.calls(10_000, 5)
+        detail = f"{ours * 100:.1f} us against {floor * 100:.1f} us a call"
+        yield "(h) 10,000 calls with a journal / asyncio without", ours / floor, "x", 6.0, detail
+        yield "(h) bytes on disk of a small call", size, "B", 250.0, ""
+        ours, floor = bench.chain(1000, 5)
+        detail = f"{ours * 1e3:.0f} us against {floor * 1e3:.0f} us each"
+        yield "(i) chain of 1,000 writes / bare commits", ours / floor, "x", 2.0, detail
+        ours, floor = bench.off_and_on(100, 7)
+        detail = f"{ours * 1e3:.1f} ms against {floor * 1e3:.1f} ms"
+        yield "(j) calls of 20 ms, with a journal / without", ours / floor, "x", 1.02, detail
+        first, again = bench.resume(1000)
+        detail = f"{again} recorded calls ran again"
+        yield "(k) 1,000 calls, resumed half way: to the first new one", first, "s", 0.1, detail
