@@ -106,7 +106,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE")
     parser.add_argument("--markdown", action="store_true", help="print a table for the README as well")
-    parser.add_argument("--only", default="abcdefghijk", metavar="LETTERS", help="which rows, as in --only ae")
+    parser.add_argument(
+        "--only", default="abcdefghijk", metavar="LETTERS", help="which rows, as in --only ae"
+    )
     parser.add_argument("--check", action="store_true", help="fail where a target is missed")
     options = parser.parse_args()
     parts: dict[str, Callable[[], Iterator[Row]]] = {

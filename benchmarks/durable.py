@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import stretto
 from stretto import call, flow
@@ -61,8 +62,8 @@ def thousand(n: int) -> int:
 class Durable:
     """The measurements, with journals in a folder of their own."""
 
-    stop = -1
-    ran: list[float] = []
+    stop: ClassVar[int] = -1
+    ran: ClassVar[list[float]] = []
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .configuration import choice
 from .drivers.aio import AsyncioDriver
+from .drivers.ambient import SCOPE
 from .drivers.background import background
 from .engine.machine import Engine
 from .errors import Cancelled
@@ -136,6 +137,10 @@ class Run(Generic[R]):
             driver.engine.cancel(error)
             driver.kick()
 
+    def _scope(self, node: Any) -> Any:
+        """Where calls that a piece of code makes by itself are recorded."""
+        return None if self.recording is None else self.recording.scope(node, self._stop)
+
     def begin(self, driver: AsyncioDriver) -> None:
         """On the driver's loop: set it going."""
         driver.recording = self.recording
@@ -169,7 +174,7 @@ class Run(Generic[R]):
         work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
         def native(node: Any, report: Callable[[Any, BaseException | None], None]) -> None:
-            work.put(functools.partial(_carry_out, node, report))
+            work.put(functools.partial(_carry_out, node, report, self._scope(node)))
 
         context = contextvars.copy_context()
         driver = AsyncioDriver(self.engine, loop, context, native, lambda: work.put(None))
@@ -202,7 +207,7 @@ class Run(Generic[R]):
             nonlocal helper
             if helper is None:
                 helper = _Helper(contextvars.copy_context())
-            helper.put(functools.partial(_carry_out, node, report))
+            helper.put(functools.partial(_carry_out, node, report, self._scope(node)))
 
         def end() -> None:
             if not ended.done():
@@ -250,7 +255,8 @@ class _Helper:
             task()
 
 
-def _carry_out(node: Any, report: Callable[[Any, BaseException | None], None]) -> None:
+def _carry_out(node: Any, report: Callable[[Any, BaseException | None], None], scope: Any) -> None:
+    token = SCOPE.set(scope)
     try:
         value = node.run()
     except KeyboardInterrupt as error:
@@ -260,3 +266,5 @@ def _carry_out(node: Any, report: Callable[[Any, BaseException | None], None]) -
         report(None, error)
     else:
         report(value, None)
+    finally:
+        SCOPE.reset(token)

@@ -8,6 +8,7 @@ and before and after each write of the flow itself. 0 never comes.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import random
 import signal
@@ -144,7 +145,22 @@ def reads(n: int) -> list[object]:
     return found
 
 
-FLOWS = {"straight": (straight, 4), "branches": (branches, 3), "reads": (reads, 3)}
+@flow
+def natively(n: int) -> list[object]:
+    """Calls in code that runs as a whole."""
+
+    def step(total: int, i: int) -> int:
+        put("a", f"native{total}.{i}")
+        return total + len(ask(i))
+
+    found: list[object] = [functools.reduce(step, range(n), 0)]
+    for i in range(2):
+        found.append(functools.reduce(lambda a, b: replace("sum", f"{a}{b}"), range(n), i))
+        put("a", f"between{i}")
+    return found
+
+
+FLOWS = {"straight": (straight, 4), "branches": (branches, 3), "reads": (reads, 3), "natively": (natively, 3)}
 
 
 def main(name: str, url: str, where: str, when: int) -> None:

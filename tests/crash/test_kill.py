@@ -85,7 +85,7 @@ def compare(flow: str, folder: Path, expected: dict[str, object], result: object
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("flow", ["straight", "branches", "reads"])
+@pytest.mark.parametrize("flow", ["straight", "branches", "reads", "natively"])
 def test_on_postgres(flow: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Every ninth moment: what differs is in the journal, which is killed at all of its own."""
     server = request.getfixturevalue("server")
@@ -106,7 +106,7 @@ def test_on_postgres(flow: str, tmp_path: Path, request: pytest.FixtureRequest) 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("share", range(SHARES))
-@pytest.mark.parametrize("flow", ["straight", "branches", "reads"])
+@pytest.mark.parametrize("flow", ["straight", "branches", "reads", "natively"])
 def test_every_moment(flow: str, share: int, tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.mkdir()

@@ -88,7 +88,10 @@ class Fragment:
         self.opaque = opaque
         self.cells = cells
         self.lineno = lineno
-        self.text = "; ".join(ast.unparse(s) for s in statements[:1]).split("\n")[0]
+        shown = (
+            expr if expr is not None and binds[0].startswith("__t") else statements[0] if statements else None
+        )
+        self.text = "" if shown is None else ast.unparse(shown).split("\n")[0]
         self.asks = getattr(expr, "asked", False)
         self.trivial = expr is not None and isinstance(expr, (ast.Constant, ast.Name)) and not cells
         #: The name of the container that this statement changes, where that is plain to see.

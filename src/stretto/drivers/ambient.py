@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import inspect
 from collections.abc import Coroutine, Mapping
 from contextvars import ContextVar
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CLOCK",
     "CURRENT",
+    "SCOPE",
     "SEQUENTIAL",
     "Clock",
     "Current",
@@ -60,6 +62,10 @@ class Current:
 CURRENT: ContextVar[Current | None] = ContextVar("stretto_call", default=None)
 
 
+#: Where calls are recorded that are made by code which runs as a whole, if they are.
+SCOPE: ContextVar[Any] = ContextVar("stretto_scope", default=None)
+
+
 def current() -> Current:
     """The call that is running here."""
     import uuid  # late, as it takes a while to import
@@ -70,6 +76,16 @@ def current() -> Current:
 
 def invoke_now(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """Run a call to its end, in this thread's time."""
+    scope = SCOPE.get()
+    if scope is not None:
+        # what the call's own code calls is its own affair
+        alone = contextvars.copy_context()
+        alone.run(SCOPE.set, None)
+        return scope.invoke(call, args, kwargs, lambda: alone.run(_invoke_now, call, args, kwargs))
+    return _invoke_now(call, args, kwargs)
+
+
+def _invoke_now(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     if not call.is_async and call.timeout is None:
         return arrived(call, call.fn(*args, **kwargs))
     clock = CLOCK.get()

@@ -88,7 +88,7 @@ class Retries:
     def _start(self, node: CallNode) -> None:
         recording = self.driver.recording
         if recording is not None and node.call.changes:
-            recording.intend_again(self.driver, node)
+            recording.intend(self.driver, node)
         else:
             self.driver.begin(node)
             self.driver.kick()

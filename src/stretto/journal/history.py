@@ -45,6 +45,10 @@ class Past:
         self.key = ""
         self.attempt = 0
 
+    @property
+    def ended(self) -> bool:
+        return self.state in (PastState.RETURNED, PastState.RAISED)
+
 
 class History:
     """The recorded calls of a run that have not been met again yet.

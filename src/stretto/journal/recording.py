@@ -19,36 +19,49 @@ from ..drivers.aio import threads
 from ..drivers.ambient import Current
 from ..engine.machine import Outcome
 from ..engine.places import path
-from ..errors import InDoubt, JournalError, NotRecordable, Orphaned
+from ..errors import Cancelled, InDoubt, JournalError, NotRecordable, Orphaned
 from .codecs import digest, encode, encode_call
 from .contract import Journal
+from .doubts import in_doubt, orphaned
 from .events import CallFinished, CallIntended, CallSettled, Decision, RunEnded, RunState, now
 from .history import History, Past, PastState
 from .leases import Lease
+from .native import Scope
 
 if TYPE_CHECKING:
     from ..drivers.aio import AsyncioDriver
-    from ..engine.nodes import CallNode
+    from ..engine.nodes import CallNode, Node
 
-__all__ = ["Recording"]
+__all__ = ["Begun", "Recording", "releasing"]
 
 #: Runs of this process that have ended, and whose leases are being given back.
 releasing: dict[str, Future[None]] = {}
 
 
-class _Begun:
+class Begun:
     """A call that is under way."""
 
     __slots__ = ("arguments", "attempt", "call", "digest", "key", "place", "started")
 
-    def __init__(self, place: str, call: str, digest: bytes, attempt: int, key: str) -> None:
+    def __init__(
+        self, place: str, call: str, digest: bytes, attempt: int, key: str, arguments: bytes
+    ) -> None:
         self.place = place
         self.call = call
         self.digest = digest
         self.attempt = attempt
         self.key = key
+        self.arguments = arguments
         self.started = now()
-        self.arguments = b""
+
+    def intent(self) -> CallIntended:
+        return CallIntended(
+            self.place, self.call, self.digest, self.arguments, self.key, self.attempt, self.started
+        )
+
+    def again(self) -> Begun:
+        """The next attempt."""
+        return Begun(self.place, self.call, self.digest, self.attempt + 1, self.key, self.arguments)
 
 
 class Recording:
@@ -63,46 +76,110 @@ class Recording:
         self.lease = lease
         self.history = history
         self.answered = 0
-        self._begun: dict[CallNode, _Begun] = {}
+        self._begun: dict[CallNode, Begun] = {}
+        #: How often code that runs as a whole has been met at a place.
+        self._pieces: dict[str, int] = {}
 
-    # -- calls ----------------------------------------------------------------------------------------
+    # -- what every call goes through -----------------------------------------------------------------
+
+    def met(
+        self, call: Call[..., Any], place: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> tuple[Begun, Past | None]:
+        """A call that the run has come to, and what is recorded of it.
+
+        Raises `NotRecordable`, and `Orphaned` where another write is recorded in its place.
+        """
+        name = call_name(call.fn)
+        try:
+            if call.changes:
+                encoded, found = encode_call(args, kwargs)
+                arguments, mark = encoded.data, found.value
+            else:
+                arguments, mark = b"", digest(args, kwargs).value
+        except NotRecordable as error:
+            raise _named(call, error, "give it plain data") from None
+        past = self.history.take(place) if self.history is not None else None
+        if past is not None and (past.digest != mark or past.call != name):
+            if past.intended:
+                raise orphaned(self.lease.run, [(place, past)])
+            past = None
+        key = _key(self.lease.run, place, mark) if call.changes else ""
+        return Begun(place, name, mark, 1 if past is None else past.attempt + 1, key, arguments), past
+
+    def recorded(self, past: Past) -> Any:
+        """The result or the exception of a call that is not made again."""
+        assert self.history is not None
+        self.answered += 1
+        return self.history.value(past)
+
+    def check_orphans(self) -> None:
+        """Before a write that is not recorded: `Orphaned` if the program has passed over one that is."""
+        if self.history is not None and self.history.writes:
+            raise orphaned(self.lease.run, self.history.left())
+
+    def came_back(self, call: Call[..., Any], begun: Begun, value: Any) -> None:
+        """Record a result. Raises `NotRecordable`, which is then recorded as what the call ended with."""
+        try:
+            data = encode(value, name=f"the result of {call.name}").data
+        except NotRecordable as error:
+            named = _named(call, error, "return plain data")
+            self._finished(begun, None, encode(named).data)
+            raise named from None
+        self._finished(begun, data, None)
+
+    def went_wrong(self, name: str, begun: Begun, error: BaseException) -> None:
+        """Record an exception."""
+        self._finished(begun, None, encode(error, name=f"the exception of {name}").data)
+
+    def _finished(self, begun: Begun, result: bytes | None, error: bytes | None) -> None:
+        event = CallFinished(
+            begun.place, begun.call, begun.digest, begun.attempt, result, error,
+            begun.started, begun.started, now(),
+        )  # fmt: skip
+        self.journal.append(self.lease, [event])
+
+    # -- calls that the engine makes ------------------------------------------------------------------
 
     def begin(self, driver: AsyncioDriver, node: CallNode) -> None:
         """The engine wants a call started."""
         call = node.call
-        place = path(node.place, node.site)
-        name = call_name(call.fn)
-        quiet = not call.changes
         try:
-            if quiet:
-                arguments, mark = b"", digest(tuple(node.args), node.kwargs).value
-            else:
-                encoded, found = encode_call(tuple(node.args), node.kwargs)
-                arguments, mark = encoded.data, found.value
+            begun, past = self.met(call, path(node.place, node.site), tuple(node.args), node.kwargs)
         except NotRecordable as error:
-            driver.engine.fail(node, _named(call, error, "give it plain data"))
+            driver.engine.fail(node, error)
             return
-        past = self.history.take(place) if self.history is not None else None
-        if past is not None and (past.digest != mark or past.call != name):
-            if past.intended:
-                self._stop(driver, node, orphaned(self.lease.run, [(place, past)]))
-                return
-            past = None
-        if past is not None and past.state in (PastState.RETURNED, PastState.RAISED):
-            if not self._to_be_made_again(node, past):
-                self._answer(driver, node, past)
-                return
-        attempt = 1 if past is None else past.attempt + 1
-        key = "" if quiet else _key(self.lease.run, place, mark)
-        begun = self._begun[node] = _Begun(place, name, mark, attempt, key)
-        begun.arguments = arguments
-        driver.retries.began_with(node, attempt)
-        if quiet:
+        except Orphaned as error:
+            self._stop(driver, node, error)
+            return
+        if past is not None and past.ended and not self._to_be_made_again(call, past):
+            value = self.recorded(past)
+            if past.state is PastState.RAISED:
+                driver.engine.fail(node, value)
+            else:
+                driver.engine.complete(node, value)
+            return
+        self._begun[node] = begun
+        driver.retries.began_with(node, begun.attempt)
+        if not call.changes:
             driver.begin(node)
         elif past is not None and past.state is PastState.INTENDED and not call.idempotent:
-            self._doubt(driver, node, begun, past, arguments)
+            self._doubt(driver, node, begun)
         else:
-            self._intend(driver, node, begun, arguments)
+            self.intend(driver, node)
+
+    def intend(self, driver: AsyncioDriver, node: CallNode) -> None:
+        """Start a call that changes the world once it is on disk that it was about to start."""
+        try:
+            self.check_orphans()
+        except Orphaned as error:
+            self._stop(driver, node, error)
+            return
+        loop = driver.loop
+
+        def durable(error: JournalError | None) -> None:
+            loop.call_soon_threadsafe(self._durable, driver, node, error)
+
+        self.journal.commit(self.lease, [self._begun[node].intent()], durable)
 
     def current(self, node: CallNode) -> Current:
         """What a call may know of itself."""
@@ -123,70 +200,29 @@ class Recording:
         if begun is None:
             return None
         try:
-            data = encode(value, name=f"the result of {node.call.name}").data
+            self.came_back(node.call, begun, value)
         except NotRecordable as error:
-            named = _named(node.call, error, "return plain data")
-            self._finished(begun, None, encode(named).data)
-            return named
-        self._finished(begun, data, None)
+            return error
         return None
 
     def attempted(self, node: CallNode, error: BaseException) -> None:
         """A call has failed, and is to be made again."""
         begun = self._begun[node]
-        self._finished(begun, None, encode(error, name=f"the exception of {node.call.name}").data)
-        again = self._begun[node] = _Begun(
-            begun.place, begun.call, begun.digest, begun.attempt + 1, begun.key
-        )
-        again.arguments = begun.arguments
-
-    def intend_again(self, driver: AsyncioDriver, node: CallNode) -> None:
-        begun = self._begun[node]
-        self._intend(driver, node, begun, begun.arguments)
+        self.went_wrong(node.call.name, begun, error)
+        self._begun[node] = begun.again()
 
     def raised(self, node: CallNode, error: BaseException) -> None:
         """A call has failed. One that was cancelled has not: it runs again if it is still wanted."""
         begun = self._begun.pop(node, None)
         if begun is not None and not isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)):
-            self._finished(begun, None, encode(error, name=f"the exception of {node.call.name}").data)
+            self.went_wrong(node.call.name, begun, error)
 
-    def _finished(self, begun: _Begun, result: bytes | None, error: bytes | None) -> None:
-        event = CallFinished(
-            begun.place, begun.call, begun.digest, begun.attempt, result, error,
-            begun.started, begun.started, now(),
-        )  # fmt: skip
-        self.journal.append(self.lease, [event])
-
-    def _answer(self, driver: AsyncioDriver, node: CallNode, past: Past) -> None:
-        assert self.history is not None
-        self.answered += 1
-        value = self.history.value(past)
-        if past.state is PastState.RAISED:
-            driver.engine.fail(node, value)
-        else:
-            driver.engine.complete(node, value)
-
-    def _to_be_made_again(self, node: CallNode, past: Past) -> bool:
+    def _to_be_made_again(self, call: Call[..., Any], past: Past) -> bool:
         """Whether the run was stopped between two attempts."""
-        if past.state is not PastState.RAISED or past.attempt > node.call.retries:
+        if past.state is not PastState.RAISED or past.attempt > call.retries:
             return False
         assert self.history is not None
-        return isinstance(self.history.value(past), node.call.retry_on)
-
-    def _intend(self, driver: AsyncioDriver, node: CallNode, begun: _Begun, arguments: bytes) -> None:
-        """Start a call that changes the world once it is on disk that it was about to start."""
-        if self.history is not None and self.history.writes:
-            self._stop(driver, node, orphaned(self.lease.run, self.history.left()))
-            return
-        event = CallIntended(
-            begun.place, begun.call, begun.digest, arguments, begun.key, begun.attempt, begun.started
-        )
-        loop = driver.loop
-
-        def durable(error: JournalError | None) -> None:
-            loop.call_soon_threadsafe(self._durable, driver, node, error)
-
-        self.journal.commit(self.lease, [event], durable)
+        return isinstance(self.history.value(past), call.retry_on)
 
     def _durable(self, driver: AsyncioDriver, node: CallNode, error: JournalError | None) -> None:
         if error is not None:
@@ -195,9 +231,7 @@ class Recording:
         else:
             driver.begin_unless_dead(node)
 
-    def _doubt(
-        self, driver: AsyncioDriver, node: CallNode, begun: _Begun, past: Past, arguments: bytes
-    ) -> None:
+    def _doubt(self, driver: AsyncioDriver, node: CallNode, begun: Begun) -> None:
         """A write that was about to start when the process ended: did it happen?"""
         check = node.call.check
         if check is None:
@@ -208,16 +242,10 @@ class Recording:
             if error is not None:
                 driver.engine.fail(node, error)
             elif answer is False:
-                begun.attempt = past.attempt + 1
-                self._intend(driver, node, begun, arguments)
+                self.intend(driver, node)
                 return
             else:
-                value = answer.result if isinstance(answer, Done) else None
-                problem = self.returned(node, value)
-                if problem is not None:
-                    driver.engine.fail(node, problem)
-                else:
-                    driver.engine.complete(node, value)
+                driver.returned(node, answer.result if isinstance(answer, Done) else None)
             driver.kick()
 
         driver.ask(node, check, told)
@@ -228,7 +256,13 @@ class Recording:
         driver.engine.fail(node, asyncio.CancelledError())
         driver.engine.cancel(error)
 
-    # -- other reads ----------------------------------------------------------------------------------
+    # -- what other code does -------------------------------------------------------------------------
+
+    def scope(self, node: Node, stop: Callable[[BaseException], None]) -> Scope:
+        """For the calls in a piece of code that runs as a whole; `stop` ends the run."""
+        place = path(node.place, node.site)
+        count = self._pieces[place] = self._pieces.get(place, 0) + 1
+        return Scope(self, place if count == 1 else f"{place}#{count}", stop)
 
     def read(
         self, place: Any, site: str, fn: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]
@@ -238,17 +272,15 @@ class Recording:
         mark = digest(tuple(args), kwargs).value
         past = self.history.take(at) if self.history is not None else None
         if past is not None and past.digest == mark and past.call == name:
-            assert self.history is not None
-            self.answered += 1
-            value = self.history.value(past)
+            value = self.recorded(past)
             if past.state is PastState.RAISED:
                 raise value
             return value
-        begun = _Begun(at, name, mark, 1, "")
+        begun = Begun(at, name, mark, 1, "", b"")
         try:
             value = fn(*args, **kwargs)
         except Exception as error:
-            self._finished(begun, None, encode(error, name=f"the exception of {name}").data)
+            self.went_wrong(name, begun, error)
             raise
         self._finished(begun, encode(value, name=f"the result of {name}").data, None)
         return value
@@ -273,23 +305,22 @@ class Recording:
         if error is None and self.history is not None and self.history.writes:
             error = orphaned(self.lease.run, self.history.left())
         result = problem = None
-        state = RunState.SUCCEEDED
         if error is None:
             try:
                 result = encode(value, name="the result of the flow").data
             except NotRecordable as found:
                 error = found
         if error is not None:
-            state = _state(error)
             problem = encode(error, name="the exception of the flow").data
+        # a run that was interrupted, or whose journal failed, has not ended: it can be taken up
         if not isinstance(error, (KeyboardInterrupt, asyncio.CancelledError, JournalError)):
-            self.journal.append(self.lease, [RunEnded(state, result, problem, now())])
+            self.journal.append(self.lease, [RunEnded(_state(error), result, problem, now())])
         return error
 
 
-def _state(error: BaseException) -> RunState:
-    from ..errors import Cancelled
-
+def _state(error: BaseException | None) -> RunState:
+    if error is None:
+        return RunState.SUCCEEDED
     if isinstance(error, InDoubt):
         return RunState.IN_DOUBT
     return RunState.CANCELLED if isinstance(error, Cancelled) else RunState.FAILED
@@ -308,28 +339,5 @@ def _key(run: str, place: str, mark: bytes) -> str:
 
 
 def _named(call: Call[..., Any], error: NotRecordable, advice: str) -> NotRecordable:
-    return NotRecordable(
-        error.path, f"{where(call.fn)}: {call.name}: it cannot be recorded", f"{advice} ({error})"
-    )
-
-
-def in_doubt(
-    run: str, call: Call[..., Any], place: str, args: list[Any], kwargs: Mapping[str, Any]
-) -> InDoubt:
-    given = ", ".join([*(repr(a) for a in args), *(f"{k}={v!r}" for k, v in kwargs.items())])
-    return InDoubt(
-        f"{where(call.fn)}: the run {run} stopped when {call.name}({given:.200}) at {place} was about to "
-        "start or running, and nothing tells whether it happened. Find out, and say so:\n"
-        f"    stretto settle {run} {place} --done VALUE    it happened, and VALUE (JSON) is its result\n"
-        f"    stretto settle {run} {place} --retry         it did not happen, or may happen twice\n"
-        "then resume the run. Declare idempotent=True or check= for the call, and this is settled by itself"
-    )
-
-
-def orphaned(run: str, left: list[tuple[str, Past]]) -> Orphaned:
-    calls = "\n".join(f"    {place} ({past.call})" for place, past in left[:20])
-    return Orphaned(
-        f"the program has changed since the run {run} was recorded: these calls changed the world then, and "
-        f"it does not make them now, or with other arguments:\n{calls}\n"
-        "Put back what makes them, or start a new run"
-    )
+    problem = f"{where(call.fn)}: {call.name}: it cannot be recorded"
+    return NotRecordable(error.path, problem, f"{advice} ({error})")
