@@ -9,14 +9,13 @@ set to nothing.
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from .errors import JournalUrlError
 
-__all__ = ["DEFAULT", "VARIABLE", "Choice", "choice", "configure", "unconfigure"]
+__all__ = ["DEFAULT", "VARIABLE", "Choice", "choice", "chosen", "configure", "unconfigure"]
 
 VARIABLE = "STRETTO_JOURNAL"
 #: Where the command line keeps its runs if nobody says anything.
@@ -39,8 +38,8 @@ class Choice:
 
 
 _configured: list[Choice] = []
-#: What project files say, with their time and size: they are read again when those change.
-_projects: dict[Path, tuple[tuple[int, int], str | None]] = {}
+#: What the nearest project file says, once it was looked for.
+_project: list[Choice] = []
 
 
 def configure(*, journal: str | Path | None) -> None:
@@ -53,8 +52,9 @@ def configure(*, journal: str | Path | None) -> None:
 
 
 def unconfigure() -> None:
-    """Forget what `configure` was given."""
+    """Forget what `configure` was given, and what was found on the disk."""
     _configured.clear()
+    _project.clear()
 
 
 def choice() -> Choice:
@@ -64,19 +64,23 @@ def choice() -> Choice:
     variable = os.environ.get(VARIABLE)
     if variable is not None:
         return Choice(variable.strip() or None, f"the environment variable {VARIABLE}")
+    if not _project:
+        _project.append(_of_project())
+    return _project[0]
+
+
+def chosen() -> bool:
+    """Whether `choice` knows its answer without looking at the disk."""
+    return bool(_configured or VARIABLE in os.environ or _project)
+
+
+def _of_project() -> Choice:
     folder = Path.cwd()
     for parent in (folder, *folder.parents):
         file = parent / "pyproject.toml"
-        try:
-            found = os.stat(file)
-        except OSError:
-            continue
-        if stat.S_ISREG(found.st_mode):
-            version = (found.st_mtime_ns, found.st_size)
-            known = _projects.get(file)
-            if known is None or known[0] != version:
-                known = _projects[file] = (version, _from_project(file))
-            return Choice(known[1], str(file), silent=known[1] is None)
+        if file.is_file():
+            url = _from_project(file)
+            return Choice(url, str(file), silent=url is None)
     return Choice(None, "nothing", silent=True)
 
 

@@ -120,7 +120,7 @@ class Flow(Generic[P, R]):
     async def aio(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the flow overlapped on the running event loop."""
         self.check(args, kwargs)
-        run = self._run(args, kwargs)
+        run = await self._run_without_blocking(args, kwargs)
         await run.drive_on_loop()
         error = run.error()
         if error is not None:
@@ -142,6 +142,12 @@ class Flow(Generic[P, R]):
         run = self._run(args, kwargs)
         run.drive_elsewhere()
         return run
+
+    async def _run_without_blocking(self, args: Any, kwargs: Mapping[str, Any]) -> Run[R]:
+        """As `_run`, from an event loop: journals are looked for, and opened, elsewhere."""
+        from .runs import run_without_blocking
+
+        return await run_without_blocking(self, args, kwargs)
 
     def _run(self, args: Any, kwargs: Mapping[str, Any]) -> Run[R]:
         """A run that has not begun."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .configuration import choice
+from .configuration import choice, chosen
 from .drivers.aio import AsyncioDriver
 from .drivers.ambient import SCOPE
 from .drivers.background import background
@@ -228,6 +228,13 @@ class Run(Generic[R]):
             self._future.cancel()
             raise asyncio.CancelledError
         self.settle()
+
+
+async def run_without_blocking(flow: Flow[Any, R], args: Any, kwargs: Mapping[str, Any]) -> Run[R]:
+    """A run that has not begun, made on an event loop."""
+    if flow.journal == "" or (flow.journal is None and chosen() and choice().url is None):
+        return Run(flow, args, kwargs)
+    return Run(flow, args, kwargs, recording=await asyncio.to_thread(recording_of, flow, args, kwargs))
 
 
 def recording_of(flow: Flow[..., Any], args: Any, kwargs: Mapping[str, Any]) -> Recording | None:
