@@ -23,6 +23,7 @@ def nothing_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 def project(folder: Path, text: str) -> None:
     (folder / "pyproject.toml").write_text(text)
+    configuration.unconfigure()  # a process looks for it once
 
 
 def test_the_first_that_says_something(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""`blocking.py` in a process of its own: what it puts in place of the standard library's functions stays there."""
+"""`blocking.py` in a process of its own: what it puts in place of functions of the standard library stays."""
 
 from __future__ import annotations
 
