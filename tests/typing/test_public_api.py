@@ -7,18 +7,24 @@ import stretto.testing
 
 PUBLIC = {
     "Call",
+    "Current",
+    "Done",
     "Flow",
     "Run",
     "__version__",
     "assume_pure",
     "call",
+    "configure",
+    "current",
     "errors",
     "explain",
     "flow",
+    "resume",
 }
 
 TESTING = {
     "VirtualClock",
+    "without",
 }
 
 
