@@ -178,7 +178,7 @@ class Run(Generic[R]):
 
         context = contextvars.copy_context()
         driver = AsyncioDriver(self.engine, loop, context, native, lambda: work.put(None))
-        loop.call_soon_threadsafe(self.begin, driver)
+        loop.call_soon_threadsafe(driver.safely, self.begin, driver)
         interrupted: KeyboardInterrupt | None = None
         while True:
             try:

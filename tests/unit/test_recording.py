@@ -14,6 +14,7 @@ import pytest
 
 import stretto
 from stretto import Done, Flow, call, errors, flow
+from stretto.journal import configured, open_journal
 from stretto.journal.configured import shared
 from stretto.journal.events import CallFinished, CallIntended, RunState
 
@@ -287,3 +288,23 @@ def test_two_cannot_run_one(journal: str) -> None:
 def test_outside_of_a_run_every_call_has_a_key_of_its_own() -> None:
     assert stretto.current().key != stretto.current().key
     assert stretto.current().run == ""
+
+
+def test_a_journal_that_is_full_ends_the_run_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    journal = str(tmp_path / "small.db")
+    monkeypatch.setitem(configured._shared, str(Path(journal).resolve()), open_journal(journal, max_pages=12))
+
+    @flow
+    def long() -> int:
+        for i in range(3000):
+            ask(str(i) * 100)
+            if i % 10 == 0:
+                write(i)
+        return 1
+
+    long.fn.__qualname__ = "long"
+    with pytest.raises(errors.JournalFull, match="small.db"):
+        long.using(journal=journal)()

@@ -93,7 +93,7 @@ class AsyncioDriver:
                 elif kind is NATIVE:
                     self.native(node, self._reporter(node))
                 elif kind == TIMER:
-                    self.timers[node] = self.loop.call_later(node.seconds, self._fire, node)
+                    self.timers[node] = self.loop.call_later(node.seconds, self.safely, self._fire, node)
                 elif kind == UNTIMED:
                     self.timers.pop(node).cancel()
                 elif not self.retries.stop(node):
@@ -166,7 +166,11 @@ class AsyncioDriver:
     def returned(self, node: CallNode, value: Any) -> None:
         """A call or a piece of code has returned; the journal hears of it first."""
         if self.recording is not None and type(node) is CallNode and node.state == RUNNING:
-            problem = self.recording.returned(node, value)
+            try:
+                problem = self.recording.returned(node, value)
+            except BaseException as error:  # the journal is full, locked or gone: that ends the run
+                self._abort(node, error)
+                return
             if problem is not None:
                 self.engine.fail(node, problem)
                 return
@@ -174,12 +178,32 @@ class AsyncioDriver:
 
     def failed(self, node: CallNode, error: BaseException) -> None:
         """A call or a piece of code has raised, or was cancelled."""
-        if type(node) is CallNode and node.call.retries and node.state == RUNNING:
-            if self.retries.again(node, error):
+        if type(node) is CallNode and node.state == RUNNING:
+            try:
+                if node.call.retries and self.retries.again(node, error):
+                    return
+                if self.recording is not None:
+                    self.recording.raised(node, error)
+            except BaseException as trouble:
+                self._abort(node, trouble)
                 return
-        if self.recording is not None and type(node) is CallNode and node.state == RUNNING:
-            self.recording.raised(node, error)
         self.engine.fail(node, error)
+
+    def _abort(self, node: Node, error: BaseException) -> None:
+        """End the run at a call whose end cannot be told to the journal."""
+        self.engine.fail(node, asyncio.CancelledError())
+        self.engine.cancel(error)
+
+    def safely(self, work: Callable[..., None], *args: Any) -> None:
+        """What the loop calls by itself: a fault in it ends the run. The loop would only log it, and the run
+        would wait for ever."""
+        try:
+            work(*args)
+        except BaseException as error:
+            self.engine.broken(error)
+            self.kick()
+            if not isinstance(error, Exception):
+                raise
 
     def begin_unless_dead(self, node: CallNode) -> None:
         """Start a call that had to wait for the disk, if it is still wanted."""
@@ -238,7 +262,7 @@ class AsyncioDriver:
         context = self._context(node)
         threads().submit(context.run, work)
         if call.timeout is not None:
-            self.loop.call_later(call.timeout, self._too_late, node)
+            self.loop.call_later(call.timeout, self.safely, self._too_late, node)
 
     def _too_late(self, node: CallNode) -> None:
         if not self.over:
@@ -252,7 +276,7 @@ class AsyncioDriver:
 
     def _reporter(self, node: Any) -> Callable[[Any, BaseException | None], None]:
         def report(value: Any, error: BaseException | None) -> None:
-            self.loop.call_soon_threadsafe(self._ended, node, value, error)
+            self.loop.call_soon_threadsafe(self.safely, self._ended, node, value, error)
 
         return report
 

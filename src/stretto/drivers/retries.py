@@ -51,7 +51,7 @@ class Retries:
             recording.attempted(node, error)
         self._attempts[node] = attempt + 1
         delay = pause(attempt, self._random)
-        self._waiting[node] = self.driver.loop.call_later(delay, self._make, node)
+        self._waiting[node] = self.driver.loop.call_later(delay, self.driver.safely, self._make, node)
         return True
 
     def stop(self, node: CallNode) -> bool:

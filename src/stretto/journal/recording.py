@@ -177,7 +177,7 @@ class Recording:
         loop = driver.loop
 
         def durable(error: JournalError | None) -> None:
-            loop.call_soon_threadsafe(self._durable, driver, node, error)
+            loop.call_soon_threadsafe(driver.safely, self._durable, driver, node, error)
 
         self.journal.commit(self.lease, [self._begun[node].intent()], durable)
 
@@ -289,7 +289,10 @@ class Recording:
 
     def settled(self, outcome: Outcome) -> Outcome:
         """The run has ended: record how, and let go of it. Gives its outcome, which may be another one."""
-        error = self._ended(outcome.value, outcome.error)
+        try:
+            error = self._ended(outcome.value, outcome.error)
+        except Exception as trouble:  # its end could not be recorded: it has not ended, for the journal
+            error = outcome.error or trouble
         run = self.lease.run
         ending = releasing[run] = threads().submit(self._release)
         ending.add_done_callback(lambda _: releasing.pop(run, None))
