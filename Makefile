@@ -46,8 +46,10 @@ demo: $(VENV)/.stamp-examples
 	@$(BIN)/python -m examples.demo
 
 test: lint $(VENV)/.stamp-dev $(VENV)/.stamp-examples
-	$(SAY) "tests: all of them"
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	$(SAY) "tests: all but the differential ones"
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/differential $(PYTEST_ARGS)
+	$(SAY) "tests: reference run against overlapped run, in processes of their own"
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/differential $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.stamp-dev $(VENV)/.stamp-examples
 	$(SAY) "tests: fewer generated programs, no language model"
