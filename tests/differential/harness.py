@@ -14,6 +14,7 @@ import marshal
 import signal
 import sys
 import threading
+import time
 import types
 import warnings
 from collections import Counter
@@ -110,7 +111,7 @@ class Difference:
 def reference(program: Program) -> Outcome:
     """The reference run."""
     world = World(salt=program.salt, rate=program.rate)
-    return _run(program, world, Reference.call, Reference.flow, contextlib.nullcontext(), PATIENCE)
+    return _run(program, world, Reference.call, Reference.flow, contextlib.nullcontext(), _patience)
 
 
 def overlapped(program: Program, seed: int) -> Outcome:
@@ -119,7 +120,7 @@ def overlapped(program: Program, seed: int) -> Outcome:
     from stretto.testing import VirtualClock
 
     world = World(salt=program.salt, rate=program.rate, seed=seed)
-    return _run(program, world, call, flow, VirtualClock(seed=seed, validate=True), HANGS)
+    return _run(program, world, call, flow, VirtualClock(seed=seed, validate=True), _alarm)
 
 
 def sequential(program: Program, seed: int = 0) -> Outcome:
@@ -128,7 +129,7 @@ def sequential(program: Program, seed: int = 0) -> Outcome:
     from stretto.testing import VirtualClock
 
     world = World(salt=program.salt, rate=program.rate, seed=seed)
-    return _run(program, world, call, flow, VirtualClock(seed=seed), HANGS, method="sequential")
+    return _run(program, world, call, flow, VirtualClock(seed=seed), _alarm, method="sequential")
 
 
 def differences(
@@ -217,7 +218,7 @@ def _run(
     call: Any,
     flow: Any,
     clock: Any,
-    seconds: float,
+    limit: Callable[[str], contextlib.AbstractContextManager[None]],
     method: str | None = None,
 ) -> Outcome:
     with _quiet():
@@ -231,7 +232,7 @@ def _run(
     roots: dict[str, object] = {}
     sys.modules[MODULE] = module
     try:
-        with entered(world), contextlib.redirect_stdout(_Printed(world)), _limit(seconds), _quiet():
+        with entered(world), contextlib.redirect_stdout(_Printed(world)), limit(filename), _quiet():
             try:
                 if method is not None or call is Reference.call:
                     # CPython 3.11 names the line before the right one where a line has become a part of a
@@ -263,7 +264,7 @@ def _run(
             texts = canonical_all(roots)
     except TimeIsUp:
         running = list(map(str, world.active))
-        return Outcome("hung", crash=f"did not end within {seconds} seconds; running: {running}")
+        return Outcome("hung", crash=f"did not end in time; running: {running}")
     finally:
         sys.modules.pop(MODULE, None)
     outcome.result = texts.pop("result", "")
@@ -366,7 +367,34 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _limit(seconds: float) -> Iterator[None]:
+def _patience(filename: str) -> Iterator[None]:
+    """Ends a reference run that does not end by itself, and only ever between two lines of the program.
+
+    Many do not end, so how they are stopped must leave nothing behind: an exception from a signal handler
+    can strike inside the callback of a weak reference, or half-way through the end of a ``with`` around the
+    run, and the next program would meet a broken process.
+    """
+    end = time.monotonic() + PATIENCE
+
+    def enter(frame: types.FrameType, event: str, arg: object) -> Any:
+        return at_line if frame.f_code.co_filename == filename else None
+
+    def at_line(frame: types.FrameType, event: str, arg: object) -> Any:
+        if event == "line" and time.monotonic() > end:
+            raise TimeIsUp
+        return at_line
+
+    before = sys.gettrace()
+    sys.settrace(enter)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+@contextlib.contextmanager
+def _alarm(filename: str) -> Iterator[None]:
+    """Ends a run of Stretto's that hangs, wherever it is: that is a failure, and what comes after is lost."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -375,7 +403,7 @@ def _limit(seconds: float) -> Iterator[None]:
         raise TimeIsUp
 
     before: Callable[..., Any] | int | None = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 0.1)
+    signal.setitimer(signal.ITIMER_REAL, HANGS, 0.1)
     try:
         yield
     finally:
