@@ -168,3 +168,30 @@ def test_attempts_are_recorded_and_go_on_after_a_stop(tmp_path: Path) -> None:
     assert intended[-1].attempt in (before + 1, before + 2)  # one may have been intended, and not started
     assert {event.key for event in intended} == {key}
     assert finished[-1].error is None and finished[0].error is not None
+
+
+def test_in_the_reference_run_too() -> None:
+    """As it is without a flow: what is said beside the code holds however the code is run."""
+    with VirtualClock():
+        assert one.sequential(3) == 3
+        assert attempts == [3, 3, 3]
+        World.failures = 2
+        assert look(7) == 7
+        World.failures = 9
+        with pytest.raises(ConnectionError):
+            look(8)
+    assert attempts[3:] == [7] * 3 + [8] * 4
+
+
+def test_a_write_is_asked_about_in_the_reference_run_too() -> None:
+    @call.writes("log", retries=5, check=lambda x: Done("it was there"))
+    async def asked(x: int) -> object:
+        return meet(x)
+
+    @flow
+    def main() -> object:
+        return asked(1)
+
+    with VirtualClock():
+        assert main.sequential() == "it was there"
+    assert attempts == [1]

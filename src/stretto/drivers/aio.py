@@ -16,7 +16,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from ..engine.machine import NATIVE, START, TIMER, UNTIMED, Engine
+from ..engine.instructions import NATIVE, START, TIMER, UNTIMED
+from ..engine.machine import Engine
 from ..engine.nodes import RUNNING, CallNode, natively
 from .ambient import CURRENT, timed_out
 from .retries import Retries
@@ -84,23 +85,15 @@ class AsyncioDriver:
         engine = self.engine
         try:
             more = engine.pump()
-            for kind, node in engine.take():
-                if kind is START:
-                    if self.recording is None:
-                        self.begin(node)
-                    else:
-                        self.recording.begin(self, node)
-                elif kind is NATIVE:
-                    self.native(node, self._reporter(node))
-                elif kind == TIMER:
-                    self.timers[node] = self.loop.call_later(node.seconds, self.safely, self._fire, node)
-                elif kind == UNTIMED:
-                    self.timers.pop(node).cancel()
-                elif not self.retries.stop(node):
-                    task = self.tasks.get(node)
-                    if task is not None:
-                        task.add_done_callback(functools.partial(self._never_began, node))
-                        task.cancel()
+            todo, done = engine.take(), 0
+            try:
+                for kind, node in todo:
+                    self._carry_out(kind, node)
+                    done += 1
+            finally:
+                for kind, node in todo[done:]:  # a fault: what was not started will not be
+                    if kind is START or kind is NATIVE:
+                        engine.fail(node, asyncio.CancelledError())
         except BaseException as error:
             # a fault of the machine must end the run, never hang it
             engine.broken(error)
@@ -115,6 +108,24 @@ class AsyncioDriver:
             self.ended()
         elif more or engine.out or engine.ready or engine.settled or engine.stirred:
             self.kick()
+
+    def _carry_out(self, kind: str, node: Any) -> None:
+        if kind is START:
+            if self.recording is None:
+                self.begin(node)
+            else:
+                self.recording.begin(self, node)
+        elif kind is NATIVE:
+            self.native(node, self._reporter(node))
+        elif kind is TIMER:
+            self.timers[node] = self.loop.call_later(node.seconds, self.safely, self._fire, node)
+        elif kind is UNTIMED:
+            self.timers.pop(node).cancel()
+        elif not self.retries.stop(node):
+            task = self.tasks.get(node)
+            if task is not None:
+                task.add_done_callback(functools.partial(self._never_began, node))
+                task.cancel()
 
     def begin(self, node: CallNode) -> None:
         call = node.call
@@ -231,13 +242,13 @@ class AsyncioDriver:
                 if inspect.isawaitable(answer):
                     answer = await answer
             except BaseException as error:
-                told(None, error)
+                self.tasks.pop(node, None)
+                self.safely(told, None, error)
             else:
-                told(answer, None)
+                self.tasks.pop(node, None)
+                self.safely(told, answer, None)
 
-        task = self.loop.create_task(work(), context=self._context(node))
-        self.tasks[node] = task
-        task.add_done_callback(lambda _: self.tasks.pop(node, None))
+        self.tasks[node] = self.loop.create_task(work(), context=self._context(node))
 
     def _never_began(self, node: CallNode, task: asyncio.Task[Any]) -> None:
         """A task that is cancelled before its first step runs none of its code, its own report included."""

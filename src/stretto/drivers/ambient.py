@@ -86,7 +86,7 @@ def invoke_now(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str,
 
 
 def _invoke_now(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    if not call.is_async and call.timeout is None:
+    if not call.is_async and call.timeout is None and not call.retries:
         return arrived(call, call.fn(*args, **kwargs))
     clock = CLOCK.get()
     if clock is not None:
@@ -97,7 +97,21 @@ def _invoke_now(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str
 
 
 async def invoke_on_loop(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """Run a call to its end, on the running loop."""
+    """Run a call to its end, on the running loop, with the attempts that it is allowed."""
+    for attempt in range(1, call.retries + 1):
+        try:
+            return await _attempt(call, args, kwargs)
+        except call.retry_on:
+            pass
+        from .retries import wait_and_ask
+
+        answer = await wait_and_ask(call, args, kwargs, attempt)
+        if answer is not False:
+            return answer.result
+    return await _attempt(call, args, kwargs)
+
+
+async def _attempt(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     import asyncio  # late: programs that only declare calls need not wait for it
 
     if call.is_async:

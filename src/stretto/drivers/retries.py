@@ -8,16 +8,18 @@ call.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import random
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
-from ..calls import Done
+from ..calls import Call, Done
 
 if TYPE_CHECKING:
     from ..engine.nodes import CallNode
     from .aio import AsyncioDriver
 
-__all__ = ["Retries", "pause"]
+__all__ = ["Retries", "pause", "wait_and_ask"]
 
 BASE, LONGEST = 0.1, 30.0
 
@@ -25,6 +27,22 @@ BASE, LONGEST = 0.1, 30.0
 def pause(attempt: int, draw: random.Random) -> float:
     """Seconds to wait after that many failed attempts."""
     return draw.uniform(0, min(LONGEST, BASE * 2**attempt))
+
+
+async def wait_and_ask(
+    call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], attempt: int
+) -> Done | Literal[False]:
+    """Between two attempts of a call that is made outside of the engine: False if it is to be made again,
+    else what is known of the attempt before."""
+    await asyncio.sleep(pause(attempt, random.Random()))
+    if call.idempotent or not call.changes or call.check is None:
+        return False
+    answer = call.check(*args, **kwargs)
+    if inspect.isawaitable(answer):
+        answer = await answer
+    if answer is False:
+        return False
+    return answer if isinstance(answer, Done) else Done()
 
 
 class Retries:
@@ -68,7 +86,7 @@ class Retries:
     def _make(self, node: CallNode) -> None:
         del self._waiting[node]
         driver, call = self.driver, node.call
-        if call.effects.free or call.idempotent or not call.changes:
+        if call.idempotent or not call.changes:
             self._start(node)
             return
 

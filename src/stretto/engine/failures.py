@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
+from .instructions import CANCEL
 from .nodes import DEAD, RUNNING, FailedNode, FragmentNode, Node, unbound
 from .places import rooted, users
 from .strands import FINAL, HANDLER, TRY, Special, Strand
@@ -100,7 +101,7 @@ def squash(engine: Engine, first: Any, end: Any) -> list[Token]:
             ctx = entry.boundary
         else:
             if entry.state == RUNNING:
-                engine.out.append(("cancel", entry))
+                engine.out.append((CANCEL, entry))
             entry.state = DEAD
             ctx = entry.ctx
             tokens += entry.squashed or ()

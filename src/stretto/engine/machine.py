@@ -21,6 +21,7 @@ from ..errors import Cancelled, DeclarationError, InternalError, ReturnTypeError
 from . import failures
 from .containers import Versioned
 from .functions import push_function
+from .instructions import CANCEL, NATIVE, START, Instruction
 from .issue import issue
 from .nodes import (
     DEAD,
@@ -44,14 +45,8 @@ if TYPE_CHECKING:
     from ..calls import Call
     from ..compiler.functions import Compiled
 
-__all__ = ["CANCEL", "NATIVE", "START", "TIMER", "UNTIMED", "Engine", "Instruction", "Outcome"]
+__all__ = ["Engine", "Outcome"]
 
-#: Start a declared call; run other code in the user's own thread; cancel a call and await its end.
-START, NATIVE, CANCEL = "start", "native", "cancel"
-#: Start the clock of a flow that is called in a flow (see `stretto.engine.timers`); stop it.
-TIMER, UNTIMED = "timer", "untimed"
-
-Instruction = tuple[str, Any]
 #: Takes a place, a site, a function, its arguments by position and by name; gives the function's value.
 Reader = Callable[[Any, str, Any, Any, Any], Any]
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
+from .instructions import TIMER, UNTIMED
 from .nodes import DONE, ORDERED, RUNNING, FailedNode, Node
 from .operands import trace_of
 from .regions import step_try
@@ -48,14 +49,14 @@ class TimerNode(Node):
         engine.finish(self, None)
         if not self.ended:
             self.state = RUNNING
-            engine.out.append(("timer", self))
+            engine.out.append((TIMER, self))
 
     def stop(self, engine: Engine) -> None:
         """The flow has ended."""
         self.ended = True
         if self.state == RUNNING:
             self.state = DONE
-            engine.out.append(("untimed", self))
+            engine.out.append((UNTIMED, self))
 
     def fire(self, engine: Engine) -> None:
         """The seconds have passed."""

@@ -1,0 +1,20 @@
+"""What the engine asks of its driver: what to do, and of which node."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+__all__ = ["CANCEL", "NATIVE", "START", "TIMER", "UNTIMED", "Instruction"]
+
+#: Start a declared call.
+START: Final = "start"
+#: Run other code in the user's own thread.
+NATIVE: Final = "native"
+#: Cancel a call, and await its end.
+CANCEL: Final = "cancel"
+#: Start the clock of a flow that is called in a flow (see `stretto.engine.timers`).
+TIMER: Final = "timer"
+#: Stop that clock.
+UNTIMED: Final = "untimed"
+
+Instruction = tuple[str, Any]
