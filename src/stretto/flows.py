@@ -15,7 +15,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from .compiler.source import flow_node
-from .drivers.ambient import CLOCK, SEQUENTIAL
+from .drivers.ambient import CLOCK, SCOPE, SEQUENTIAL
 from .errors import DeclarationError, FlowArgumentError
 
 if TYPE_CHECKING:
@@ -103,7 +103,8 @@ class Flow(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the flow overlapped, and return its result."""
         self.check(args, kwargs)
-        if SEQUENTIAL.get():
+        if SEQUENTIAL.get() or SCOPE.get() is not None:
+            # in code that runs as a whole, in a run that is recorded: its calls are recorded as that code's
             return cast("R", self.fn(*args, **kwargs))
         run = self._run(args, kwargs)
         clock = CLOCK.get()

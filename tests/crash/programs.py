@@ -156,6 +156,7 @@ def natively(n: int) -> list[object]:
     found: list[object] = [functools.reduce(step, range(n), 0)]
     for i in range(2):
         found.append(functools.reduce(lambda a, b: replace("sum", f"{a}{b}"), range(n), i))
+        found.append(functools.reduce(lambda a, b: a + nested(10 * i + 2 * b), range(2), "flows: "))
         put("a", f"between{i}")
     return found
 

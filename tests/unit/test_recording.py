@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import random
 import time
@@ -233,7 +234,7 @@ def unrecordable() -> object:
 def test_a_result_that_cannot_be_recorded_fails_its_call(journal: str) -> None:
     assert unrecordable.using(journal=None)() == "never"
     text = unrecordable.using(journal=journal)()
-    assert isinstance(text, str) and "odd: it cannot be recorded" in text and "list_iterator" in text
+    assert isinstance(text, str) and "odd: its result cannot be recorded" in text and "list_iterator" in text
 
 
 def test_configured(journal: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,3 +309,21 @@ def test_a_journal_that_is_full_ends_the_run_and_says_so(
     long.fn.__qualname__ = "long"
     with pytest.raises(errors.JournalFull, match="small.db"):
         long.using(journal=journal)()
+
+
+@flow
+def inner(x: int) -> str:
+    rewrite(x)
+    return ask(x)
+
+
+@flow
+def through_native_code(n: int) -> str:
+    return functools.reduce(lambda text, x: text + inner(x), range(n), "")
+
+
+def test_a_flow_in_code_that_runs_as_a_whole_is_a_part_of_the_run(journal: str) -> None:
+    program = through_native_code.using(journal=journal)
+    assert program(2) == "about 0about 1"
+    (record,) = shared(journal).runs()
+    assert (record.flow.rpartition(":")[2], record.calls) == ("through_native_code", 4)

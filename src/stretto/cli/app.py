@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from stretto.errors import StrettoError
 
 from .arguments import Signature
-from .execute import BAD_USAGE, OK, default_journal, execute, failed, take_up, usage_error, user_stdout
+from .execute import BAD_USAGE, OK, default_journal, execute, failed, usage_error, user_stdout
 from .load import UsageError, did_you_mean, load_flow
 
 if TYPE_CHECKING:
@@ -23,22 +23,21 @@ if TYPE_CHECKING:
 
 __all__ = ["run_command"]
 
-_ABOUT_JOURNALS = ("ls", "show", "settle", "prune", "export", "import")
+_ABOUT_JOURNALS = ("resume", "ls", "show", "settle", "prune", "export", "import")
 
 HELP = """\
 usage: stretto run [--sequential] [--json] [--journal URL | --no-journal] FILE.py:FLOW [ARGUMENTS ...]
-       stretto resume [--json] [--journal URL] RUN
        stretto explain [--json] FILE.py:FLOW
-       stretto ls | show | settle | prune | export | import ...
+       stretto resume | ls | show | settle | prune | export | import ...
        stretto --version
 
 Run a plain sequential Python function with its calls overlapped.
 
   run            run a flow; its arguments in its own order, or by name: --name value
                  (stretto run FILE.py:FLOW --help tells which there are)
-  resume         take up a run that was interrupted: what it has done is not done again
   explain        say which calls overlap, which cannot, and the line that would free them
 
+  resume         take up a run that was interrupted: what it has done is not done again
   ls             list the runs of a journal, the newest first
   show           show a run and its calls, in program order
   settle         say whether a write that is in doubt happened
@@ -83,7 +82,7 @@ def _dispatch(words: list[str]) -> int:
         from .journals import journal_command
 
         return journal_command(command, rest)
-    commands: dict[str, Callable[[_Options], int]] = {"run": _run, "explain": _explain, "resume": _resume}
+    commands: dict[str, Callable[[_Options], int]] = {"run": _run, "explain": _explain}
     if command not in commands:
         guess = did_you_mean(command, (*commands, *_ABOUT_JOURNALS), "stretto ")
         if Path(command.partition(":")[0]).is_file():
@@ -111,10 +110,9 @@ class _Options:
     def of(cls, command: str, words: list[str]) -> _Options:
         options = cls(command)
         options.again = shlex.join(["stretto", command, *words])
-        known = {
-            "run": {"--json", "--sequential", "--journal", "--no-journal"},
-            "resume": {"--json", "--journal"},
-        }.get(command, {"--json"})
+        known = {"--json"}
+        if command == "run":
+            known |= {"--sequential", "--journal", "--no-journal"}
         words = list(words)
         while words and words[0].startswith("-"):
             word = words.pop(0)
@@ -131,8 +129,7 @@ class _Options:
         if words:
             options.target, *options.words = words
         elif "--help" not in options.flags:
-            which = "run, by its identifier" if command == "resume" else "flow, as FILE.py:FLOW"
-            raise UsageError(f"say which {which}")
+            raise UsageError("say which flow, as FILE.py:FLOW")
         return options
 
     def take_flags(self, parameters: Sequence[str] = ()) -> None:
@@ -208,14 +205,3 @@ def _run(options: _Options) -> int:
     else:
         flow = flow.using(journal=options.journal or default_journal())
     return execute(flow, args, kwargs, sequential=sequential, as_lines=options.json, again=options.again)
-
-
-def _resume(options: _Options) -> int:
-    if not options.target:
-        print(HELP)
-        return OK
-    options.take_flags()
-    if options.words:
-        error = UsageError(f"resume takes the run alone; found {options.words[0]!r}")
-        return usage_error(error, "usage: stretto resume [--journal URL] RUN", as_lines=options.json)
-    return take_up(options.target, options.journal or default_journal(), as_lines=options.json)

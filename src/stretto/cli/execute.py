@@ -44,14 +44,14 @@ def execute(
     return _carry_out(None if sequential else begin, alone, as_lines=as_lines, again=again)
 
 
-def take_up(run: str, journal: str, *, as_lines: bool) -> int:
+def take_up(run: str, journal: str, *, as_lines: bool, again: str) -> int:
     """Resume a run, and tell of it as `execute` does."""
     from stretto import resume
 
     def begin() -> Any:
         return resume(run, journal=journal)
 
-    return _carry_out(begin, None, as_lines=as_lines, again=f"stretto resume {run}")
+    return _carry_out(begin, None, as_lines=as_lines, again=again)
 
 
 def default_journal() -> str:

@@ -13,6 +13,7 @@ from .housekeeping import export, import_, prune
 from .listing import list_runs
 from .load import UsageError
 from .options import Given, Usage
+from .resume import resume_run
 from .settle import settle
 from .show import show_run
 
@@ -53,6 +54,20 @@ List runs, the newest first.
                 + _COMMON,
             ),
             list_runs,
+        ),
+        (
+            Usage(
+                "resume",
+                ("RUN",),
+                _JOURNAL,
+                ("--json",),
+                """\
+Take up a run that was interrupted: what it has done is not done again.
+
+  RUN               its identifier, or how that begins"""
+                + _COMMON,
+            ),
+            resume_run,
         ),
         (
             Usage(

@@ -21,7 +21,16 @@ from .values import clean
 if TYPE_CHECKING:
     from stretto.journal import Journal, RunRecord
 
-__all__ = ["INTERRUPTED", "STATES", "as_fields", "find_run", "opened", "state_named", "state_of"]
+__all__ = [
+    "INTERRUPTED",
+    "STATES",
+    "as_fields",
+    "find_run",
+    "journal_url",
+    "opened",
+    "state_named",
+    "state_of",
+]
 
 #: Shown in place of RUNNING where nobody is left to run it.
 INTERRUPTED = "interrupted"
@@ -35,7 +44,7 @@ _SIMILAR = 1000
 @contextmanager
 def opened(given: Given, *, make: bool = False) -> Generator[Journal, None, None]:
     """The journal that the command is about; only with `make` is one made where there is none."""
-    url, said_by = _chosen(given)
+    url, said_by = journal_url(given)
     try:
         file = file_of(url)
     except JournalUrlError as error:
@@ -53,8 +62,8 @@ def opened(given: Given, *, make: bool = False) -> Generator[Journal, None, None
         journal.close()
 
 
-def _chosen(given: Given) -> tuple[str, str]:
-    """The URL, and who says so."""
+def journal_url(given: Given) -> tuple[str, str]:
+    """Which journal a command means, and who says so."""
     url = given.values.get("--journal")
     if url is not None:
         return url, "--journal"

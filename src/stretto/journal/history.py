@@ -7,7 +7,7 @@ from typing import Any
 
 from .codecs import decode
 from .contract import Journal
-from .events import BlobRef, CallFinished, CallIntended, CallSettled, Decision, RunEnded, RunStarted, Value
+from .events import BlobRef, CallFinished, CallIntended, CallSettled, Decision, RunStarted, Value
 
 __all__ = ["History", "Past", "PastState", "value_of"]
 
@@ -20,7 +20,7 @@ class PastState(Enum):
     INTENDED = "intended"
     """It was about to start, and nothing tells that it ended: in doubt."""
     TO_RETRY = "to retry"
-    """It was in doubt, and a person has said that it is to be run again."""
+    """It did not happen after all, or may happen again: so the run itself has said, or a person."""
 
 
 class Past:
@@ -30,11 +30,10 @@ class Past:
         call: the function's name, as "module:qualname".
         digest: of the arguments.
         value: the encoded result or exception.
-        intended: it changes the world: an intent was recorded.
-        key: the key that every attempt of it is given, if it is such a call.
+        intended: it has changed the world, or may have.
     """
 
-    __slots__ = ("attempt", "call", "digest", "intended", "key", "state", "value")
+    __slots__ = ("attempt", "call", "digest", "intended", "state", "value")
 
     def __init__(self, call: str, digest: bytes) -> None:
         self.call = call
@@ -42,7 +41,6 @@ class Past:
         self.state = PastState.INTENDED
         self.value: Value | None = None
         self.intended = False
-        self.key = ""
         self.attempt = 0
 
     @property
@@ -55,25 +53,21 @@ class History:
 
     Attributes:
         started: how the run began.
-        outcome: how it ended, if it has.
         writes: how many of the calls left change the world, and did or may have.
     """
 
     def __init__(self, journal: Journal, run: str) -> None:
         self.journal = journal
         self.started: RunStarted | None = None
-        self.outcome: RunEnded | None = None
         self.writes = 0
         self._calls: dict[str, Past] = {}
         for _, event in journal.events(run):
             if isinstance(event, RunStarted):
                 self.started = event
-            elif isinstance(event, RunEnded):
-                self.outcome = event
             elif isinstance(event, CallIntended):
                 past = self._of(event.place, event.call, event.digest)
                 past.state, past.intended = PastState.INTENDED, True
-                past.key, past.attempt = event.key, event.attempt
+                past.attempt = event.attempt
             elif isinstance(event, CallFinished):
                 past = self._of(event.place, event.call, event.digest)
                 past.attempt = event.attempt
@@ -81,8 +75,9 @@ class History:
                 past.value = event.result if event.error is None else event.error
             elif isinstance(event, CallSettled):
                 past = self._of(event.place, event.call, event.digest)
-                past.state = PastState.RETURNED if event.decision is Decision.DONE else PastState.TO_RETRY
-                past.value = event.value
+                done = event.decision is Decision.DONE
+                past.state = PastState.RETURNED if done else PastState.TO_RETRY
+                past.value, past.intended = event.value, done
         self.writes = sum(past.intended for past in self._calls.values())
 
     def _of(self, place: str, call: str, digest: bytes) -> Past:

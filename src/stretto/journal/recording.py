@@ -87,17 +87,10 @@ class Recording:
     ) -> tuple[Begun, Past | None]:
         """A call that the run has come to, and what is recorded of it.
 
-        Raises `NotRecordable`, and `Orphaned` where another write is recorded in its place.
+        Raises `Orphaned` where another write is recorded in its place.
         """
         name = call_name(call.fn)
-        try:
-            if call.changes:
-                encoded, found = encode_call(args, kwargs)
-                arguments, mark = encoded.data, found.value
-            else:
-                arguments, mark = b"", digest(args, kwargs).value
-        except NotRecordable as error:
-            raise _named(call, error, "give it plain data") from None
+        arguments, mark = _arguments(args, kwargs) if call.changes else (b"", digest(args, kwargs).value)
         past = self.history.take(place) if self.history is not None else None
         if past is not None and (past.digest != mark or past.call != name):
             if past.intended:
@@ -122,7 +115,11 @@ class Recording:
         try:
             data = encode(value, name=f"the result of {call.name}").data
         except NotRecordable as error:
-            named = _named(call, error, "return plain data")
+            named = NotRecordable(
+                error.path,
+                f"{where(call.fn)}: {call.name}: its result cannot be recorded",
+                f"return plain data, or run without a journal ({error})",
+            )
             self._finished(begun, None, encode(named).data)
             raise named from None
         self._finished(begun, data, None)
@@ -145,9 +142,6 @@ class Recording:
         call = node.call
         try:
             begun, past = self.met(call, path(node.place, node.site), tuple(node.args), node.kwargs)
-        except NotRecordable as error:
-            driver.engine.fail(node, error)
-            return
         except Orphaned as error:
             self._stop(driver, node, error)
             return
@@ -311,8 +305,8 @@ class Recording:
         if error is None:
             try:
                 result = encode(value, name="the result of the flow").data
-            except NotRecordable as found:
-                error = found
+            except NotRecordable:
+                pass  # nothing hangs on it: the run has succeeded, and whoever called it has its result
         if error is not None:
             problem = encode(error, name="the exception of the flow").data
         # a run that was interrupted, or whose journal failed, has not ended: it can be taken up
@@ -341,6 +335,19 @@ def _key(run: str, place: str, mark: bytes) -> str:
     return hashlib.blake2b(f"{run}\n{place}\n".encode() + mark, digest_size=16).hexdigest()
 
 
-def _named(call: Call[..., Any], error: NotRecordable, advice: str) -> NotRecordable:
-    problem = f"{where(call.fn)}: {call.name}: it cannot be recorded"
-    return NotRecordable(error.path, problem, f"{advice} ({error})")
+def _arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[bytes, bytes]:
+    """The arguments for people to read, and their digest. A client or a `self` is told by its class."""
+    try:
+        encoded, found = encode_call(args, kwargs)
+    except NotRecordable:
+        told = tuple(map(_told, args)), {name: _told(value) for name, value in kwargs.items()}
+        return encode(told).data, digest(args, kwargs).value
+    return encoded.data, found.value
+
+
+def _told(value: Any) -> Any:
+    try:
+        encode(value)
+    except NotRecordable:
+        return f"<{call_name(type(value))}>"
+    return value
