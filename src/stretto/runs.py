@@ -159,7 +159,7 @@ class Run(Generic[R]):
         outcome = self.engine.outcome
         assert outcome is not None
         if self.recording is not None:
-            outcome = self.recording.settled(outcome)
+            outcome = self.recording.settled(outcome, self.flow.secret)
         if self._timer is not None:
             self._timer.cancel()
         if outcome.error is not None:

@@ -97,13 +97,17 @@ class History:
         """The calls that change the world and that were not met again."""
         return [(place, past) for place, past in self._calls.items() if past.intended]
 
-    def value(self, past: Past) -> Any:
-        """The result, or the exception, that was recorded."""
+    def value(self, past: Past, *, pickle: bool = False) -> Any:
+        """The result, or the exception, that was recorded; `pickle` is for results of calls that say so."""
         assert past.value is not None
-        return value_of(self.journal, past.value)
+        return value_of(self.journal, past.value, pickle=pickle)
+
+    def digests(self) -> list[bytes]:
+        """The digests of all calls that are left."""
+        return [past.digest for past in self._calls.values()]
 
 
-def value_of(journal: Journal, value: Value) -> Any:
-    """A recorded value."""
+def value_of(journal: Journal, value: Value, *, pickle: bool = False) -> Any:
+    """A recorded value. `pickle`: whether it may be a pickled one, which runs code that the bytes choose."""
     data = journal.get_blob(value.digest) if isinstance(value, BlobRef) else value
-    return decode(data)
+    return decode(data, pickle=pickle)

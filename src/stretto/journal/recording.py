@@ -19,14 +19,25 @@ from ..drivers.aio import threads
 from ..drivers.ambient import Current
 from ..engine.machine import Outcome
 from ..engine.places import path
-from ..errors import Cancelled, InDoubt, JournalError, NotRecordable, Orphaned
+from ..errors import (
+    Cancelled,
+    CorruptValue,
+    InDoubt,
+    JournalError,
+    NotDecodable,
+    NotRecordable,
+    Orphaned,
+)
+from ..secrecy import Secrecy
 from .codecs import digest, encode, encode_call
 from .contract import Journal
-from .doubts import in_doubt, orphaned
+from .doubts import in_doubt, orphaned, unreadable
 from .events import CallFinished, CallIntended, CallSettled, Decision, RunEnded, RunState, now
 from .history import History, Past, PastState
 from .leases import Lease
 from .native import Scope
+from .run_secrets import RunSecrets
+from .secrets import masked
 
 if TYPE_CHECKING:
     from ..drivers.aio import AsyncioDriver
@@ -76,6 +87,7 @@ class Recording:
         self.lease = lease
         self.history = history
         self.answered = 0
+        self.secrets = RunSecrets(lease.run)
         self._begun: dict[CallNode, Begun] = {}
         #: How often code that runs as a whole has been met at a place.
         self._pieces: dict[str, int] = {}
@@ -87,11 +99,15 @@ class Recording:
     ) -> tuple[Begun, Past | None]:
         """A call that the run has come to, and what is recorded of it.
 
-        Raises `Orphaned` where another write is recorded in its place.
+        Raises `Orphaned` where another write is recorded in its place, and `SecretKeyError`.
         """
         name = call_name(call.fn)
-        arguments, mark = _arguments(args, kwargs) if call.changes else (b"", digest(args, kwargs).value)
+        arguments, mark = (
+            _arguments(call, args, kwargs) if call.changes else (b"", digest(args, kwargs).value)
+        )
         past = self.history.take(place) if self.history is not None else None
+        if past is not None or call.secret is not None:
+            mark = self.secrets.digest(call, place, mark, past)
         if past is not None and (past.digest != mark or past.call != name):
             if past.intended:
                 raise orphaned(self.lease.run, [(place, past)])
@@ -99,11 +115,24 @@ class Recording:
         key = _key(self.lease.run, place, mark) if call.changes else ""
         return Begun(place, name, mark, 1 if past is None else past.attempt + 1, key, arguments), past
 
-    def recorded(self, past: Past) -> Any:
-        """The result or the exception of a call that is not made again."""
-        assert self.history is not None
+    def recorded(self, past: Past, call: Call[..., Any] | None = None) -> Any:
+        """The result or the exception of a call that is not made again; of a reading without `call`.
+
+        Raises `JournalError` where it cannot be read here: the call is not made again then, either.
+        """
+        value = self._value(past, call)
         self.answered += 1
-        return self.history.value(past)
+        return value
+
+    def _value(self, past: Past, call: Call[..., Any] | None) -> Any:
+        assert self.history is not None
+        pickle = call is not None and call.pickle and past.state is PastState.RETURNED
+        try:
+            return self.secrets.opened(past, self.history.value(past, pickle=pickle), pickle=pickle)
+        except (CorruptValue, NotDecodable) as error:
+            if call is None:
+                raise
+            raise unreadable(self.lease.run, call, error) from None
 
     def check_orphans(self) -> None:
         """Before a write that is not recorded: `Orphaned` if the program has passed over one that is."""
@@ -113,20 +142,23 @@ class Recording:
     def came_back(self, call: Call[..., Any], begun: Begun, value: Any) -> None:
         """Record a result. Raises `NotRecordable`, which is then recorded as what the call ended with."""
         try:
-            data = encode(value, name=f"the result of {call.name}").data
+            data = self.secrets.result(call, begun.call, begun.digest, value)
         except NotRecordable as error:
             named = NotRecordable(
                 error.path,
                 f"{where(call.fn)}: {call.name}: its result cannot be recorded",
-                f"return plain data, or run without a journal ({error})",
+                f"return plain data, declare pickle=True, or run without a journal ({error})",
             )
             self._finished(begun, None, encode(named).data)
             raise named from None
         self._finished(begun, data, None)
 
-    def went_wrong(self, name: str, begun: Begun, error: BaseException) -> None:
+    def went_wrong(
+        self, name: str, begun: Begun, error: BaseException, secrecy: Secrecy | None = None
+    ) -> None:
         """Record an exception."""
-        self._finished(begun, None, encode(error, name=f"the exception of {name}").data)
+        data = self.secrets.exception(secrecy, begun.call, begun.digest, error, name)
+        self._finished(begun, None, data)
 
     def _finished(self, begun: Begun, result: bytes | None, error: bytes | None) -> None:
         event = CallFinished(
@@ -142,15 +174,11 @@ class Recording:
         call = node.call
         try:
             begun, past = self.met(call, path(node.place, node.site), tuple(node.args), node.kwargs)
-        except Orphaned as error:
+            if past is not None and past.ended and not self._to_be_made_again(call, past):
+                self._answer(driver, node, past)
+                return
+        except (Orphaned, JournalError) as error:
             self._stop(driver, node, error)
-            return
-        if past is not None and past.ended and not self._to_be_made_again(call, past):
-            value = self.recorded(past)
-            if past.state is PastState.RAISED:
-                driver.engine.fail(node, value)
-            else:
-                driver.engine.complete(node, value)
             return
         self._begun[node] = begun
         driver.retries.began_with(node, begun.attempt)
@@ -160,6 +188,13 @@ class Recording:
             self._doubt(driver, node, begun)
         else:
             self.intend(driver, node)
+
+    def _answer(self, driver: AsyncioDriver, node: CallNode, past: Past) -> None:
+        value = self.recorded(past, node.call)
+        if past.state is PastState.RAISED:
+            driver.engine.fail(node, value)
+        else:
+            driver.engine.complete(node, value)
 
     def intend(self, driver: AsyncioDriver, node: CallNode) -> None:
         """Start a call that changes the world once it is on disk that it was about to start."""
@@ -202,21 +237,20 @@ class Recording:
     def attempted(self, node: CallNode, error: BaseException) -> None:
         """A call has failed, and is to be made again."""
         begun = self._begun[node]
-        self.went_wrong(node.call.name, begun, error)
+        self.went_wrong(node.call.name, begun, error, node.call.secret)
         self._begun[node] = begun.again()
 
     def raised(self, node: CallNode, error: BaseException) -> None:
         """A call has failed. One that was cancelled has not: it runs again if it is still wanted."""
         begun = self._begun.pop(node, None)
         if begun is not None and not isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)):
-            self.went_wrong(node.call.name, begun, error)
+            self.went_wrong(node.call.name, begun, error, node.call.secret)
 
     def _to_be_made_again(self, call: Call[..., Any], past: Past) -> bool:
         """Whether the run was stopped between two attempts."""
         if past.state is not PastState.RAISED or past.attempt > call.retries:
             return False
-        assert self.history is not None
-        return isinstance(self.history.value(past), call.retry_on)
+        return isinstance(self._value(past, call), call.retry_on)
 
     def _durable(self, driver: AsyncioDriver, node: CallNode, error: JournalError | None) -> None:
         if error is not None:
@@ -229,7 +263,9 @@ class Recording:
         """A write that was about to start when the process ended: did it happen?"""
         check = node.call.check
         if check is None:
-            self._stop(driver, node, in_doubt(self.lease.run, node.call, begun.place, node.args, node.kwargs))
+            self._stop(
+                driver, node, in_doubt(self.lease.run, node.call, begun.place, tuple(node.args), node.kwargs)
+            )
             return
 
         def told(answer: Any, error: BaseException | None) -> None:
@@ -281,10 +317,13 @@ class Recording:
 
     # -- the end --------------------------------------------------------------------------------------
 
-    def settled(self, outcome: Outcome) -> Outcome:
-        """The run has ended: record how, and let go of it. Gives its outcome, which may be another one."""
+    def settled(self, outcome: Outcome, secrecy: Secrecy | None) -> Outcome:
+        """The run has ended: record how, and let go of it. Gives its outcome, which may be another one.
+
+        `secrecy` is that of the flow.
+        """
         try:
-            error = self._ended(outcome.value, outcome.error)
+            error = self._ended(outcome.value, outcome.error, secrecy)
         except Exception as trouble:  # its end could not be recorded: it has not ended, for the journal
             error = outcome.error or trouble
         run = self.lease.run
@@ -298,17 +337,19 @@ class Recording:
         except JournalError:
             pass  # the lease is lost, or the journal broken, which the run has been told
 
-    def _ended(self, value: Any, error: BaseException | None) -> BaseException | None:
+    def _ended(
+        self, value: Any, error: BaseException | None, secrecy: Secrecy | None
+    ) -> BaseException | None:
         if error is None and self.history is not None and self.history.writes:
             error = orphaned(self.lease.run, self.history.left())
         result = problem = None
         if error is None:
             try:
-                result = encode(value, name="the result of the flow").data
+                result = self.secrets.outcome(secrecy, value)
             except NotRecordable:
                 pass  # nothing hangs on it: the run has succeeded, and whoever called it has its result
         if error is not None:
-            problem = encode(error, name="the exception of the flow").data
+            problem = self.secrets.failure(secrecy, error)
         # a run that was interrupted, or whose journal failed, has not ended: it can be taken up
         if not isinstance(error, (KeyboardInterrupt, asyncio.CancelledError, JournalError)):
             self.journal.append(self.lease, [RunEnded(_state(error), result, problem, now())])
@@ -335,14 +376,15 @@ def _key(run: str, place: str, mark: bytes) -> str:
     return hashlib.blake2b(f"{run}\n{place}\n".encode() + mark, digest_size=16).hexdigest()
 
 
-def _arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[bytes, bytes]:
+def _arguments(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[bytes, bytes]:
     """The arguments for people to read, and their digest. A client or a `self` is told by its class."""
+    shown, shown_by_name = masked(call.secret, args, kwargs)
     try:
-        encoded, found = encode_call(args, kwargs)
+        encoded, found = encode_call(shown, shown_by_name)
     except NotRecordable:
-        told = tuple(map(_told, args)), {name: _told(value) for name, value in kwargs.items()}
+        told = tuple(map(_told, shown)), {name: _told(value) for name, value in shown_by_name.items()}
         return encode(told).data, digest(args, kwargs).value
-    return encoded.data, found.value
+    return encoded.data, found.value if call.secret is None else digest(args, kwargs).value
 
 
 def _told(value: Any) -> Any:

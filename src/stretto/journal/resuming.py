@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import RunEndedAlready, RunNotFound
 from ..flows import Flow
-from .codecs import encode
 from .configured import current, shared
 from .contract import Journal
 from .events import RunResumed, RunStarted, now
 from .history import History, value_of
 from .leases import this_process
 from .recording import Recording, releasing
+from .secrets import check_key, encode_arguments, opened_arguments, ready
 
 if TYPE_CHECKING:
     from ..runs import Run
@@ -35,9 +35,11 @@ def record(
 ) -> Recording:
     """Begin to record a new run."""
     file = str(Path(flow.fn.__code__.co_filename).resolve())
-    arguments = encode((tuple(args), dict(kwargs), file), name=f"the arguments of {flow.name}").data
+    ready()
+    named = name_of(flow)
+    arguments = encode_arguments(flow.secret, named, flow.name, tuple(args), kwargs, file)
     owner = this_process()
-    lease = journal.start(RunStarted(run, name_of(flow), source_of(flow), arguments, owner, now()))
+    lease = journal.start(RunStarted(run, named, source_of(flow), arguments, owner, now()))
     return Recording(journal, lease)
 
 
@@ -49,7 +51,7 @@ def resume(run: str, *, journal: str | Path | None = None) -> Run[Any]:
         journal: the URL of its journal; the one that is configured if it is not given.
 
     Returns a handle at once, as `Flow.start` does. Raises `RunNotFound`, `LeaseHeld` where the process that
-    runs it is alive, and `RunEndedAlready`.
+    runs it is alive, `RunEndedAlready`, and `SecretKeyError` where it has secrets whose key is not here.
     """
     from ..runs import Run
 
@@ -71,8 +73,11 @@ def resume(run: str, *, journal: str | Path | None = None) -> Run[Any]:
     try:
         history = History(found, run)
         assert history.started is not None
-        args, kwargs, file = value_of(found, history.started.arguments)
+        check_key(run, history.digests())
+        recorded = value_of(found, history.started.arguments)
+        args, kwargs, file = opened_arguments(run, about.flow, recorded)
         flow = flow_named(about.flow, file)
+        ready()
         found.append(lease, [RunResumed(lease.owner, source_of(flow), now())])
     except BaseException:
         found.release(lease)
