@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 
@@ -31,10 +32,10 @@ def fetch(user: str) -> str:
 
 
 @call.reads("vault", secret="text")
-def wait(text: str) -> int:
+async def wait(text: str) -> int:
     made.append("wait")
     while hold:
-        time.sleep(0.001)
+        await asyncio.sleep(0.001)
     return len(text)
 
 
@@ -59,8 +60,8 @@ def interrupted(url: str) -> str:
     deadline = time.monotonic() + 20
     while "wait" not in made and time.monotonic() < deadline:
         time.sleep(0.001)
-    hold = False
     run.interrupt()
+    hold = False
     assert made == ["fetch", "wait"]
     made.clear()
     return run.id

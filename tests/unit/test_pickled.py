@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import pickle
 import time
@@ -78,10 +79,10 @@ def lose(number: int) -> Ticket:
 
 
 @call.unordered
-def wait(number: int) -> int:
+async def wait(number: int) -> int:
     made.append("wait")
     while World["hold"]:
-        time.sleep(0.001)
+        await asyncio.sleep(0.001)
     return number
 
 
@@ -108,8 +109,8 @@ def stopped(journal: str) -> Callable[[], str]:
         deadline = time.monotonic() + 20
         while "wait" not in made and time.monotonic() < deadline:
             time.sleep(0.001)
-        World["hold"] = False
         run.interrupt()
+        World["hold"] = False
         assert made == ["lose", "draw", "wait"] and unpickled == []
         made.clear()
         shared(journal).flush()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import json
 import os
 import stat
@@ -40,6 +42,7 @@ class World:
     """What stops the calls below."""
 
     hold = False
+    edited = False
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +52,7 @@ def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "data"))
     made.clear()
-    World.hold = False
+    World.hold = World.edited = False
     yield
 
 
@@ -82,13 +85,17 @@ async def refuse(pin: int) -> None:
     raise PermissionError(f"wrong pin {pin}", SECRET)
 
 
-@call.unordered
-def wait(what: str) -> str:
-    """The place at which runs are stopped."""
+async def meet(what: str) -> str:
+    """A place at which runs are stopped."""
     made.append(f"wait {what}")
     while World.hold:
-        time.sleep(0.001)
+        await asyncio.sleep(0.001)
     return what
+
+
+@call.unordered
+async def wait(what: str) -> str:
+    return await meet(what)
 
 
 @flow(secret=["password", "pins"])
@@ -108,8 +115,8 @@ def stopped(program: Flow[Any, Any], *args: object) -> str:
     while not any(m.startswith("wait") for m in made) and time.monotonic() < deadline:
         time.sleep(0.001)
     assert made[-1].startswith("wait")
-    World.hold = False
     run.interrupt()
+    World.hold = False
     made.clear()
     shared(program.journal or "").flush()
     return run.id
@@ -286,6 +293,55 @@ def test_messages_do_not_tell(journal: str, which: int, error: type[Exception]) 
     assert SECRET.encode() not in all_bytes(journal)
 
 
+@call.reads("vault", secret="pin", retries=1)
+async def hesitates(pin: int) -> str:
+    attempt = stretto.current().attempt
+    if attempt == 1:
+        raise ConnectionError(f"try {pin} again")
+    return f"{await meet('between')} {attempt}"
+
+
+@flow(secret="pin")
+def hesitant(pin: int) -> str:
+    return hesitates(pin)
+
+
+@flow(secret="pins")
+def natively(pins: list[int]) -> list[str]:
+    """Calls in code that nobody compiles."""
+
+    def pay(said: str, pin: int) -> str:
+        try:
+            refuse(pin)
+        except PermissionError as error:
+            said += f" {len(error.args[1])}"
+        return said + transfer("bob", TOKEN, pin=pin)
+
+    said = functools.reduce(pay, pins, "")
+    return [said, wait(f"{len(said)}")]
+
+
+def test_a_secret_call_that_is_made_again(journal: str) -> None:
+    """Its first failure is read to find whether there is to be a second attempt."""
+    program = hesitant.using(journal=journal)
+    run = stopped(program, PIN)
+    assert resumed(program, run) == "between 2"
+    assert made == ["wait between"]
+    held = all_bytes(journal)
+    assert b"ConnectionError" in held and not any(form in held for form in forms(PIN)[:2])
+
+
+def test_calls_in_code_that_runs_as_a_whole(journal: str) -> None:
+    program = natively.using(journal=journal)
+    run = stopped(program, [PIN, PIN + 1])
+    said = f" {len(SECRET)}sent to bob" * 2
+    assert resumed(program, run) == [said, str(len(said))]
+    assert made == [f"wait {len(said)}"]
+    held = all_bytes(journal)
+    for secret in (SECRET, TOKEN, PIN, PIN + 1):
+        assert not any(form in held for form in forms(secret))
+
+
 # What people see
 
 
@@ -308,8 +364,8 @@ def test_what_is_shown(journal: str, capsys: pytest.CaptureFixture[str]) -> None
 
 
 @call.writes("account", secret=True)
-def slowly(pin: int, *, note: str) -> str:
-    return wait(f"{note} {pin}")
+async def slowly(pin: int, *, note: str) -> str:
+    return await meet(f"{note} {pin}")
 
 
 @flow(secret=["pin", "return"])
@@ -331,9 +387,38 @@ def test_a_doubt_tells_no_secret_and_is_settled_with_one(
     assert TOKEN.encode() not in held and SECRET.encode() not in held
 
 
+def test_a_doubt_is_not_settled_without_the_key(
+    journal: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = doubted.using(journal=journal)
+    run = stopped(program, PIN)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv(VARIABLE, "ab" * 32)
+        assert command(f"settle {run} slowly --done '\"{TOKEN}\"' --journal {journal}") == 1
+        assert "another one" in capsys.readouterr().err
+        assert command(f"resume {run} --journal {journal}") == 1
+        assert VARIABLE in capsys.readouterr().err
+    assert TOKEN.encode() not in all_bytes(journal)
+
+
+@flow(secret="pin")
+def edited(pin: int) -> str:
+    said = transfer("bob", TOKEN, pin=pin) if not World.edited else ""
+    return wait(f"{len(said)}")
+
+
+def test_what_is_orphaned_tells_no_secret(journal: str) -> None:
+    program = edited.using(journal=journal)
+    run = stopped(program, PIN)
+    World.edited = True
+    with pytest.raises(errors.Orphaned, match="transfer") as caught:
+        resumed(program, run)
+    assert str(PIN) not in str(caught.value) and TOKEN not in str(caught.value)
+
+
 @call.writes("account", secret="pin", check=lambda pin: Done(f"asked about {pin}"))
-def asked(pin: int) -> str:
-    return wait(str(pin))
+async def asked(pin: int) -> str:
+    return await meet(str(pin))
 
 
 @flow(secret="pin")

@@ -9,7 +9,7 @@ from ..errors import Cancelled, InDoubt, Orphaned
 from ..secrecy import Secrecy
 from .codecs import Sealed, decode, encode
 from .history import Past, PastState
-from .secrets import about_call, encode_secret, same_digest, vault, vault_of
+from .secrets import Vault, about_call, encode_secret, key_of, vault, vault_of
 
 if TYPE_CHECKING:
     from ..calls import Call
@@ -31,13 +31,31 @@ class RunSecrets:
 
     def __init__(self, run: str) -> None:
         self.run = run
+        self._vault: Vault | None = None
         self._failures: set[type[BaseException]] = set()
 
+    def _own_vault(self) -> Vault:
+        if self._vault is None:
+            self._vault = vault()
+        return self._vault
+
+    def _vault_of(self, fingerprint: bytes) -> Vault:
+        if self._vault is None or self._vault.fingerprint != fingerprint:
+            self._vault = vault_of(fingerprint, self.run)
+        return self._vault
+
     def digest(self, call: Call[..., Any], place: str, digest: bytes, past: Past | None) -> bytes:
-        """What stands in the journal for arguments of that digest: as it was recorded, or as it will be."""
-        if past is not None and same_digest(past.digest, self.run, place, digest):
-            return past.digest
-        return digest if call.secret is None else vault().mark(place, digest)
+        """What stands in the journal for arguments of that digest: as it was recorded, or as it will be.
+
+        Raises `SecretKeyError` where it cannot be told whether it is what was recorded.
+        """
+        if past is not None:
+            # it does not matter whether the call is declared secret now, or was then
+            key = key_of(past.digest)
+            found = digest if key is None else self._vault_of(key).mark(place, digest)
+            if found == past.digest:
+                return found
+        return digest if call.secret is None else self._own_vault().mark(place, digest)
 
     def result(self, call: Call[..., Any], named: str, digest: bytes, value: Any) -> bytes:
         """A result, encoded, and sealed if it is secret. Raises `NotRecordable`.
@@ -50,7 +68,7 @@ class RunSecrets:
         if call.secret is None or not call.secret.result:
             return encode(value, pickle=call.pickle, name=name).data
         data = encode_secret(value, name, pickle=call.pickle)
-        return encode(vault().seal(data, about_call(named, digest, failed=False))).data
+        return encode(self._own_vault().seal(data, about_call(named, digest, failed=False))).data
 
     def exception(
         self, secrecy: Secrecy | None, call: str, digest: bytes, error: BaseException, name: str
@@ -65,7 +83,7 @@ class RunSecrets:
         name = "the result of the flow"
         if secrecy is None or not secrecy.result:
             return encode(value, name=name).data
-        return encode(vault().seal(encode_secret(value, name), self._about_end())).data
+        return encode(self._own_vault().seal(encode_secret(value, name), self._about_end())).data
 
     def failure(self, secrecy: Secrecy | None, error: BaseException) -> bytes:
         """What a flow raised, encoded, and sealed if it may hold a secret."""
@@ -81,7 +99,7 @@ class RunSecrets:
             self._failures.update(map(type, _chain(error)))
         elif not self._failures or self._failures.isdisjoint(map(type, _chain(error))):
             return encode(error, name=name).data
-        sealed = vault().seal(encode_secret(error, name), about, kind=type(error).__qualname__)
+        sealed = self._own_vault().seal(encode_secret(error, name), about, kind=type(error).__qualname__)
         return encode(sealed).data
 
     def opened(self, past: Past, value: Any, *, pickle: bool) -> Any:
@@ -93,7 +111,7 @@ class RunSecrets:
             return value
         failed = past.state is PastState.RAISED
         about = about_call(past.call, past.digest, failed=failed)
-        found = decode(vault_of(value.key, self.run).open(value, about), pickle=pickle)
+        found = decode(self._vault_of(value.key).open(value, about), pickle=pickle)
         if failed:
             self._failures.update(map(type, _chain(found)))
         return found

@@ -41,12 +41,11 @@ __all__ = [
     "check_key",
     "encode_arguments",
     "encode_secret",
-    "is_marked",
     "key_file",
+    "key_of",
     "masked",
     "opened_arguments",
     "ready",
-    "same_digest",
     "settled_result",
     "vault",
     "vault_of",
@@ -249,27 +248,18 @@ def ready() -> None:
 # -- calls --------------------------------------------------------------------------------------------
 
 
-def is_marked(digest: bytes) -> bool:
-    """Whether the recorded digest of a call is a mark: of the call something was secret."""
-    return len(digest) == _FINGERPRINT + _MARK
+def key_of(digest: bytes) -> bytes | None:
+    """The fingerprint of the key under which the recorded digest of a call is marked; None if it is not: then
+    nothing of the call was secret."""
+    return digest[:_FINGERPRINT] if len(digest) == _FINGERPRINT + _MARK else None
 
 
 def check_key(run: str, digests: Iterable[bytes]) -> None:
     """Before a run goes on that has recorded calls of these digests: `SecretKeyError` if their key is not
     here."""
-    for fingerprint in {digest[:_FINGERPRINT] for digest in digests if is_marked(digest)}:
-        vault_of(fingerprint, run)
-
-
-def same_digest(recorded: bytes, run: str, place: str, digest: bytes) -> bool:
-    """Whether a call was recorded with the arguments of that digest. It does not matter whether it is
-    declared secret now, or was then.
-
-    Raises `SecretKeyError` where that cannot be told.
-    """
-    if not is_marked(recorded):
-        return recorded == digest
-    return vault_of(recorded[:_FINGERPRINT], run).mark(place, digest) == recorded
+    for fingerprint in set(map(key_of, digests)):
+        if fingerprint is not None:
+            vault_of(fingerprint, run)
 
 
 def masked(
@@ -289,10 +279,11 @@ def settled_result(run: str, call: str, digest: bytes, data: bytes) -> bytes:
 
     (The journal does not tell whether the result is one of them. If it is not, sealing it does no harm.)
     """
-    if not is_marked(digest):
+    fingerprint = key_of(digest)
+    if fingerprint is None:
         return data
-    found = vault_of(digest[:_FINGERPRINT], run)
-    return encode(found.seal(data, about_call(call, digest, failed=False))).data
+    sealed = vault_of(fingerprint, run).seal(data, about_call(call, digest, failed=False))
+    return encode(sealed).data
 
 
 def encode_secret(value: Any, name: str, *, pickle: bool = False) -> bytes:
@@ -323,9 +314,10 @@ def encode_arguments(
     told = f"the arguments of {name}"
     if secrecy is None:
         return encode((args, dict(kwargs), file), name=told).data
-    sealed = vault().seal(encode_secret((args, dict(kwargs)), told), _about_flow(flow))
-    shown, shown_by_name = masked(secrecy, args, kwargs)
-    return encode((shown, shown_by_name, file, sealed), name=told).data
+    shown = (*masked(secrecy, args, kwargs), file)
+    encode(shown, name=told)  # what is wrong in there may be said
+    whole = encode_secret((args, dict(kwargs)), told)
+    return encode((*shown, vault().seal(whole, _about_flow(flow)))).data
 
 
 def opened_arguments(run: str, flow: str, recorded: Any) -> tuple[tuple[Any, ...], dict[str, Any], str]:
