@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import json
-import os
-import stat
-import subprocess
-import sys
-import textwrap
-import time
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,133 +16,35 @@ from stretto.journal import open_journal
 from stretto.journal.codecs import decode, digest, encode
 from stretto.journal.configured import shared
 from stretto.journal.events import CallFinished, CallIntended, Event, RunEnded, RunState
-from stretto.journal.frames import values_of
 from stretto.journal.secrets import VARIABLE, key_file
 from stretto.journal.transfer import export_run
 from tests.unit.journals import copied
 from tests.unit.journals import stretto as command
+from tests.unit.secretive import (
+    PIN,
+    SECRET,
+    TOKEN,
+    World,
+    all_bytes,
+    forms,
+    issue,
+    login,
+    made,
+    meet,
+    pays,
+    refuse,
+    resumed,
+    stopped,
+    transfer,
+    wait,
+)
 
-#: What must not be found. All digits, as text and as a number: a low-entropy secret is one, too.
-PIN = 8_214_367
-SECRET = "hunter2-correct-horse"
-TOKEN = "tok-5f1e6ab0c4"
-
-made: list[str] = []
-
-
-class World:
-    """What stops the calls below."""
-
-    hold = False
-    edited = False
-
-
-@pytest.fixture(autouse=True)
-def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.delenv(VARIABLE)
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "data"))
-    made.clear()
-    World.hold = World.edited = False
-    yield
+pytestmark = pytest.mark.usefixtures("secretive")
 
 
 @pytest.fixture
 def journal(tmp_path: Path) -> str:
     return str(tmp_path / "journal.db")
-
-
-@call.reads("vault", secret=True)
-async def login(user: str, password: str) -> dict[str, str]:
-    made.append("login")
-    return {"user": user, "token": TOKEN * 10}
-
-
-@call.writes("account", secret=["token", "pin"])
-async def transfer(to: str, token: str, *, pin: int) -> str:
-    made.append("transfer")
-    return f"sent to {to}"
-
-
-@call.writes("account", secret="return")
-def issue(name: str) -> str:
-    made.append("issue")
-    return f"{TOKEN} for {name}"
-
-
-@call.writes("account", secret="pin")
-async def refuse(pin: int) -> None:
-    made.append("refuse")
-    raise PermissionError(f"wrong pin {pin}", SECRET)
-
-
-async def meet(what: str) -> str:
-    """A place at which runs are stopped."""
-    made.append(f"wait {what}")
-    while World.hold:
-        await asyncio.sleep(0.001)
-    return what
-
-
-@call.unordered
-async def wait(what: str) -> str:
-    return await meet(what)
-
-
-@flow(secret=["password", "pins"])
-def pays(to: str, password: str, *pins: int) -> str:
-    session = login("ann", password)
-    said = transfer(to, session["token"], pin=pins[0])
-    key = issue("ann")
-    wait(f"{said} {len(key)}")
-    return f"{said}, {len(session['token'])}"
-
-
-def stopped(program: Flow[Any, Any], *args: object) -> str:
-    """Run until it waits, and stop there; the run's identifier."""
-    World.hold = True
-    run = program.start(*args)
-    deadline = time.monotonic() + 20
-    while not any(m.startswith("wait") for m in made) and time.monotonic() < deadline:
-        time.sleep(0.001)
-    assert made[-1].startswith("wait")
-    run.interrupt()
-    World.hold = False
-    made.clear()
-    shared(program.journal or "").flush()
-    return run.id
-
-
-def resumed(program: Flow[Any, Any], run: str) -> Any:
-    return stretto.resume(run, journal=program.journal).result(20)
-
-
-def all_bytes(journal: str) -> bytes:
-    """Everything that the journal holds: its files as they are, the WAL included, and, since batches are
-    deflated, what is in the events and the values that are kept apart."""
-    opened = shared(journal)
-    opened.flush()
-    files = [Path(journal), Path(journal + "-wal"), Path(journal + "-shm")]
-    assert files[1].stat().st_size
-    found = [file.read_bytes() for file in files]
-    for record in opened.runs():
-        found += [repr(event).encode() for _, event in opened.events(record.id)]
-        found += [opened.get_blob(name) for name in opened.blobs(record.id)]
-        for _, event in opened.events(record.id):
-            found += [value for _, value in values_of(event) if isinstance(value, bytes)]
-    return b"\n".join(found)
-
-
-def forms(secret: str | int) -> list[bytes]:
-    """What a secret may look like: as text, as a recorded number, and as a digest that can be guessed at."""
-    plain = [encode(secret).data[1:], str(secret).encode()]
-    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
-        ((secret,), {}),
-        (("ann", secret), {}),
-        (("bob", TOKEN * 10), {"pin": secret}),
-    ]
-    return [*plain, *(digest(args, kwargs).value for args, kwargs in calls)]
 
 
 def test_secrets_are_not_in_the_journal(journal: str, tmp_path: Path) -> None:
@@ -431,120 +325,6 @@ def test_check_gets_the_arguments_themselves(journal: str) -> None:
     assert resumed(program, stopped(program, PIN)) == f"asked about {PIN}"
 
 
-# The key
-
-
-def test_the_key_is_made_for_its_user_alone(journal: str) -> None:
-    assert not key_file().exists()
-    pays.using(journal=journal)("bob", SECRET, PIN)
-    assert len(bytes.fromhex(key_file().read_text())) == 32
-    assert stat.S_IMODE(key_file().stat().st_mode) == 0o600
-    assert [file.name for file in key_file().parent.iterdir()] == ["secret.key"]
-    before = key_file().read_text()
-    pays.using(journal=journal)("bob", SECRET, PIN)
-    assert key_file().read_text() == before
-    assert bytes.fromhex(before) not in all_bytes(journal) and before.strip().encode() not in all_bytes(
-        journal
-    )
-
-
-def test_many_processes_make_one_key() -> None:
-    program = "from stretto.journal.secrets import vault; print(vault().fingerprint.hex())"
-    words = [sys.executable, "-c", program]
-    started = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(6)]
-    told = {process.communicate(timeout=60)[0] for process in started}
-    assert len(told) == 1 and len(told.pop().strip()) == 16
-
-
-def test_without_the_key_a_run_does_not_go_on(journal: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = pays.using(journal=journal)
-    run = stopped(program, "bob", SECRET, PIN)
-    kept = key_file().read_text()
-    key_file().unlink()
-    with pytest.raises(errors.SecretKeyError, match=rf"{run} has recorded secrets.*none here.*{VARIABLE}"):
-        resumed(program, run)
-    assert not key_file().exists()
-    monkeypatch.setenv(VARIABLE, "ab" * 32)
-    with pytest.raises(errors.SecretKeyError, match=rf"the environment variable {VARIABLE}, is another one"):
-        resumed(program, run)
-    assert made == []
-    assert shared(journal).run(run).state is RunState.RUNNING  # it can be taken up where the key is
-    monkeypatch.setenv(VARIABLE, kept)
-    assert resumed(program, run) == "sent to bob, 140"
-    assert made == ["wait sent to bob 22"]
-
-
-@flow
-def reads_only() -> str:
-    return wait(str(len(issue("ann"))))
-
-
-def test_nor_one_whose_arguments_are_not_secret(journal: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = reads_only.using(journal=journal)
-    run = stopped(program)
-    monkeypatch.setenv(VARIABLE, "ab" * 32)
-    with pytest.raises(errors.SecretKeyError, match="fingerprint"):
-        resumed(program, run)
-    assert made == []
-
-
-@pytest.mark.parametrize("key", ["", "hunter2", "ab" * 31, "zz" * 32])
-def test_a_key_that_is_none(journal: str, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
-    monkeypatch.setenv(VARIABLE, key)
-    with pytest.raises(errors.SecretKeyError, match="expected 64 hexadecimal digits") as caught:
-        pays.using(journal=journal)("bob", SECRET, PIN)
-    assert not key or key not in str(caught.value)
-    assert shared(journal).runs() == [] and made == []
-
-
-@pytest.mark.skipif(os.name != "posix", reason="modes of files are those of POSIX")
-def test_a_key_that_others_may_read(journal: str) -> None:
-    pays.using(journal=journal)("bob", SECRET, PIN)
-    key_file().chmod(0o640)
-    with pytest.raises(errors.SecretKeyError, match=r"others may read it \(mode 0640\).*chmod 600"):
-        pays.using(journal=journal)("bob", SECRET, PIN)
-
-
-def test_a_key_that_cannot_be_made(journal: str) -> None:
-    key_file().parent.parent.mkdir(parents=True)
-    key_file().parent.write_text("a file where the folder should be")
-    with pytest.raises(errors.SecretKeyError, match=r"stretto/secret\.key: .*Not a directory"):
-        pays.using(journal=journal)("bob", SECRET, PIN)
-
-
-def test_without_the_library_a_run_does_not_begin(tmp_path: Path) -> None:
-    program = tmp_path / "program.py"
-    program.write_text(
-        textwrap.dedent("""
-            import sys
-            sys.modules["cryptography"] = None  # as if it were not installed
-            sys.modules["cryptography.hazmat.primitives.ciphers.aead"] = None
-            from stretto import call, flow, errors
-
-            @call.writes("account", secret="return")
-            def issue(name: str) -> str:
-                print("issued")
-                return name
-
-            @flow
-            def main() -> str:
-                return issue("ann")
-
-            main()
-            try:
-                main.using(journal="journal.db")()
-            except errors.SecretKeyError as error:
-                print(error)
-        """)
-    )
-    words = [sys.executable, str(program)]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stderr
-    first, second = done.stdout.splitlines()
-    assert first == "issued" and "pip install stretto[secrets]" in second
-    assert not key_file().exists()
-
-
 # Declarations that change, and journals that were changed
 
 
@@ -626,79 +406,6 @@ def test_the_result_of_a_flow(journal: str) -> None:
     (record,) = shared(journal).runs()
     (end,) = [e for _, e in shared(journal).events(record.id) if isinstance(e, RunEnded)]
     assert isinstance(end.result, bytes) and repr(decode(end.result)) == "<secret>"
-
-
-# Declarations
-
-
-def named(user: str, *tokens: str, pin: int = 0, **options: str) -> None: ...
-
-
-@pytest.mark.parametrize(
-    ("secret", "says"),
-    [
-        ("pasword", r'test_secrets\.py:\d+: .*named names "?\'pasword\'.*"user", "tokens", "pin", "options"'),
-        (["user", "nothing"], "'nothing', which is not one of its arguments"),
-        ("note", r"'options' is for all that \*\*options takes"),
-        (3, "the option secret= is what is kept out of the journal.*found 3"),
-        ([3], "the option secret="),
-        ({"user": True}, "the option secret="),
-    ],
-)
-def test_wrong_declarations(secret: Any, says: str) -> None:
-    with pytest.raises(errors.DeclarationError, match=says):
-        call.reads("r", secret=secret)(named)
-
-
-def test_wrong_declarations_of_flows() -> None:
-    with pytest.raises(errors.DeclarationError, match=r"test_secrets\.py:\d+: .*'pasword'.*\"password\""):
-
-        @flow(secret="pasword")
-        def main(password: str) -> None: ...
-
-
-@pytest.mark.parametrize("secret", [True, "to"])
-def test_a_resource_must_not_be_named_after_a_secret(secret: Any) -> None:
-    with pytest.raises(errors.DeclarationError, match=r"named after 'to', which is secret"):
-
-        @call.writes("mail:{to}", secret=secret)
-        def send(to: str) -> None: ...
-
-
-def test_a_function_whose_signature_nobody_knows() -> None:
-    assert call(secret=True)(print).secret is not None
-    assert call(secret="return")(dict.fromkeys).secret is not None
-    with pytest.raises(errors.DeclarationError, match=r"signature of .* cannot be read.*secret=True"):
-        call(secret="key")(dict.pop)
-
-
-@pytest.mark.parametrize(
-    ("secret", "args", "kwargs", "masked"),
-    [
-        ("user", ("a", "b"), {"pin": 1, "x": "y"}, "('-', 'b') {'pin': 1, 'x': 'y'}"),
-        ("tokens", ("a", "b", "c"), {"pin": 1}, "('a', '-', '-') {'pin': 1}"),
-        (("pin", "options"), ("a",), {"pin": 1, "x": "y"}, "('a',) {'pin': '-', 'x': '-'}"),
-        ("return", ("a",), {"pin": 1}, "('a',) {'pin': 1}"),
-        (True, ("a",), {"pin": 1}, "('-',) {'pin': '-'}"),
-        ({"user"}, (), {"user": "a"}, "() {'user': '-'}"),
-    ],
-)
-def test_which_arguments_are_secret(secret: Any, args: Any, kwargs: Any, masked: str) -> None:
-    secrecy = call(secret=secret)(named).secret
-    assert secrecy is not None and secrecy.result == (secret in (True, "return"))
-    assert "{} {}".format(*secrecy.masked(args, kwargs, lambda _: "-")) == masked
-
-
-def test_a_call_that_does_not_fit_tells_nothing() -> None:
-    def takes_one(pin: int) -> None: ...
-
-    secrecy = call(secret="pin")(takes_one).secret
-    assert secrecy is not None
-    assert secrecy.masked((1, 2), {"pim": 3}, lambda _: "-") == (("-", "-"), {"pim": "-"})
-
-
-def test_nothing_secret() -> None:
-    assert call(secret=False)(named).secret is None and call(secret=())(named).secret is None
 
 
 def test_outside_of_a_journal_nothing_is_needed() -> None:

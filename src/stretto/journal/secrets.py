@@ -232,7 +232,7 @@ def vault_of(fingerprint: bytes, run: str) -> Vault:
     raise SecretKeyError(
         f"the run {run} has recorded secrets, and to go on with it takes the key with which they were kept "
         f"(fingerprint {fingerprint.hex()}); {here}. Set {VARIABLE} to that key, or copy the file secret.key "
-        f"of the user and machine that began the run to {key_file()}. Nothing was run, and nothing is lost"
+        f"of the user and machine that began the run to {key_file()}. Nothing that was recorded has run again"
     )
 
 
