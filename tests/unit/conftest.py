@@ -40,4 +40,5 @@ def secretive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         monkeypatch.setenv(name, str(tmp_path / "data"))
     made.clear()
     World.hold = World.edited = False
+    World.other = 0
     yield

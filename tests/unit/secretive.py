@@ -26,6 +26,7 @@ class World:
 
     hold = False
     edited = False
+    other = 0
 
 
 @call.reads("vault", secret=True)

@@ -325,6 +325,78 @@ def test_check_gets_the_arguments_themselves(journal: str) -> None:
     assert resumed(program, stopped(program, PIN)) == f"asked about {PIN}"
 
 
+# Edited programs, forks, dry runs
+
+
+@flow(secret="pin")
+def grows(pin: int) -> str:
+    said = transfer("bob", TOKEN, pin=pin + 1) if World.edited else ""
+    said += transfer("bob", TOKEN, pin=pin)
+    return wait(said)
+
+
+def test_a_secret_call_that_was_moved_is_not_made_again(journal: str) -> None:
+    program = grows.using(journal=journal)
+    run = stopped(program, PIN)
+    World.edited = True
+    # the new write is made in the place of the old one, which has moved; so it is an orphan at that moment
+    with pytest.raises(errors.Orphaned):
+        resumed(program, run)
+    found = stretto.resume(run, journal=journal, accept=True).result(20)
+    assert found == "sent to bob" * 2 and made == ["transfer", "wait sent to bobsent to bob"]
+    for form in forms(PIN + 1):
+        assert form not in all_bytes(journal)
+
+
+def test_a_new_secret_call_where_another_one_stood(journal: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands in its place was not secret; its own arguments are."""
+    monkeypatch.setitem(globals(), "paying", shown)
+    program = changes.using(journal=journal)
+    run = stopped(program, 1)
+    monkeypatch.setitem(globals(), "paying", hidden)
+    World.other = PIN
+    assert stretto.resume(run, journal=journal, accept=True).result(20) == f"paid {PIN}"
+    held = all_bytes(journal)
+    assert digest((1,)).value in held and digest((PIN,)).value not in held
+
+
+def test_a_fork_shares_secrets(journal: str) -> None:
+    program = pays.using(journal=journal)
+    run = stopped(program, "bob", SECRET, PIN)
+    resumed(program, run)
+    made.clear()
+    forked = stretto.fork(run, before="wait", journal=journal)
+    assert forked.result(20) == "sent to bob, 140" and made == ["wait sent to bob 22"]
+    made.clear()
+    forked = stretto.fork(run, before="transfer", set={"login": {"token": SECRET}}, journal=journal)
+    assert forked.result(20) == f"sent to bob, {len(SECRET)}"
+    assert made == ["transfer", "issue", "wait sent to bob 22"]
+    held = all_bytes(journal)
+    for secret in (SECRET, TOKEN, PIN):
+        assert not any(form in held for form in forms(secret))
+
+
+def test_a_fork_takes_the_key(journal: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = stopped(pays.using(journal=journal), "bob", SECRET, PIN)
+    monkeypatch.setenv(VARIABLE, "ab" * 32)
+    with pytest.raises(errors.SecretKeyError, match="another one"):
+        stretto.fork(run, before="wait", journal=journal)
+    assert len(shared(journal).runs()) == 1 and made == []
+
+
+def test_a_dry_run(journal: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    run = stopped(pays.using(journal=journal), "bob", SECRET, PIN)
+    assert command(f"resume {run} --dry-run --json --journal {journal}") == 0
+    text = capsys.readouterr().out
+    found = json.loads(text)
+    assert [operation["place"] for operation in found["reused"]] == ["login", "transfer", "issue"]
+    assert [operation["place"] for operation in found["to_run"]] == ["wait"]
+    assert made == [] and found["orphaned"] == [] and SECRET not in text and TOKEN not in text
+    monkeypatch.setenv(VARIABLE, "ab" * 32)
+    assert command(f"resume {run} --dry-run --journal {journal}") == 1
+    assert "another one" in capsys.readouterr().err
+
+
 # Declarations that change, and journals that were changed
 
 
@@ -336,7 +408,7 @@ def hidden(pin: int) -> str:
 
 @flow(secret="pin")
 def changes(pin: int) -> str:
-    said = paying(pin)
+    said = paying(World.other or pin)
     return said + wait(" "[len(said) :])  # once it has been paid
 
 
@@ -385,8 +457,8 @@ def test_a_secret_opens_only_where_it_was_sealed(journal: str) -> None:
 def test_equal_secrets_in_two_places_do_not_look_equal(journal: str) -> None:
     @flow
     def twice(pin: int) -> None:
-        transfer("bob", TOKEN, pin=pin)
-        transfer("bob", TOKEN, pin=pin)
+        for _ in range(2):
+            transfer("bob", TOKEN, pin=pin)
 
     twice.using(journal=journal)(PIN)
     (record,) = shared(journal).runs()

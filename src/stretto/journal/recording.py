@@ -21,18 +21,17 @@ from ..engine.machine import Outcome
 from ..engine.places import path
 from ..errors import (
     Cancelled,
-    CorruptValue,
     InDoubt,
     JournalError,
-    NotDecodable,
     NotRecordable,
     Orphaned,
 )
 from ..secrecy import Secrecy
 from .codecs import digest, encode, encode_call
 from .contract import Journal
-from .doubts import in_doubt, orphaned, unreadable
+from .doubts import in_doubt, orphaned
 from .events import CallFinished, CallIntended, CallSettled, Decision, RunEnded, RunState, now
+from .forking import Ancestor
 from .history import History, Past, PastState
 from .leases import Lease
 from .native import Scope
@@ -82,10 +81,13 @@ class Recording:
         answered: how many calls were answered from the journal.
     """
 
-    def __init__(self, journal: Journal, lease: Lease, history: History | None = None) -> None:
+    def __init__(
+        self, journal: Journal, lease: Lease, history: History | None = None, ancestor: Ancestor | None = None
+    ) -> None:
         self.journal = journal
         self.lease = lease
         self.history = history
+        self.ancestor = ancestor
         self.answered = 0
         self.secrets = RunSecrets(lease.run)
         self._begun: dict[CallNode, Begun] = {}
@@ -97,47 +99,48 @@ class Recording:
     def met(
         self, call: Call[..., Any], place: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> tuple[Begun, Past | None]:
-        """A call that the run has come to, and what is recorded of it.
-
-        Raises `Orphaned` where another write is recorded in its place, and `SecretKeyError`.
-        """
+        """A call that the run has come to, and what is recorded of it. Raises `SecretKeyError`."""
         name = call_name(call.fn)
-        arguments, mark = (
+        arguments, plain = (
             _arguments(call, args, kwargs) if call.changes else (b"", digest(args, kwargs).value)
         )
-        past = self.history.take(place) if self.history is not None else None
-        if past is not None or call.secret is not None:
-            mark = self.secrets.digest(call, place, mark, past)
-        if past is not None and (past.digest != mark or past.call != name):
-            if past.intended:
-                raise orphaned(self.lease.run, [(place, past)])
-            past = None
-        key = _key(self.lease.run, place, mark) if call.changes else ""
-        return Begun(place, name, mark, 1 if past is None else past.attempt + 1, key, arguments), past
+        mark = self.secrets.digest(call, place, plain, self._there(place))
+        past = self._past(place, name, mark)
+        if past is None:
+            key = _key(self.lease.run, place, mark) if call.changes else ""
+            return Begun(place, name, mark, 1, key, arguments), None
+        key = past.intent.key if past.intent is not None else ""
+        return Begun(past.place, name, mark, past.attempt + 1, key, arguments), past
+
+    def _there(self, place: str) -> Past | None:
+        """What is recorded at a place, if anything, whatever it is."""
+        past = self.history.recorded(place) if self.history is not None else None
+        if past is None and self.ancestor is not None:
+            past = self.ancestor.history.recorded(place)
+        return past
+
+    def _past(self, place: str, call: str, mark: bytes) -> Past | None:
+        past = self.history.take(place, call, mark) if self.history is not None else None
+        ancestor = self.ancestor
+        if ancestor is not None and ancestor.shares(place) and past is None:
+            past = ancestor.history.take(place, call, mark)
+            if past is not None:  # from now on it is this run's
+                self.journal.append(self.lease, past.events)
+        return past
 
     def recorded(self, past: Past, call: Call[..., Any] | None = None) -> Any:
         """The result or the exception of a call that is not made again; of a reading without `call`.
 
         Raises `JournalError` where it cannot be read here: the call is not made again then, either.
         """
-        value = self._value(past, call)
+        value = self.secrets.value(self.journal, past, call)
         self.answered += 1
         return value
 
-    def _value(self, past: Past, call: Call[..., Any] | None) -> Any:
-        assert self.history is not None
-        pickle = call is not None and call.pickle and past.state is PastState.RETURNED
-        try:
-            return self.secrets.opened(past, self.history.value(past, pickle=pickle), pickle=pickle)
-        except (CorruptValue, NotDecodable) as error:
-            if call is None:
-                raise
-            raise unreadable(self.lease.run, call, error) from None
-
-    def check_orphans(self) -> None:
+    def check_orphans(self, begun: Begun) -> None:
         """Before a write that is not recorded: `Orphaned` if the program has passed over one that is."""
         if self.history is not None and self.history.writes:
-            raise orphaned(self.lease.run, self.history.left())
+            raise orphaned(self.lease.run, self.history, begun)
 
     def came_back(self, call: Call[..., Any], begun: Begun, value: Any) -> None:
         """Record a result. Raises `NotRecordable`, which is then recorded as what the call ended with."""
@@ -171,13 +174,19 @@ class Recording:
 
     def begin(self, driver: AsyncioDriver, node: CallNode) -> None:
         """The engine wants a call started."""
+        place = path(node.place, node.site)
+        if self.ancestor is not None and self.ancestor.holds(self.history, node, place):
+            return
+        self._begin(driver, node, place)
+
+    def _begin(self, driver: AsyncioDriver, node: CallNode, place: str) -> None:
         call = node.call
         try:
-            begun, past = self.met(call, path(node.place, node.site), tuple(node.args), node.kwargs)
-            if past is not None and past.ended and not self._to_be_made_again(call, past):
+            begun, past = self.met(call, place, tuple(node.args), node.kwargs)
+            if past is not None and past.ended and not self.secrets.failed_for_now(self.journal, call, past):
                 self._answer(driver, node, past)
                 return
-        except (Orphaned, JournalError) as error:
+        except JournalError as error:
             self._stop(driver, node, error)
             return
         self._begun[node] = begun
@@ -196,10 +205,22 @@ class Recording:
         else:
             driver.engine.complete(node, value)
 
+    def share(self, driver: AsyncioDriver) -> bool:
+        """Go on with the calls of a forked run that had to wait for their turn; whether any could."""
+        ancestor = self.ancestor
+        let_go = [] if ancestor is None else ancestor.let_go(driver.engine.order.head)
+        for node, place in let_go:
+            self._begin(driver, node, place)
+        return bool(let_go)
+
+    def forgets(self, node: CallNode) -> bool:
+        """A call is no longer wanted: whether it was one that waited for its turn."""
+        return self.ancestor is not None and self.ancestor.held.pop(node, None) is not None
+
     def intend(self, driver: AsyncioDriver, node: CallNode) -> None:
         """Start a call that changes the world once it is on disk that it was about to start."""
         try:
-            self.check_orphans()
+            self.check_orphans(self._begun[node])
         except Orphaned as error:
             self._stop(driver, node, error)
             return
@@ -245,12 +266,6 @@ class Recording:
         begun = self._begun.pop(node, None)
         if begun is not None and not isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)):
             self.went_wrong(node.call.name, begun, error, node.call.secret)
-
-    def _to_be_made_again(self, call: Call[..., Any], past: Past) -> bool:
-        """Whether the run was stopped between two attempts."""
-        if past.state is not PastState.RAISED or past.attempt > call.retries:
-            return False
-        return isinstance(self._value(past, call), call.retry_on)
 
     def _durable(self, driver: AsyncioDriver, node: CallNode, error: JournalError | None) -> None:
         if error is not None:
@@ -300,8 +315,8 @@ class Recording:
         """A clock, a random number, the environment: what was read is read again when the run is resumed."""
         at, name = path(place, site), call_name(fn)
         mark = digest(tuple(args), kwargs).value
-        past = self.history.take(at) if self.history is not None else None
-        if past is not None and past.digest == mark and past.call == name:
+        past = self._past(at, name, mark)
+        if past is not None and past.ended:
             value = self.recorded(past)
             if past.state is PastState.RAISED:
                 raise value
@@ -327,8 +342,12 @@ class Recording:
         except Exception as trouble:  # its end could not be recorded: it has not ended, for the journal
             error = outcome.error or trouble
         run = self.lease.run
-        ending = releasing[run] = threads().submit(self._release)
-        ending.add_done_callback(lambda _: releasing.pop(run, None))
+        try:
+            ending = releasing[run] = threads().submit(self._release)
+        except RuntimeError:  # the interpreter is shutting down
+            self._release()
+        else:
+            ending.add_done_callback(lambda _: releasing.pop(run, None))
         return outcome if error is outcome.error else Outcome(None, error)
 
     def _release(self) -> None:
@@ -341,7 +360,9 @@ class Recording:
         self, value: Any, error: BaseException | None, secrecy: Secrecy | None
     ) -> BaseException | None:
         if error is None and self.history is not None and self.history.writes:
-            error = orphaned(self.lease.run, self.history.left())
+            error = orphaned(self.lease.run, self.history)
+        if error is None and self.ancestor is not None:
+            error = self.ancestor.problem(self.lease.run)
         result = problem = None
         if error is None:
             try:
@@ -350,8 +371,8 @@ class Recording:
                 pass  # nothing hangs on it: the run has succeeded, and whoever called it has its result
         if error is not None:
             problem = self.secrets.failure(secrecy, error)
-        # a run that was interrupted, or whose journal failed, has not ended: it can be taken up
-        if not isinstance(error, (KeyboardInterrupt, asyncio.CancelledError, JournalError)):
+        # a run that was interrupted, that waits for a person, or whose journal failed has not ended
+        if not isinstance(error, (KeyboardInterrupt, asyncio.CancelledError, JournalError, Orphaned)):
             self.journal.append(self.lease, [RunEnded(_state(error), result, problem, now())])
         return error
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
-from ..errors import Cancelled, InDoubt, Orphaned
+from ..errors import Cancelled, CorruptValue, InDoubt, NotDecodable, Orphaned
 from ..secrecy import Secrecy
 from .codecs import Sealed, decode, encode
-from .history import Past, PastState
+from .contract import Journal
+from .doubts import unreadable
+from .history import Past, PastState, base_of, value_of
 from .secrets import Vault, about_call, encode_secret, key_of, vault, vault_of
 
 if TYPE_CHECKING:
@@ -44,18 +46,20 @@ class RunSecrets:
             self._vault = vault_of(fingerprint, self.run)
         return self._vault
 
-    def digest(self, call: Call[..., Any], place: str, digest: bytes, past: Past | None) -> bytes:
-        """What stands in the journal for arguments of that digest: as it was recorded, or as it will be.
+    def digest(self, call: Call[..., Any], place: str, digest: bytes, there: Past | None) -> bytes:
+        """What stands in the journal for arguments of that digest.
 
-        Raises `SecretKeyError` where it cannot be told whether it is what was recorded.
+        If it is what is recorded at its place, it stands there as it does: ``secret=`` may be added and taken
+        away while a run is interrupted.
+
+        Raises `SecretKeyError` where it cannot be told whether the call is what was recorded.
         """
-        if past is not None:
-            # it does not matter whether the call is declared secret now, or was then
-            key = key_of(past.digest)
-            found = digest if key is None else self._vault_of(key).mark(place, digest)
-            if found == past.digest:
+        if there is not None:
+            key = key_of(there.digest)
+            found = digest if key is None else self._vault_of(key).mark(base_of(place), digest)
+            if found == there.digest:
                 return found
-        return digest if call.secret is None else self._own_vault().mark(place, digest)
+        return digest if call.secret is None else self._own_vault().mark(base_of(place), digest)
 
     def result(self, call: Call[..., Any], named: str, digest: bytes, value: Any) -> bytes:
         """A result, encoded, and sealed if it is secret. Raises `NotRecordable`.
@@ -102,19 +106,33 @@ class RunSecrets:
         sealed = self._own_vault().seal(encode_secret(error, name), about, kind=type(error).__qualname__)
         return encode(sealed).data
 
-    def opened(self, past: Past, value: Any, *, pickle: bool) -> Any:
-        """A recorded result or exception, decoded; one that was sealed is opened.
+    def value(self, journal: Journal, past: Past, call: Call[..., Any] | None) -> Any:
+        """The result or the exception of a recorded call, or of a reading without `call`.
 
-        Raises `SecretKeyError` where the key for it is not here.
+        Raises `JournalError` where it cannot be read here, and `SecretKeyError` where that is for want of the
+        key. (For readings it is what `decode` raises.)
         """
-        if not isinstance(value, Sealed):
-            return value
         failed = past.state is PastState.RAISED
-        about = about_call(past.call, past.digest, failed=failed)
-        found = decode(self._vault_of(value.key).open(value, about), pickle=pickle)
+        pickle = call is not None and call.pickle and not failed
+        try:
+            found = value_of(journal, past.value, pickle=pickle)
+            if not isinstance(found, Sealed):
+                return found
+            about = about_call(past.call, past.digest, failed=failed)
+            found = decode(self._vault_of(found.key).open(found, about), pickle=pickle)
+        except (CorruptValue, NotDecodable) as error:
+            if call is None:
+                raise
+            raise unreadable(self.run, call, error) from None
         if failed:
             self._failures.update(map(type, _chain(found)))
         return found
+
+    def failed_for_now(self, journal: Journal, call: Call[..., Any], past: Past) -> bool:
+        """Whether a run was stopped between this failure of a call and the next attempt."""
+        if past.state is not PastState.RAISED or past.attempt > call.retries:
+            return False
+        return isinstance(self.value(journal, past, call), call.retry_on)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

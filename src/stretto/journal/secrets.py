@@ -5,7 +5,7 @@ A journal is copied, exported and looked at; so what is declared ``secret=`` is 
 - The arguments of a call are needed to tell whether it is the same call again, and for nothing else. They are
   left out, and their digest is marked: hashed once more under the key. Without the key, a mark tells nothing,
   not even to one who tries every number of four digits. The place of the call goes into it, so that equal
-  secrets in two places do not look equal.
+  secrets do not look equal in two places, unless an edit could make one of these the other.
 - What a resumed run needs itself (a flow's arguments, results and exceptions of calls) is sealed: encrypted
   under the key with AES-GCM, together with what it is the value of, so that it opens nowhere else.
 - An exception that may hold one is sealed, wherever it is recorded.
@@ -72,7 +72,12 @@ class Vault:
         self._cipher = cipher(blake2b(key, person=b"stretto seal", digest_size=_SIZE).digest())
 
     def mark(self, place: str, digest: bytes) -> bytes:
-        """What is recorded in place of the digest of the arguments of a call."""
+        """What is recorded for the digest of the arguments of a call.
+
+        Args:
+            place: where the call is, as far as an edit that moves it leaves that the same.
+            digest: the digest itself.
+        """
         told = place.encode() + b"\0" + digest
         return self.fingerprint + blake2b(told, key=self._marking, digest_size=_MARK).digest()
 
@@ -274,12 +279,16 @@ def about_call(call: str, digest: bytes, *, failed: bool) -> bytes:
     return f"{'exception' if failed else 'result'} of {call} {digest.hex()}".encode()
 
 
-def settled_result(run: str, call: str, digest: bytes, data: bytes) -> bytes:
+def settled_result(run: str, call: str, recorded: bytes, digest: bytes, data: bytes) -> bytes:
     """An encoded value that a person gives as the result of a recorded call: sealed, if the call has secrets.
 
     (The journal does not tell whether the result is one of them. If it is not, sealing it does no harm.)
+
+    Args:
+        recorded: what is recorded as the digest of its arguments.
+        digest: what is to be recorded beside the value.
     """
-    fingerprint = key_of(digest)
+    fingerprint = key_of(recorded)
     if fingerprint is None:
         return data
     sealed = vault_of(fingerprint, run).seal(data, about_call(call, digest, failed=False))
