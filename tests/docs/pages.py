@@ -185,7 +185,7 @@ def shell(page: Path, block: Block, folder: Path) -> None:
         elif words[0] in ("stretto", "python") and "skip" not in block.notes:
             command = [sys.executable, *words[1:]]
             if words[0] == "stretto":
-                command = [sys.executable, "-m", "stretto.cli", *words[1:]]
+                command = [sys.executable, "-m", "stretto", *words[1:]]
             cwd = ROOT if any((ROOT / word).exists() for word in words[1:]) else folder
             path = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
             done = subprocess.run(

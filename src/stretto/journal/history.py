@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from ..errors import JournalError
 from .codecs import decode
 from .contract import Journal
-from .events import BlobRef, CallFinished, CallIntended, CallSettled, Decision, RunStarted, Value
+from .events import BlobRef, CallFinished, CallIntended, CallSettled, Decision, RunResumed, RunStarted, Value
 
 __all__ = ["ANY_ARGUMENTS", "History", "Past", "PastState", "base_of", "names_of", "value_of"]
 
@@ -120,6 +120,7 @@ class History:
 
     Attributes:
         started: how the run began.
+        sources: digests of the flow's source, as it was each time that the run was taken up.
         edited: whether the program is known to have changed since it was recorded.
         writes: how many of the calls left change the world, and did or may have.
     """
@@ -127,6 +128,7 @@ class History:
     def __init__(self, journal: Journal, run: str) -> None:
         self.journal = journal
         self.started: RunStarted | None = None
+        self.sources: set[str] = set()
         self.edited = False
         self._calls: dict[str, Past] = {}
         #: Other calls that stood at the same places: the program changed between two times that it was run.
@@ -135,10 +137,17 @@ class History:
         for _, event in journal.events(run):
             if isinstance(event, RunStarted):
                 self.started = event
+                self.sources.add(event.source)
+            elif isinstance(event, RunResumed):
+                self.sources.add(event.source)
             elif isinstance(event, (CallIntended, CallFinished, CallSettled)):
                 self._tell(event)
         self.edited = bool(self._others)
         self.writes = sum(past.intended for past in self._all())
+
+    def compare(self, source: str) -> None:
+        """Take note of the digest of the flow's source as it is now."""
+        self.edited = self.edited or self.sources != {source}
 
     def _tell(self, event: CallIntended | CallFinished | CallSettled) -> None:
         past = self._calls.get(event.place)

@@ -104,28 +104,30 @@ class Recording:
         arguments, plain = (
             _arguments(call, args, kwargs) if call.changes else (b"", digest(args, kwargs).value)
         )
-        mark = self.secrets.digest(call, place, plain, self._there(place))
+        mark = self._mark(call, place, plain)
         past = self._past(place, name, mark)
         if past is None:
+            if self.ancestor is not None:
+                place = self.ancestor.place_of(place, name, mark)
             key = _key(self.lease.run, place, mark) if call.changes else ""
             return Begun(place, name, mark, 1, key, arguments), None
         key = past.intent.key if past.intent is not None else ""
         return Begun(past.place, name, mark, past.attempt + 1, key, arguments), past
 
-    def _there(self, place: str) -> Past | None:
-        """What is recorded at a place, if anything, whatever it is."""
-        past = self.history.recorded(place) if self.history is not None else None
-        if past is None and self.ancestor is not None:
-            past = self.ancestor.history.recorded(place)
-        return past
+    def _mark(self, call: Call[..., Any], place: str, plain: bytes) -> bytes:
+        """What stands in the journal for the digest of the arguments of a call. Raises `SecretKeyError`."""
+        there = self.history.recorded(place) if self.history is not None else None
+        if there is None and self.ancestor is not None:
+            there = self.ancestor.history.recorded(place)
+        return self.secrets.digest(call, place, plain, there)
 
     def _past(self, place: str, call: str, mark: bytes) -> Past | None:
         past = self.history.take(place, call, mark) if self.history is not None else None
-        ancestor = self.ancestor
-        if ancestor is not None and ancestor.shares(place) and past is None:
-            past = ancestor.history.take(place, call, mark)
-            if past is not None:  # from now on it is this run's
-                self.journal.append(self.lease, past.events)
+        if self.ancestor is not None:
+            inherited = self.ancestor.take(place, call, mark)
+            if inherited is not None and past is None:  # from now on it is this run's
+                self.journal.append(self.lease, inherited.events)
+                return inherited
         return past
 
     def recorded(self, past: Past, call: Call[..., Any] | None = None) -> Any:
@@ -175,8 +177,14 @@ class Recording:
     def begin(self, driver: AsyncioDriver, node: CallNode) -> None:
         """The engine wants a call started."""
         place = path(node.place, node.site)
-        if self.ancestor is not None and self.ancestor.holds(self.history, node, place):
-            return
+        if self.ancestor is not None:
+            try:
+                mark = self._mark(node.call, place, digest(tuple(node.args), node.kwargs).value)
+            except JournalError as error:
+                self._stop(driver, node, error)
+                return
+            if self.ancestor.holds(self.history, node, place, call_name(node.call.fn), mark):
+                return
         self._begin(driver, node, place)
 
     def _begin(self, driver: AsyncioDriver, node: CallNode, place: str) -> None:

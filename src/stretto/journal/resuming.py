@@ -76,8 +76,9 @@ def resume(
         ready()
         if accept:
             history.accept(None if accept is True else accept)
-        ancestor = _ancestor(found, history, source_of(flow))
-        found.append(lease, [RunResumed(lease.owner, source_of(flow), now())])
+        source = source_of(flow)
+        ancestor = _ancestor(found, history, source)
+        found.append(lease, [RunResumed(lease.owner, source, now())])
     except BaseException:
         found.release(lease)
         raise
@@ -122,15 +123,16 @@ def fork(
     ]  # fmt: skip
     started = history.started
     assert started is not None
+    source, owner = source_of(flow), this_process()
     made = uuid.uuid4().hex[:16]
-    lease = found.start(
-        RunStarted(
-            made, started.flow, source_of(flow), started.arguments, this_process(), now(), run, parting
-        )
-    )
+    lease = found.start(RunStarted(made, started.flow, source, started.arguments, owner, now(), run, parting))
     try:
-        found.append(lease, settled)
-        recording = Recording(found, lease, History(found, made), Ancestor(history, parting))
+        # what is shared stands where the program had it then
+        shaped_by = [RunResumed(owner, other, now()) for other in sorted(history.sources - {source})]
+        found.append(lease, [*shaped_by, *settled])
+        own = History(found, made)
+        own.compare(source)
+        recording = Recording(found, lease, own, Ancestor(history, parting))
     except BaseException:
         found.release(lease)
         raise
@@ -163,7 +165,7 @@ def beginning(journal: Journal, history: History) -> tuple[Flow[..., Any], tuple
     recorded = value_of(journal, started.arguments)
     args, kwargs, file = opened_arguments(started.run, started.flow, recorded)
     flow = flow_named(started.flow, file)
-    history.edited = history.edited or started.source != source_of(flow)
+    history.compare(source_of(flow))
     return flow, args, kwargs
 
 
@@ -183,8 +185,7 @@ def _ancestor(journal: Journal, own: History, source: str) -> Ancestor | None:
             f"the run {started.run} was forked from {started.forked_from}, and has not done yet all that it "
             f"shares with it; {journal.where} does not have that run any more. Start a new run"
         ) from None
-    assert history.started is not None
-    history.edited = history.edited or history.started.source != source
+    history.compare(source)
     return Ancestor(history, started.forked_before)
 
 
