@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Generator
 
 import pytest
+
+#: For this process and those that it starts: no test makes a key in the home of who runs the tests.
+os.environ["STRETTO_SECRET_KEY"] = secrets.token_hex(32)
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 

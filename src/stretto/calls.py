@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, Generic, NoReturn, ParamSpec, Protocol, TypeVar, cast, overload
 
 from .compiler.types import Checker, checker_of
 from .drivers.ambient import invoke_now, invoke_on_loop
 from .effects import Effects, Kind, Resource
 from .errors import DeclarationError
+from .secrecy import OPTION as SECRET
+from .secrecy import secrecy_of, takes
 
 __all__ = ["Call", "CallDecorator", "call"]
 
@@ -31,6 +33,8 @@ _OPTIONS = {
     "retry_on": "the exception class, or a tuple of them, after which it is made again (Exception)",
     "idempotent": "True: making the call twice with the same arguments is the same as making it once",
     "check": "a function of the same arguments: False if the call was not made, True or Done(x) if it was",
+    "secret": SECRET,
+    "pickle": "True: a result that cannot be recorded otherwise is pickled; to read it runs what it says",
 }
 
 
@@ -48,6 +52,10 @@ class Call(Generic[P, R_co]):
         check: tells whether it was made; None if nothing can.
         retries: how many times it is made again after a failure.
         retry_on: the exceptions after which it is.
+        secret: what of it is kept out of the journal; None if nothing is. The option takes True for all
+            arguments and the result, or the name of a parameter, or several, and "return" for the result.
+            What the call raises is kept out with any of them.
+        pickle: whether results that cannot be recorded otherwise are pickled.
         changes: whether it changes the world, as far as is known.
         is_async: whether `fn` runs on the event loop; else it runs in a thread.
     """
@@ -64,6 +72,7 @@ class Call(Generic[P, R_co]):
         self.check: Callable[..., Any] | None = options.get("check")
         self.retries: int = options.get("retries", 0)
         self.retry_on: Any = options.get("retry_on", Exception)
+        self.pickle: bool = options.get("pickle", False)
         self.changes = effects.kind in (Kind.PLAIN, Kind.WRITES, Kind.COMMUTES)
         if self.retries and self.changes and not (self.idempotent or self.check):
             raise DeclarationError(
@@ -74,6 +83,9 @@ class Call(Generic[P, R_co]):
         self._signature: inspect.Signature | None = None
         self._checker: Checker | None = None
         self._check_fields()
+        self.secret = secrecy_of(
+            options.get("secret", False), fn, where=where(fn), name=self.name, told=effects.fields
+        )
 
     def __repr__(self) -> str:
         return f"<call {self.name}: {self.effects}>"
@@ -195,6 +207,8 @@ class _Decorator:
         check: Callable[..., Any] = ...,
         retries: int = ...,
         retry_on: type[BaseException] | tuple[type[BaseException], ...] = ...,
+        secret: bool | str | Collection[str] = ...,
+        pickle: bool = ...,
     ) -> CallDecorator: ...
     def __call__(self, fn: Any = None, /, **options: Any) -> Any:
         if fn is None:
@@ -304,8 +318,10 @@ class _Free(_Decorator):
 
 
 def _option_ok(name: str, value: object) -> bool:
-    if name in ("fails", "idempotent"):
+    if name in ("fails", "idempotent", "pickle"):
         return isinstance(value, bool)
+    if name == "secret":
+        return takes(value)
     if name == "check":
         return callable(value)
     if name == "retries":

@@ -33,6 +33,7 @@ __all__ = [
     "RunEndedAlready",
     "RunExists",
     "RunNotFound",
+    "SecretKeyError",
     "SourceNotFound",
     "StrettoError",
     "TransferError",
@@ -223,6 +224,10 @@ class LeaseHeld(JournalError):
 
 class LeaseLost(JournalError):
     """The run has another owner by now: nothing more may be written, or done, in the name of this one."""
+
+
+class SecretKeyError(JournalError):
+    """Secrets are to be recorded, or read, and what that takes is not here: their key, or the library."""
 
 
 class TransferError(JournalError):

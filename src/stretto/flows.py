@@ -9,7 +9,7 @@ import ast
 import copy
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overlo
 from .compiler.source import flow_node
 from .drivers.ambient import CLOCK, SCOPE, SEQUENTIAL
 from .errors import DeclarationError, FlowArgumentError
+from .secrecy import OPTION as SECRET
+from .secrecy import secrecy_of, takes
 
 if TYPE_CHECKING:
     from .compiler.functions import Compiled
@@ -31,6 +33,7 @@ _OPTIONS = {
     "name": "a string: what the flow is named in traces and in the journal",
     "timeout": "seconds after which a run raises TimeoutError, a positive number",
     "limit": "how many operations may be in flight, a positive integer (10,000 if it is not given)",
+    "secret": SECRET,
 }
 
 
@@ -42,6 +45,7 @@ class Flow(Generic[P, R]):
         name: how it is named in traces.
         timeout: seconds a run may take, or None.
         limit: how many operations may be in flight, or None for the default.
+        secret: what of it is kept out of the journal; None if nothing is.
         journal: the URL of the journal of its runs; empty for none; None for the one that is configured.
     """
 
@@ -52,6 +56,12 @@ class Flow(Generic[P, R]):
         self.name: str = options.get("name") or self.fn.__qualname__
         self.timeout: float | None = options.get("timeout")
         self.limit: int | None = options.get("limit")
+        self.secret = secrecy_of(
+            options.get("secret", False),
+            fn,
+            where=f"{self.fn.__code__.co_filename}:{self.fn.__code__.co_firstlineno}",
+            name=self.name,
+        )
         self.journal: str | None = None
         self._signature: inspect.Signature | None = None
 
@@ -161,13 +171,19 @@ class Flow(Generic[P, R]):
 def flow(fn: Callable[P, R], /) -> Flow[P, R]: ...
 @overload
 def flow(
-    *, name: str = ..., timeout: float | None = ..., limit: int | None = ...
+    *,
+    name: str = ...,
+    timeout: float | None = ...,
+    limit: int | None = ...,
+    secret: bool | str | Collection[str] = ...,
 ) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
 def flow(fn: Any = None, /, **options: Any) -> Any:
     """Make a plain function a flow.
 
     Options: `name`; `timeout`, seconds a run may take before it raises TimeoutError; `limit`, how many
-    operations may be in flight.
+    operations may be in flight; `secret`, what is kept out of the journal: True for all arguments and the
+    result, or the name of a parameter, or several, and ``"return"`` for the result. (What the flow raises is
+    kept out with any of them.)
 
     Raises `UnsupportedConstruct` or `SourceNotFound`, with file and line, where the function cannot be
     compiled, and `DeclarationError` for a wrong option.
@@ -192,6 +208,8 @@ def _flow(fn: Any, options: Mapping[str, Any]) -> Flow[..., Any]:
 def _option_ok(option: str, value: object) -> bool:
     if option == "name":
         return isinstance(value, str) and bool(value)
+    if option == "secret":
+        return takes(value)
     if value is None:
         return True
     if isinstance(value, bool):

@@ -160,7 +160,7 @@ class Run(Generic[R]):
         assert outcome is not None
         if self.recording is not None:
             try:
-                outcome = self.recording.settled(outcome)
+                outcome = self.recording.settled(outcome, self.flow.secret)
             except BaseException as error:  # whoever waits must hear of it
                 self._future.set_exception(error)
                 raise

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
-from stretto.journal.codecs import Redacted, Unrecorded, digest
+from stretto.journal.codecs import Redacted, Sealed, Unrecorded, digest
 
 T = TypeVar("T")
 
@@ -200,6 +200,7 @@ def examples() -> dict[str, Any]:
         "exception": error, "group": ExceptionGroup("g", [ValueError(1), Refusal("no", 2)]),
         "os error": FileNotFoundError(2, "No such file", "a.txt"),
         "shared": [shared, shared, {"again": shared}], "redacted": Redacted(b"m" * 16),
+        "sealed": Sealed(b"data", b"key", "ValueError"),
         "unrecorded": Unrecorded("a.B", "<B>"),
     }  # fmt: skip
 

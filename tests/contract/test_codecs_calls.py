@@ -1,13 +1,14 @@
-"""Arguments and their digests, secrets, large values in pieces, and codecs of users' own."""
+"""Arguments and their digests, large values in pieces, and codecs of users' own."""
 
 from __future__ import annotations
 
 import functools
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,20 +19,17 @@ from hypothesis import strategies as st
 
 from stretto.errors import CorruptValue, DeclarationError, NotDecodable, NotRecordable
 from stretto.journal.codecs import (
-    Redacted,
-    Secrets,
     codec,
     decode,
     digest,
     encode,
     encode_call,
     join,
-    new_key,
-    redact,
     references,
     split,
 )  # fmt: skip
 from stretto.journal.codecs.registry import forget
+from stretto.journal.codecs.view import view
 from tests.contract import samples
 from tests.contract.samples import Both, Box, Frozen, Money, Node, Plain, Point, Slotted, same
 
@@ -204,63 +202,6 @@ def test_sharing_among_arguments() -> None:
     assert caught.value.path == "kwargs['client'][0]"
 
 
-# Secrets
-
-
-def test_secrets() -> None:
-    key = new_key()
-    secrets = Secrets(["password", "config.token", "users.1.pin"], key=key)
-    given = {
-        "name": "ann",
-        "password": "hunter2",
-        "config": {"token": "t0ken", "url": "u"},
-        "users": [{"pin": 1}, {"pin": 1234}],
-    }
-    hidden = redact(given, secrets)
-    assert given["password"] == "hunter2" and repr(hidden["password"]) == "<secret>"
-    assert hidden["config"] == {"token": hidden["config"]["token"], "url": "u"} and hidden["users"][0] == {
-        "pin": 1
-    }
-    encoded, made = encode_call((), given, secrets=secrets)
-    assert decode(encoded.data) == ((), hidden)
-    for told in ("hunter2", "t0ken"):
-        assert told.encode() not in encoded.data
-    assert made == encode_call((), {**given}, secrets=secrets)[1]
-    assert made != encode_call((), {**given, "password": "other"}, secrets=secrets)[1]
-    assert made != encode_call((), given, secrets=Secrets(secrets_paths(), key=new_key()))[1]
-    assert made != digest((), given) and made.exact
-    assert encode(given, secrets=secrets).data == encode(hidden).data
-    assert redact(hidden, secrets) == hidden
-
-
-def secrets_paths() -> list[str]:
-    return ["password", "config.token", "users.1.pin"]
-
-
-def test_secrets_in_objects() -> None:
-    secrets = Secrets(["a", "nowhere.at.all", "0", "name", "y"], key=b"k" * 32)
-    for value, path in [
-        (Slotted("s"), "a"),
-        (Point(1, "s"), "y"),
-        (samples.User(name="s"), "name"),
-        (Frozen(1), None),
-    ]:
-        hidden = redact(value, secrets)
-        assert type(hidden) is type(value)
-        if path:
-            assert isinstance(getattr(hidden, path), Redacted) and not isinstance(
-                getattr(value, path), Redacted
-            )
-    assert isinstance(redact(("s", 1), secrets)[0], Redacted)
-    assert redact(Both(1), Secrets(["b"], key=b"k" * 16)) == replace(
-        Both(1), b=redact(Both(1), Secrets(["b"], key=b"k" * 16)).b
-    )
-    with pytest.raises(DeclarationError, match="16 to 64"):
-        Secrets(["a"], key=b"short")
-    with pytest.raises(DeclarationError, match="several"):
-        Secrets("password", key=new_key())
-
-
 # Large values
 
 
@@ -373,6 +314,33 @@ def test_pickle_is_by_choice() -> None:
     assert one is two
     with pytest.raises(NotRecordable, match="cannot be pickled either"):
         encode(lambda: 1, pickle=True)
+
+
+went_off: list[str] = []
+
+
+def go_off() -> None:
+    went_off.append("bang")
+
+
+class Bomb:
+    """Something that no codec takes, and that tells when it is unpickled."""
+
+    def __init__(self) -> None:
+        self.held = object
+
+    def __reduce__(self) -> Any:
+        return go_off, ()
+
+
+def test_to_look_at_what_was_pickled_runs_nothing() -> None:
+    value = [Bomb(), Bomb()]
+    seen = view(encode(value, pickle=True).data)
+    size = len(pickle.dumps(value[0], 5))
+    assert repr(seen) == str([f"<pickled {Bomb.__module__}.Bomb, {size} bytes>"] * 2).replace("'", "")
+    assert went_off == []
+    decode(encode(value, pickle=True).data, pickle=True)
+    assert went_off == ["bang", "bang"]
 
 
 def test_optional_libraries_are_not_imported() -> None:

@@ -166,7 +166,7 @@ def test_no_code_runs_that_the_bytes_choose() -> None:
 
     raw = pickle.dumps(Bomb())
     with pytest.raises(NotDecodable, match="pickle=True"):
-        decode(b"\x01\x93" + wire.count(len(raw)) + raw)
+        decode(b"\x01\x93" + wire.text("m.Bomb") + wire.count(len(raw)) + raw)
 
     def claim(kind: str, module: str, name: str, *items: bytes) -> bytes:
         definition = kind.encode() + wire.text(module) + wire.text(name) + b"\x00"

@@ -18,7 +18,7 @@ import uuid
 from pathlib import Path
 
 import stretto
-from stretto import call, flow
+from stretto import Done, call, flow
 from stretto.errors import InDoubt, JournalError
 
 folder = Path()
@@ -82,6 +82,22 @@ async def replace(name: str, text: str) -> int:
     (folder / f"log-{name}").write_text(text)
     moment()
     return len(text)
+
+
+@call.reads("vault", secret=True)
+async def login(user: str, password: str) -> str:
+    await asyncio.sleep(0)
+    return f"{user}/{password}"
+
+
+def was_signed(shelf: str, text: str, token: str) -> bool | Done:
+    return Done(f"signature:{token}") if was_put(shelf, text) else False
+
+
+@call.writes("shelf", secret=["token", "return"], check=was_signed)
+async def sign(shelf: str, text: str, token: str) -> str:
+    append(shelf, f"{text} {stretto.current().key}")
+    return f"signature:{token}"
 
 
 @call.unordered
@@ -161,7 +177,24 @@ def natively(n: int) -> list[object]:
     return found
 
 
-FLOWS = {"straight": (straight, 4), "branches": (branches, 3), "reads": (reads, 3), "natively": (natively, 3)}
+@flow(secret="n")
+def secretly(n: int) -> list[object]:
+    found: list[object] = []
+    for i in range(n):
+        token = login("ann", "x" * n * i)
+        signature = sign("a", f"signed{i}", token=token)
+        put("a", f"with{i}:{len(signature)}")
+        found.append(len(signature))
+    return found
+
+
+FLOWS = {
+    "straight": (straight, 4),
+    "branches": (branches, 3),
+    "reads": (reads, 3),
+    "natively": (natively, 3),
+    "secretly": (secretly, 3),
+}
 
 
 def main(name: str, url: str, where: str, when: int) -> None:

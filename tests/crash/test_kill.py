@@ -14,6 +14,7 @@ from stretto.journal import open_journal
 from stretto.journal.events import CallFinished, CallIntended, RunState
 from stretto.journal.history import value_of
 from tests.contract.conftest import postgres_store
+from tests.crash.programs import FLOWS
 
 PROGRAMS = Path(__file__).parent / "programs.py"
 #: The moments of a flow are shared out, so that several processes can test at once.
@@ -85,7 +86,7 @@ def compare(flow: str, folder: Path, expected: dict[str, object], result: object
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("flow", ["straight", "branches", "reads", "natively"])
+@pytest.mark.parametrize("flow", FLOWS)
 def test_on_postgres(flow: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Every ninth moment: what differs is in the journal, which is killed at all of its own."""
     server = request.getfixturevalue("server")
@@ -106,7 +107,7 @@ def test_on_postgres(flow: str, tmp_path: Path, request: pytest.FixtureRequest) 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("share", range(SHARES))
-@pytest.mark.parametrize("flow", ["straight", "branches", "reads", "natively"])
+@pytest.mark.parametrize("flow", FLOWS)
 def test_every_moment(flow: str, share: int, tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.mkdir()

@@ -55,6 +55,25 @@ async def chat(messages: list[str]) -> str:
     return messages[0]
 
 
+@call.reads("vault", secret="password")
+async def login(user: str, password: str) -> str:
+    return user
+
+
+@call(secret=["token", "return"], pickle=True)
+def session(token: str) -> object:
+    return token
+
+
+@call.unordered(secret=True)
+def hidden(x: int) -> int:
+    return x
+
+
+call(secret=3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+call(pickle="yes")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+
+
 class Client:
     def get(self, url: str, tries: int = 1) -> bytes:
         return url.encode() * tries
@@ -80,6 +99,9 @@ def inside(n: int) -> str:
     assert_type(chat(["hello"]), str)
     assert_type(get("url", tries=2), bytes)
     assert_type(fetch("url"), str)
+    assert_type(login("ann", password="p"), str)
+    assert_type(session("t"), object)
+    assert_type(hidden(n), int)
     count(n)
     for hit in search("tides"):
         assert_type(hit, str)

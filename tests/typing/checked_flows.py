@@ -17,6 +17,14 @@ def digest(topics: list[str], to: str, *, limit: int = 3) -> dict[str, int]:
     return {to: look(limit) + len(topics)}
 
 
+@flow(secret=("to", "return"), name="sealed")
+def sealed(to: str) -> str:
+    return to
+
+
+flow(secret=3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+
+
 @flow
 def nothing() -> None:
     look(1)
@@ -31,6 +39,7 @@ def of_flows(n: int) -> int:
 
 def ways_to_run() -> None:
     assert_type(digest(["tides"], to="ann"), dict[str, int])
+    assert_type(sealed("ann"), str)
     assert_type(digest.sequential(["tides"], "ann", limit=2), dict[str, int])
     run = digest.start(["tides"], to="ann")
     assert_type(run, Run[dict[str, int]])

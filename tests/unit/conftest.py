@@ -9,6 +9,8 @@ import pytest
 
 from stretto import configuration
 from stretto.journal import Journal, open_journal
+from stretto.journal.secrets import VARIABLE
+from tests.unit.secretive import World, made
 
 
 @pytest.fixture
@@ -28,3 +30,15 @@ def journal(folder: Path) -> Iterator[Journal]:
     journal = open_journal(folder / ".stretto" / "journal.db")
     yield journal
     journal.close()
+
+
+@pytest.fixture
+def secretive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A user who has no key of secrets yet."""
+    monkeypatch.delenv(VARIABLE)
+    for name in ("XDG_DATA_HOME", "LOCALAPPDATA", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "data"))
+    made.clear()
+    World.hold = World.edited = False
+    World.other = 0
+    yield

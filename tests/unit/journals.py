@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -104,3 +105,10 @@ def shown(capsys: pytest.CaptureFixture[str], run: str, options: str = "") -> di
 
 def places(capsys: pytest.CaptureFixture[str], run: str) -> list[str]:
     return [call["place"] for call in shown(capsys, run)["calls"]]
+
+
+def copied(journal: Journal, run: str, name: str, change: Callable[[Event], Event]) -> None:
+    """A run once more under another name, with its events changed, as by one who can write to the file."""
+    events = [change(event) for _, event in journal.events(run)]
+    assert isinstance(events[0], RunStarted)
+    journal.restore(name, [replace(events[0], run=name), *events[1:]], [])

@@ -96,6 +96,8 @@ def _plain(value: object) -> Any:
         return {field.name: getattr(it, field.name) for field in dataclasses.fields(value)}
     if (pydantic := sys.modules.get("pydantic")) and isinstance(value, pydantic.BaseModel):
         return it.model_dump(mode="json")
+    if (codecs := sys.modules.get("stretto.journal.codecs")) and isinstance(value, codecs.Untold):
+        return repr(value)
     if isinstance(value, enum.Enum):
         return it.value
     if isinstance(value, os.PathLike):

@@ -12,6 +12,7 @@ from stretto.journal.codecs import encode
 from stretto.journal.events import CallIntended, CallSettled, Decision, now
 from stretto.journal.history import names_of
 from stretto.journal.leases import alive
+from stretto.journal.secrets import settled_result
 
 from .execute import OK
 from .load import UsageError, did_you_mean
@@ -38,6 +39,8 @@ def settle(given: Given) -> int:
         try:
             open_doubts = _Doubts(journal, record.id, given)
             place, doubt = open_doubts.named(call)
+            if value is not None:
+                value = settled_result(record.id, doubt.call, doubt.digest, doubt.digest, value)
             event = CallSettled(place, doubt.call, doubt.digest, decision, value, by, now())
             journal.commit_here(lease, [event])
         finally:

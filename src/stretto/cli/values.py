@@ -7,7 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Any, cast
 
 from stretto.errors import RecordedError, StrettoError
-from stretto.journal.codecs import join
+from stretto.journal.codecs import Redacted, Sealed, join
 from stretto.journal.codecs.view import view
 from stretto.journal.events import BlobRef, Value
 
@@ -66,6 +66,8 @@ class Values:
         if isinstance(found, BaseException):
             kind, message = _named(found)
             return {name: {"type": kind, "message": message}}
+        if isinstance(found, Sealed) and found.kind:  # an exception
+            return {name: {"type": found.kind, "message": str(Redacted())}}
         call = _call(found) if name == "arguments" else None
         if call is not None:
             found = {"args": list(call[0]), "kwargs": call[1]}

@@ -415,7 +415,9 @@ def wrong_type(call: Call[..., Any], value: Any) -> BaseException:
             f"{where(call.fn)}: {call.name} is a sync function, and returned a coroutine. "
             "Declare it as async def, or wrap it in one that awaits it"
         )
+    secret = call.secret is not None and call.secret.result
+    shown = "<secret>" if secret else f"{value!r:.80}"
     return ReturnTypeError(
         f"{where(call.fn)}: {call.name} is declared to return {call.checker.text}, and returned "
-        f"{type(value).__name__}: {value!r:.80}. Correct the annotation or the value"
+        f"{type(value).__name__}: {shown}. Correct the annotation or the value"
     )

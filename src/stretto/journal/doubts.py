@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..calls import Call, where
-from ..errors import InDoubt, Orphaned
+from ..errors import CorruptValue, InDoubt, JournalCorrupt, JournalError, Orphaned
 from .history import History
+from .secrets import masked
 
 if TYPE_CHECKING:
     from .recording import Begun
 
-__all__ = ["in_doubt", "orphaned"]
+__all__ = ["in_doubt", "orphaned", "unreadable"]
 
 
 def in_doubt(
-    run: str, call: Call[..., Any], place: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    run: str, call: Call[..., Any], place: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> InDoubt:
+    args, kwargs = masked(call.secret, args, kwargs)
     given = ", ".join([*(repr(a) for a in args), *(f"{k}={v!r}" for k, v in kwargs.items())])
     return InDoubt(
         f"{where(call.fn)}: the run {run} stopped when {call.name}({given:.200}) at {place} was about to "
@@ -41,4 +43,12 @@ def orphaned(run: str, history: History, new: Begun | None = None) -> Orphaned:
         "Put back what makes them; or, if it is right that they were made and are not now, accept that:\n"
         f"    stretto resume {run} --accept-orphans\n"
         f"(`stretto resume {run} --dry-run` shows all that is reused, and all that is not.)"
+    )
+
+
+def unreadable(run: str, call: Call[..., Any], error: Exception) -> JournalError:
+    kind = JournalCorrupt if isinstance(error, CorruptValue) else JournalError
+    return kind(
+        f"{where(call.fn)}: what {call.name} came to is recorded in the run {run}, and cannot be read here. "
+        f"So the run does not go on: {error}"
     )

@@ -9,15 +9,12 @@ from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from ..errors import JournalError
 from .codecs import decode
 from .contract import Journal
 from .events import BlobRef, CallFinished, CallIntended, CallSettled, Decision, RunResumed, RunStarted, Value
-
-if TYPE_CHECKING:
-    from ..calls import Call
 
 __all__ = [
     "ANY_ARGUMENTS",
@@ -25,7 +22,7 @@ __all__ = [
     "History",
     "Past",
     "PastState",
-    "failed_for_now",
+    "base_of",
     "names_of",
     "value_of",
     "without_gc",
@@ -225,6 +222,12 @@ class History:
         """What stands at a place, whatever it is; it stays there."""
         return self._calls.get(place)
 
+    def stands(self, place: str) -> Past | None:
+        """As `recorded`; reads on until something stands there, or all is read."""
+        while place not in self._calls and not self.whole:
+            self.read(READ)
+        return self._calls.get(place)
+
     def find(self, place: str, call: str, digest: bytes) -> Past | None:
         """What is recorded of a call; it stays there."""
         past = self._calls.get(place)
@@ -239,8 +242,8 @@ class History:
         if self._moved is None:
             self._moved = {}
             for past in self._all():
-                self._moved.setdefault((_base(past.place), past.call, past.digest), []).append(past)
-        candidates = self._moved.get((_base(place), call, digest), ())
+                self._moved.setdefault((base_of(past.place), past.call, past.digest), []).append(past)
+        candidates = self._moved.get((base_of(place), call, digest), ())
         return next((past for past in candidates if self._has(past)), None)
 
     def _has(self, past: Past) -> bool:
@@ -300,17 +303,6 @@ class History:
         """The calls that were not met again."""
         return list(self._all())
 
-    def value(self, past: Past) -> Any:
-        """The result, or the exception, that was recorded."""
-        return value_of(self.journal, past.value)
-
-
-def failed_for_now(journal: Journal, call: Call[..., Any], past: Past) -> bool:
-    """Whether a run was stopped between this failure of a call and the next attempt."""
-    if past.state is not PastState.RAISED or past.attempt > call.retries:
-        return False
-    return isinstance(value_of(journal, past.value), call.retry_on)
-
 
 def names_of(call: str) -> tuple[str, ...]:
     """All names that a recorded function goes by."""
@@ -330,11 +322,12 @@ def without_gc() -> Generator[None, None, None]:
             gc.enable()
 
 
-def _base(place: str) -> str:
+def base_of(place: str) -> str:
+    """A place without what an edit may change of it: it is told from all others but its neighbours."""
     return _REPETITION.sub("", place)
 
 
-def value_of(journal: Journal, value: Value) -> Any:
-    """A recorded value."""
+def value_of(journal: Journal, value: Value, *, pickle: bool = False) -> Any:
+    """A recorded value. `pickle`: whether it may be a pickled one, which runs code that the bytes choose."""
     data = journal.get_blob(value.digest) if isinstance(value, BlobRef) else value
-    return decode(data)
+    return decode(data, pickle=pickle)

@@ -53,7 +53,7 @@ class Scope:
         recording = self.recording
         begun, past = recording.met(call, place, args, kwargs)
         if past is not None and past.ended:
-            value = recording.recorded(past)
+            value = recording.recorded(past, call)
             if past.state is PastState.RAISED:
                 raise value
             return value
@@ -70,7 +70,7 @@ class Scope:
         try:
             value = run()
         except Exception as error:
-            recording.went_wrong(call.name, begun, error)
+            recording.went_wrong(call.name, begun, error, call.secret)
             raise
         finally:
             CURRENT.reset(token)

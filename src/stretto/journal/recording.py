@@ -19,15 +19,24 @@ from ..drivers.aio import threads
 from ..drivers.ambient import Current
 from ..engine.machine import Outcome
 from ..engine.places import path
-from ..errors import Cancelled, InDoubt, JournalError, NotRecordable, Orphaned
+from ..errors import (
+    Cancelled,
+    InDoubt,
+    JournalError,
+    NotRecordable,
+    Orphaned,
+)
+from ..secrecy import Secrecy
 from .codecs import digest, encode, encode_call
 from .contract import Journal
 from .doubts import in_doubt, orphaned
 from .events import CallFinished, CallIntended, CallSettled, Decision, RunEnded, RunState, now
 from .forking import Ancestor
-from .history import READ, History, Past, PastState, failed_for_now, value_of
+from .history import READ, History, Past, PastState
 from .leases import Lease
 from .native import Scope
+from .run_secrets import RunSecrets
+from .secrets import check_key, masked
 
 if TYPE_CHECKING:
     from ..drivers.aio import AsyncioDriver
@@ -80,9 +89,10 @@ class Recording:
         self.history = history
         self.ancestor = ancestor
         self.answered = 0
+        self.secrets = RunSecrets(lease.run)
         self._begun: dict[CallNode, Begun] = {}
         #: Calls of which what has been read so far does not tell whether they are recorded.
-        self._unread: dict[CallNode, tuple[str, str, bytes]] = {}
+        self._unread: dict[CallNode, str] = {}
         self._reading = False
         #: How often code that runs as a whole has been met at a place.
         self._pieces: dict[str, int] = {}
@@ -92,9 +102,12 @@ class Recording:
     def met(
         self, call: Call[..., Any], place: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> tuple[Begun, Past | None]:
-        """A call that the run has come to, and what is recorded of it."""
+        """A call that the run has come to, and what is recorded of it. Raises `SecretKeyError`."""
         name = call_name(call.fn)
-        arguments, mark = _arguments(args, kwargs) if call.changes else (b"", digest(args, kwargs).value)
+        arguments, plain = (
+            _arguments(call, args, kwargs) if call.changes else (b"", digest(args, kwargs).value)
+        )
+        mark = self._mark(call, place, plain)
         past = self._past(place, name, mark)
         if past is None:
             if self.ancestor is not None:
@@ -103,6 +116,13 @@ class Recording:
             return Begun(place, name, mark, 1, key, arguments), None
         key = past.intent.key if past.intent is not None else ""
         return Begun(past.place, name, mark, past.attempt + 1, key, arguments), past
+
+    def _mark(self, call: Call[..., Any], place: str, plain: bytes) -> bytes:
+        """What stands in the journal for the digest of the arguments of a call. Raises `SecretKeyError`."""
+        there = self.history.stands(place) if self.history is not None else None
+        if there is None and self.ancestor is not None:
+            there = self.ancestor.history.recorded(place)
+        return self.secrets.digest(call, place, plain, there)
 
     def _past(self, place: str, call: str, mark: bytes) -> Past | None:
         past = self.history.take(place, call, mark) if self.history is not None else None
@@ -113,10 +133,14 @@ class Recording:
                 return inherited
         return past
 
-    def recorded(self, past: Past) -> Any:
-        """The result or the exception of a call that is not made again."""
+    def recorded(self, past: Past, call: Call[..., Any] | None = None) -> Any:
+        """The result or the exception of a call that is not made again; of a reading without `call`.
+
+        Raises `JournalError` where it cannot be read here: the call is not made again then, either.
+        """
+        value = self.secrets.value(self.journal, past, call)
         self.answered += 1
-        return value_of(self.journal, past.value)
+        return value
 
     def check_orphans(self, begun: Begun) -> None:
         """Before a write that is not recorded: `Orphaned` if the program has passed over one that is."""
@@ -126,20 +150,23 @@ class Recording:
     def came_back(self, call: Call[..., Any], begun: Begun, value: Any) -> None:
         """Record a result. Raises `NotRecordable`, which is then recorded as what the call ended with."""
         try:
-            data = encode(value, name=f"the result of {call.name}").data
+            data = self.secrets.result(call, begun.call, begun.digest, value)
         except NotRecordable as error:
             named = NotRecordable(
                 error.path,
                 f"{where(call.fn)}: {call.name}: its result cannot be recorded",
-                f"return plain data, or run without a journal ({error})",
+                f"return plain data, declare pickle=True, or run without a journal ({error})",
             )
             self._finished(begun, None, encode(named).data)
             raise named from None
         self._finished(begun, data, None)
 
-    def went_wrong(self, name: str, begun: Begun, error: BaseException) -> None:
+    def went_wrong(
+        self, name: str, begun: Begun, error: BaseException, secrecy: Secrecy | None = None
+    ) -> None:
         """Record an exception."""
-        self._finished(begun, None, encode(error, name=f"the exception of {name}").data)
+        data = self.secrets.exception(secrecy, begun.call, begun.digest, error, name)
+        self._finished(begun, None, data)
 
     def _finished(self, begun: Begun, result: bytes | None, error: bytes | None) -> None:
         event = CallFinished(
@@ -155,14 +182,28 @@ class Recording:
         place = path(node.place, node.site)
         history = self.history
         if history is not None:
-            name, mark = call_name(node.call.fn), digest(tuple(node.args), node.kwargs).value
-            if not history.certain(place, name, mark):
-                self._unread[node] = place, name, mark
-                self._read_on(driver, history)
+            try:
+                if not self._known(history, node, place):
+                    self._unread[node] = place
+                    self._read_on(driver, history)
+                    return
+                mark = self._mark(node.call, place, digest(tuple(node.args), node.kwargs).value)
+            except JournalError as error:
+                self._stop(driver, node, error)
                 return
+            name = call_name(node.call.fn)
             if self.ancestor is not None and self.ancestor.holds(history, node, place, name, mark):
                 return
         self._begin(driver, node, place)
+
+    def _known(self, history: History, node: CallNode, place: str) -> bool:
+        """Whether what has been read of the history tells all of a call."""
+        if history.whole:
+            return True
+        if history.recorded(place) is None:
+            return False
+        mark = self._mark(node.call, place, digest(tuple(node.args), node.kwargs).value)
+        return history.certain(place, call_name(node.call.fn), mark)
 
     def _read_on(self, driver: AsyncioDriver, history: History) -> None:
         """Read more of what is recorded, off the loop."""
@@ -178,25 +219,26 @@ class Recording:
     def _has_read(self, driver: AsyncioDriver, history: History, future: Future[None]) -> None:
         self._reading = False
         future.result()  # raises what is wrong with the journal
+        check_key(self.lease.run, (past.digest for past in history.left()))
         waiting, self._unread = self._unread, {}
-        for node, (place, name, mark) in waiting.items():
-            if history.certain(place, name, mark):
+        for node, place in waiting.items():
+            if self._known(history, node, place):
                 self._begin(driver, node, place)
             else:
-                self._unread[node] = place, name, mark
+                self._unread[node] = place
         if self._unread:
             self._read_on(driver, history)
         driver.kick()
 
     def _begin(self, driver: AsyncioDriver, node: CallNode, place: str) -> None:
         call = node.call
-        begun, past = self.met(call, place, tuple(node.args), node.kwargs)
-        if past is not None and past.ended and not failed_for_now(self.journal, call, past):
-            value = self.recorded(past)
-            if past.state is PastState.RAISED:
-                driver.engine.fail(node, value)
-            else:
-                driver.engine.complete(node, value)
+        try:
+            begun, past = self.met(call, place, tuple(node.args), node.kwargs)
+            if past is not None and past.ended and not self.secrets.failed_for_now(self.journal, call, past):
+                self._answer(driver, node, past)
+                return
+        except JournalError as error:
+            self._stop(driver, node, error)
             return
         self._begun[node] = begun
         driver.retries.began_with(node, begun.attempt)
@@ -206,6 +248,13 @@ class Recording:
             self._doubt(driver, node, begun)
         else:
             self.intend(driver, node)
+
+    def _answer(self, driver: AsyncioDriver, node: CallNode, past: Past) -> None:
+        value = self.recorded(past, node.call)
+        if past.state is PastState.RAISED:
+            driver.engine.fail(node, value)
+        else:
+            driver.engine.complete(node, value)
 
     def share(self, driver: AsyncioDriver) -> bool:
         """Go on with the calls of a forked run that had to wait for their turn; whether any could."""
@@ -262,14 +311,14 @@ class Recording:
     def attempted(self, node: CallNode, error: BaseException) -> None:
         """A call has failed, and is to be made again."""
         begun = self._begun[node]
-        self.went_wrong(node.call.name, begun, error)
+        self.went_wrong(node.call.name, begun, error, node.call.secret)
         self._begun[node] = begun.again()
 
     def raised(self, node: CallNode, error: BaseException) -> None:
         """A call has failed. One that was cancelled has not: it runs again if it is still wanted."""
         begun = self._begun.pop(node, None)
         if begun is not None and not isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)):
-            self.went_wrong(node.call.name, begun, error)
+            self.went_wrong(node.call.name, begun, error, node.call.secret)
 
     def _durable(self, driver: AsyncioDriver, node: CallNode, error: JournalError | None) -> None:
         if error is not None:
@@ -282,7 +331,9 @@ class Recording:
         """A write that was about to start when the process ended: did it happen?"""
         check = node.call.check
         if check is None:
-            self._stop(driver, node, in_doubt(self.lease.run, node.call, begun.place, node.args, node.kwargs))
+            self._stop(
+                driver, node, in_doubt(self.lease.run, node.call, begun.place, tuple(node.args), node.kwargs)
+            )
             return
 
         def told(answer: Any, error: BaseException | None) -> None:
@@ -334,10 +385,13 @@ class Recording:
 
     # -- the end --------------------------------------------------------------------------------------
 
-    def settled(self, outcome: Outcome) -> Outcome:
-        """The run has ended: record how, and let go of it. Gives its outcome, which may be another one."""
+    def settled(self, outcome: Outcome, secrecy: Secrecy | None) -> Outcome:
+        """The run has ended: record how, and let go of it. Gives its outcome, which may be another one.
+
+        `secrecy` is that of the flow.
+        """
         try:
-            error = self._ended(outcome.value, outcome.error)
+            error = self._ended(outcome.value, outcome.error, secrecy)
         except Exception as trouble:  # its end could not be recorded: it has not ended, for the journal
             error = outcome.error or trouble
         run = self.lease.run
@@ -355,7 +409,9 @@ class Recording:
         except JournalError:
             pass  # the lease is lost, or the journal broken, which the run has been told
 
-    def _ended(self, value: Any, error: BaseException | None) -> BaseException | None:
+    def _ended(
+        self, value: Any, error: BaseException | None, secrecy: Secrecy | None
+    ) -> BaseException | None:
         if error is None and self.history is not None and self.history.writes:
             error = orphaned(self.lease.run, self.history)
         if error is None and self.ancestor is not None:
@@ -363,11 +419,11 @@ class Recording:
         result = problem = None
         if error is None:
             try:
-                result = encode(value, name="the result of the flow").data
+                result = self.secrets.outcome(secrecy, value)
             except NotRecordable:
                 pass  # nothing hangs on it: the run has succeeded, and whoever called it has its result
         if error is not None:
-            problem = encode(error, name="the exception of the flow").data
+            problem = self.secrets.failure(secrecy, error)
         # a run that was interrupted, that waits for a person, or whose journal failed has not ended
         if not isinstance(error, (KeyboardInterrupt, asyncio.CancelledError, JournalError, Orphaned)):
             self.journal.append(self.lease, [RunEnded(_state(error), result, problem, now())])
@@ -394,14 +450,15 @@ def _key(run: str, place: str, mark: bytes) -> str:
     return hashlib.blake2b(f"{run}\n{place}\n".encode() + mark, digest_size=16).hexdigest()
 
 
-def _arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[bytes, bytes]:
+def _arguments(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[bytes, bytes]:
     """The arguments for people to read, and their digest. A client or a `self` is told by its class."""
+    shown, shown_by_name = masked(call.secret, args, kwargs)
     try:
-        encoded, found = encode_call(args, kwargs)
+        encoded, found = encode_call(shown, shown_by_name)
     except NotRecordable:
-        told = tuple(map(_told, args)), {name: _told(value) for name, value in kwargs.items()}
+        told = tuple(map(_told, shown)), {name: _told(value) for name, value in shown_by_name.items()}
         return encode(told).data, digest(args, kwargs).value
-    return encoded.data, found.value
+    return encoded.data, found.value if call.secret is None else digest(args, kwargs).value
 
 
 def _told(value: Any) -> Any:

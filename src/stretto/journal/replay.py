@@ -21,9 +21,10 @@ from ..flows import Flow
 from .codecs import digest
 from .contract import Journal
 from .events import RunState
-from .history import History, Past, PastState, failed_for_now, value_of
+from .history import History, Past, PastState
 from .recording import call_name
 from .resuming import beginning
+from .run_secrets import RunSecrets
 
 __all__ = ["Operation", "Preview", "preview"]
 
@@ -68,7 +69,7 @@ def preview(journal: Journal, run: str) -> Preview:
     state = journal.run(run).state
     history = History(journal, run)
     flow, args, kwargs = beginning(journal, history)
-    replay = _Replay(journal, history, flow)
+    replay = _Replay(journal, run, history, flow)
     replay.go(args, kwargs)
     met = {operation.place for operation in replay.to_run.values()}
     orphaned: list[Operation] = []
@@ -86,9 +87,10 @@ def preview(journal: Journal, run: str) -> Preview:
 class _Replay:
     """A driver that answers, and starts nothing."""
 
-    def __init__(self, journal: Journal, history: History, flow: Flow[..., Any]) -> None:
+    def __init__(self, journal: Journal, run: str, history: History, flow: Flow[..., Any]) -> None:
         self.journal = journal
         self.history = history
+        self.secrets = RunSecrets(run)
         self.flow = flow
         self.engine = Engine(limit=flow.limit)
         self.engine.reader = self.read
@@ -127,19 +129,21 @@ class _Replay:
         elif past.state is PastState.INTENDED:
             doubtful = not (node.call.idempotent or node.call.check is not None)
             (self.in_doubt if doubtful else self.to_run)[node] = operation
-        elif failed_for_now(self.journal, node.call, past):
+        elif self.secrets.failed_for_now(self.journal, node.call, past):
             self.to_run[node] = operation
         else:
             self.reused.append(Operation(past.place, past.call, operation.changes))
-            value = value_of(self.journal, past.value)
+            value = self.secrets.value(self.journal, past, node.call)
             if past.state is PastState.RAISED:
                 self.engine.fail(node, value)
             else:
                 self.engine.complete(node, value)
 
     def recorded(self, node: CallNode, look: Callable[[str, str, bytes], Past | None]) -> Past | None:
-        mark = digest(tuple(node.args), node.kwargs).value
-        return look(path(node.place, node.site), call_name(node.call.fn), mark)
+        place = path(node.place, node.site)
+        plain = digest(tuple(node.args), node.kwargs).value
+        mark = self.secrets.digest(node.call, place, plain, self.history.recorded(place))
+        return look(place, call_name(node.call.fn), mark)
 
     def native(self, node: Node) -> None:
         if _harmless(node):
@@ -154,7 +158,7 @@ class _Replay:
         if past is None or not past.ended:
             return fn(*args, **kwargs)
         self.reused.append(Operation(past.place, past.call, False))
-        value = value_of(self.journal, past.value)
+        value = self.secrets.value(self.journal, past, None)
         if past.state is PastState.RAISED:
             raise value
         return value
@@ -168,7 +172,7 @@ class _Replay:
                 found = True
                 continue
             past = self.recorded(node, self.history.find)
-            if past is None or not past.ended or failed_for_now(self.journal, node.call, past):
+            if past is None or not past.ended or self.secrets.failed_for_now(self.journal, node.call, past):
                 continue
             if node.state == ORDERED and node.call.effects.kind is Kind.COMMUTES:
                 self.engine.commuting -= 1

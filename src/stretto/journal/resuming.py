@@ -20,6 +20,7 @@ from .forking import Ancestor
 from .history import ANY_ARGUMENTS, History, value_of
 from .leases import this_process
 from .recording import Recording, releasing
+from .secrets import check_key, encode_arguments, opened_arguments, ready, settled_result
 
 if TYPE_CHECKING:
     from ..runs import Run
@@ -37,9 +38,11 @@ def record(
 ) -> Recording:
     """Begin to record a new run."""
     file = str(Path(flow.fn.__code__.co_filename).resolve())
-    arguments = encode((tuple(args), dict(kwargs), file), name=f"the arguments of {flow.name}").data
+    ready()
+    named = name_of(flow)
+    arguments = encode_arguments(flow.secret, named, flow.name, tuple(args), kwargs, file)
     owner = this_process()
-    lease = journal.start(RunStarted(run, name_of(flow), source_of(flow), arguments, owner, now()))
+    lease = journal.start(RunStarted(run, named, source_of(flow), arguments, owner, now()))
     return Recording(journal, lease)
 
 
@@ -55,7 +58,7 @@ def resume(
             for whichever those are. A write that is recorded and not made again stops the run otherwise.
 
     Returns a handle at once, as `Flow.start` does. Raises `RunNotFound`, `LeaseHeld` where the process that
-    runs it is alive, and `RunEndedAlready`.
+    runs it is alive, `RunEndedAlready`, and `SecretKeyError` where it has secrets whose key is not here.
     """
     found = _journal_for(journal, run)
     about = found.run(run)
@@ -70,6 +73,7 @@ def resume(
     try:
         history = History(found, run, whole=False)
         flow, args, kwargs = beginning(found, history)
+        ready()
         if accept:
             history.read()
             history.accept(None if accept is True else accept)
@@ -105,11 +109,16 @@ def fork(
     found = _journal_for(journal, run)
     history = History(found, run)
     flow, args, kwargs = beginning(found, history)
+    ready()
     parting = history.named(before).place
     settled = [
         CallSettled(
             past.place, past.call, ANY_ARGUMENTS, Decision.DONE,
-            encode(value, name=f"the value for {past.place}").data, "fork", now(),
+            settled_result(
+                run, past.call, past.digest, ANY_ARGUMENTS,
+                encode(value, name=f"the value for {past.place}").data,
+            ),
+            "fork", now(),
         )
         for past, value in ((history.named(name), value) for name, value in (set or {}).items())
     ]  # fmt: skip
@@ -151,7 +160,9 @@ def _journal_for(url: str | Path | None, run: str) -> Journal:
 def beginning(journal: Journal, history: History) -> tuple[Flow[..., Any], tuple[Any, ...], dict[str, Any]]:
     """The flow of a recorded run as it is now, and the arguments; whether it was edited is noted."""
     started = history.started
-    args, kwargs, file = value_of(journal, started.arguments)
+    check_key(started.run, (past.digest for past in history.left()))
+    recorded = value_of(journal, started.arguments)
+    args, kwargs, file = opened_arguments(started.run, started.flow, recorded)
     flow = flow_named(started.flow, file)
     history.compare(source_of(flow))
     return flow, args, kwargs

@@ -2,8 +2,8 @@
 
 `encode` and `decode` are for values; `digest` tells whether a call is made with the same arguments again, and
 `encode_call` does both for the arguments of a call; `split` and `join` keep large pieces
-apart, `Secrets` keep out what must not be told, and `codec` says how a class of the user's own is recorded.
-The format is written down in `wire`."""
+apart, `Redacted` and `Sealed` stand for what must not be told, and `codec` says how a class of the user's own
+is recorded. The format is written down in `wire`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .decode import decode
 from .digest import Digest, digest
 from .encode import Encoded, encode, encode_call
 from .exceptions import Unrecorded
-from .redaction import Redacted, Secrets, new_key, redact
+from .redaction import Redacted, Sealed, Untold
 from .registry import codec
 
 __all__ = [
@@ -20,8 +20,9 @@ __all__ = [
     "Encoded",
     "Parts",
     "Redacted",
-    "Secrets",
+    "Sealed",
     "Unrecorded",
+    "Untold",
     "blob_name",
     "codec",
     "decode",
@@ -29,8 +30,6 @@ __all__ = [
     "encode",
     "encode_call",
     "join",
-    "new_key",
-    "redact",
     "references",
     "split",
 ]

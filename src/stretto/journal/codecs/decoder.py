@@ -130,6 +130,7 @@ class Decoder:
                 raise CorruptValue("a recorded value is missing where there must be one")
             holder.gaps = True
             return MISSING
+        pickled = self.text() if tag == wire.PICKLE else ""
         raw = self.raw()
         if tag == wire.INT:
             return int.from_bytes(raw, "little", signed=True)
@@ -141,22 +142,24 @@ class Decoder:
         elif tag == wire.BYTEARRAY:
             value = bytearray(raw)
         elif tag == wire.PICKLE:
-            value = self.unpickle(raw)
+            value = self.unpickle(pickled, raw)
         if tag >= wire.BYTEARRAY or len(raw) > SHARED_SIZE:
             self.shared.append(value)
         return value
 
-    def unpickle(self, raw: bytes) -> Any:
-        """A pickled value, if such may be read."""
+    def unpickle(self, kind: str, raw: bytes) -> Any:
+        """A pickled value of a class of that name, if such may be read."""
         if not self.pickle:
             raise NotDecodable(
-                "a value was pickled, and to read it runs code that the bytes choose: pass pickle=True if "
-                "you trust whoever could write to the journal"
+                f"a value was pickled (it says that it is a {kind}), and to read it runs code that the bytes "
+                "choose. If you trust whoever could write to the journal, declare the call pickle=True (or "
+                "pass it to `decode`)"
             )
         try:
             return pickling.loads(raw)
         except Exception as error:
-            raise NotDecodable(f"a pickled value cannot be read: {type(error).__name__}: {error}") from error
+            problem = f"{type(error).__name__}: {error}"
+            raise NotDecodable(f"a pickled {kind} cannot be read: {problem}") from error
 
     def refer(self, holder: Frame) -> Any:
         """What a reference in `holder` refers to."""
@@ -248,7 +251,7 @@ class Decoder:
         return shape, fields
 
     def text(self) -> str:
-        """A str within the definition of a class."""
+        """A str item that is part of another item."""
         tag = self.data[self.at]
         self.at += 1
         if tag == wire.STR:

@@ -16,7 +16,6 @@ from .decode import decode
 from .digest import Digest, digest
 from .encoder import Aliased, Encoder, Refused
 from .path import explain
-from .redaction import Secrets, redact
 from .wire import HEAD, INTS, SPAN_SIZE, STRS, class_of, count, leaf, text, utf8
 
 __all__ = ["Encoded", "encode", "encode_call"]
@@ -51,9 +50,7 @@ class Encoded:
         return f"<Encoded: {len(self.data):,} bytes>"
 
 
-def encode(
-    value: Any, *, secrets: Secrets | None = None, pickle: bool = False, name: str = "result"
-) -> Encoded:
+def encode(value: Any, *, pickle: bool = False, name: str = "result") -> Encoded:
     """The bytes of a value; `decode` gives it back.
 
     Types come back as they were, and what is one object in several places is one object again. (For strings,
@@ -62,7 +59,6 @@ def encode(
 
     Args:
         value: what to record.
-        secrets: what in it must not be told.
         pickle: whether what cannot be recorded otherwise is pickled. To read it runs code that the bytes
             choose, so whoever can write to the journal can run anything; `decode` must be told, too.
         name: what messages call the value.
@@ -70,8 +66,6 @@ def encode(
     Raises:
         NotRecordable: something in it cannot be recorded; the message says what, where and what to do.
     """
-    if secrets is not None:
-        value = redact(value, secrets)
     kind = class_of(value)
     if kind is str:
         raw: bytes = utf8(value)
@@ -126,7 +120,6 @@ def encode_call(
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
     *,
-    secrets: Secrets | None = None,
     pickle: bool = False,
 ) -> tuple[Encoded, Digest]:
     """The arguments of a call as bytes (`decode` gives ``(args, kwargs)``), and their digest.
@@ -134,16 +127,13 @@ def encode_call(
     The same as `encode` and `digest` one after the other, in half the time where arguments are short.
 
     Args:
-        args: the positional arguments; the path of a secret among them begins with its number.
+        args: the positional arguments.
         kwargs: the others.
-        secrets: arguments that must not be told; the digest has only their keyed marks.
         pickle: as for `encode`.
 
     Raises:
         NotRecordable: an argument cannot be recorded.
     """
-    if secrets is not None:
-        args, kwargs = redact(args, secrets), redact(kwargs, secrets)
     if len(args) < 16 and len(kwargs) < 64:
         out = [_CALLS[len(args)]]
         ids: list[int] = []

@@ -25,6 +25,7 @@ from .wire import (
     count,
     integer,
     pack_float,
+    text,
     utf8,
 )
 
@@ -123,11 +124,15 @@ class Encoder:
     def leaf(self, tag: bytes, thing: Any, raw: bytes) -> None:
         """Write a str or bytes that may be long; a longer one only once."""
         size = len(raw)
-        if size > SHARED_SIZE or tag == b"\x89" or tag == b"\x93":
+        if size > SHARED_SIZE or tag == b"\x89":
             if self.met(thing):
                 return
-        self.out.append(tag + count(size))
-        if size > SPAN_SIZE:
+        self.payload(tag, raw)
+
+    def payload(self, head: bytes, raw: bytes) -> None:
+        """Write bytes that may be many, after what they begin with."""
+        self.out.append(head + count(len(raw)))
+        if len(raw) > SPAN_SIZE:
             self.large.append(len(self.out))
         self.out.append(raw)
 
@@ -227,14 +232,11 @@ class Encoder:
         fresh = set(ids)
         if len(fresh) < len(ids) or not fresh.isdisjoint(self.memo) or not fresh.isdisjoint(self.sealed):
             return False
-        text = plain.dump(thing)
-        if text is None:
+        tree = plain.dump(thing)
+        if tree is None:
             return False
         self.sealed |= fresh
-        self.out.append(b"\x8a" + count(len(text)))
-        if len(text) > SPAN_SIZE:
-            self.large.append(len(self.out))
-        self.out.append(text)
+        self.payload(b"\x8a", tree)
         return True
 
     def begin_object(self, thing: Any, kind: Any) -> Iterator[Any] | None:
@@ -279,10 +281,9 @@ class Encoder:
             raw = pickling.dumps(thing, protocol=5)
         except Exception as error:
             raise Refused(thing, f"it cannot be pickled either ({error})") from error
-        if numbered:  # it has its number already
-            self.out += (b"\x93" + count(len(raw)), raw)
-        else:
-            self.leaf(b"\x93", thing, raw)
+        if numbered or not self.met(thing):  # numbered: it has its number already
+            kind = class_of(thing)
+            self.payload(b"\x93" + text(f"{kind.__module__}.{kind.__qualname__}"), raw)
 
     def recordable(self, thing: Any) -> bool:
         """Whether something could be recorded; for exceptions, which are recorded without what cannot be."""

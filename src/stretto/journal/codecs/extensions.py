@@ -21,7 +21,7 @@ from uuid import UUID
 from ...errors import CorruptValue, NotDecodable
 from .exceptions import Unrecorded
 from .objects import Unfit
-from .redaction import Redacted
+from .redaction import Redacted, Sealed
 
 __all__ = ["Extension", "by_number", "extension_of"]
 
@@ -208,6 +208,12 @@ def _redacted(mark: bytes) -> Redacted:
     return Redacted(mark)
 
 
+def _sealed(data: bytes, key: bytes, kind: str) -> Sealed:
+    if type(data) is not bytes or type(key) is not bytes or type(kind) is not str:
+        raise CorruptValue("a sealed secret is bytes, the fingerprint of its key, and the name of a class")
+    return Sealed(data, key, kind)
+
+
 def _unrecorded(kind: str, said: str) -> Unrecorded:
     return Unrecorded(str(kind), str(said))
 
@@ -237,6 +243,7 @@ _ALL = [
     Extension(18, SimpleNamespace, _namespace_items, _namespace, True, _made(SimpleNamespace)),
     Extension(19, Redacted, _parts("mark"), _redacted),
     Extension(20, Unrecorded, _parts("kind", "said"), _unrecorded),
+    Extension(21, Sealed, _parts("data", "key", "kind"), _sealed),
 ]
 by_class: dict[type[Any], Extension] = {extension.cls: extension for extension in _ALL}
 by_number: dict[int, Extension] = {extension.number: extension for extension in _ALL}

@@ -14,8 +14,9 @@ from .classes import Shape, shape_for
 from .decoder import Decoder
 from .frame import Frame
 from .objects import MISSING
+from .redaction import Untold
 
-__all__ = ["StandIn", "view"]
+__all__ = ["Pickled", "StandIn", "view"]
 
 
 class StandIn(dict[str, Any]):
@@ -34,6 +35,17 @@ class StandIn(dict[str, Any]):
 
     def __eq__(self, other: object) -> bool:
         return self is other
+
+
+class Pickled(Untold):
+    """A value that was pickled: to read it runs code, so nobody does who only looks."""
+
+    def __init__(self, kind: str, size: int) -> None:
+        self.kind = kind
+        self.size = size
+
+    def __repr__(self) -> str:
+        return f"<pickled {self.kind}, {self.size:,} bytes>"
 
 
 def view(data: bytes) -> Any:
@@ -81,8 +93,8 @@ class _Viewer(Decoder):
                 raise
             return _stand_in(shape, frame)
 
-    def unpickle(self, raw: bytes) -> Any:
-        return StandIn("pickled", [("bytes", len(raw))])
+    def unpickle(self, kind: str, raw: bytes) -> Any:
+        return Pickled(kind, len(raw))
 
 
 def _stand_in(shape: Shape, frame: Frame) -> StandIn:

@@ -18,7 +18,7 @@ byte, lowest first, the high bit set on all but the last.
 | `90` REF | count: the n-th shared thing of this value, from 0 |
 | `91` OBJECT | a class, count, that many items (what they are is up to the kind of class) |
 | `92` EXT | count: which built-in codec (`extensions`), count, that many items |
-| `93` PICKLE | count, that many bytes of pickle |
+| `93` PICKLE | the name of its class for people (a str item), count, that many bytes of pickle |
 | `94` SPLIT | only at the start: some bytes lie elsewhere (`blobs`) |
 
 *Shared things* are numbered as they begin: every BYTEARRAY, LIST, TUPLE, DICT, SET, FROZENSET, PICKLE, every
