@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
-from types import TracebackType
+from types import CodeType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .nodes import FailedNode, FragmentNode, Node
@@ -12,7 +12,7 @@ from .nodes import FailedNode, FragmentNode, Node
 if TYPE_CHECKING:
     from ..compiler.functions import Compiled
 
-__all__ = ["path", "rooted"]
+__all__ = ["path", "rooted", "users"]
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _MACHINERY = ("asyncio", "concurrent", "threading.py", "uvloop")
@@ -65,18 +65,24 @@ def _line(form: Compiled, lineno: int, name: str, following: TracebackType | Non
     """A traceback entry for a line of the user's function that no real frame stands for."""
     code = form.lines.get((lineno, name))
     if code is None:
-        where = {"lineno": lineno, "end_lineno": lineno, "col_offset": 0, "end_col_offset": 0}
-        statement = ast.Raise(ast.Name("error", ast.Load(), **where), None, **where)
-        module = compile(ast.Module([statement], []), form.filename, "exec")
-        code = form.lines[lineno, name] = module.replace(co_name=name, co_qualname=form.qualname)
+        tree = ast.parse("def line(): raise error")
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.stmt, ast.expr)):
+                node.lineno = node.end_lineno = lineno
+                node.col_offset = node.end_col_offset = -1  # a line, no columns
+        # It begins where the user's function does, as the code of fragments.
+        tree.body[0].lineno = form.lineno if name == form.name else lineno
+        [made] = (c for c in compile(tree, form.filename, "exec").co_consts if isinstance(c, CodeType))
+        code = form.lines[lineno, name] = made.replace(co_name=name, co_qualname=form.qualname)
     marker = _Marker()
     try:
-        exec(code, {"error": marker})
+        FunctionType(code, {"error": marker})()
     except _Marker as raised:
         entry = raised.__traceback__
         assert entry is not None and entry.tb_next is not None
         entry = entry.tb_next
-        return TracebackType(following, entry.tb_frame, -1, entry.tb_lineno)  # a line, no columns
+        # With the instruction that it was at: what looks for one that is not there may look for ever.
+        return TracebackType(following, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
     raise AssertionError
 
 
