@@ -204,6 +204,7 @@ class Fragment:
         if self.name == self.function.name:
             # It begins where the user's function does: those that show tracebacks look there for its lines.
             tree.lineno = self.function.lineno
+            tree.end_lineno = max(tree.lineno, tree.end_lineno)
         return tree
 
     def _compile(self) -> CodeType:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import sys
 from types import CodeType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -65,14 +66,17 @@ def _line(form: Compiled, lineno: int, name: str, following: TracebackType | Non
     """A traceback entry for a line of the user's function that no real frame stands for."""
     code = form.lines.get((lineno, name))
     if code is None:
-        tree = ast.parse("def line(): raise error")
-        for node in ast.walk(tree):
-            if isinstance(node, (ast.stmt, ast.expr)):
-                node.lineno = node.end_lineno = lineno
-                node.col_offset = node.end_col_offset = -1  # a line, no columns
-        # It begins where the user's function does, as the code of fragments.
-        tree.body[0].lineno = form.lineno if name == form.name else lineno
-        [made] = (c for c in compile(tree, form.filename, "exec").co_consts if isinstance(c, CodeType))
+        where = {"lineno": lineno, "end_lineno": lineno, "col_offset": -1, "end_col_offset": -1}  # no columns
+        statement = ast.Raise(ast.Name("error", ast.Load(), **where), None, **where)
+        none = ast.arguments([], [], None, [], [], None, [])
+        function = ast.FunctionDef("line", none, [statement], [], None, None, **where)
+        if sys.version_info >= (3, 12):
+            function.type_params = []
+        if name == form.name:  # it begins where the user's function does, as the code of fragments
+            function.lineno = form.lineno
+            function.end_lineno = max(lineno, form.lineno)
+        module = compile(ast.Module([function], []), form.filename, "exec")
+        [made] = (c for c in module.co_consts if isinstance(c, CodeType))
         code = form.lines[lineno, name] = made.replace(co_name=name, co_qualname=form.qualname)
     marker = _Marker()
     try:
