@@ -6,7 +6,7 @@
 #   make test-fast    the same with fewer generated programs (under 2 minutes)
 #   make fuzz N=...   generated programs: overlapped run against reference run
 #   make bench        against hand-written asyncio, in one run, with the target beside each number
-#   make bench-peers  the same work in other libraries
+#   make bench-peers  the same work in other libraries, also recorded, killed and resumed
 #   make lint         ruff, mypy, pyright
 #   make docs         every example in the docs runs
 #   make format       let ruff lay the code out

@@ -1,6 +1,6 @@
-"""What recording a value costs, against `json` and `pickle`: `python -m benchmarks.codecs`.
+"""What recording a value costs, against `json` and `pickle`.
 
-All are measured by turns in one run. `json` keeps fewer types, and `pickle` runs code when it reads: neither
+`json` keeps fewer types, and `pickle` runs code when it reads: neither
 could take the place of the codecs; they say what the machine can do.
 """
 
@@ -9,12 +9,17 @@ from __future__ import annotations
 import json
 import pickle
 import timeit
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from stretto.journal.codecs import decode, digest, encode, encode_call
+from stretto.journal.codecs import decode, encode, encode_call
+
+from .measure import by_turns
+from .rows import Row
+
+__all__ = ["codecs"]
 
 
 @dataclass
@@ -31,58 +36,44 @@ FIELDS: dict[str, Any] = {
 VALUES: dict[str, Any] = {
     "a short str": "The tide is high at noon.",
     "a str of 2 KB": "The tide is high at noon. " * 80,
-    "an int": 12345,
     "a dict of 10 fields": FIELDS,
-    "a list of 100 dicts": [dict(FIELDS, id=n, tags=["first", "engine"]) for n in range(100)],
+    "100 dicts": [dict(FIELDS, id=n, tags=["first", "engine"]) for n in range(100)],
 }
-ONLY_PICKLE: dict[str, Any] = {
-    "a dataclass": Order(1, "ada", 9.5),
-    "100 dataclasses": [Order(n, "ada", 9.5) for n in range(100)],
-}
+DATACLASSES: dict[str, Any] = {"100 dataclasses": [Order(n, "ada", 9.5) for n in range(100)]}
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
-    "a short str": ("The tide is high at noon.",),
-    "a str, an int and a float": ("ann", 3, 0.5),
+    "3 plain ones": ("ann", 3, 0.5),
     "10 messages": ([{"role": "user", "content": "The tide is high at noon."} for _ in range(10)],),
 }
 
 
-def microseconds(*works: Callable[[], Any], rounds: int = 7) -> list[float]:
-    """The best time of each, taken by turns."""
+def codecs(repeat: int) -> Iterator[Row]:
+    """Each value there and back, and the arguments of a call with their digest."""
+    for name, value in {**VALUES, **DATACLASSES}.items():
+        data = encode(value).data
+        assert decode(data) == value
+        peer, there_and_back = (
+            ("json", lambda v=value: json.loads(json.dumps(v).encode()))
+            if name in VALUES
+            else ("pickle", lambda v=value: pickle.loads(pickle.dumps(v, 5)))
+        )
+        ours, theirs = _each(lambda v=value: decode(encode(v).data), there_and_back, repeat=repeat)
+        yield _row(f"(m) {name}, there and back / {peer}", ours, theirs)
+    for name, arguments in ARGUMENTS.items():
+        ours, theirs = _each(
+            lambda a=arguments: encode_call(a, {}),
+            lambda a=arguments: blake2b(pickle.dumps((a, {}), 5), digest_size=16).digest(),
+            repeat=repeat,
+        )
+        yield _row(f"(m) arguments, {name}, with digest / pickle and hash", ours, theirs)
+
+
+def _each(*works: Callable[[], Any], repeat: int) -> list[float]:
+    """Seconds for each once, taken by turns, many at a time: once is too short to be measured."""
     timers = [timeit.Timer(work) for work in works]
     loops = [max(1, int(0.01 / max(timer.timeit(3) / 3, 1e-7))) for timer in timers]
-    turns = [
-        [timer.timeit(n) / n * 1e6 for timer, n in zip(timers, loops, strict=True)] for _ in range(rounds)
-    ]
-    return [min(times) for times in zip(*turns, strict=True)]
+    turns = [(lambda t=timer, n=n: t.timeit(n)) for timer, n in zip(timers, loops, strict=True)]
+    return [one / n for one, n in zip(by_turns(*turns, repeat=repeat), loops, strict=True)]
 
 
-def main() -> None:
-    """Print the table."""
-    print(f"{'':22}{'encode':>10}{'decode':>10}   both/json  both/pickle")
-    for name, value in {**VALUES, **ONLY_PICKLE}.items():
-        data, pickled = encode(value).data, pickle.dumps(value, 5)
-        works = [
-            lambda: encode(value),  # noqa: B023
-            lambda: decode(data),  # noqa: B023
-            lambda: pickle.loads(pickle.dumps(value, 5)),  # noqa: B023
-        ]
-        if name in VALUES:
-            works.append(lambda: json.loads(json.dumps(value).encode()))  # noqa: B023
-        assert decode(data) == value and pickle.loads(pickled) == value
-        there, back, pickling, *jsoning = microseconds(*works)
-        both = there + back
-        against = f"{both / jsoning[0]:10.2f}" if jsoning else f"{'':10}"
-        print(f"{name:22}{there:8.2f}us{back:8.2f}us  {against}{both / pickling:12.2f}")
-    print()
-    print(f"{'arguments of a call':28}{'digest':>10}{'encode and digest':>20}{'of pickle and hash':>20}")
-    for name, arguments in ARGUMENTS.items():
-        only, both, peer = microseconds(
-            lambda: digest(arguments),  # noqa: B023
-            lambda: encode_call(arguments, {}),  # noqa: B023
-            lambda: blake2b(pickle.dumps((arguments, {}), 5), digest_size=16).digest(),  # noqa: B023
-        )
-        print(f"{name:28}{only:8.2f}us{both:18.2f}us{both / peer:20.2f}")
-
-
-if __name__ == "__main__":
-    main()
+def _row(what: str, ours: float, theirs: float) -> Row:
+    return Row(what, ours / theirs, "x", None, f"{ours * 1e6:.1f} us against {theirs * 1e6:.1f} us")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["by_turns", "child_seconds", "seconds"]
+__all__ = ["by_turns", "child_seconds", "median_of", "seconds"]
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -27,6 +27,12 @@ def by_turns(*works: Callable[[], Any], repeat: int) -> list[float]:
         work()
     rounds = [[seconds(work) for work in works] for _ in range(repeat)]
     return [statistics.median(times) for times in zip(*rounds, strict=True)]
+
+
+def median_of(work: Callable[[], Any], *, repeat: int) -> float:
+    """The median time of something that is compared with nothing."""
+    [found] = by_turns(work, repeat=repeat)
+    return found
 
 
 def child_seconds(source: str) -> Callable[[], None]:

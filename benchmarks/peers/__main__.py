@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -11,6 +12,7 @@ from typing import Any
 
 from .. import work
 from ..measure import by_turns
+from .durable import durable
 
 ITEMS, STEPS, REPEAT = 100, 1000, 5
 
@@ -42,6 +44,7 @@ def contestants() -> dict[str, tuple[Work, Work]]:
 
 
 def main() -> int:
+    os.environ["LANGSMITH_TRACING"] = "false"  # nothing is to be sent anywhere
     names = contestants()
     expected = asyncio.run(work.branchy_by_hand(ITEMS))
     for name, (branchy, chain) in names.items():
@@ -55,6 +58,7 @@ def main() -> int:
         left = f"{total * 1e3:8.1f} ms {total / ideal:6.2f} x ideal"
         right = f"{chained / STEPS * 1e6:8.1f} us a step {chained / steps[0]:6.1f} x asyncio"
         print(f"{name:<32} {left:>30} {right:>34}")
+    durable()
     return 0
 
 

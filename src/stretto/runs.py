@@ -23,6 +23,7 @@ from .drivers.aio import AsyncioDriver
 from .drivers.ambient import SCOPE
 from .drivers.background import background
 from .engine.machine import Engine
+from .engine.places import users
 from .errors import Cancelled
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ class Run(Generic[R]):
                 if interrupted is not None:
                     raise
                 interrupted = error
-                self._stop(error)
+                self._stop(error.with_traceback(users(error.__traceback__)))
         self.settle()
 
     def drive_elsewhere(self) -> None:

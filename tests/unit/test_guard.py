@@ -11,6 +11,7 @@ import dataclasses
 import enum
 import importlib
 import math
+import os
 import textwrap
 import traceback
 from collections import defaultdict
@@ -796,7 +797,11 @@ def g2(xs: Any) -> Any:
 RESULTS = {"same": 0, "stopped": 0}
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=min(400, int(os.environ.get("STRETTO_FUZZ", "400"))),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 @given(statements(), st.integers(-3, 4), st.lists(st.integers(0, 3), max_size=4))
 def test_generated_programs(body: list[str], a: int, xs: list[int]) -> None:
     source = "\n".join(

@@ -112,6 +112,24 @@ def test_the_failure_shows_the_users_lines() -> None:
     assert len(ours) <= 1, ours
 
 
+def test_every_line_of_a_traceback_is_where_its_function_is() -> None:
+    """What shows tracebacks closely, as IPython does, looks for the instruction and the function's lines."""
+
+    @flow
+    def late(x: int) -> float:
+        y = double(x)
+        return 1 / (y - 2)
+
+    for program, first in ((fails, fails.fn.__code__), (late, late.fn.__code__)):
+        with pytest.raises((ValueError, ZeroDivisionError)) as caught:
+            program(1)
+        trace = next(t for t in caught.traceback if t.name == first.co_name)
+        code = trace.frame.code.raw
+        assert code.co_firstlineno == first.co_firstlineno
+        assert 0 <= trace._rawentry.tb_lasti < len(code.co_code)
+        assert list(code.co_positions())[trace._rawentry.tb_lasti // 2][0] == trace._rawentry.tb_lineno
+
+
 def test_the_same_text_in_two_files_names_its_own_file(tmp_path: Path) -> None:
     text = (
         "from stretto import call, flow\n\n@call.unordered\ndef ask():\n    raise KeyError\n\n"

@@ -200,7 +200,12 @@ class Fragment:
         for statement in tree.body:
             if not hasattr(statement, "lineno"):
                 ast.copy_location(statement, self.statements[-1] if self.statements else tree)
-        return ast.fix_missing_locations(tree)
+        ast.fix_missing_locations(tree)
+        if self.name == self.function.name:
+            # It begins where the user's function does: those that show tracebacks look there for its lines.
+            tree.lineno = self.function.lineno
+            tree.end_lineno = max(tree.lineno, tree.end_lineno)
+        return tree
 
     def _compile(self) -> CodeType:
         tree: ast.stmt = self._tree()
@@ -209,7 +214,7 @@ class Fragment:
                 name="__outer",
                 args=ast.arguments([], [ast.arg(c) for c in self.cells], None, [], [], None, []),
                 body=[tree, ast.Pass()], decorator_list=[], returns=None, type_comment=None,
-                lineno=self.lineno, col_offset=0, end_lineno=tree.end_lineno, end_col_offset=0,
+                lineno=tree.lineno, col_offset=0, end_lineno=tree.end_lineno, end_col_offset=0,
             )  # fmt: skip
             if sys.version_info >= (3, 12):
                 outer.type_params = []

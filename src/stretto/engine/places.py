@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import os
-from types import TracebackType
+import sys
+from types import CodeType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .nodes import FailedNode, FragmentNode, Node
@@ -12,7 +13,7 @@ from .nodes import FailedNode, FragmentNode, Node
 if TYPE_CHECKING:
     from ..compiler.functions import Compiled
 
-__all__ = ["path", "rooted"]
+__all__ = ["path", "rooted", "users"]
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _MACHINERY = ("asyncio", "concurrent", "threading.py", "uvloop")
@@ -65,18 +66,27 @@ def _line(form: Compiled, lineno: int, name: str, following: TracebackType | Non
     """A traceback entry for a line of the user's function that no real frame stands for."""
     code = form.lines.get((lineno, name))
     if code is None:
-        where = {"lineno": lineno, "end_lineno": lineno, "col_offset": 0, "end_col_offset": 0}
+        where = {"lineno": lineno, "end_lineno": lineno, "col_offset": -1, "end_col_offset": -1}  # no columns
         statement = ast.Raise(ast.Name("error", ast.Load(), **where), None, **where)
-        module = compile(ast.Module([statement], []), form.filename, "exec")
-        code = form.lines[lineno, name] = module.replace(co_name=name, co_qualname=form.qualname)
+        none = ast.arguments([], [], None, [], [], None, [])
+        function = ast.FunctionDef("line", none, [statement], [], None, None, **where)
+        if sys.version_info >= (3, 12):
+            function.type_params = []
+        if name == form.name:  # it begins where the user's function does, as the code of fragments
+            function.lineno = form.lineno
+            function.end_lineno = max(lineno, form.lineno)
+        module = compile(ast.Module([function], []), form.filename, "exec")
+        [made] = (c for c in module.co_consts if isinstance(c, CodeType))
+        code = form.lines[lineno, name] = made.replace(co_name=name, co_qualname=form.qualname)
     marker = _Marker()
     try:
-        exec(code, {"error": marker})
+        FunctionType(code, {"error": marker})()
     except _Marker as raised:
         entry = raised.__traceback__
         assert entry is not None and entry.tb_next is not None
         entry = entry.tb_next
-        return TracebackType(following, entry.tb_frame, -1, entry.tb_lineno)  # a line, no columns
+        # With the instruction that it was at: what looks for one that is not there may look for ever.
+        return TracebackType(following, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
     raise AssertionError
 
 

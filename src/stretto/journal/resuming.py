@@ -196,16 +196,18 @@ def source_of(flow: Flow[..., Any]) -> str:
 
 
 def name_of(flow: Flow[..., Any]) -> str:
-    """How a journal names a flow. A script is not ``__main__`` to the process that resumes its runs."""
+    """How a journal names a flow. A script is not ``__main__`` to the process that resumes its runs; a
+    notebook is, since its cells are no files."""
     fn = flow.fn
-    module = fn.__module__ if fn.__module__ != "__main__" else Path(fn.__code__.co_filename).stem
+    script = fn.__module__ == "__main__" and "__file__" in fn.__globals__
+    module = Path(fn.__code__.co_filename).stem if script else fn.__module__
     return f"{module}:{fn.__qualname__}"
 
 
 def flow_named(name: str, file: str) -> Flow[..., Any]:
     """The flow that a journal calls so, which was in that file when it was run."""
     module, _, qualname = name.rpartition(":")
-    found: Any = _loaded(file)
+    found: Any = sys.modules["__main__"] if module == "__main__" else _loaded(file)
     if found is None:
         try:
             found = importlib.import_module(module)
@@ -223,6 +225,11 @@ def flow_named(name: str, file: str) -> Flow[..., Any]:
     for part in qualname.split("."):
         found = getattr(found, part, None)
     if not isinstance(found, Flow):
+        if module == "__main__":
+            raise RunNotFound(
+                f"the run was of the flow {qualname}, which was defined in a notebook, and there is no such "
+                f"flow here; found {found!r}. Run the cell that defines it, then call stretto.resume there"
+            )
         raise RunNotFound(
             f"the run was of the flow {name}, and there is no such flow any more; found {found!r}. "
             "Put it back, or start a new run"
