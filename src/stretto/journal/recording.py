@@ -21,6 +21,7 @@ from ..engine.machine import Outcome
 from ..engine.places import path
 from ..errors import Cancelled, InDoubt, JournalError, NotRecordable, Orphaned
 from .codecs import digest, encode, encode_call
+from .codecs.classes import main_name
 from .contract import Journal
 from .doubts import in_doubt, orphaned
 from .events import CallFinished, CallIntended, CallSettled, Decision, RunEnded, RunState, now
@@ -324,9 +325,11 @@ def _state(error: BaseException | None) -> RunState:
 
 
 def call_name(fn: Any) -> str:
-    """How a journal names a function."""
+    """How a journal names a function. A script is not ``__main__`` to the process that resumes its runs."""
     owner: Any = getattr(fn, "__self__", None)
     module = getattr(fn, "__module__", None) or owner.__class__.__module__
+    if module == "__main__":
+        module = main_name()
     return f"{module}:{getattr(fn, '__qualname__', None) or type(fn).__qualname__}"
 
 
