@@ -215,6 +215,9 @@ def test_a_program_that_no_longer_makes_a_write_is_stopped_before_the_next(journ
     with pytest.raises(errors.Orphaned, match=r"write#2 \(.*:write\)"):
         resumed(program, run)
     assert ("write", "new") not in made
+    World.extra = False  # once the program is put back, the run goes on
+    resumed(program, run)
+    assert ("write", "gone") not in made
 
 
 @call.unordered

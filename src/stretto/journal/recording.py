@@ -310,8 +310,9 @@ class Recording:
                 pass  # nothing hangs on it: the run has succeeded, and whoever called it has its result
         if error is not None:
             problem = encode(error, name="the exception of the flow").data
-        # a run that was interrupted, or whose journal failed, has not ended: it can be taken up
-        if not isinstance(error, (KeyboardInterrupt, asyncio.CancelledError, JournalError)):
+        # a run that was interrupted, whose journal failed, or whose program is to be put back has not ended:
+        # it can be taken up
+        if not isinstance(error, (KeyboardInterrupt, asyncio.CancelledError, JournalError, Orphaned)):
             self.journal.append(self.lease, [RunEnded(_state(error), result, problem, now())])
         return error
 
