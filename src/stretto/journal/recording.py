@@ -19,7 +19,7 @@ from ..drivers.aio import threads
 from ..drivers.ambient import Current
 from ..engine.machine import Outcome
 from ..engine.places import path
-from ..errors import Cancelled, InDoubt, JournalError, NotRecordable, Orphaned
+from ..errors import Cancelled, InDoubt, JournalError, NotDecodable, NotRecordable, Orphaned
 from .codecs import digest, encode, encode_call
 from .codecs.classes import main_name
 from .contract import Journal
@@ -37,6 +37,11 @@ __all__ = ["Begun", "Recording", "releasing"]
 
 #: Runs of this process that have ended, and whose leases are being given back.
 releasing: dict[str, Future[None]] = {}
+
+
+#: After these a run has not ended, and can be taken up: it was interrupted, its journal failed, or what was
+#: recorded does not go with the program, which can be put back.
+_NO_ENDS = (KeyboardInterrupt, asyncio.CancelledError, JournalError, Orphaned, NotDecodable)
 
 
 class Begun:
@@ -310,9 +315,7 @@ class Recording:
                 pass  # nothing hangs on it: the run has succeeded, and whoever called it has its result
         if error is not None:
             problem = encode(error, name="the exception of the flow").data
-        # a run that was interrupted, whose journal failed, or whose program is to be put back has not ended:
-        # it can be taken up
-        if not isinstance(error, (KeyboardInterrupt, asyncio.CancelledError, JournalError, Orphaned)):
+        if not isinstance(error, _NO_ENDS):
             self.journal.append(self.lease, [RunEnded(_state(error), result, problem, now())])
         return error
 
