@@ -169,16 +169,14 @@ def kill_and_resume(
 
 def _tell(run: Resumed) -> bool:
     """What a run that was killed took; whether all of it is as promised."""
+    asked, recorded, again = run.before.requests, run.recorded, run.after.requests
     say(f"\n  {'':13}{'requests':>10}{'answers in the journal':>25}")
-    say(f"  {'killed':13}{run.before.requests:10}{run.recorded:25}")
-    say(f"  {'resumed':13}{run.after.requests:10}{run.calls:25}")
+    say(f"  {'killed':13}{asked:10}{recorded:25}")
+    say(f"  {'resumed':13}{again:10}{run.calls:25}")
     say(
-        f"\n  When it was killed, {run.before.requests} questions had been asked, and {run.recorded} answers were "
-        "in the journal.\n"
-        f"  Of the {run.calls} questions of the whole run, those {run.recorded} were answered from the journal when "
-        "it was resumed,\n"
-        f"  and {run.after.requests} were asked. None that was recorded was asked again: "
-        f"{yes_or_no(run.none_again)}."
+        f"\n  When it was killed, {asked} questions had been asked, and {recorded} answers were recorded.\n"
+        f"  Of {run.calls} questions in all, {recorded} were answered from the journal when it was resumed,\n"
+        f"  and {again} were asked. None that was recorded was asked again: {yes_or_no(run.none_again)}."
     )
     if run.wrote_early:
         say(bad("  The file had been written before all that it depends on was done."))

@@ -175,7 +175,7 @@ def same(want: str, got: str) -> bool:
 
 
 def shell(page: Path, block: Block, folder: Path) -> None:
-    """Check a shell block: make targets must exist, `stretto` and `python` lines are run.
+    """Check a shell block: make targets must exist, `stretto`, `python` and `rm` lines are run.
 
     RUN stands for the newest run of the folder's journal. ``# exit code N`` behind a command is what it
     ends with, if not with 0, and ``# -> text`` below it what it prints, errors included.
@@ -190,6 +190,9 @@ def shell(page: Path, block: Block, folder: Path) -> None:
             for target in words[1:]:
                 if "=" not in target and target not in make_targets():
                     raise PageError(f"{where}: the Makefile has no target {target!r}")
+        elif words[0] == "rm":
+            for name in words[1:]:
+                (folder / name).unlink()
         elif words[0] in ("stretto", "python") and "skip" not in block.notes:
             code = int(ending[1]) if (ending := EXIT_CODE.search(line)) else 0
             if "RUN" in words:
