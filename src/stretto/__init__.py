@@ -17,7 +17,7 @@ from .flows import Flow, flow
 
 if TYPE_CHECKING:
     from .compiler.explain import explain
-    from .journal.resuming import resume
+    from .journal.resuming import fork, resume
     from .runs import Run
 
 __version__ = "0.1.0"
@@ -36,6 +36,7 @@ __all__ = [
     "errors",
     "explain",
     "flow",
+    "fork",
     "resume",
 ]
 
@@ -51,8 +52,8 @@ def __getattr__(name: str) -> Any:
         from .runs import Run
 
         return Run
-    if name == "resume":
-        from .journal.resuming import resume
+    if name in ("fork", "resume"):
+        from .journal import resuming
 
-        return resume
+        return getattr(resuming, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,6 +12,7 @@ __all__ = [
     "CorruptValue",
     "DeclarationError",
     "FlowArgumentError",
+    "ForkMissed",
     "InDoubt",
     "InternalError",
     "JournalClosed",
@@ -156,6 +157,10 @@ class RunEndedAlready(StrettoError):
 
 class Orphaned(StrettoError):
     """A run that is resumed has made writes that its program, as it is now, does not make."""
+
+
+class ForkMissed(StrettoError):
+    """A forked run has ended without coming to the call at which it was to part."""
 
 
 class JournalError(StrettoError):

@@ -13,7 +13,7 @@ import queue
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -111,7 +111,7 @@ class Run(Generic[R]):
     def _wait(self) -> None:
         try:
             self._future.exception()
-        except BaseException:
+        except CancelledError:  # the run's; a second Ctrl-C, which is ours, goes on
             pass
 
     def progress(self) -> Progress:
@@ -159,7 +159,11 @@ class Run(Generic[R]):
         outcome = self.engine.outcome
         assert outcome is not None
         if self.recording is not None:
-            outcome = self.recording.settled(outcome)
+            try:
+                outcome = self.recording.settled(outcome)
+            except BaseException as error:  # whoever waits must hear of it
+                self._future.set_exception(error)
+                raise
         if self._timer is not None:
             self._timer.cancel()
         if outcome.error is not None:

@@ -19,6 +19,7 @@ PUBLIC = {
     "errors",
     "explain",
     "flow",
+    "fork",
     "resume",
 }
 

@@ -17,18 +17,19 @@ from stretto.errors import StrettoError
 from .arguments import Signature
 from .execute import BAD_USAGE, OK, default_journal, execute, failed, usage_error, user_stdout
 from .load import UsageError, did_you_mean, load_flow
+from .options import Given, without_password
 
 if TYPE_CHECKING:
     from stretto import Flow
 
 __all__ = ["run_command"]
 
-_ABOUT_JOURNALS = ("resume", "ls", "show", "settle", "prune", "export", "import")
+_ABOUT_JOURNALS = ("resume", "fork", "ls", "show", "settle", "prune", "export", "import")
 
 HELP = """\
 usage: stretto run [--sequential] [--json] [--journal URL | --no-journal] FILE.py:FLOW [ARGUMENTS ...]
        stretto explain [--json] FILE.py:FLOW
-       stretto resume | ls | show | settle | prune | export | import ...
+       stretto resume | fork | ls | show | settle | prune | export | import ...
        stretto --version
 
 Run a plain sequential Python function with its calls overlapped.
@@ -38,6 +39,7 @@ Run a plain sequential Python function with its calls overlapped.
   explain        say which calls overlap, which cannot, and the line that would free them
 
   resume         take up a run that was interrupted: what it has done is not done again
+  fork           start a new run that shares what another one has done, up to one call
   ls             list the runs of a journal, the newest first
   show           show a run and its calls, in program order
   settle         say whether a write that is in doubt happened
@@ -109,7 +111,7 @@ class _Options:
     @classmethod
     def of(cls, command: str, words: list[str]) -> _Options:
         options = cls(command)
-        options.again = shlex.join(["stretto", command, *words])
+        options.again = without_password(shlex.join(["stretto", command, *words]))
         known = {"--json"}
         if command == "run":
             known |= {"--sequential", "--journal", "--no-journal"}
@@ -204,4 +206,8 @@ def _run(options: _Options) -> int:
         flow = flow.using(journal=None)
     else:
         flow = flow.using(journal=options.journal or default_journal())
-    return execute(flow, args, kwargs, sequential=sequential, as_lines=options.json, again=options.again)
+    given = Given(values={"--journal": options.journal} if options.journal else {})
+    return execute(
+        flow, args, kwargs, sequential=sequential, as_lines=options.json, again=options.again,
+        resuming=given.again,
+    )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import sys
 import time
@@ -19,7 +20,17 @@ from .progress import Counts, LineProgress, progress_for, watch
 if TYPE_CHECKING:
     from stretto import Flow
 
-__all__ = ["BAD_USAGE", "FAILED", "INTERRUPTED", "OK", "execute", "failed", "usage_error", "user_stdout"]
+__all__ = [
+    "BAD_USAGE",
+    "FAILED",
+    "INTERRUPTED",
+    "OK",
+    "carry_out",
+    "execute",
+    "failed",
+    "usage_error",
+    "user_stdout",
+]
 
 OK, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -32,26 +43,17 @@ def execute(
     sequential: bool,
     as_lines: bool,
     again: str,
+    resuming: Callable[..., str],
 ) -> int:
-    """Run the flow, tell how far it is, print how it ended; gives the exit code."""
+    """Run the flow, tell how far it is, print how it ended; gives the exit code.
 
-    def begin() -> Any:
-        return flow.start(*args, **kwargs)
-
-    def alone() -> Any:
-        return flow.sequential(*args, **kwargs)
-
-    return _carry_out(None if sequential else begin, alone, as_lines=as_lines, again=again)
-
-
-def take_up(run: str, journal: str, *, as_lines: bool, again: str) -> int:
-    """Resume a run, and tell of it as `execute` does."""
-    from stretto import resume
-
-    def begin() -> Any:
-        return resume(run, journal=journal)
-
-    return _carry_out(begin, None, as_lines=as_lines, again=again)
+    `again` is the command that does the same once more; `resuming("resume", run)` gives the one that goes on.
+    """
+    if not sequential:
+        begin = functools.partial(flow.start, *args, **kwargs)
+        return carry_out(begin, as_lines=as_lines, again=again, resuming=resuming)
+    alone = functools.partial(flow.sequential, *args, **kwargs)
+    return carry_out(None, alone, as_lines=as_lines, again=again, resuming=resuming)
 
 
 def default_journal() -> str:
@@ -62,9 +64,15 @@ def default_journal() -> str:
     return str(DEFAULT) if found.url is None and found.silent else found.url or ""
 
 
-def _carry_out(
-    begin: Callable[[], Any] | None, alone: Callable[[], Any] | None, *, as_lines: bool, again: str
+def carry_out(
+    begin: Callable[[], Any] | None,
+    alone: Callable[[], Any] | None = None,
+    *,
+    as_lines: bool,
+    again: str,
+    resuming: Callable[..., str],
 ) -> int:
+    """See a run to its end, as `execute` does: `begin` starts it and gives a handle, or `alone` does all."""
     stdout, started = sys.stdout, time.monotonic()
     run: Any = None
     try:
@@ -80,7 +88,7 @@ def _carry_out(
                 else:
                     result = watch(run, progress_for(sys.stderr, Style(sys.stderr)))
     except KeyboardInterrupt:
-        return _interrupted(run, again, as_lines=as_lines)
+        return _interrupted(run, again, resuming, as_lines=as_lines)
     except SystemExit:
         raise
     except BaseException as error:
@@ -130,7 +138,7 @@ def failed(error: BaseException, *, as_lines: bool) -> int:
     return FAILED
 
 
-def _interrupted(run: Any, again: str, *, as_lines: bool) -> int:
+def _interrupted(run: Any, again: str, resuming: Callable[..., str], *, as_lines: bool) -> int:
     """Ctrl-C: stop what runs, wait until it has stopped, and say so. A second Ctrl-C waits no longer."""
     clean = True
     if run is not None:
@@ -154,7 +162,7 @@ def _interrupted(run: Any, again: str, *, as_lines: bool) -> int:
         done = run.progress().done
         print(f"cancelled cleanly: {done} calls had finished, none is running.", file=sys.stderr)
         if run.recording is not None:
-            print(f"To go on from there:\n\n    stretto resume {run.id}\n", file=sys.stderr)
+            print(f"To go on from there:\n\n    {resuming('resume', run.id)}\n", file=sys.stderr)
     else:
         print("left at once: calls may still be running.", file=sys.stderr)
     print(f"To run it again, from the beginning:\n\n    {again}\n", file=sys.stderr)

@@ -13,7 +13,7 @@ from .housekeeping import export, import_, prune
 from .listing import list_runs
 from .load import UsageError
 from .options import Given, Usage
-from .resume import resume_run
+from .resume import fork_run, resume_run
 from .settle import settle
 from .show import show_run
 
@@ -60,14 +60,35 @@ List runs, the newest first.
                 "resume",
                 ("RUN",),
                 _JOURNAL,
-                ("--json",),
+                ("--dry-run", "--accept-orphans", "--json"),
                 """\
 Take up a run that was interrupted: what it has done is not done again.
 
-  RUN               its identifier, or how that begins"""
+  RUN               its identifier, or how that begins
+  --dry-run         only say which calls would be reused, which would run, and which the program, which may
+                    have been edited, does not make any more
+  --accept-orphans  go on, although the program does not make writes any more that it made"""
                 + _COMMON,
             ),
             resume_run,
+        ),
+        (
+            Usage(
+                "fork",
+                ("RUN",),
+                {"--before": "CALL", "--set": "CALL=VALUE"} | _JOURNAL,
+                ("--json",),
+                """\
+Start a new run that shares what another one has done, up to one call; that and all after it is run.
+
+  RUN               the other run: its identifier, or how that begins
+  --before CALL     where the two part: a place, as `stretto show RUN` tells it, or the name of a function
+                    that the run has called once
+  --set CALL=VALUE  what a call is given as its result, as JSON, instead of being made; may be repeated"""
+                + _COMMON,
+                repeated=("--set",),
+            ),
+            fork_run,
         ),
         (
             Usage(

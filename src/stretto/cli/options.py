@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from .load import UsageError, did_you_mean
 
-__all__ = ["Given", "Usage"]
+__all__ = ["Given", "Usage", "without_password"]
 
 #: What precedes a password in a URL, and the password.
-_PASSWORD = re.compile(r"(://[^/?#:@]*:)[^/?#]+@")
+_PASSWORD = re.compile(r"(://[^/?#:@\s]*:)[^/?#\s]+@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Usage:
         places: what stands by position, all of it needed.
         values: the options that take a value, each with what to call that.
         flags: the options that take none.
+        repeated: those of `values` that may be given more than once.
         says: what the command does, and what each option means.
     """
 
@@ -32,10 +33,14 @@ class Usage:
     values: dict[str, str]
     flags: tuple[str, ...]
     says: str
+    repeated: tuple[str, ...] = ()
 
     def line(self) -> str:
         """The usage in one line."""
-        options = [f"[{name} {value}]" for name, value in self.values.items()]
+        options = [
+            f"[{name} {value}]{' ...' if name in self.repeated else ''}"
+            for name, value in self.values.items()
+        ]
         options += [f"[{name}]" for name in self.flags]
         return " ".join(["usage: stretto", self.command, *self.places, *options])
 
@@ -59,9 +64,12 @@ class Usage:
                     if not left:
                         raise UsageError(f"{name} takes a value: {name} {self.values[name]}")
                     value = left.pop(0)
-                if name in given.values:
+                if name in self.repeated:
+                    given.lists.setdefault(name, []).append(value)
+                elif name in given.values:
                     raise UsageError(f"{name} is given twice")
-                given.values[name] = value
+                else:
+                    given.values[name] = value
             elif word.startswith("-") and word != "-":
                 if name in self.flags:
                     raise UsageError(f"{name} takes no value")
@@ -88,6 +96,7 @@ class Given:
     places: list[str] = field(default_factory=list[str])
     values: dict[str, str] = field(default_factory=dict[str, str])
     flags: set[str] = field(default_factory=set[str])
+    lists: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
     @property
     def json(self) -> bool:
@@ -105,6 +114,11 @@ class Given:
     def again(self, *words: str) -> str:
         """A command on the same journal, for the user to copy; a password is left for them to fill in."""
         url = self.values.get("--journal")
-        if url is not None and "://" in url:
-            url = _PASSWORD.sub(r"\1PASSWORD@", url)
-        return shlex.join(["stretto", *words, *(["--journal", url] if url is not None else [])])
+        return without_password(
+            shlex.join(["stretto", *words, *(["--journal", url] if url is not None else [])])
+        )
+
+
+def without_password(text: str) -> str:
+    """A command as it can be shown."""
+    return _PASSWORD.sub(r"\1PASSWORD@", text)

@@ -1,16 +1,131 @@
-"""``stretto resume``: a run that was interrupted goes on."""
+"""``stretto resume`` and ``stretto fork``: a run goes on from what is recorded."""
 
 from __future__ import annotations
 
-from .execute import take_up
-from .options import Given
-from .runs import find_run, journal_url, opened
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["resume_run"]
+from stretto.errors import RunEndedAlready
+
+from .execute import OK, carry_out
+from .load import UsageError
+from .options import Given
+from .output import Style
+from .runs import as_fields, find_run, journal_url, opened
+from .values import clean
+
+if TYPE_CHECKING:
+    from stretto.journal import RunRecord
+    from stretto.journal.replay import Operation, Preview
+
+__all__ = ["fork_run", "resume_run"]
+
+#: How many calls of a kind are listed to people.
+_LISTED = 20
 
 
 def resume_run(given: Given) -> int:
     url, _ = journal_url(given)
+    accept = "--accept-orphans" in given.flags
+    with opened(given) as journal:
+        record = find_run(journal, given.places[0])
+        if "--dry-run" in given.flags:
+            from stretto.journal.replay import preview
+
+            if record.state.ended:
+                raise RunEndedAlready(f"run {record.id} has ended: it is {record.state}")
+            _say(record, preview(journal, record.id), given)
+            return OK
+
+    def begin() -> Any:
+        from stretto import resume
+
+        return resume(record.id, journal=url, accept=accept)
+
+    again = given.again("resume", record.id)
+    return carry_out(begin, as_lines=given.json, again=again, resuming=given.again)
+
+
+def fork_run(given: Given) -> int:
+    before = given.values.get("--before")
+    if before is None:
+        raise UsageError("say where the new run parts from the other: --before CALL")
+    values = dict(_setting(text) for text in given.lists.get("--set", ()))
+    url, _ = journal_url(given)
     with opened(given) as journal:
         run = find_run(journal, given.places[0]).id
-    return take_up(run, url, as_lines=given.json, again=given.again("resume", run))
+
+    def begin() -> Any:
+        from stretto import fork
+
+        return fork(run, before=before, set=values, journal=url)
+
+    words = ["fork", run, "--before", before]
+    for text in given.lists.get("--set", ()):
+        words += ["--set", text]
+    return carry_out(begin, as_lines=given.json, again=given.again(*words), resuming=given.again)
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    call, equals, value = text.partition("=")
+    if not equals or not call:
+        raise UsageError(f"--set takes CALL=VALUE, and found {text!r}")
+    try:
+        return call, json.loads(value)
+    except (ValueError, RecursionError):
+        hint = f"; a text stands in quotes: --set '{call}={json.dumps(value)}'" if "'" not in text else ""
+        raise UsageError(f"--set {call}= takes a value as JSON, and found {value!r}{hint}") from None
+
+
+# The dry run.
+
+
+def _say(record: RunRecord, found: Preview, given: Given) -> None:
+    if given.json:
+        fields: dict[str, Any] = {"id": record.id, "flow": record.flow, "state": as_fields(record)["state"]}
+        print(json.dumps(fields | asdict(found), ensure_ascii=False))
+        return
+    style = Style(sys.stdout)
+    edited = ", which has been edited since" if found.edited else ""
+    print(f"{clean(record.id)}: what resuming it would do ({clean(record.flow)}{edited}).\n")
+    print(f"  reused       {len(found.reused)}")
+    _list("to run", "36", found.to_run, style)
+    _list("in doubt", "33;1", found.in_doubt, style)
+    _list("orphaned", "31", found.orphaned, style)
+    _list("not reached", "2", found.not_reached, style)
+    print()
+    if found.not_reached:
+        print("What is not reached comes after calls that have to run first, and may be reused then.")
+    for where in dict.fromkeys(map(_short, found.unknown)):
+        print(f"{where}: not known to be without effects; it was not run to look at what follows.")
+    if any(operation.changes for operation in found.orphaned):
+        print(
+            "The orphaned writes were made, and the program does not make them any more. Put back what makes"
+        )
+        print("them, or accept that:\n")
+        print(f"    {style.cyan(given.again('resume', record.id, '--accept-orphans'))}\n")
+    elif found.in_doubt:
+        print(f"What is in doubt is to be settled first: {style.cyan(given.again('show', record.id))}")
+    else:
+        print(f"To do so:\n\n    {style.cyan(given.again('resume', record.id))}\n")
+
+
+def _list(title: str, colour: str, operations: Sequence[Operation], style: Style) -> None:
+    print(f"  {style(colour, title) + ' ' * (12 - len(title))} {len(operations)}")
+    for operation in operations[:_LISTED]:
+        write = "  (a write)" if operation.changes else ""
+        print(f"      {clean(operation.place)}{write}")
+    if len(operations) > _LISTED:
+        print(f"      and {len(operations) - _LISTED} more")
+
+
+def _short(where: str) -> str:
+    file, _, line = where.rpartition(":")
+    try:
+        return f"{Path(file).relative_to(Path.cwd())}:{line}"
+    except ValueError:
+        return where

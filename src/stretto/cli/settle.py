@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from stretto.errors import JournalError, LeaseHeld
 from stretto.journal.codecs import encode
 from stretto.journal.events import CallIntended, CallSettled, Decision, now
+from stretto.journal.history import names_of
 from stretto.journal.leases import alive
 
 from .execute import OK
@@ -106,7 +107,7 @@ class _Doubts:
         """The doubt at that place, or the only one of a call of that name."""
         if name in self.found:
             return name, self.found[name]
-        places = [place for place, doubt in self.found.items() if name in _names(doubt.call)]
+        places = [place for place, doubt in self.found.items() if name in names_of(doubt.call)]
         if len(places) == 1:
             return places[0], self.found[places[0]]
         if places:
@@ -114,7 +115,7 @@ class _Doubts:
             raise JournalError(f"{len(places)} calls of {name} are in doubt; name one by its place:{listed}")
         settled = self._settled.get(name)
         if settled is None:
-            of_name = [known for known in self._settled.values() if name in _names(known.call)]
+            of_name = [known for known in self._settled.values() if name in names_of(known.call)]
             settled = of_name[0] if len(of_name) == 1 else None
         if settled is not None:
             what = "done" if settled.decision is Decision.DONE else "to be run again"
@@ -126,13 +127,7 @@ class _Doubts:
             raise JournalError(
                 f"run {self._run}: nothing is in doubt; go on with `{self._given.again('resume', self._run)}`"
             )
-        known = {*self.found, *(part for doubt in self.found.values() for part in _names(doubt.call))}
+        known = {*self.found, *(part for doubt in self.found.values() for part in names_of(doubt.call))}
         listed = "".join(f"\n  {place}" for place in self.found)
         guess = did_you_mean(name, known)
         raise JournalError(f"run {self._run}: {name} is not in doubt{guess} In doubt:{listed}")
-
-
-def _names(call: str) -> tuple[str, ...]:
-    """All names that a call goes by."""
-    qualname = call.rpartition(":")[2]
-    return call, qualname, qualname.rpartition(".")[2]

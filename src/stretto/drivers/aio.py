@@ -94,6 +94,8 @@ class AsyncioDriver:
                 for kind, node in todo[done:]:  # a fault: what was not started will not be
                     if kind is START or kind is NATIVE:
                         engine.fail(node, asyncio.CancelledError())
+            if self.recording is not None and self.recording.share(self):
+                more = True
         except BaseException as error:
             # a fault of the machine must end the run, never hang it
             engine.broken(error)
@@ -121,6 +123,8 @@ class AsyncioDriver:
             self.timers[node] = self.loop.call_later(node.seconds, self.safely, self._fire, node)
         elif kind is UNTIMED:
             self.timers.pop(node).cancel()
+        elif self.recording is not None and self.recording.forgets(node):
+            self.engine.fail(node, asyncio.CancelledError())
         elif not self.retries.stop(node):
             task = self.tasks.get(node)
             if task is not None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..calls import Call, where
 from ..errors import InDoubt, Orphaned
-from .history import Past
+from .history import History
+
+if TYPE_CHECKING:
+    from .recording import Begun
 
 __all__ = ["in_doubt", "orphaned"]
 
@@ -25,10 +28,17 @@ def in_doubt(
     )
 
 
-def orphaned(run: str, left: list[tuple[str, Past]]) -> Orphaned:
-    calls = "\n".join(f"    {place} ({past.call})" for place, past in left[:20])
+def orphaned(run: str, history: History, new: Begun | None = None) -> Orphaned:
+    """The run has ended, or is about to make a new write, and has not made these again."""
+    left = [past for past in history.left() if past.intended]
+    calls = "\n".join(f"    {past.place} ({past.call})" for past in left[:20])
+    if len(left) > 20:
+        calls += f"\n    and {len(left) - 20} more"
+    now = "has ended" if new is None else f"comes to a new write, {new.place} ({new.call}),"
     return Orphaned(
-        f"the program has changed since the run {run} was recorded: these calls changed the world then, and "
-        f"it does not make them now, or with other arguments:\n{calls}\n"
-        "Put back what makes them, or start a new run"
+        f"the program has changed since the run {run} was recorded: it {now} without having made these "
+        f"recorded writes again, or it makes them with other arguments:\n{calls}\n"
+        "Put back what makes them; or, if it is right that they were made and are not now, accept that:\n"
+        f"    stretto resume {run} --accept-orphans\n"
+        f"(`stretto resume {run} --dry-run` shows all that is reused, and all that is not.)"
     )

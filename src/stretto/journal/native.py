@@ -64,7 +64,7 @@ class Scope:
                 recording.came_back(call, begun, value)
                 return value
         if call.changes:
-            recording.check_orphans()
+            recording.check_orphans(begun)
             recording.journal.commit_here(recording.lease, [begun.intent()])
         token = CURRENT.set(Current(recording.lease.run, place, begun.key, begun.attempt))
         try:

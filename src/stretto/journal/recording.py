@@ -25,7 +25,8 @@ from .codecs.classes import main_name
 from .contract import Journal
 from .doubts import in_doubt, orphaned
 from .events import CallFinished, CallIntended, CallSettled, Decision, RunEnded, RunState, now
-from .history import History, Past, PastState
+from .forking import Ancestor
+from .history import History, Past, PastState, failed_for_now, value_of
 from .leases import Lease
 from .native import Scope
 
@@ -40,7 +41,7 @@ releasing: dict[str, Future[None]] = {}
 
 
 #: After these a run has not ended, and can be taken up: it was interrupted, its journal failed, or what was
-#: recorded does not go with the program, which can be put back.
+#: recorded does not go with the program, which a person can change.
 _NO_ENDS = (KeyboardInterrupt, asyncio.CancelledError, JournalError, Orphaned, NotDecodable)
 
 
@@ -77,10 +78,13 @@ class Recording:
         answered: how many calls were answered from the journal.
     """
 
-    def __init__(self, journal: Journal, lease: Lease, history: History | None = None) -> None:
+    def __init__(
+        self, journal: Journal, lease: Lease, history: History | None = None, ancestor: Ancestor | None = None
+    ) -> None:
         self.journal = journal
         self.lease = lease
         self.history = history
+        self.ancestor = ancestor
         self.answered = 0
         self._begun: dict[CallNode, Begun] = {}
         #: How often code that runs as a whole has been met at a place.
@@ -91,30 +95,34 @@ class Recording:
     def met(
         self, call: Call[..., Any], place: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> tuple[Begun, Past | None]:
-        """A call that the run has come to, and what is recorded of it.
-
-        Raises `Orphaned` where another write is recorded in its place.
-        """
+        """A call that the run has come to, and what is recorded of it."""
         name = call_name(call.fn)
         arguments, mark = _arguments(args, kwargs) if call.changes else (b"", digest(args, kwargs).value)
-        past = self.history.take(place) if self.history is not None else None
-        if past is not None and (past.digest != mark or past.call != name):
-            if past.intended:
-                raise orphaned(self.lease.run, [(place, past)])
-            past = None
-        key = _key(self.lease.run, place, mark) if call.changes else ""
-        return Begun(place, name, mark, 1 if past is None else past.attempt + 1, key, arguments), past
+        past = self._past(place, name, mark)
+        if past is None:
+            key = _key(self.lease.run, place, mark) if call.changes else ""
+            return Begun(place, name, mark, 1, key, arguments), None
+        key = past.intent.key if past.intent is not None else ""
+        return Begun(past.place, name, mark, past.attempt + 1, key, arguments), past
+
+    def _past(self, place: str, call: str, mark: bytes) -> Past | None:
+        past = self.history.take(place, call, mark) if self.history is not None else None
+        ancestor = self.ancestor
+        if ancestor is not None and ancestor.shares(place) and past is None:
+            past = ancestor.history.take(place, call, mark)
+            if past is not None:  # from now on it is this run's
+                self.journal.append(self.lease, past.events)
+        return past
 
     def recorded(self, past: Past) -> Any:
         """The result or the exception of a call that is not made again."""
-        assert self.history is not None
         self.answered += 1
-        return self.history.value(past)
+        return value_of(self.journal, past.value)
 
-    def check_orphans(self) -> None:
+    def check_orphans(self, begun: Begun) -> None:
         """Before a write that is not recorded: `Orphaned` if the program has passed over one that is."""
         if self.history is not None and self.history.writes:
-            raise orphaned(self.lease.run, self.history.left())
+            raise orphaned(self.lease.run, self.history, begun)
 
     def came_back(self, call: Call[..., Any], begun: Begun, value: Any) -> None:
         """Record a result. Raises `NotRecordable`, which is then recorded as what the call ended with."""
@@ -145,13 +153,15 @@ class Recording:
 
     def begin(self, driver: AsyncioDriver, node: CallNode) -> None:
         """The engine wants a call started."""
-        call = node.call
-        try:
-            begun, past = self.met(call, path(node.place, node.site), tuple(node.args), node.kwargs)
-        except Orphaned as error:
-            self._stop(driver, node, error)
+        place = path(node.place, node.site)
+        if self.ancestor is not None and self.ancestor.holds(self.history, node, place):
             return
-        if past is not None and past.ended and not self._to_be_made_again(call, past):
+        self._begin(driver, node, place)
+
+    def _begin(self, driver: AsyncioDriver, node: CallNode, place: str) -> None:
+        call = node.call
+        begun, past = self.met(call, place, tuple(node.args), node.kwargs)
+        if past is not None and past.ended and not failed_for_now(self.journal, call, past):
             value = self.recorded(past)
             if past.state is PastState.RAISED:
                 driver.engine.fail(node, value)
@@ -167,10 +177,22 @@ class Recording:
         else:
             self.intend(driver, node)
 
+    def share(self, driver: AsyncioDriver) -> bool:
+        """Go on with the calls of a forked run that had to wait for their turn; whether any could."""
+        ancestor = self.ancestor
+        let_go = [] if ancestor is None else ancestor.let_go(driver.engine.order.head)
+        for node, place in let_go:
+            self._begin(driver, node, place)
+        return bool(let_go)
+
+    def forgets(self, node: CallNode) -> bool:
+        """A call is no longer wanted: whether it was one that waited for its turn."""
+        return self.ancestor is not None and self.ancestor.held.pop(node, None) is not None
+
     def intend(self, driver: AsyncioDriver, node: CallNode) -> None:
         """Start a call that changes the world once it is on disk that it was about to start."""
         try:
-            self.check_orphans()
+            self.check_orphans(self._begun[node])
         except Orphaned as error:
             self._stop(driver, node, error)
             return
@@ -216,13 +238,6 @@ class Recording:
         begun = self._begun.pop(node, None)
         if begun is not None and not isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)):
             self.went_wrong(node.call.name, begun, error)
-
-    def _to_be_made_again(self, call: Call[..., Any], past: Past) -> bool:
-        """Whether the run was stopped between two attempts."""
-        if past.state is not PastState.RAISED or past.attempt > call.retries:
-            return False
-        assert self.history is not None
-        return isinstance(self.history.value(past), call.retry_on)
 
     def _durable(self, driver: AsyncioDriver, node: CallNode, error: JournalError | None) -> None:
         if error is not None:
@@ -270,8 +285,8 @@ class Recording:
         """A clock, a random number, the environment: what was read is read again when the run is resumed."""
         at, name = path(place, site), call_name(fn)
         mark = digest(tuple(args), kwargs).value
-        past = self.history.take(at) if self.history is not None else None
-        if past is not None and past.digest == mark and past.call == name:
+        past = self._past(at, name, mark)
+        if past is not None and past.ended:
             value = self.recorded(past)
             if past.state is PastState.RAISED:
                 raise value
@@ -294,8 +309,12 @@ class Recording:
         except Exception as trouble:  # its end could not be recorded: it has not ended, for the journal
             error = outcome.error or trouble
         run = self.lease.run
-        ending = releasing[run] = threads().submit(self._release)
-        ending.add_done_callback(lambda _: releasing.pop(run, None))
+        try:
+            ending = releasing[run] = threads().submit(self._release)
+        except RuntimeError:  # the interpreter is shutting down
+            self._release()
+        else:
+            ending.add_done_callback(lambda _: releasing.pop(run, None))
         return outcome if error is outcome.error else Outcome(None, error)
 
     def _release(self) -> None:
@@ -306,7 +325,9 @@ class Recording:
 
     def _ended(self, value: Any, error: BaseException | None) -> BaseException | None:
         if error is None and self.history is not None and self.history.writes:
-            error = orphaned(self.lease.run, self.history.left())
+            error = orphaned(self.lease.run, self.history)
+        if error is None and self.ancestor is not None:
+            error = self.ancestor.problem(self.lease.run)
         result = problem = None
         if error is None:
             try:

@@ -1,11 +1,12 @@
-"""Opening the journal of a run, and taking up a run that was interrupted."""
+"""Opening the journal of a run, taking up a run that was interrupted, and forking one."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib
 import sys
-from collections.abc import Mapping
+import uuid
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,15 +15,16 @@ from ..flows import Flow
 from .codecs import encode
 from .configured import current, shared
 from .contract import Journal
-from .events import RunResumed, RunStarted, now
-from .history import History, value_of
+from .events import CallSettled, Decision, RunResumed, RunStarted, now
+from .forking import Ancestor
+from .history import ANY_ARGUMENTS, History, value_of
 from .leases import this_process
 from .recording import Recording, releasing
 
 if TYPE_CHECKING:
     from ..runs import Run
 
-__all__ = ["flow_named", "journal_of", "name_of", "record", "resume"]
+__all__ = ["beginning", "flow_named", "fork", "journal_of", "name_of", "record", "resume"]
 
 
 def journal_of(flow: Flow[..., Any]) -> Journal | None:
@@ -41,24 +43,21 @@ def record(
     return Recording(journal, lease)
 
 
-def resume(run: str, *, journal: str | Path | None = None) -> Run[Any]:
+def resume(
+    run: str, *, journal: str | Path | None = None, accept: bool | Collection[str] = False
+) -> Run[Any]:
     """Take up a run that was interrupted: what it has done is answered from its journal, the rest is run.
 
     Args:
         run: the run's identifier.
         journal: the URL of its journal; the one that is configured if it is not given.
+        accept: the places of recorded writes that the program, which was edited, need not make again; True
+            for whichever those are. A write that is recorded and not made again stops the run otherwise.
 
     Returns a handle at once, as `Flow.start` does. Raises `RunNotFound`, `LeaseHeld` where the process that
     runs it is alive, and `RunEndedAlready`.
     """
-    from ..runs import Run
-
-    found = current() if journal is None else shared(journal)
-    if found is None:
-        raise RunNotFound(
-            f"no journal is configured to look for the run {run!r} in. Give one: resume(run, journal=...), "
-            "stretto.configure(journal=...) or STRETTO_JOURNAL"
-        )
+    found = _journal_for(journal, run)
     about = found.run(run)
     if about.state.ended:
         raise RunEndedAlready(
@@ -70,16 +69,112 @@ def resume(run: str, *, journal: str | Path | None = None) -> Run[Any]:
     lease = found.acquire(run)
     try:
         history = History(found, run)
-        assert history.started is not None
-        args, kwargs, file = value_of(found, history.started.arguments)
-        flow = flow_named(about.flow, file)
+        flow, args, kwargs = beginning(found, history)
+        if accept:
+            history.accept(None if accept is True else accept)
+        ancestor = _ancestor(found, history, source_of(flow))
         found.append(lease, [RunResumed(lease.owner, source_of(flow), now())])
     except BaseException:
         found.release(lease)
         raise
-    made: Run[Any] = Run(flow, args, kwargs, recording=Recording(found, lease, history), id=run)
+    made: Run[Any] = _run()(flow, args, kwargs, recording=Recording(found, lease, history, ancestor), id=run)
     made.drive_elsewhere()
     return made
+
+
+def fork(
+    run: str, *, before: str, set: Mapping[str, Any] | None = None, journal: str | Path | None = None
+) -> Run[Any]:
+    """Start a new run that shares what another one has done, up to one call; that and all after it is run.
+
+    The other run may have ended, or go on; it stays as it is. Writes that come before the call are shared
+    too: they are not made again. Those that come after it are.
+
+    Args:
+        run: the identifier of the other run.
+        before: the place of the call at which the two part, as `stretto show` tells it, or its name, if the
+            run has one call of that name.
+        set: by place or name, results that calls are given instead of being made.
+        journal: the URL of the journal; the one that is configured if it is not given.
+
+    Returns a handle at once, as `Flow.start` does. Raises `RunNotFound`, and `JournalError` where no such
+    call is recorded.
+    """
+    found = _journal_for(journal, run)
+    history = History(found, run)
+    flow, args, kwargs = beginning(found, history)
+    parting = history.named(before).place
+    settled = [
+        CallSettled(
+            past.place, past.call, ANY_ARGUMENTS, Decision.DONE,
+            encode(value, name=f"the value for {past.place}").data, "fork", now(),
+        )
+        for past, value in ((history.named(name), value) for name, value in (set or {}).items())
+    ]  # fmt: skip
+    started = history.started
+    assert started is not None
+    made = uuid.uuid4().hex[:16]
+    lease = found.start(
+        RunStarted(
+            made, started.flow, source_of(flow), started.arguments, this_process(), now(), run, parting
+        )
+    )
+    try:
+        found.append(lease, settled)
+        recording = Recording(found, lease, History(found, made), Ancestor(history, parting))
+    except BaseException:
+        found.release(lease)
+        raise
+    forked: Run[Any] = _run()(flow, args, kwargs, recording=recording, id=made)
+    forked.drive_elsewhere()
+    return forked
+
+
+def _run() -> type[Run[Any]]:
+    from ..runs import Run  # late: it imports what records runs
+
+    return Run
+
+
+def _journal_for(url: str | Path | None, run: str) -> Journal:
+    found = current() if url is None else shared(url)
+    if found is None:
+        raise RunNotFound(
+            f"no journal is configured to look for the run {run!r} in. Give one: journal=..., "
+            "stretto.configure(journal=...) or STRETTO_JOURNAL"
+        )
+    return found
+
+
+def beginning(journal: Journal, history: History) -> tuple[Flow[..., Any], tuple[Any, ...], dict[str, Any]]:
+    """The flow of a recorded run as it is now, and the arguments; whether it was edited is noted."""
+    started = history.started
+    assert started is not None
+    args, kwargs, file = value_of(journal, started.arguments)
+    flow = flow_named(started.flow, file)
+    history.edited = history.edited or started.source != source_of(flow)
+    return flow, args, kwargs
+
+
+def _ancestor(journal: Journal, own: History, source: str) -> Ancestor | None:
+    """The run that a run was forked from, if it needs that still."""
+    started = own.started
+    assert started is not None
+    if started.forked_from is None or started.forked_before is None:
+        return None
+    parting = own.recorded(started.forked_before)
+    if parting is not None and not isinstance(parting.last, CallSettled):
+        return None  # this run has come to it
+    try:
+        history = History(journal, started.forked_from)
+    except RunNotFound:
+        raise RunNotFound(
+            f"the run {started.run} was forked from {started.forked_from}, and has not done yet all that it "
+            f"shares with it; {journal.where} does not have that run any more. Start a new run"
+        ) from None
+    assert history.started is not None
+    history.edited = history.edited or history.started.source != source
+    return Ancestor(history, started.forked_before)
 
 
 def source_of(flow: Flow[..., Any]) -> str:

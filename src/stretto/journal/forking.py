@@ -1,0 +1,71 @@
+"""Runs that share their beginning with another one.
+
+A forked run is answered from the run that it was forked from up to one call, the one before which they part.
+Which calls come before that one is told by the engine alone, and only when their turn has come: so as long
+as the parting has not been met, a call that the other run has made waits until it is the oldest unfinished
+operation. It is then answered, which takes no time; and what it was answered with is written to the
+forked run's own journal, which from then on does without the other run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from ..errors import ForkMissed
+from .history import History
+
+if TYPE_CHECKING:
+    from ..engine.nodes import CallNode
+
+__all__ = ["Ancestor"]
+
+
+class Ancestor:
+    """The run that a forked one shares its beginning with.
+
+    Attributes:
+        history: what that run has done, and this one has not met.
+        before: the place of the first call that is not shared.
+        held: calls that wait for their turn, with their places.
+    """
+
+    def __init__(self, history: History, before: str) -> None:
+        self.history = history
+        self.before = before
+        self.held: dict[CallNode, str] = {}
+        self._shared = True
+
+    def shares(self, place: str) -> bool:
+        """Whether what the run has come to, as the oldest operation, is still common to both."""
+        if place == self.before:
+            self._shared = False
+        return self._shared
+
+    def holds(self, own: History | None, node: CallNode, place: str) -> bool:
+        """Whether a call has to wait until it is certain on which side of the parting it stands."""
+        if not self._shared:
+            return False
+        if place != self.before:
+            if own is not None and own.recorded(place) is not None:
+                return False
+            if self.history.recorded(place) is None and not self.history.edited:
+                return False
+        self.held[node] = place
+        return True
+
+    def let_go(self, oldest: object) -> list[tuple[CallNode, str]]:
+        """The calls that wait no longer, now that this is the oldest operation."""
+        if not self._shared:
+            found, self.held = list(self.held.items()), {}
+            return found
+        place = self.held.pop(cast("CallNode", oldest), None)
+        return [] if place is None else [(cast("CallNode", oldest), place)]
+
+    def problem(self, run: str) -> ForkMissed | None:
+        """What is wrong with a run that has ended before the two parted."""
+        if not self._shared:
+            return None
+        return ForkMissed(
+            f"the run {run} was forked before {self.before}, and has ended without coming to it: the "
+            "program, or a value that was set, has led it elsewhere"
+        )

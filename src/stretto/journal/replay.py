@@ -1,0 +1,197 @@
+"""What resuming a run would do, found out without doing any of it.
+
+The engine issues the flow as it is now, and every call that is recorded is answered. Nothing else is
+started: a call that would have to run stays unanswered, and so does whatever depends on it. Code that is not
+known to be without effects is not run either; what comes after it is out of sight (a `print` is passed over).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from ..effects import Kind
+from ..engine.instructions import CANCEL, NATIVE, START
+from ..engine.machine import Engine
+from ..engine.nodes import ORDERED, QUEUED, RUNNING, CallNode, FunctionNode, Node
+from ..engine.places import path
+from ..flows import Flow
+from .codecs import digest
+from .contract import Journal
+from .events import RunState
+from .history import History, Past, PastState, failed_for_now, value_of
+from .recording import call_name
+from .resuming import beginning
+
+__all__ = ["Operation", "Preview", "preview"]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A call at its place. `changes` says whether it changes the world."""
+
+    place: str
+    call: str
+    changes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What resuming a run would do.
+
+    Attributes:
+        edited: whether the program has changed since the run was recorded.
+        state: where the run stands.
+        reused: calls that would be answered, in the order of their answers.
+        to_run: calls that would be made.
+        in_doubt: writes of which it is not known whether they happened.
+        orphaned: recorded calls that the program as it is now does not make.
+        not_reached: recorded calls that come after some of the above; whether they are reused will be seen
+            when those have run.
+        unknown: where code stands that is not run to find this out, as "file:line".
+    """
+
+    edited: bool
+    state: RunState
+    reused: list[Operation]
+    to_run: list[Operation]
+    in_doubt: list[Operation]
+    orphaned: list[Operation]
+    not_reached: list[Operation]
+    unknown: list[str]
+
+
+def preview(journal: Journal, run: str) -> Preview:
+    """Find out what resuming a run would do. Raises `RunNotFound`."""
+    state = journal.run(run).state
+    history = History(journal, run)
+    flow, args, kwargs = beginning(journal, history)
+    replay = _Replay(journal, history, flow)
+    replay.go(args, kwargs)
+    met = {operation.place for operation in replay.to_run.values()}
+    orphaned: list[Operation] = []
+    not_reached: list[Operation] = []
+    for past in history.left():
+        found = orphaned if replay.engine.ended or past.place in met else not_reached
+        found.append(Operation(past.place, past.call, past.intended))
+    edited = history.edited
+    return Preview(
+        edited, state, replay.reused, list(replay.to_run.values()), list(replay.in_doubt.values()),
+        orphaned, not_reached, replay.unknown,
+    )  # fmt: skip
+
+
+class _Replay:
+    """A driver that answers, and starts nothing."""
+
+    def __init__(self, journal: Journal, history: History, flow: Flow[..., Any]) -> None:
+        self.journal = journal
+        self.history = history
+        self.flow = flow
+        self.engine = Engine(limit=flow.limit)
+        self.engine.reader = self.read
+        self.reused: list[Operation] = []
+        self.to_run: dict[Node, Operation] = {}
+        self.in_doubt: dict[Node, Operation] = {}
+        self.unknown: list[str] = []
+
+    def go(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        engine = self.engine
+        engine.begin(self.flow.form, self.flow.fn, args, kwargs)
+        while True:
+            more = engine.pump()
+            instructions = engine.take()
+            for kind, node in instructions:
+                if kind is START:
+                    self.start(node)
+                elif kind is NATIVE:
+                    self.native(node)
+                elif kind is CANCEL:
+                    engine.fail(node, asyncio.CancelledError())
+                    self.to_run.pop(node, None)
+                    self.in_doubt.pop(node, None)
+            if engine.ended or not (more or instructions or self.look_ahead()):
+                break
+        for node in self.waiting():
+            if isinstance(node, CallNode):  # in its turn it will run
+                self.to_run[node] = self.operation(node)
+
+    def start(self, node: CallNode) -> None:
+        operation = self.operation(node)
+        past = self.recorded(node, self.history.take)
+        if past is None or past.state is PastState.TO_RETRY:
+            self.to_run[node] = operation
+        elif past.state is PastState.INTENDED:
+            doubtful = not (node.call.idempotent or node.call.check is not None)
+            (self.in_doubt if doubtful else self.to_run)[node] = operation
+        elif failed_for_now(self.journal, node.call, past):
+            self.to_run[node] = operation
+        else:
+            self.reused.append(Operation(past.place, past.call, operation.changes))
+            value = value_of(self.journal, past.value)
+            if past.state is PastState.RAISED:
+                self.engine.fail(node, value)
+            else:
+                self.engine.complete(node, value)
+
+    def recorded(self, node: CallNode, look: Callable[[str, str, bytes], Past | None]) -> Past | None:
+        mark = digest(tuple(node.args), node.kwargs).value
+        return look(path(node.place, node.site), call_name(node.call.fn), mark)
+
+    def native(self, node: Node) -> None:
+        if _harmless(node):
+            self.engine.complete(node, None if node.fn is print else node.run())
+        else:
+            form, line = node.trace[:2] if node.trace is not None else (self.flow.form, 0)
+            self.unknown.append(f"{form.filename}:{line}")
+
+    def read(self, place: Any, site: str, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """What was read is answered; what was not is read now, which changes nothing."""
+        past = self.history.take(path(place, site), call_name(fn), digest(tuple(args), kwargs).value)
+        if past is None or not past.ended:
+            return fn(*args, **kwargs)
+        self.reused.append(Operation(past.place, past.call, False))
+        value = value_of(self.journal, past.value)
+        if past.state is PastState.RAISED:
+            raise value
+        return value
+
+    def look_ahead(self) -> bool:
+        """Answer recorded calls whose turn does not come, as something before them would have to run."""
+        found = False
+        for node in self.waiting():
+            if not isinstance(node, CallNode):
+                self.engine.start(node)
+                found = True
+                continue
+            past = self.recorded(node, self.history.find)
+            if past is None or not past.ended or failed_for_now(self.journal, node.call, past):
+                continue
+            if node.state == ORDERED and node.call.effects.kind is Kind.COMMUTES:
+                self.engine.commuting -= 1
+            node.state = RUNNING
+            self.engine.running += 1
+            self.engine.active.setdefault(node.call, 0)
+            self.start(node)
+            found = True
+        return found
+
+    def waiting(self) -> Iterator[CallNode | FunctionNode]:
+        """What waits for nothing but its turn, in program order; of other code, what can be passed over."""
+        entry: Any = self.engine.order.head
+        while entry is not self.engine.order.end:
+            following = entry.following
+            if isinstance(entry, Node) and entry.state in (ORDERED, QUEUED):
+                if isinstance(entry, CallNode) or _harmless(entry):
+                    yield entry
+            entry = following
+
+    def operation(self, node: CallNode) -> Operation:
+        return Operation(path(node.place, node.site), call_name(node.call.fn), node.call.changes)
+
+
+def _harmless(node: Node) -> TypeGuard[FunctionNode]:
+    """A read, or a `print`."""
+    return isinstance(node, FunctionNode) and (node.resource is not None or node.fn is print)
