@@ -15,10 +15,12 @@ import pytest
 from stretto.cli import tree
 from stretto.cli.times import ago, lasted, since
 from stretto.cli.values import clean, shorten
+from stretto.configuration import DEFAULT
 from stretto.errors import CorruptValue
 from stretto.journal import Journal
 from stretto.journal.codecs import encode
 from stretto.journal.codecs.view import view
+from stretto.journal.configured import shared
 from stretto.journal.events import CallSettled, Decision, RunResumed, RunStarted, RunState, now
 from stretto.journal.leases import this_process
 from tests.unit.journals import (
@@ -65,6 +67,7 @@ class TestOrder:
             "@flow\ndef fetches(n: int) -> int:\n    return sum([fetch(i) for i in range(n)])\n"
         )
         assert stretto(f"run {tmp_path}/backwards.py:fetches 12") == 0
+        shared(str(DEFAULT)).flush()
         capsys.readouterr()
         [run] = listed(capsys)
         assert places(capsys, run["id"]) == [f"for/{n}/fetch" for n in range(12)]
