@@ -117,7 +117,7 @@ def test_what_was_done_is_not_done_again(journal: str) -> None:
     run = interrupted(program, 4, stop=("ask", "last"))
     assert resumed(program, run) == ["about 0", "about 1", "about 2", "about 3", "about last"]
     assert made == [("ask", "last")]
-    with pytest.raises(errors.RunEndedAlready, match=r"has ended: it is succeeded"):
+    with pytest.raises(errors.RunEndedAlready, match=r"has ended \(succeeded\)"):
         resumed(program, run)
 
 

@@ -6,13 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..calls import Call, where
-from ..errors import InDoubt, Orphaned
+from ..errors import InDoubt, Orphaned, RunEndedAlready
 from .history import History
 
 if TYPE_CHECKING:
+    from .contract import RunRecord
     from .recording import Begun
 
-__all__ = ["in_doubt", "orphaned"]
+__all__ = ["ended", "in_doubt", "orphaned"]
+
+
+def ended(about: RunRecord) -> RunEndedAlready:
+    return RunEndedAlready(
+        f"the run {about.id} of {about.flow} has ended ({about.state}): it cannot be taken up. Start "
+        f"another, or fork it before one of its calls: stretto fork {about.id} --before CALL"
+    )
 
 
 def in_doubt(
