@@ -93,6 +93,7 @@ def test_an_edit_that_does_not_go_with_what_is_recorded_can_be_put_back(
     refused = python(tmp_path, "-m", "stretto.cli", "resume", run)
     assert refused.returncode == 1
     assert says in refused.stderr and "Traceback" not in refused.stderr
+    assert "The flow's own lines" not in refused.stderr
     assert (tmp_path / "done").read_text() == made
     (tmp_path / "script.py").write_text(SCRIPT)
     resumed = python(tmp_path, "-m", "stretto.cli", "resume", run)

@@ -212,8 +212,9 @@ def test_a_program_that_no_longer_makes_a_write_is_stopped_before_the_next(journ
     program = edited.using(journal=journal)
     run = interrupted(program, stop=("ask", "about kept!"))
     World.extra = True
-    with pytest.raises(errors.Orphaned, match=r"write#2 \(.*:write\)"):
+    with pytest.raises(errors.Orphaned, match=r"write#2 \(.*:write\)") as raised:
         resumed(program, run)
+    assert "The flow's own lines are what they were" in str(raised.value)
     assert ("write", "new") not in made
     World.extra = False  # once the program is put back, the run goes on
     resumed(program, run)

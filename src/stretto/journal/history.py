@@ -124,6 +124,7 @@ class History:
     Attributes:
         started: how the run began.
         edited: whether the program is known to have changed since it was recorded.
+        same_flow: whether the flow's own source is known to be what it was.
         writes: how many of the calls left change the world, and did or may have.
     """
 
@@ -131,6 +132,7 @@ class History:
         self.journal = journal
         self.started: RunStarted | None = None
         self.edited = False
+        self.same_flow = False
         self._calls: dict[str, Past] = {}
         #: Other calls that stood at the same places: the program changed between two times that it was run.
         self._others: dict[Exactly, Past] = {}

@@ -151,7 +151,8 @@ def beginning(journal: Journal, history: History) -> tuple[Flow[..., Any], tuple
     assert started is not None
     args, kwargs, file = value_of(journal, started.arguments)
     flow = flow_named(started.flow, file)
-    history.edited = history.edited or started.source != source_of(flow)
+    history.same_flow = started.source == source_of(flow)
+    history.edited = history.edited or not history.same_flow
     return flow, args, kwargs
 
 
