@@ -119,7 +119,7 @@ class Crash:
     def _stretto(self, *words: str) -> Any:
         """What the command line prints, as JSON; the last line where it prints one after the other."""
         done = subprocess.run(
-            [sys.executable, "-m", "stretto.cli", *words, "--json"],
+            [sys.executable, "-m", "stretto", *words, "--json"],
             capture_output=True, text=True, encoding="utf-8", env=self._environment, timeout=PATIENCE,
         )  # fmt: skip
         if done.returncode:

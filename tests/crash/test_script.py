@@ -60,7 +60,7 @@ def killed(folder: Path, *how: str) -> str:
     (folder / "script.py").write_text(SCRIPT)
     done = python(folder, *how)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    [run] = json.loads(python(folder, "-m", "stretto.cli", "ls", "--json").stdout)
+    [run] = json.loads(python(folder, "-m", "stretto", "ls", "--json").stdout)
     assert run["state"] == "interrupted"
     return run["id"]
 
@@ -68,7 +68,7 @@ def killed(folder: Path, *how: str) -> str:
 @pytest.mark.parametrize("how", [["script.py"], ["-m", "script"]], ids=" ".join)
 def test_a_script_is_taken_up_by_the_command_line(tmp_path: Path, how: list[str]) -> None:
     run = killed(tmp_path, *how)
-    resumed = python(tmp_path, "-m", "stretto.cli", "resume", run)
+    resumed = python(tmp_path, "-m", "stretto", "resume", run)
     assert resumed.returncode == 0, resumed.stderr
     assert resumed.stdout == "4\n"
     made = (tmp_path / "done").read_text().splitlines()
@@ -90,11 +90,11 @@ def test_an_edit_that_does_not_go_with_what_is_recorded_can_be_put_back(
     run = killed(tmp_path, "script.py")
     made = (tmp_path / "done").read_text()
     (tmp_path / "script.py").write_text(SCRIPT.replace(*edit))
-    refused = python(tmp_path, "-m", "stretto.cli", "resume", run)
+    refused = python(tmp_path, "-m", "stretto", "resume", run)
     assert refused.returncode == 1
     assert says in refused.stderr and "Traceback" not in refused.stderr
     assert "The flow's own lines" not in refused.stderr
     assert (tmp_path / "done").read_text() == made
     (tmp_path / "script.py").write_text(SCRIPT)
-    resumed = python(tmp_path, "-m", "stretto.cli", "resume", run)
+    resumed = python(tmp_path, "-m", "stretto", "resume", run)
     assert resumed.returncode == 0, resumed.stderr

@@ -210,7 +210,7 @@ def shell(page: Path, block: Block, folder: Path) -> None:
 
 def command(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a `stretto` or `python` command, in the repository where it names something there."""
-    program = [sys.executable, *(["-m", "stretto.cli"] if words[0] == "stretto" else []), *words[1:]]
+    program = [sys.executable, *(["-m", "stretto"] if words[0] == "stretto" else []), *words[1:]]
     path = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
         program,

@@ -240,7 +240,7 @@ class TestProcess:
     @staticmethod
     @contextmanager
     def start(command: str, **options: Any) -> Iterator[subprocess.Popen[str]]:
-        argv = [sys.executable, "-m", "stretto.cli", *shlex.split(command)]
+        argv = [sys.executable, "-m", "stretto", *shlex.split(command)]
         with subprocess.Popen(argv, text=True, **options) as process:
             try:
                 yield process

@@ -191,7 +191,7 @@ def test_from_a_shell(journal: Journal, folder: Path) -> None:
     journal.close()
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "stretto.cli", *words]
+        command = [sys.executable, "-m", "stretto", *words]
         return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
 
     found = json.loads(run("ls", "--json").stdout)

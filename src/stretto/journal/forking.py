@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from ..errors import ForkMissed
-from .history import History
+from .history import History, Past
 
 if TYPE_CHECKING:
     from ..engine.nodes import CallNode
@@ -34,21 +34,34 @@ class Ancestor:
         self.before = before
         self.held: dict[CallNode, str] = {}
         self._shared = True
+        self._placed = False
 
-    def shares(self, place: str) -> bool:
-        """Whether what the run has come to, as the oldest operation, is still common to both."""
-        if place == self.before:
+    def take(self, place: str, call: str, digest: bytes) -> Past | None:
+        """What the other run has recorded of a call that is the oldest operation; None after the parting."""
+        if self._shared and self._parts(place, call, digest):
             self._shared = False
-        return self._shared
+        return self.history.take(place, call, digest) if self._shared else None
 
-    def holds(self, own: History | None, node: CallNode, place: str) -> bool:
+    def _parts(self, place: str, call: str, digest: bytes) -> bool:
+        """Whether this is the call before which the two part, which an edit may have moved."""
+        past = self.history.find(place, call, digest)
+        return (place if past is None else past.place) == self.before
+
+    def place_of(self, place: str, call: str, digest: bytes) -> str:
+        """The place to record a call at: of that before which the two part, the one that is known."""
+        if self._placed or not self._parts(place, call, digest):
+            return place
+        self._placed = True
+        return self.before
+
+    def holds(self, own: History | None, node: CallNode, place: str, call: str, digest: bytes) -> bool:
         """Whether a call has to wait until it is certain on which side of the parting it stands."""
         if not self._shared:
             return False
-        if place != self.before:
-            if own is not None and own.recorded(place) is not None:
+        if not self._parts(place, call, digest):
+            if own is not None and own.find(place, call, digest) is not None:
                 return False
-            if self.history.recorded(place) is None and not self.history.edited:
+            if self.history.find(place, call, digest) is None:
                 return False
         self.held[node] = place
         return True

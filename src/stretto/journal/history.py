@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ..errors import JournalError
 from .codecs import decode
 from .contract import Journal
-from .events import BlobRef, CallFinished, CallIntended, CallSettled, Decision, RunStarted, Value
+from .events import BlobRef, CallFinished, CallIntended, CallSettled, Decision, RunResumed, RunStarted, Value
 
 if TYPE_CHECKING:
     from ..calls import Call
@@ -123,14 +123,16 @@ class History:
 
     Attributes:
         started: how the run began.
+        sources: digests of the flow's source, as it was each time that the run was taken up.
         edited: whether the program is known to have changed since it was recorded.
-        same_flow: whether the flow's own source is known to be what it was.
+        same_flow: whether the flow's own source is known to be what it always was.
         writes: how many of the calls left change the world, and did or may have.
     """
 
     def __init__(self, journal: Journal, run: str) -> None:
         self.journal = journal
         self.started: RunStarted | None = None
+        self.sources: set[str] = set()
         self.edited = False
         self.same_flow = False
         self._calls: dict[str, Past] = {}
@@ -140,10 +142,18 @@ class History:
         for _, event in journal.events(run):
             if isinstance(event, RunStarted):
                 self.started = event
+                self.sources.add(event.source)
+            elif isinstance(event, RunResumed):
+                self.sources.add(event.source)
             elif isinstance(event, (CallIntended, CallFinished, CallSettled)):
                 self._tell(event)
         self.edited = bool(self._others)
         self.writes = sum(past.intended for past in self._all())
+
+    def compare(self, source: str) -> None:
+        """Take note of the digest of the flow's source as it is now."""
+        self.same_flow = self.sources == {source}
+        self.edited = self.edited or not self.same_flow
 
     def _tell(self, event: CallIntended | CallFinished | CallSettled) -> None:
         past = self._calls.get(event.place)

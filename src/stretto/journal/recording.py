@@ -100,6 +100,8 @@ class Recording:
         arguments, mark = _arguments(args, kwargs) if call.changes else (b"", digest(args, kwargs).value)
         past = self._past(place, name, mark)
         if past is None:
+            if self.ancestor is not None:
+                place = self.ancestor.place_of(place, name, mark)
             key = _key(self.lease.run, place, mark) if call.changes else ""
             return Begun(place, name, mark, 1, key, arguments), None
         key = past.intent.key if past.intent is not None else ""
@@ -107,11 +109,11 @@ class Recording:
 
     def _past(self, place: str, call: str, mark: bytes) -> Past | None:
         past = self.history.take(place, call, mark) if self.history is not None else None
-        ancestor = self.ancestor
-        if ancestor is not None and ancestor.shares(place) and past is None:
-            past = ancestor.history.take(place, call, mark)
-            if past is not None:  # from now on it is this run's
-                self.journal.append(self.lease, past.events)
+        if self.ancestor is not None:
+            inherited = self.ancestor.take(place, call, mark)
+            if inherited is not None and past is None:  # from now on it is this run's
+                self.journal.append(self.lease, inherited.events)
+                return inherited
         return past
 
     def recorded(self, past: Past) -> Any:
@@ -154,8 +156,10 @@ class Recording:
     def begin(self, driver: AsyncioDriver, node: CallNode) -> None:
         """The engine wants a call started."""
         place = path(node.place, node.site)
-        if self.ancestor is not None and self.ancestor.holds(self.history, node, place):
-            return
+        if self.ancestor is not None:
+            mark = digest(tuple(node.args), node.kwargs).value
+            if self.ancestor.holds(self.history, node, place, call_name(node.call.fn), mark):
+                return
         self._begin(driver, node, place)
 
     def _begin(self, driver: AsyncioDriver, node: CallNode, place: str) -> None:

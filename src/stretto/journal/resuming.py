@@ -71,8 +71,9 @@ def resume(
         flow, args, kwargs = beginning(found, history)
         if accept:
             history.accept(None if accept is True else accept)
-        ancestor = _ancestor(found, history, source_of(flow))
-        found.append(lease, [RunResumed(lease.owner, source_of(flow), now())])
+        source = source_of(flow)
+        ancestor = _ancestor(found, history, source)
+        found.append(lease, [RunResumed(lease.owner, source, now())])
     except BaseException:
         found.release(lease)
         raise
@@ -112,15 +113,16 @@ def fork(
     ]  # fmt: skip
     started = history.started
     assert started is not None
+    source, owner = source_of(flow), this_process()
     made = uuid.uuid4().hex[:16]
-    lease = found.start(
-        RunStarted(
-            made, started.flow, source_of(flow), started.arguments, this_process(), now(), run, parting
-        )
-    )
+    lease = found.start(RunStarted(made, started.flow, source, started.arguments, owner, now(), run, parting))
     try:
-        found.append(lease, settled)
-        recording = Recording(found, lease, History(found, made), Ancestor(history, parting))
+        # what is shared stands where the program had it then
+        shaped_by = [RunResumed(owner, other, now()) for other in sorted(history.sources - {source})]
+        found.append(lease, [*shaped_by, *settled])
+        own = History(found, made)
+        own.compare(source)
+        recording = Recording(found, lease, own, Ancestor(history, parting))
     except BaseException:
         found.release(lease)
         raise
@@ -151,8 +153,7 @@ def beginning(journal: Journal, history: History) -> tuple[Flow[..., Any], tuple
     assert started is not None
     args, kwargs, file = value_of(journal, started.arguments)
     flow = flow_named(started.flow, file)
-    history.same_flow = started.source == source_of(flow)
-    history.edited = history.edited or not history.same_flow
+    history.compare(source_of(flow))
     return flow, args, kwargs
 
 
@@ -172,8 +173,7 @@ def _ancestor(journal: Journal, own: History, source: str) -> Ancestor | None:
             f"the run {started.run} was forked from {started.forked_from}, and has not done yet all that it "
             f"shares with it; {journal.where} does not have that run any more. Start a new run"
         ) from None
-    assert history.started is not None
-    history.edited = history.edited or history.started.source != source
+    history.compare(source)
     return Ancestor(history, started.forked_before)
 
 

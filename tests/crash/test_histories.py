@@ -1,0 +1,244 @@
+"""Runs are started, killed, edited, resumed, taken over and forked, in any order; every one that ends has
+ended as if it had been run once, from the beginning, by the program as it is."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+from stretto.journal import open_journal
+from stretto.journal.events import CallFinished, CallIntended, RunState
+
+from .acts import HELD
+
+ROOT = Path(__file__).parents[2]
+HEAD = "from tests.crash.acts import ask, put, tally\nfrom stretto import flow\n\n\n"
+#: Edits that leave the writes as they are, and move what is recorded: by calls and loops of the same names.
+VERSIONS = (
+    """\
+@flow
+def main(n):
+    found = []
+    for i in range(n):
+        found.append(ask(i))
+        put(f"line{i}")
+        tally(f"tally{i}")
+    return found
+""",
+    """\
+@flow
+def main(n):
+    found = []
+    ask("new")
+    for i in range(n):
+        ask("more")
+        found.append(ask(i))
+        put(f"line{i}")
+        tally(f"tally{i}")
+    return found
+""",
+    """\
+def extra(x):
+    return ask(x) + ask("twice")
+
+
+@flow
+def main(n):
+    found = []
+    for i in range(2):
+        extra(i + 100)
+    for i in range(n):
+        found.append(ask(i))
+        if len(found[-1]) > 3:
+            put(f"line{i}")
+            tally(f"tally{i}")
+    return found
+""",
+)
+RESULT = str([f"about {i}" for i in range(4)])
+
+
+@dataclass
+class Known:
+    """A run as the test knows it: the first turn of the loop that is its own, and whether it ended."""
+
+    first: int = 0
+    ended: bool = False
+
+
+class Histories(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="stretto-histories-"))
+        self.url = str(self.folder / "journal.db")
+        self.runs: dict[str, Known] = {}
+        self.version = 0
+        self.write(0)
+
+    def teardown(self) -> None:
+        try:
+            self.check()
+        finally:
+            shutil.rmtree(self.folder)
+
+    def write(self, version: int) -> None:
+        self.version = version
+        (self.folder / "program.py").write_text(HEAD + VERSIONS[version])
+
+    def begin(self, what: str, when: int, hangs: int, *about: str) -> subprocess.Popen[str]:
+        words = [what, self.url, str(self.folder), str(when), str(hangs), *about]
+        code = "from tests.crash.acts import main; main()"
+        return subprocess.Popen(
+            [sys.executable, "-B", "-c", code, *words],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def act(self, what: str, when: int, *about: str) -> str | None:
+        """The run, if it ended; None if its process was killed."""
+        process = self.begin(what, when, -1, *about)
+        out, err = process.communicate(timeout=60)
+        run = next((line.split(" ")[1] for line in out.splitlines() if line.startswith("run ")), None)
+        if process.returncode == -9:
+            assert when, "nobody asked for that"
+            return None
+        assert process.returncode == 0, f"{what} {about} at {when}\n{out}\n{err}"
+        assert f"result {RESULT}" in out
+        assert run is not None
+        return run
+
+    def learn(self, known: Known | None = None) -> None:
+        """A process was killed: it may have begun a run, and the run may have ended."""
+        if not Path(self.url).exists():
+            return
+        journal = open_journal(self.url)
+        try:
+            for record in journal.runs():
+                self.runs.setdefault(record.id, known or Known()).ended = record.state.ended
+        finally:
+            journal.close()
+
+    def left(self) -> list[str]:
+        return [run for run, known in self.runs.items() if not known.ended]
+
+    # -- what can happen ------------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.left()) < 2)
+    @rule(when=st.integers(0, 60))
+    def start(self, when: int) -> None:
+        self.act("start", when)
+        self.learn()
+
+    @precondition(lambda self: self.left())
+    @rule(when=st.integers(0, 40), data=st.data())
+    def resume(self, when: int, data: st.DataObject) -> None:
+        run = data.draw(st.sampled_from(self.left()))
+        self.act("resume", when, run)
+        self.learn()
+
+    @rule(version=st.integers(0, len(VERSIONS) - 1))
+    def edit(self, version: int) -> None:
+        self.write(version)
+
+    @precondition(lambda self: self.left())
+    @rule(data=st.data())
+    def take_over(self, data: st.DataObject) -> None:
+        """While a process has the run, nobody else gets it; when it is dead, they do."""
+        run = data.draw(st.sampled_from(self.left()))
+        first = self.begin("resume", 0, 3, run)
+        try:
+            assert first.stdout is not None and first.stderr is not None
+            said = [first.stdout.readline(), first.stdout.readline()]
+            if any(line.startswith("result") for line in said):
+                first.communicate(timeout=60)
+                self.learn()
+                return  # that call was recorded: nothing to hang at
+            assert "hangs\n" in said, said + first.stderr.readlines()
+            second = self.begin("resume", 0, -1, run)
+            out, err = second.communicate(timeout=60)
+            assert second.returncode == HELD, out + err
+        finally:
+            first.kill()
+            first.communicate()
+        assert self.act("resume", 0, run) == run
+        self.learn()
+
+    @precondition(lambda self: self.runs)
+    @rule(when=st.integers(0, 40), data=st.data())
+    def fork(self, when: int, data: st.DataObject) -> None:
+        run = data.draw(st.sampled_from(list(self.runs)))
+        turn = data.draw(st.integers(0, 3))
+        journal = open_journal(self.url)
+        try:
+            puts = [
+                event.place
+                for _, event in journal.events(run)
+                if isinstance(event, CallFinished) and event.call.endswith(":put")
+                and event.place.split("/")[1] == str(turn)
+            ]  # fmt: skip
+        finally:
+            journal.close()
+        if not puts:
+            return
+        # what comes before the write of that turn is shared: the writes of the turns before it
+        self.act("fork", when, run, puts[0])
+        self.learn(Known(first=turn))
+
+    # -- what has to hold -----------------------------------------------------------------------------
+
+    def check(self) -> None:
+        for run in self.left():
+            assert self.act("resume", 0, run) == run
+        if not self.runs:
+            return
+        world = [line.split(" ") for line in (self.folder / "world").read_text().splitlines()]
+        journal = open_journal(self.url)
+        try:
+            for run, known in self.runs.items():
+                assert journal.run(run).state is RunState.SUCCEEDED
+                made = [text for by, _, text in world if by == run]
+                turns = range(known.first, 4)
+                assert [text for text in made if text.startswith("line")] == [f"line{i}" for i in turns]
+                assert sorted(text for text in made if text.startswith("tally")) == [
+                    f"tally{i}" for i in turns
+                ]
+                finished: set[tuple[str, bytes]] = set()
+                keys: dict[tuple[str, bytes], str] = {}
+                for _, event in journal.events(run):
+                    if isinstance(event, CallFinished):
+                        assert (event.place, event.digest) not in finished, "recorded twice: it ran twice"
+                        finished.add((event.place, event.digest))
+                    elif isinstance(event, CallIntended):
+                        assert keys.setdefault((event.place, event.digest), event.key) == event.key
+                assert keys.keys() <= finished
+        finally:
+            journal.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_histories() -> None:
+    run_state_machine_as_test(
+        Histories,
+        settings=settings(
+            max_examples=25,
+            stateful_step_count=8,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+            phases=(
+                Phase.generate,
+            ),  # a step is a process: what fails is short enough, and shrinking is slow
+        ),
+    )

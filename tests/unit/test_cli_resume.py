@@ -1,0 +1,137 @@
+"""`stretto resume` and `stretto fork`, as people and programs use them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROGRAM = """\
+import asyncio, os
+from stretto import call, flow
+
+@call.reads("web")
+async def fetch(page: int) -> str:
+    if page == 2 and not os.path.exists("online"):
+        await asyncio.sleep(3600)
+    return f"page {page}"
+
+@call.writes("mail")
+async def send(text: str) -> str:
+    with open("sent", "a") as file:
+        file.write(text + ";")
+    return text
+
+@flow
+def digest(pages: int) -> list[str]:
+    found: list[str] = []
+    for page in range(pages):
+        found.append(fetch(page))
+        send(found[-1])
+        print("sent", page)
+    return found
+"""
+
+
+def stretto(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "stretto", *words], cwd=folder, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> tuple[Path, str]:
+    """A folder with a run that was killed after two of its four pages; its identifier."""
+    (tmp_path / "report.py").write_text(PROGRAM)
+    words = [sys.executable, "-m", "stretto", "run", "--json", "report.py:digest", "4"]
+    process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    run = str(json.loads(process.stdout.readline())["run"])
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "sent").exists() or (tmp_path / "sent").read_text().count(";") < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(0.1)  # so that the second write is recorded
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    return tmp_path, run
+
+
+def sent(folder: Path) -> list[str]:
+    return (folder / "sent").read_text().split(";")[:-1]
+
+
+def test_to_the_end(killed: tuple[Path, str]) -> None:
+    folder, run = killed
+    dry = stretto(folder, "resume", run[:6], "--dry-run")
+    assert dry.returncode == 0, dry.stderr
+    assert "  reused       4\n  to run       2\n      for/2/fetch\n      for/3/fetch\n" in dry.stdout
+    assert f"    stretto resume {run}\n" in dry.stdout and "\x1b" not in dry.stdout
+    assert sent(folder) == ["page 0", "page 1"]
+    (folder / "online").touch()
+    resumed = stretto(folder, "resume", run[:6], "--json")
+    assert resumed.returncode == 0, resumed.stderr
+    last: dict[str, Any] = json.loads(resumed.stdout.splitlines()[-1])
+    assert last["result"] == ["page 0", "page 1", "page 2", "page 3"]
+    assert sent(folder) == ["page 0", "page 1", "page 2", "page 3"]
+    again = stretto(folder, "resume", run)
+    assert again.returncode == 1 and "has ended (succeeded)" in again.stderr
+    again = stretto(folder, "resume", run, "--dry-run")
+    assert again.returncode == 1 and "has ended (succeeded)" in again.stderr
+
+
+def test_after_an_edit(killed: tuple[Path, str]) -> None:
+    folder, run = killed
+    (folder / "online").touch()
+    (folder / "report.py").write_text(PROGRAM.replace("send(found[-1])", "send(found[-1].upper())"))
+    found: dict[str, Any] = json.loads(stretto(folder, "resume", run, "--dry-run", "--json").stdout)
+    assert found["edited"] is True
+    assert [orphan["place"] for orphan in found["orphaned"]] == ["for/0/send", "for/1/send"]
+    assert [new["place"] for new in found["to_run"]] == [
+        "for/0/send", "for/2/fetch", "for/3/fetch", "for/1/send",
+    ]  # fmt: skip
+    refused = stretto(folder, "resume", run)
+    assert refused.returncode == 1
+    assert "comes to a new write, for/0/send (report:send)" in refused.stderr
+    assert f"stretto resume {run} --accept-orphans" in refused.stderr
+    assert sent(folder) == ["page 0", "page 1"]
+    assert stretto(folder, "resume", run, "--accept-orphans").returncode == 0
+    assert sent(folder) == ["page 0", "page 1", "PAGE 0", "PAGE 1", "PAGE 2", "PAGE 3"]
+
+
+def test_forked(killed: tuple[Path, str]) -> None:
+    folder, run = killed
+    (folder / "online").touch()
+    forked = stretto(folder, "fork", run, "--before", "for/1/fetch", "--set", 'for/1/fetch="mine"', "--json")
+    assert forked.returncode == 0, forked.stderr
+    last: dict[str, Any] = json.loads(forked.stdout.splitlines()[-1])
+    assert last["result"] == ["page 0", "mine", "page 2", "page 3"]
+    assert sent(folder) == ["page 0", "page 1", "mine", "page 2", "page 3"]
+    listed: list[dict[str, Any]] = json.loads(stretto(folder, "ls", "--json").stdout)
+    assert [(one["forked_from"], one["state"]) for one in listed] == [
+        (run, "succeeded"),
+        (None, "interrupted"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "say where the new run parts from the other: --before CALL"),
+        (("--before", "fetch"), "2 calls of fetch; name one by its place:\n    for/0/fetch\n    for/1/fetch"),
+        (("--before", "nothing"), "no call is recorded at 'nothing'"),
+        (("--before", "for/0/send", "--set", "fetch"), "--set takes CALL=VALUE, and found 'fetch'"),
+        (("--before", "for/0/send", "--set", "fetch=x"), "a text stands in quotes: --set 'fetch=\"x\"'"),
+    ],
+)
+def test_what_is_wrong_with_a_fork(killed: tuple[Path, str], words: tuple[str, ...], message: str) -> None:
+    folder, run = killed
+    found = stretto(folder, "fork", run, *words)
+    assert found.returncode in (1, 2) and message in found.stderr, found.stderr
+    assert "Traceback" not in found.stderr

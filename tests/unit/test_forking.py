@@ -1,0 +1,299 @@
+"""Runs that are forked, and runs of a program that was edited since."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import stretto
+from stretto import Flow, call, errors, flow
+from stretto.journal import open_journal
+from stretto.journal.configured import shared
+from stretto.journal.events import RunState
+from stretto.journal.replay import Operation, preview
+
+made: list[object] = []
+
+
+class World:
+    stop: object = None
+
+
+@pytest.fixture(autouse=True)
+def clean() -> Iterator[None]:
+    made.clear()
+    World.stop = None
+    yield
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> str:
+    return str(tmp_path / "journal.db")
+
+
+@call.unordered
+async def ask(x: object) -> str:
+    made.append(("ask", x))
+    if World.stop == ("ask", x):
+        await asyncio.sleep(1000)
+    return f"about {x}"
+
+
+@call.writes("log")
+async def write(x: object) -> object:
+    made.append(("write", x))
+    if World.stop == ("write", x):
+        await asyncio.sleep(1000)
+    return x
+
+
+@call.commutes("count")
+async def tally(x: object) -> None:
+    made.append(("tally", x))
+
+
+@flow
+def program(n: int) -> list[object]:
+    found: list[object] = []
+    for i in range(n):
+        found.append(ask(i))
+        tally(i)
+        if i % 2:
+            write(found[-1])
+    write("end")
+    return found
+
+
+def edited(source: str, *, name: str = "program") -> Flow[..., Any]:
+    """Another version of a flow of this module, under the same name."""
+    import linecache
+
+    filename = f"<edited {hash(source)}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    namespace = dict(globals())
+    exec(compile(source, filename, "exec"), namespace)
+    return namespace[name]  # type: ignore[no-any-return]
+
+
+def stopped(run: Any, journal: str, *when: object) -> str:
+    """Interrupt a run once these calls were made, and only one is under way; forgets what was made so far."""
+    deadline = time.monotonic() + 10
+    while not all(what in made for what in when) or run.progress().running > 1:
+        if run.done():
+            run.result()
+        assert time.monotonic() < deadline, made
+        time.sleep(0.001)
+    run.interrupt()
+    World.stop = None
+    made.clear()
+    shared(journal).flush()
+    return str(run.id)
+
+
+def interrupted(version: Flow[..., Any], journal: str, *args: object, stop: object, after: Any = ()) -> str:
+    """Run until a call is under way that does not end, and stop there; the run's identifier."""
+    World.stop = stop
+    return stopped(version.using(journal=journal).start(*args), journal, stop, *after)
+
+
+@pytest.fixture
+def version(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Puts a version of the program where resuming looks for it."""
+    return functools.partial(monkeypatch.setitem, globals(), "program")
+
+
+LINES_ABOVE = """\
+@flow
+def program(n):
+    found = []
+    ask("new")
+    for unused in range(2):
+        ask(unused + 100)
+    for i in range(n):
+        ask("more")
+        found.append(ask(i))
+        tally(i)
+        if i % 2:
+            write(found[-1])
+    write("end")
+    ask("last")
+    return found
+"""
+
+
+# -- forks --------------------------------------------------------------------------------------------
+
+
+def test_what_comes_before_is_shared(journal: str) -> None:
+    run = program.using(journal=journal).start(4)
+    assert run.result() == ["about 0", "about 1", "about 2", "about 3"]
+    made.clear()
+    forked = stretto.fork(run.id, before="for/2/ask", journal=journal)
+    assert forked.result() == ["about 0", "about 1", "about 2", "about 3"]
+    assert [what for what in made if what[0] == "write"] == [("write", "about 3"), ("write", "end")]  # type: ignore[index]
+    assert sorted(what[1] for what in made if what[0] != "write") == [2, 2, 3, 3]  # type: ignore[index]
+    record = shared(journal).run(forked.id)
+    assert (record.forked_from, record.state, record.calls) == (run.id, RunState.SUCCEEDED, 11)
+
+
+def test_a_result_is_set(journal: str) -> None:
+    run = program.using(journal=journal).start(4)
+    run.result()
+    made.clear()
+    forked = stretto.fork(run.id, before="for/1/ask", set={"for/1/ask": "mine"}, journal=journal)
+    assert forked.result() == ["about 0", "mine", "about 2", "about 3"]
+    assert ("write", "mine") in made
+    assert ("ask", 1) not in made
+
+
+def test_a_fork_needs_nothing_of_the_other_run_once_they_have_parted(journal: str, tmp_path: Path) -> None:
+    run = program.using(journal=journal).start(4)
+    run.result()
+    made.clear()
+    World.stop = ("ask", 3)
+    forked = stretto.fork(run.id, before="for/2/ask", journal=journal)
+    stopped(forked, journal, ("ask", 3), ("tally", 2))
+    other = open_journal(tmp_path / "other.db")
+    here = shared(journal)
+    try:
+        other.restore(forked.id, [event for _, event in here.events(forked.id)], [])
+    finally:
+        other.close()
+    resumed = stretto.resume(forked.id, journal=str(tmp_path / "other.db"))
+    assert resumed.result() == ["about 0", "about 1", "about 2", "about 3"]
+    assert ("write", "about 1") not in made and ("ask", 0) not in made
+
+
+def test_a_fork_that_is_stopped_before_the_parting_goes_on(journal: str) -> None:
+    run = interrupted(program, journal, 4, stop=("write", "about 1"))
+    forked = stretto.fork(run, before="for/3/ask", journal=journal)
+    with pytest.raises(errors.InDoubt, match=r"settle \w+ for/1/write --retry"):
+        forked.result()
+    assert shared(journal).run(forked.id).state is RunState.IN_DOUBT
+
+
+def test_parting_where_an_edit_has_moved_it(journal: str, version: Any) -> None:
+    run = program.using(journal=journal).start(4)
+    run.result()
+    made.clear()
+    version(edited(LINES_ABOVE))
+    forked = stretto.fork(run.id, before="for/1/write", journal=journal)
+    assert forked.result() == ["about 0", "about 1", "about 2", "about 3"]
+    assert [what for what in made if what[0] == "write"] == [  # type: ignore[index]
+        ("write", "about 1"), ("write", "about 3"), ("write", "end"),
+    ]  # fmt: skip
+    assert ("ask", 0) not in made and ("ask", 1) not in made
+
+
+def test_what_is_wrong_with_a_fork(journal: str) -> None:
+    run = program.using(journal=journal).start(4)
+    run.result()
+    with pytest.raises(errors.JournalError, match=r"no call is recorded at 'nowhere'"):
+        stretto.fork(run.id, before="nowhere", journal=journal)
+    with pytest.raises(errors.JournalError, match=r"4 calls of ask; name one by its place:\n +for/0/ask\n"):
+        stretto.fork(run.id, before="ask", journal=journal)
+    with pytest.raises(errors.RunNotFound):
+        stretto.fork("0", before="for/1/ask", journal=journal)
+    assert len(shared(journal).runs()) == 1
+
+
+def test_a_fork_that_never_comes_to_where_it_parts(journal: str, version: Any) -> None:
+    run = program.using(journal=journal).start(2)
+    run.result()
+    version(edited("@flow\ndef program(n):\n    return ask(0)\n"))
+    with pytest.raises(errors.ForkMissed, match="without coming to it"):
+        stretto.fork(run.id, before="for/1/write", journal=journal).result()
+
+
+# -- edits --------------------------------------------------------------------------------------------
+
+
+def test_lines_above_move_nothing(journal: str, version: Any) -> None:
+    """Calls and loops of the same names are added above what is recorded: it is found all the same."""
+    run = interrupted(program, journal, 4, stop=("ask", 3), after=[("tally", 2)])
+    version(edited(LINES_ABOVE))
+    assert stretto.resume(run, journal=journal).result() == ["about 0", "about 1", "about 2", "about 3"]
+    asked = [what[1] for what in made if what[0] == "ask"]  # type: ignore[index]
+    assert sorted(map(str, asked)) == ["100", "101", "3", "last", "more", "more", "more", "more", "new"]
+    assert [what for what in made if what[0] == "write"] == [("write", "about 3"), ("write", "end")]  # type: ignore[index]
+
+
+def test_edited_and_edited_back(journal: str, version: Any) -> None:
+    before = program
+    run = interrupted(program, journal, 4, stop=("ask", 1), after=[("tally", 0)])
+    version(edited(LINES_ABOVE))
+    World.stop = ("ask", "last")
+    stopped(stretto.resume(run, journal=journal), journal, World.stop, ("write", "end"))
+    version(before)
+    assert stretto.resume(run, journal=journal).result() == ["about 0", "about 1", "about 2", "about 3"]
+    assert made == []
+
+
+WITHOUT = "@flow\ndef program(n):\n    write('other')\n    return ask(0)\n"
+
+
+def test_a_write_that_is_not_made_any_more(journal: str, version: Any) -> None:
+    run = interrupted(program, journal, 2, stop=("write", "end"))
+    version(edited(WITHOUT))
+    with pytest.raises(errors.Orphaned, match=r"comes to a new write, write .*\n    for/0/tally ") as caught:
+        stretto.resume(run, journal=journal).result()
+    assert f"stretto resume {run} --accept-orphans" in str(caught.value)
+    assert ("write", "other") not in made
+    with pytest.raises(
+        errors.JournalError, match=r"no write is recorded at 'x'. Recorded writes:\n    for/0/t"
+    ):
+        stretto.resume(run, journal=journal, accept=["x"])
+    with pytest.raises(errors.Orphaned) as caught:
+        stretto.resume(run, journal=journal, accept=["for/1/write", "for/0/tally"]).result()
+    assert "for/1/write" not in str(caught.value) and "for/1/tally" in str(caught.value)
+    assert stretto.resume(run, journal=journal, accept=True).result() == "about 0"
+    assert ("write", "other") in made
+
+
+# -- beforehand ---------------------------------------------------------------------------------------
+
+
+def places(operations: list[Operation]) -> list[str]:
+    return [operation.place for operation in operations]
+
+
+def test_a_dry_run_does_nothing(journal: str) -> None:
+    run = interrupted(program, journal, 4, stop=("ask", 3), after=[("tally", 2)])
+    found = preview(shared(journal), run)
+    assert made == []
+    assert not found.edited
+    assert sorted(places(found.reused)) == [
+        "for/0/ask", "for/0/tally", "for/1/ask", "for/1/tally", "for/1/write", "for/2/ask", "for/2/tally",
+    ]  # fmt: skip
+    assert places(found.to_run)[0] == "for/3/ask"
+    assert (found.in_doubt, found.orphaned, found.not_reached, found.unknown) == ([], [], [], [])
+
+
+def test_a_dry_run_of_an_edited_program(journal: str, version: Any) -> None:
+    run = interrupted(program, journal, 4, stop=("ask", 3), after=[("tally", 2)])
+    version(edited(LINES_ABOVE))
+    found = preview(shared(journal), run)
+    assert found.edited and made == []
+    assert len(found.reused) == 7
+    assert set(places(found.to_run)) >= {"ask", "for/0/ask#2", "for#2/3/ask#4"}
+    assert found.orphaned == []
+    version(edited(WITHOUT))
+    found = preview(shared(journal), run)
+    assert places(found.to_run) == ["write", "ask"]
+    assert found.reused == []
+    version(edited("@flow\ndef program(n):\n    return ask(0)\n"))
+    found = preview(shared(journal), run)
+    assert found.to_run == [] if found.reused else places(found.to_run) == ["ask"]
+
+
+def test_a_dry_run_shows_what_is_in_doubt(journal: str) -> None:
+    run = interrupted(program, journal, 4, stop=("write", "about 1"))
+    found = preview(shared(journal), run)
+    assert places(found.in_doubt) == ["for/1/write"]
+    assert found.in_doubt[0].changes
