@@ -94,7 +94,7 @@ def test_after_an_edit(killed: tuple[Path, str]) -> None:
     assert found["edited"] is True
     assert [orphan["place"] for orphan in found["orphaned"]] == ["for/0/send", "for/1/send"]
     assert [new["place"] for new in found["to_run"]] == [
-        "for/0/send", "for/2/fetch", "for/3/fetch", "for/1/send",
+        "for/0/send", "for/1/send", "for/2/fetch", "for/3/fetch",
     ]  # fmt: skip
     refused = stretto(folder, "resume", run)
     assert refused.returncode == 1

@@ -45,7 +45,7 @@ class Preview:
         edited: whether the program has changed since the run was recorded.
         state: where the run stands.
         reused: calls that would be answered, in the order of their answers.
-        to_run: calls that would be made.
+        to_run: calls that would be made, in program order.
         in_doubt: writes of which it is not known whether they happened.
         orphaned: recorded calls that the program as it is now does not make.
         not_reached: recorded calls that come after some of the above; whether they are reused will be seen
@@ -117,6 +117,7 @@ class _Replay:
         for node in self.waiting():
             if isinstance(node, CallNode):  # in its turn it will run
                 self.to_run[node] = self.operation(node)
+        self.to_run = {node: self.to_run[node] for node in self.unfinished() if node in self.to_run}
 
     def start(self, node: CallNode) -> None:
         operation = self.operation(node)
@@ -180,12 +181,17 @@ class _Replay:
 
     def waiting(self) -> Iterator[CallNode | FunctionNode]:
         """What waits for nothing but its turn, in program order; of other code, what can be passed over."""
+        for node in self.unfinished():
+            if node.state in (ORDERED, QUEUED) and (isinstance(node, CallNode) or _harmless(node)):
+                yield node
+
+    def unfinished(self) -> Iterator[Node]:
+        """All operations that have not ended, in program order."""
         entry: Any = self.engine.order.head
         while entry is not self.engine.order.end:
             following = entry.following
-            if isinstance(entry, Node) and entry.state in (ORDERED, QUEUED):
-                if isinstance(entry, CallNode) or _harmless(entry):
-                    yield entry
+            if isinstance(entry, Node):
+                yield entry
             entry = following
 
     def operation(self, node: CallNode) -> Operation:
