@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import shutil
 import sys
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from stretto.journal.events import CallFinished, CallIntended, CallSettled, Decision, Event, RunState, now
+from stretto.journal.history import without_gc
 from stretto.journal.leases import alive, describe
 
 from .execute import OK
@@ -46,25 +45,13 @@ def show_run(given: Given) -> int:
     limit = given.number("--limit")
     with opened(given) as journal:
         record = find_run(journal, given.places[0])
-        with _without_gc():
+        with without_gc():
             shown = _Shown(journal, record, given, whole=given.json or limit is not None)
             if given.json:
                 shown.as_json(limit)
             else:
                 shown.as_text(limit or _SHOWN)
     return OK
-
-
-@contextmanager
-def _without_gc() -> Generator[None, None, None]:
-    """A tree of a million calls holds no garbage, and to look through it for some takes long."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 class _Shown:

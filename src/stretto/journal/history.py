@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import re
-from collections.abc import Collection, Iterator
+import threading
+from collections.abc import Collection, Generator, Iterator
+from contextlib import contextmanager
 from enum import Enum
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import JournalError
@@ -15,10 +19,23 @@ from .events import BlobRef, CallFinished, CallIntended, CallSettled, Decision, 
 if TYPE_CHECKING:
     from ..calls import Call
 
-__all__ = ["ANY_ARGUMENTS", "History", "Past", "PastState", "failed_for_now", "names_of", "value_of"]
+__all__ = [
+    "ANY_ARGUMENTS",
+    "READ",
+    "History",
+    "Past",
+    "PastState",
+    "failed_for_now",
+    "names_of",
+    "value_of",
+    "without_gc",
+]
 
 #: The digest of what was settled whatever its arguments are.
 ANY_ARGUMENTS = b""
+
+#: How many events are read at a time.
+READ = 8192
 
 #: Which of several of the same name a step is; an edit above may change it.
 _REPETITION = re.compile(r"#\d+(?=/|$)")
@@ -121,39 +138,75 @@ class History:
     program that is as it was that must not be done: there a call whose own place tells nothing has not
     been made.
 
+    The events are read as they are needed. A run comes to its calls in about the order in which they were
+    recorded, so that even of a very long one only a little has to be held in memory at a time.
+
     Attributes:
         started: how the run began.
         sources: digests of the flow's source, as it was each time that the run was taken up.
-        edited: whether the program is known to have changed since it was recorded.
-        same_flow: whether the flow's own source is known to be what it always was.
-        writes: how many of the calls left change the world, and did or may have.
+        whole: whether all events have been read.
     """
 
-    def __init__(self, journal: Journal, run: str) -> None:
+    def __init__(self, journal: Journal, run: str, *, whole: bool = True) -> None:
         self.journal = journal
-        self.started: RunStarted | None = None
         self.sources: set[str] = set()
-        self.edited = False
-        self.same_flow = False
+        self._writes: int | None = None
+        self.whole = False
+        self._source = ""
+        self._mismatch = False
         self._calls: dict[str, Past] = {}
         #: Other calls that stood at the same places: the program changed between two times that it was run.
         self._others: dict[Exactly, Past] = {}
         self._moved: dict[Exactly, list[Past]] | None = None
-        for _, event in journal.events(run):
-            if isinstance(event, RunStarted):
-                self.started = event
-                self.sources.add(event.source)
-            elif isinstance(event, RunResumed):
-                self.sources.add(event.source)
-            elif isinstance(event, (CallIntended, CallFinished, CallSettled)):
-                self._tell(event)
-        self.edited = bool(self._others)
-        self.writes = sum(past.intended for past in self._all())
+        # what is appended from now on is not history
+        self._left = journal.run(run).events
+        self._events = journal.events(run)
+        self._lock = threading.Lock()
+        _, started = next(self._events)
+        assert isinstance(started, RunStarted)
+        self.started = started
+        self._left -= 1
+        self.sources.add(started.source)
+        if whole:
+            self.read()
+        else:
+            self.read(READ)
+
+    def read(self, count: int | None = None) -> None:
+        """Read on: so many events, or all."""
+        with self._lock, without_gc():
+            if self.whole:
+                return
+            wanted = self._left if count is None else min(count, self._left)
+            for _, event in islice(self._events, wanted):
+                if isinstance(event, (CallIntended, CallFinished, CallSettled)):
+                    self._tell(event)
+                elif isinstance(event, RunResumed):
+                    self.sources.add(event.source)
+            self._left -= wanted
+            self.whole = not self._left
 
     def compare(self, source: str) -> None:
         """Take note of the digest of the flow's source as it is now."""
-        self.same_flow = self.sources == {source}
-        self.edited = self.edited or not self.same_flow
+        self._source = source
+
+    @property
+    def edited(self) -> bool:
+        """Whether the program is known to have changed since it was recorded."""
+        return self._mismatch or bool(self._others) or not self.same_flow
+
+    @property
+    def same_flow(self) -> bool:
+        """Whether the flow's own source is what it always was."""
+        return self.sources == {self._source}
+
+    @property
+    def writes(self) -> int:
+        """How many of the calls left change the world, and did or may have."""
+        self.read()
+        if self._writes is None:
+            self._writes = sum(past.intended for past in self._all())
+        return self._writes
 
     def _tell(self, event: CallIntended | CallFinished | CallSettled) -> None:
         past = self._calls.get(event.place)
@@ -170,8 +223,8 @@ class History:
         self._calls[event.place] = past
 
     def _all(self) -> Iterator[Past]:
-        yield from self._calls.values()
-        yield from self._others.values()
+        yield from list(self._calls.values())
+        yield from list(self._others.values())
 
     def recorded(self, place: str) -> Past | None:
         """What stands at a place, whatever it is; it stays there."""
@@ -180,11 +233,11 @@ class History:
     def find(self, place: str, call: str, digest: bytes) -> Past | None:
         """What is recorded of a call; it stays there."""
         past = self._calls.get(place)
-        if past is None and not self.edited:
-            return None
         if past is not None and past.matches(call, digest):
             return past
-        self.edited = True
+        if past is None and not self.edited:
+            return None
+        self._mismatch = True
         past = self._others.get((place, call, digest))
         if past is not None:
             return past
@@ -200,16 +253,25 @@ class History:
             return True
         return self._others.get((past.place, past.call, past.digest)) is past
 
+    def certain(self, place: str, call: str, digest: bytes) -> bool:
+        """Whether what has been read tells all that is recorded of a call."""
+        if self.whole:
+            return True
+        past = self._calls.get(place)
+        return past is not None and past.matches(call, digest) and past.state is PastState.RETURNED
+
     def take(self, place: str, call: str, digest: bytes) -> Past | None:
-        """What is recorded of a call; it is not there a second time."""
+        """What is recorded of a call; it is not there a second time. Reads on until that is known."""
+        while not self.certain(place, call, digest):
+            self.read(READ)
         past = self.find(place, call, digest)
         if past is not None:
             if self._calls.get(past.place) is past:
                 del self._calls[past.place]
             else:
                 del self._others[past.place, past.call, past.digest]
-            if past.intended:
-                self.writes -= 1
+            if self._writes is not None and past.intended:
+                self._writes -= 1
         return past
 
     def accept(self, places: Collection[str] | None = None) -> None:
@@ -222,7 +284,7 @@ class History:
                 listed = "".join(f"\n    {known}" for known in list(writes)[:20]) or " none"
                 raise JournalError(f"no write is recorded at {place!r}. Recorded writes:{listed}")
             writes[place].accepted = True
-            self.writes -= 1
+        self._writes = None
 
     def named(self, name: str) -> Past:
         """The call at that place, or the only one of a function of that name. Raises `JournalError`."""
@@ -232,7 +294,7 @@ class History:
         found = [past for past in self._all() if name in names_of(past.call)]
         if len(found) == 1:
             return found[0]
-        run = "" if self.started is None else f"the run {self.started.run}: "
+        run = f"the run {self.started.run}: "
         if found:
             listed = "".join(f"\n    {past.place}" for past in found[:20])
             more = f"\n    and {len(found) - 20} more" if len(found) > 20 else ""
@@ -259,6 +321,18 @@ def names_of(call: str) -> tuple[str, ...]:
     """All names that a recorded function goes by."""
     qualname = call.rpartition(":")[2]
     return call, qualname, qualname.rpartition(".")[2]
+
+
+@contextmanager
+def without_gc() -> Generator[None, None, None]:
+    """Many events hold no garbage, and to look through them for some takes long."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _base(place: str) -> str:

@@ -26,7 +26,7 @@ from .contract import Journal
 from .doubts import in_doubt, orphaned
 from .events import CallFinished, CallIntended, CallSettled, Decision, RunEnded, RunState, now
 from .forking import Ancestor
-from .history import History, Past, PastState, failed_for_now, value_of
+from .history import READ, History, Past, PastState, failed_for_now, value_of
 from .leases import Lease
 from .native import Scope
 
@@ -87,6 +87,9 @@ class Recording:
         self.ancestor = ancestor
         self.answered = 0
         self._begun: dict[CallNode, Begun] = {}
+        #: Calls of which what has been read so far does not tell whether they are recorded.
+        self._unread: dict[CallNode, tuple[str, str, bytes]] = {}
+        self._reading = False
         #: How often code that runs as a whole has been met at a place.
         self._pieces: dict[str, int] = {}
 
@@ -156,11 +159,40 @@ class Recording:
     def begin(self, driver: AsyncioDriver, node: CallNode) -> None:
         """The engine wants a call started."""
         place = path(node.place, node.site)
-        if self.ancestor is not None:
-            mark = digest(tuple(node.args), node.kwargs).value
-            if self.ancestor.holds(self.history, node, place, call_name(node.call.fn), mark):
+        history = self.history
+        if history is not None:
+            name, mark = call_name(node.call.fn), digest(tuple(node.args), node.kwargs).value
+            if not history.certain(place, name, mark):
+                self._unread[node] = place, name, mark
+                self._read_on(driver, history)
+                return
+            if self.ancestor is not None and self.ancestor.holds(history, node, place, name, mark):
                 return
         self._begin(driver, node, place)
+
+    def _read_on(self, driver: AsyncioDriver, history: History) -> None:
+        """Read more of what is recorded, off the loop."""
+        if self._reading:
+            return
+        self._reading = True
+
+        def read(future: Future[None]) -> None:
+            driver.loop.call_soon_threadsafe(driver.safely, self._has_read, driver, history, future)
+
+        threads().submit(history.read, READ).add_done_callback(read)
+
+    def _has_read(self, driver: AsyncioDriver, history: History, future: Future[None]) -> None:
+        self._reading = False
+        future.result()  # raises what is wrong with the journal
+        waiting, self._unread = self._unread, {}
+        for node, (place, name, mark) in waiting.items():
+            if history.certain(place, name, mark):
+                self._begin(driver, node, place)
+            else:
+                self._unread[node] = place, name, mark
+        if self._unread:
+            self._read_on(driver, history)
+        driver.kick()
 
     def _begin(self, driver: AsyncioDriver, node: CallNode, place: str) -> None:
         call = node.call
@@ -190,7 +222,9 @@ class Recording:
         return bool(let_go)
 
     def forgets(self, node: CallNode) -> bool:
-        """A call is no longer wanted: whether it was one that waited for its turn."""
+        """A call is no longer wanted: whether it was one that waited here."""
+        if self._unread.pop(node, None) is not None:
+            return True
         return self.ancestor is not None and self.ancestor.held.pop(node, None) is not None
 
     def intend(self, driver: AsyncioDriver, node: CallNode) -> None:

@@ -67,9 +67,10 @@ def resume(
         ending.result()
     lease = found.acquire(run)
     try:
-        history = History(found, run)
+        history = History(found, run, whole=False)
         flow, args, kwargs = beginning(found, history)
         if accept:
+            history.read()
             history.accept(None if accept is True else accept)
         source = source_of(flow)
         ancestor = _ancestor(found, history, source)
@@ -112,7 +113,6 @@ def fork(
         for past, value in ((history.named(name), value) for name, value in (set or {}).items())
     ]  # fmt: skip
     started = history.started
-    assert started is not None
     source, owner = source_of(flow), this_process()
     made = uuid.uuid4().hex[:16]
     lease = found.start(RunStarted(made, started.flow, source, started.arguments, owner, now(), run, parting))
@@ -150,7 +150,6 @@ def _journal_for(url: str | Path | None, run: str) -> Journal:
 def beginning(journal: Journal, history: History) -> tuple[Flow[..., Any], tuple[Any, ...], dict[str, Any]]:
     """The flow of a recorded run as it is now, and the arguments; whether it was edited is noted."""
     started = history.started
-    assert started is not None
     args, kwargs, file = value_of(journal, started.arguments)
     flow = flow_named(started.flow, file)
     history.compare(source_of(flow))
@@ -160,9 +159,9 @@ def beginning(journal: Journal, history: History) -> tuple[Flow[..., Any], tuple
 def _ancestor(journal: Journal, own: History, source: str) -> Ancestor | None:
     """The run that a run was forked from, if it needs that still."""
     started = own.started
-    assert started is not None
     if started.forked_from is None or started.forked_before is None:
         return None
+    own.read()
     parting = own.recorded(started.forked_before)
     if parting is not None and not isinstance(parting.last, CallSettled):
         return None  # this run has come to it
