@@ -59,7 +59,7 @@ async def chat(prompt: str, one_of: list[str] | None = None) -> str:
     return (answer.choices[0].message.content or "").strip()
 
 
-@call.writes("file:{path}")
+@call.writes("file:{path}", idempotent=True)  # writing the same text there twice is as good as once
 def save(path: str, text: str) -> None:
     Path(path).write_text(text, encoding="utf-8")
 

@@ -1,9 +1,10 @@
-"""What `make demo` shows: examples/briefing.py on a real model, line by line and overlapped.
+"""What `make demo` shows: examples/briefing.py on a real model, line by line and overlapped, and killed.
 
     python examples/demo.py             # the notes beside this file
     python examples/demo.py FOLDER      # any folder with .md, .txt or .rst files
 
-It ends with 0 if the overlapped runs had exactly the outcome of the line-by-line runs, else with 1.
+It ends with 0 if the overlapped runs had exactly the outcome of the line-by-line runs, and so had the run
+that was killed half way and taken up again; else with 1.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,10 +23,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # so that `python -m examples.demo` works as well
 
+from demo_crash import kill_and_resume
 from front import Front, Traffic
 from model_server import ModelServer, ServerError
-
-COLOURS = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+from telling import bad, bold, dot, good, indented, say, yes_or_no
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,8 @@ class Demo:
         say(f" {seconds:.1f} s")
         return Run(page, out.read_bytes(), seconds, traffic)
 
-    def pair(self, title: str, delay: float) -> tuple[Run, bool]:
-        """Both ways, side by side: the line-by-line run, and whether the outcome was the same."""
+    def pair(self, title: str, delay: float) -> tuple[Run, Run, bool]:
+        """Both ways, side by side: line by line, overlapped, and whether the outcome was the same."""
         say(f"\n{bold(title)}  (a dot is an answer of the model)\n")
         reference = self.line_by_line(delay)
         overlapped = self.overlapped(delay)
@@ -85,7 +87,7 @@ class Demo:
             traffic = run.traffic
             say(f"  {name:13}{run.seconds:9.1f}{traffic.requests:10}{traffic.most_at_once:14}")
         say(f"\n  {reference.seconds / overlapped.seconds:.2f} times as fast.")
-        return reference, self._same(reference, overlapped)
+        return reference, overlapped, self._same(reference, overlapped)
 
     def _same(self, reference: Run, overlapped: Run) -> bool:
         if reference.outcome == overlapped.outcome:
@@ -100,7 +102,7 @@ class Demo:
             "  the line-by-line run, given back in an order of their own:\n"
         )
         same = self.replayed(reference.traffic).outcome == reference.outcome
-        say(f"\n  Same briefing, same file, on the recorded answers: {good('yes') if same else bad('NO')}.")
+        say(f"\n  Same briefing, same file, on the recorded answers: {yes_or_no(same)}.")
         return same
 
 
@@ -122,15 +124,23 @@ def show(folder: str, out: Path, delay: float) -> bool:
         demo.warm_up()
         say(f"The program is the flow in examples/briefing.py; it reads {folder}.")
 
-        here, same_here = demo.pair("1. As it is: the model on one core of this computer", 0.0)
+        here, overlapped, same_here = demo.pair("1. As it is: the model on one core of this computer", 0.0)
         say("  A model that is bound by a core gains no more than it gains by working on several at once.")
-        _, same_away = demo.pair(
+        _, _, same_away = demo.pair(
             f"2. With {delay:g} s added to each request, as a distant server has it", delay
         )
         say(
             "  The delay is added in front of the model server (examples/front.py): half of it on the way\n"
             "  there, half on the way back. The model still computes on one core of this computer."
         )
+
+        say(
+            f"\n{bold('3. Killed half way, and taken up again')}\n\n"
+            "  The same program in a process of its own, with a journal (the variable STRETTO_JOURNAL names\n"
+            "  it). When the model has given half of its answers, the demo kills that process (SIGKILL).\n"
+            "  Then `stretto resume` takes the run up in another process.\n"
+        )
+        survived = kill_and_resume(front, folder, scratch, here.outcome, here.traffic, overlapped.seconds)
 
         shutil.copyfile(scratch / "briefing.md", out)
         say(f"\n{bold(f'The briefing, as it is in {out}')}  (by a very small model: obedient, not wise)\n")
@@ -140,31 +150,11 @@ def show(folder: str, out: Path, delay: float) -> bool:
             say(good("The overlapped runs had exactly the outcome of running the program line by line."))
         else:
             say(bad("The overlapped runs did NOT have the outcome of running the program line by line."))
-        return same
-
-
-def say(text: str, end: str = "\n") -> None:
-    print(text, end=end, flush=True)
-
-
-def dot() -> None:
-    say(".", end="")
-
-
-def indented(text: str) -> str:
-    return "".join(f"  | {line}\n" for line in text.splitlines())
-
-
-def bold(text: str) -> str:
-    return f"\033[1m{text}\033[0m" if COLOURS else text
-
-
-def good(text: str) -> str:
-    return f"\033[32m{text}\033[0m" if COLOURS else text
-
-
-def bad(text: str) -> str:
-    return f"\033[1;31m{text}\033[0m" if COLOURS else text
+        if survived:
+            say(good("The run that was killed ended as if it had not been."))
+        else:
+            say(bad("The run that was killed did NOT end as if it had not been."))
+        return same and survived
 
 
 def main() -> int:
@@ -177,7 +167,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         return 0 if show(options.folder, options.out, options.delay) else 1
-    except (ServerError, OSError) as error:
+    except (ServerError, OSError, subprocess.TimeoutExpired) as error:
         say(f"\n{error}")
         return 1
     except KeyboardInterrupt:

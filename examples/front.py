@@ -27,6 +27,7 @@ class Traffic:
     Attributes:
         delay: seconds added to each request, half on its way there and half on its way back.
         replay: answers to give instead of asking the server, by the text of the request.
+        within: seconds that such an answer takes at the most; each takes its own part of them.
         on_answer: called after each answer.
         requests: how many came.
         most_at_once: how many were under way at once at the most.
@@ -35,12 +36,13 @@ class Traffic:
 
     delay: float = 0.0
     replay: dict[bytes, bytes] | None = None
+    within: float = 0.05
     on_answer: Callable[[], None] = lambda: None
     requests: int = 0
     most_at_once: int = 0
     answers: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     _under_way: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _lock: threading.Condition = field(default_factory=threading.Condition, repr=False)
 
     @contextmanager
     def one(self) -> Iterator[None]:
@@ -54,7 +56,13 @@ class Traffic:
         finally:
             with self._lock:
                 self._under_way -= 1
+                self._lock.notify_all()
                 self.on_answer()
+
+    def wait_until_idle(self) -> None:
+        """Wait until no request is under way any more."""
+        with self._lock:
+            self._lock.wait_for(lambda: not self._under_way)
 
     def keep(self, request: bytes, answer: bytes) -> bytes:
         """Record an answer. A question that is asked again gets its first answer, so that a run and
@@ -112,7 +120,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, traffic: Traffic, request: bytes) -> tuple[int, bytes]:
         if traffic.replay is not None:
-            time.sleep(random.Random(request).uniform(0.0, 0.05))  # answers come in an order of their own
+            time.sleep(
+                random.Random(request).uniform(0.0, traffic.within)
+            )  # answers come in an order of their own
             if request in traffic.replay:
                 return 200, traffic.keep(request, traffic.replay[request])
             return 400, _error("this was not asked in the run that was recorded")

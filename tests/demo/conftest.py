@@ -6,6 +6,7 @@ import itertools
 import json
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,7 +19,12 @@ sys.path.insert(0, str(EXAMPLES))  # they import each other as programs beside e
 
 
 class PretendModel(ThreadingHTTPServer):
-    """Answers each chat with the first sentence of its prompt; `moody`: never twice the same."""
+    """Answers each chat with the first sentence of its prompt.
+
+    Attributes:
+        moody: never answers twice the same.
+        seconds: what each answer takes; it works on one at a time.
+    """
 
     daemon_threads = True
     request_queue_size = 64
@@ -27,10 +33,14 @@ class PretendModel(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.base_url = f"http://127.0.0.1:{self.server_port}/v1"
         self.moody = False
+        self.seconds = 0.0
         self.count = itertools.count()
+        self._core = threading.Lock()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def answer(self, question: dict[str, Any]) -> str:
+        with self._core:
+            time.sleep(self.seconds)
         prompt = question["messages"][0]["content"]
         if "response_format" in question:
             words = question["response_format"]["json_schema"]["schema"]["properties"]["terms"]["items"][

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from demo_crash import Crash
 from front import Front
 from model_server import ModelServer
 
@@ -54,13 +55,14 @@ def test_a_folder_that_is_not_there_is_named(pretend_model: Any, tmp_path: Path)
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("moody", [False, True])
+@pytest.mark.parametrize("moody", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_demo_compares(pretend_model: Any, notes: Path, tmp_path: Path, moody: bool) -> None:
     pretend_model.moody = moody
+    pretend_model.seconds = 0.2  # so that there is a time when half of the answers are there
     out = tmp_path / "briefing.md"
     said = run("demo.py", notes, "--out", out, "--delay", "0.1", base_url=pretend_model.base_url)
     assert "exactly the outcome" in said
-    assert ("on the recorded answers: yes" in said) is moody
+    assert said.count("on the recorded answers: yes") == (3 if moody else 0)
     assert out.read_text(encoding="utf-8").startswith("# Briefing: 3 notes")
     assert "\033[" not in said  # no colours where nobody looks at a terminal
     table = re.findall(r"^  (line by line|overlapped) +([\d.]+) +(\d+) +(\d+)$", said, re.MULTILINE)
@@ -68,10 +70,32 @@ def test_the_demo_compares(pretend_model: Any, notes: Path, tmp_path: Path, mood
     assert [int(row[3]) for row in table if row[0] == "line by line"] == [1, 1]
     assert all(int(row[3]) > 1 for row in table if row[0] == "overlapped")
 
+    assert "ended as if it had not been" in said
+    killed = re.findall(r"^  killed +\.+ SIGKILL after (\d+) answers", said, re.MULTILINE)
+    table = re.findall(r"^  (killed|resumed) +(\d+) +(\d+)$", said, re.MULTILINE)
+    assert [row[0] for row in table] == ["killed", "resumed"] * len(killed)
+    assert len(killed) == (2 if moody else 1)
+    for answers, (_, asked, recorded), (_, asked_again, calls) in zip(
+        map(int, killed), table[::2], table[1::2], strict=True
+    ):
+        assert 0 < int(recorded) <= int(asked) < int(calls) and answers <= int(asked)
+        assert int(asked_again) == int(calls) - int(recorded)
+
+
+def test_a_program_that_asks_nothing_is_not_killed(pretend_model: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "trivial"
+    folder.mkdir()
+    (folder / "short.md").write_text("Three words only.\n")
+    out = tmp_path / "briefing.md"
+    said = run("demo.py", folder, "--out", out, "--delay", "0", base_url=pretend_model.base_url)
+    assert "there is nothing to interrupt" in said
+    assert "# Briefing: 0 notes" in said
+
 
 @pytest.mark.model
-def test_with_a_real_model(notes: Path, tmp_path: Path) -> None:
-    """The overlapped run, given the answers that the reference run got, has its outcome."""
+def test_with_a_real_model(notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The overlapped run, given the answers that the reference run got, has its outcome; and a run that is
+    killed can be taken up."""
     (notes / "sourdough.md").unlink()  # two notes are enough, and a busy computer takes its time
     reference, live, replayed = (tmp_path / f"{name}.md" for name in ("reference", "live", "replayed"))
     with ModelServer() as model, Front(model.base_url) as front:
@@ -88,3 +112,11 @@ def test_with_a_real_model(notes: Path, tmp_path: Path) -> None:
         assert run("briefing.py", notes, "--out", replayed, base_url=front.base_url) == page
         assert replayed.read_bytes() == reference.read_bytes()
         assert traffic.requests == recorded.requests
+
+        # The front is where the program is told to look, also when it is taken up by another process.
+        monkeypatch.setenv("OPENAI_BASE_URL", front.base_url)
+        resumed = Crash(front, str(notes), tmp_path / "killed", None).carry_out(2)
+        assert resumed.none_again
+        assert not resumed.wrote_early
+        assert resumed.page.encode() == resumed.file
+        assert resumed.page.startswith("# Briefing: 2 notes")

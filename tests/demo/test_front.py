@@ -37,6 +37,19 @@ def test_it_counts_and_delays(pretend_model: Any) -> None:
         assert (traffic.requests, traffic.most_at_once) == (2, 1)
 
 
+def test_it_waits_for_what_is_under_way(pretend_model: Any) -> None:
+    with Front(pretend_model.base_url) as front:
+        traffic = front.watch(delay=0.2)
+        thread = threading.Thread(target=ask, args=(front, "Tides."))
+        thread.start()
+        while not traffic.requests:
+            time.sleep(0.001)
+        assert not traffic.answers
+        traffic.wait_until_idle()
+        assert len(traffic.answers) == 1
+        thread.join()
+
+
 def test_it_gives_recorded_answers_again(pretend_model: Any) -> None:
     pretend_model.moody = True
     with Front(pretend_model.base_url) as front:

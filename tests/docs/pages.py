@@ -23,6 +23,8 @@ import contextlib
 import doctest
 import inspect
 import io
+import itertools
+import json
 import os
 import re
 import shlex
@@ -36,6 +38,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 ARROW = re.compile(r"#\s->\s?(.*)$")
+EXIT_CODE = re.compile(r"#.*\bexit code (\d+)")
 FENCE = re.compile(r"^(\s*)```(\w*)\s*$")
 NOTE = re.compile(r"^\s*<!-- docs: (skip|file) (.+?) -->\s*$")
 
@@ -172,8 +175,13 @@ def same(want: str, got: str) -> bool:
 
 
 def shell(page: Path, block: Block, folder: Path) -> None:
-    """Check a shell block: make targets must exist, `stretto` and `python` lines are run."""
-    for offset, line in enumerate(block.text.splitlines()):
+    """Check a shell block: make targets must exist, `stretto`, `python` and `rm` lines are run.
+
+    RUN stands for the newest run of the folder's journal. ``# exit code N`` behind a command is what it
+    ends with, if not with 0, and ``# -> text`` below it what it prints, errors included.
+    """
+    lines = block.text.splitlines()
+    for offset, line in enumerate(lines):
         words = shlex.split(line, comments=True)
         if not words:
             continue
@@ -182,23 +190,38 @@ def shell(page: Path, block: Block, folder: Path) -> None:
             for target in words[1:]:
                 if "=" not in target and target not in make_targets():
                     raise PageError(f"{where}: the Makefile has no target {target!r}")
+        elif words[0] == "rm":
+            for name in words[1:]:
+                (folder / name).unlink()
         elif words[0] in ("stretto", "python") and "skip" not in block.notes:
-            command = [sys.executable, *words[1:]]
-            if words[0] == "stretto":
-                command = [sys.executable, "-m", "stretto", *words[1:]]
-            cwd = ROOT if any((ROOT / word).exists() for word in words[1:]) else folder
-            path = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
-            done = subprocess.run(
-                command,
-                cwd=cwd,
-                env={**os.environ, "PYTHONPATH": path},
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=False,
-            )
-            if done.returncode:
-                raise PageError(f"{where}: {line}\n{done.stdout}{done.stderr}")
+            code = int(ending[1]) if (ending := EXIT_CODE.search(line)) else 0
+            if "RUN" in words:
+                newest = command(["stretto", "ls", "--json", "--limit", "1"], folder)
+                run = json.loads(newest.stdout)[0]["id"]
+                words = [run if word == "RUN" else word for word in words]
+            done = command(words, folder)
+            if done.returncode not in (code, 128 - code if code > 128 else code):
+                raise PageError(f"{where}: {line}\n{done.stdout}exit code {done.returncode}")
+            below = itertools.takewhile(lambda text: text.startswith("# ->"), lines[offset + 1 :])
+            want = "\n".join(text.removeprefix("# ->").removeprefix(" ") for text in below)
+            if want and not same(want, done.stdout):
+                raise PageError(f"{where}: the page says\n{want}\nbut it is\n{done.stdout}")
+
+
+def command(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a `stretto` or `python` command, in the repository where it names something there."""
+    program = [sys.executable, *(["-m", "stretto"] if words[0] == "stretto" else []), *words[1:]]
+    path = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        program,
+        cwd=ROOT if any((ROOT / word).exists() for word in words[1:]) else folder,
+        env={**os.environ, "PYTHONPATH": path, "COLUMNS": "100"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 def make_targets() -> set[str]:

@@ -13,6 +13,7 @@ import pytest
 
 from stretto import configuration
 from stretto.journal import Journal, open_journal, sqlite
+from stretto.journal.configured import shared
 from stretto.journal.events import RunState, now
 from tests.unit.journals import (
     DAY,
@@ -27,6 +28,8 @@ from tests.unit.journals import (
 )
 
 pytestmark = pytest.mark.usefixtures("folder")
+
+ONE = "from stretto import flow\n\n@flow\ndef one() -> int:\n    return 1\n"
 
 
 class TestList:
@@ -140,6 +143,17 @@ class TestList:
         if command not in ("ls --limit",):
             assert json.loads(capsys.readouterr().out)["exit_code"] == 2
 
+    @pytest.mark.parametrize("command", ["exprt", "wrong"])
+    def test_a_command_that_there_is_not(self, capsys: pytest.CaptureFixture[str], command: str) -> None:
+        assert stretto(command) == 2
+        says = {"exprt": "did you mean stretto export?", "wrong": "`stretto --help` lists them"}
+        assert says[command] in capsys.readouterr().err
+
+    def test_an_export_into_no_folder(self, journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:
+        fill(journal, "r1", [ended()])
+        assert stretto("export r1 none/r1.run") == 1
+        assert "none/r1.run cannot be written: there is no folder none" in capsys.readouterr().err
+
     @pytest.mark.parametrize("command", ["ls", "show", "settle", "prune", "export", "import"])
     def test_help(self, capsys: pytest.CaptureFixture[str], command: str) -> None:
         assert stretto(f"{command} --help") == 0
@@ -155,6 +169,37 @@ class TestWhichJournal:
         assert "there is no journal here" in capsys.readouterr().err
         assert stretto("ls --json") == 1
         assert "--journal URL" in json.loads(capsys.readouterr().out)["message"]
+
+    @pytest.mark.parametrize(
+        "words",
+        ["--journal a.db flows.py:one", "--journal=a.db flows.py:one", "flows.py:one --journal a.db",
+         "flows.py:one --journal=a.db --json"],
+    )  # fmt: skip
+    def test_of_a_new_run(self, folder: Path, capsys: pytest.CaptureFixture[str], words: str) -> None:
+        (folder / "flows.py").write_text(ONE)
+        assert stretto(f"run {words}") == 0
+        shared("a.db").flush()
+        capsys.readouterr()
+        [run] = listed(capsys, "--journal a.db")
+        assert run["flow"].endswith(":one")
+        assert not (folder / ".stretto").exists()
+
+    @pytest.mark.parametrize("words", ["flows.py:one --journal", "flows.py:one --journal=", "--journal"])
+    def test_of_a_new_run_left_out(
+        self, folder: Path, capsys: pytest.CaptureFixture[str], words: str
+    ) -> None:
+        (folder / "flows.py").write_text(ONE)
+        assert stretto(f"run {words}") == 2
+        assert "--journal needs a URL or a file" in capsys.readouterr().err
+
+    def test_a_flow_may_have_a_parameter_of_that_name(
+        self, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (folder / "flows.py").write_text(
+            "from stretto import flow\n\n@flow\ndef one(journal: str) -> str:\n    return journal\n"
+        )
+        assert stretto("run --no-journal flows.py:one --journal mine") == 0
+        assert capsys.readouterr().out == "mine\n"
 
     def test_a_file_that_is_not_there_is_not_made(
         self, folder: Path, capsys: pytest.CaptureFixture[str]

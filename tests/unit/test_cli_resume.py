@@ -81,9 +81,9 @@ def test_to_the_end(killed: tuple[Path, str]) -> None:
     assert last["result"] == ["page 0", "page 1", "page 2", "page 3"]
     assert sent(folder) == ["page 0", "page 1", "page 2", "page 3"]
     again = stretto(folder, "resume", run)
-    assert again.returncode == 1 and "has ended: it is succeeded" in again.stderr
+    assert again.returncode == 1 and "has ended (succeeded)" in again.stderr
     again = stretto(folder, "resume", run, "--dry-run")
-    assert again.returncode == 1 and "has ended: it is succeeded" in again.stderr
+    assert again.returncode == 1 and "has ended (succeeded)" in again.stderr
 
 
 def test_after_an_edit(killed: tuple[Path, str]) -> None:

@@ -37,13 +37,13 @@ def last(journal: Journal, run: str) -> object:
 class TestSettle:
     @pytest.fixture(autouse=True)
     def in_doubt(self, journal: Journal) -> None:
-        calls = [done("a"), intended("send", 1), intended("for:1/log"), intended("for:2/log")]
+        calls = [done("a"), intended("send", 1), intended("for/1/log"), intended("for/2/log")]
         fill(journal, "r1", [*calls, ended(RunState.IN_DOUBT)])
 
     def test_done(self, journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:
         assert stretto("settle r1 send --done '{\"id\": 3}' --by ann") == 0
         out = capsys.readouterr().out
-        assert "send: settled as done, by ann." in out and "Still in doubt: for:1/log, for:2/log" in out
+        assert "send: settled as done, by ann." in out and "Still in doubt: for/1/log, for/2/log" in out
         event = last(journal, "r1")
         assert isinstance(event, CallSettled) and isinstance(event.value, bytes)
         assert (event.place, event.call, event.decision) == ("send", "m:send", Decision.DONE)
@@ -54,8 +54,8 @@ class TestSettle:
     def test_retry_and_what_comes_next(self, journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:
         assert stretto("settle r m:send --retry --json") == 0
         found = json.loads(capsys.readouterr().out)
-        assert found["decision"] == "retry" and found["left_in_doubt"] == ["for:1/log", "for:2/log"]
-        assert stretto("settle r1 for:1/log --retry") == 0
+        assert found["decision"] == "retry" and found["left_in_doubt"] == ["for/1/log", "for/2/log"]
+        assert stretto("settle r1 for/1/log --retry") == 0
         assert stretto("settle r1 log --done null --journal .stretto/journal.db") == 0
         assert "    stretto resume r1 --journal .stretto/journal.db\n" in capsys.readouterr().out
         assert [call["state"] for call in shown(capsys, "r1")["calls"]] == ["done", *["settled"] * 3]
@@ -63,7 +63,7 @@ class TestSettle:
     @pytest.mark.parametrize(
         "call, says",
         [
-            ("log", "2 calls of log are in doubt; name one by its place:\n  for:1/log\n  for:2/log"),
+            ("log", "2 calls of log are in doubt; name one by its place:\n  for/1/log\n  for/2/log"),
             ("sned", "sned is not in doubt; did you mean send? In doubt:\n  send\n"),
             ("a", "a is not in doubt"),
         ],

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -14,10 +15,12 @@ import pytest
 from stretto.cli import tree
 from stretto.cli.times import ago, lasted, since
 from stretto.cli.values import clean, shorten
+from stretto.configuration import DEFAULT
 from stretto.errors import CorruptValue
 from stretto.journal import Journal
 from stretto.journal.codecs import encode
 from stretto.journal.codecs.view import view
+from stretto.journal.configured import shared
 from stretto.journal.events import CallSettled, Decision, RunResumed, RunStarted, RunState, now
 from stretto.journal.leases import this_process
 from tests.unit.journals import (
@@ -30,6 +33,7 @@ from tests.unit.journals import (
     failed,
     fill,
     intended,
+    listed,
     places,
     shown,
     stretto,
@@ -43,14 +47,30 @@ class TestOrder:
         self, journal: Journal, capsys: pytest.CaptureFixture[str]
     ) -> None:
         came = [
-            "for:10/search", "for:2/search", "first", "for:9/b", "for:9/a", "helper#10/while:1/ask",
-            "helper#2/while:0/ask", "for:0/search", "last", "helper/ask", "for#2:0/x", "helper#2",
+            "for/10/search", "for/2/search", "first", "for/9/b", "for/9/a", "helper#10/while/1/ask",
+            "helper#2/while/0/ask", "for/0/search", "last", "helper/ask", "for#2/0/x", "helper#2",
         ]  # fmt: skip
         fill(journal, "r", [done(place) for place in came])
         assert places(capsys, "r") == [
-            "for:0/search", "for:2/search", "for:9/b", "for:9/a", "for:10/search", "first",
-            "helper/ask", "helper#2", "helper#2/while:0/ask", "last", "helper#10/while:1/ask", "for#2:0/x",
+            "for/0/search", "for/2/search", "for/9/b", "for/9/a", "for/10/search", "first",
+            "helper/ask", "helper#2", "helper#2/while/0/ask", "last", "helper#10/while/1/ask", "for#2/0/x",
         ]  # fmt: skip
+
+    def test_of_a_real_run(
+        self, journal: Journal, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        """Calls that come back in the other order than the program has them in."""
+        (tmp_path / "backwards.py").write_text(
+            "import asyncio\nfrom stretto import call, flow\n\n"
+            "@call.reads('web')\nasync def fetch(n: int) -> int:\n"
+            "    await asyncio.sleep(0.03 * (12 - n))\n    return n\n\n"
+            "@flow\ndef fetches(n: int) -> int:\n    return sum([fetch(i) for i in range(n)])\n"
+        )
+        assert stretto(f"run {tmp_path}/backwards.py:fetches 12") == 0
+        shared(str(DEFAULT)).flush()
+        capsys.readouterr()
+        [run] = listed(capsys)
+        assert places(capsys, run["id"]) == [f"for/{n}/fetch" for n in range(12)]
 
     def test_odd_places(self, journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:
         odd = ["", "/", "a//b", "a", ":1", "#2", "x:" + "9" * 30, "x:-1", "x:²", "e\x1b[31m"]
@@ -62,12 +82,12 @@ class TestOrder:
     def test_what_holds_one_thing_shares_its_line(
         self, journal: Journal, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        fill(journal, "r", [done("for:0/a"), done("for:1/a"), done("for:1/b"), done("for:1/b/c/d")])
+        fill(journal, "r", [done("for/0/a"), done("for/1/a"), done("for/1/b"), done("for/1/b/c/d")])
         assert stretto("show r") == 0
         _, calls = capsys.readouterr().out.split("\n\n")
         assert [line.split("  done")[0].rstrip() for line in calls.splitlines()] == [
-            "for:0/a",
-            "for:1",
+            "for/0/a",
+            "for/1",
             "  a",
             "  b",
             "    c/d",
@@ -77,7 +97,7 @@ class TestOrder:
         self, journal: Journal, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(tree, "_NEAR", 3)
-        fill(journal, "r", [done(f"for:{n}/a", n) for n in reversed(range(50))])
+        fill(journal, "r", [done(f"for/{n}/a", n) for n in reversed(range(50))])
         found = shown(capsys, "r")["calls"]
         assert [call["result"] for call in found] == list(range(50))
         assert tree.fetch(journal, "r", {1, 2, 9, 1000}).keys() == {1, 2, 9}
@@ -90,23 +110,23 @@ class TestLong:
         monkeypatch.setattr(tree, "_BEGINNING", 10)
 
     def test_only_the_beginning_is_read(self, journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:
-        calls = [intended("write"), *(done(f"for:{n}/a") for n in range(50)), done("write")]
+        calls = [intended("write"), *(done(f"for/{n}/a") for n in range(50)), done("write")]
         fill(journal, "r", [*calls, ended(result="all")])
         assert stretto("show r") == 0
         out = capsys.readouterr().out
         assert "result    'all'" in out and "calls     51\n" in out
-        assert "for:7/a" in out and "for:8/a" not in out
+        assert "for/7/a" in out and "for/8/a" not in out
         assert "write    not read" in out  # and not: in doubt
         assert "... and 42 more calls" in out and "Only the first 10 of 54 events were read" in out
         assert stretto("show r --limit 1000") == 0
         out = capsys.readouterr().out
-        assert "for:49/a" in out and "more calls" not in out and "not read" not in out
+        assert "for/49/a" in out and "more calls" not in out and "not read" not in out
         assert len(places(capsys, "r")) == 51
 
     def test_doubts_are_looked_for_everywhere(
         self, journal: Journal, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        calls = [done(f"for:{n}/a") for n in range(250)]
+        calls = [done(f"for/{n}/a") for n in range(250)]
         fill(journal, "r", [*calls, intended("write"), ended(RunState.IN_DOUBT)])
         assert stretto("show r") == 0
         out = capsys.readouterr().out

@@ -117,7 +117,7 @@ def test_what_was_done_is_not_done_again(journal: str) -> None:
     run = interrupted(program, 4, stop=("ask", "last"))
     assert resumed(program, run) == ["about 0", "about 1", "about 2", "about 3", "about last"]
     assert made == [("ask", "last")]
-    with pytest.raises(errors.RunEndedAlready, match=r"has ended: it is succeeded"):
+    with pytest.raises(errors.RunEndedAlready, match=r"has ended \(succeeded\)"):
         resumed(program, run)
 
 
@@ -212,9 +212,13 @@ def test_a_program_that_no_longer_makes_a_write_is_stopped_before_the_next(journ
     program = edited.using(journal=journal)
     run = interrupted(program, stop=("ask", "about kept!"))
     World.extra = True
-    with pytest.raises(errors.Orphaned, match=r"write#2 \(.*:write\)"):
+    with pytest.raises(errors.Orphaned, match=r"write#2 \(.*:write\)") as raised:
         resumed(program, run)
+    assert "The flow's own lines are what they were" in str(raised.value)
     assert ("write", "new") not in made
+    World.extra = False  # once the program is put back, the run goes on
+    resumed(program, run)
+    assert ("write", "gone") not in made
 
 
 @call.unordered

@@ -89,6 +89,7 @@ def _dispatch(words: list[str]) -> int:
         guess = did_you_mean(command, (*commands, *_ABOUT_JOURNALS), "stretto ")
         if Path(command.partition(":")[0]).is_file():
             guess = f"; did you mean stretto run {command}?"
+        guess = guess if "did you mean" in guess else "; `stretto --help` lists them"
         return usage_error(UsageError(f"there is no command {command!r}{guess}"), None)
     try:
         options = _Options.of(command, rest)
@@ -112,22 +113,11 @@ class _Options:
     def of(cls, command: str, words: list[str]) -> _Options:
         options = cls(command)
         options.again = without_password(shlex.join(["stretto", command, *words]))
-        known = {"--json"}
-        if command == "run":
-            known |= {"--sequential", "--journal", "--no-journal"}
         words = list(words)
         while words and words[0].startswith("-"):
-            word = words.pop(0)
-            if word in ("-h", "--help"):
-                options.flags.add("--help")
-            elif word == "--journal" and word in known:
-                if not words:
-                    raise UsageError("--journal needs a URL or a file")
-                options.journal = words.pop(0)
-            elif word in known:
-                options.flags.add(word)
-            else:
-                raise UsageError(f"there is no option {word} before the flow" + did_you_mean(word, known))
+            if not options._take(words, options._known):
+                guess = did_you_mean(words[0], options._known)
+                raise UsageError(f"there is no option {words[0]} before the flow{guess}")
         if words:
             options.target, *options.words = words
         elif "--help" not in options.flags:
@@ -135,13 +125,38 @@ class _Options:
         return options
 
     def take_flags(self, parameters: Sequence[str] = ()) -> None:
-        """Our options may stand behind the flow too, except where the flow has one of that name."""
-        known = {"--json", "--sequential", "--help", "-h"} - {f"--{name}" for name in parameters}
-        if self.command == "explain":
-            known.discard("--sequential")
+        """Our options may stand behind the flow too, except where the flow has one of that name.
+
+        Raises `UsageError`."""
+        known = self._known - {f"--{name}" for name in parameters}
         end = self.words.index("--") if "--" in self.words else len(self.words)
-        self.flags |= {"--help" if word == "-h" else word for word in self.words[:end] if word in known}
-        self.words = [word for word in self.words[:end] if word not in known] + self.words[end:]
+        words, theirs = self.words[:end], list[str]()
+        while words:
+            if not self._take(words, known):
+                theirs.append(words.pop(0))
+        self.words = theirs + self.words[end:]
+
+    @property
+    def _known(self) -> set[str]:
+        known = {"--json", "--help", "-h"}
+        return known | {"--sequential", "--journal", "--no-journal"} if self.command == "run" else known
+
+    def _take(self, words: list[str], known: set[str]) -> bool:
+        """Take the first of these words, with its value if it has one, if it is one of those options."""
+        word = words[0]
+        name, equals, value = word.partition("=")
+        if name == "--journal" and name in known:
+            del words[0]
+            value = value if equals or not words else words.pop(0)
+            if not value:
+                raise UsageError("--journal needs a URL or a file")
+            self.journal = value
+            return True
+        if word in known:
+            del words[0]
+            self.flags.add("--help" if word == "-h" else word)
+            return True
+        return False
 
     @property
     def json(self) -> bool:
@@ -192,12 +207,12 @@ def _run(options: _Options) -> int:
     if isinstance(flow, int):
         return flow
     signature = Signature.of(flow.fn)
-    options.take_flags(tuple(signature.parameters))
     usage = signature.usage(f"stretto run {options.target}")
-    if "--help" in options.flags:
-        print("\n\n".join(part for part in (usage, flow.fn.__doc__, signature.table()) if part))
-        return OK
     try:
+        options.take_flags(tuple(signature.parameters))
+        if "--help" in options.flags:
+            print("\n\n".join(part for part in (usage, flow.fn.__doc__, signature.table()) if part))
+            return OK
         args, kwargs = signature.parse(options.words)
     except UsageError as error:
         return usage_error(error, f"{usage}\n{signature.table()}", as_lines=options.json)

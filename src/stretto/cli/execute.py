@@ -159,8 +159,7 @@ def _interrupted(run: Any, again: str, resuming: Callable[..., str], *, as_lines
     if run is None:
         print("stopped.", file=sys.stderr)
     elif clean:
-        done = run.progress().done
-        print(f"cancelled cleanly: {done} calls had finished, none is running.", file=sys.stderr)
+        print("cancelled cleanly: none of its calls is running any more.", file=sys.stderr)
         if run.recording is not None:
             print(f"To go on from there:\n\n    {resuming('resume', run.id)}\n", file=sys.stderr)
     else:

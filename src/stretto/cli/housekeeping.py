@@ -58,6 +58,8 @@ def export(given: Given) -> int:
     path = Path(file)
     if path.is_dir() or (path.exists() and not zipfile.is_zipfile(path)):
         raise TransferError(f"{path} is there already and is no export of a run; name another file")
+    if not path.parent.is_dir():
+        raise TransferError(f"{path} cannot be written: there is no folder {path.parent}")
     with opened(given) as journal:
         run = find_run(journal, name).id
         try:

@@ -9,8 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stretto.errors import RunEndedAlready
-
 from .execute import OK, carry_out
 from .load import UsageError
 from .options import Given
@@ -34,10 +32,11 @@ def resume_run(given: Given) -> int:
     with opened(given) as journal:
         record = find_run(journal, given.places[0])
         if "--dry-run" in given.flags:
+            from stretto.journal.doubts import ended
             from stretto.journal.replay import preview
 
             if record.state.ended:
-                raise RunEndedAlready(f"run {record.id} has ended: it is {record.state}")
+                raise ended(record)
             _say(record, preview(journal, record.id), given)
             return OK
 

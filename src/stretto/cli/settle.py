@@ -34,7 +34,9 @@ def settle(given: Given) -> int:
     with opened(given) as journal:
         record = find_run(journal, name)
         if record.state.ended:
-            raise JournalError(f"run {record.id} has {record.state}: nothing is left to settle or to resume")
+            raise JournalError(
+                f"run {record.id} has ended ({record.state}): nothing is left to settle or to resume"
+            )
         lease = _leased(journal, record, quiet=given.json)
         try:
             open_doubts = _Doubts(journal, record.id, given)

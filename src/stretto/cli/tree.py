@@ -56,6 +56,11 @@ class Node:
         self.intended = self.finished = self.settled = 0
         self.inside: dict[str, Node] | None = None
 
+    @property
+    def is_loop(self) -> bool:
+        """Whether what is below are the turns of a loop."""
+        return self.inside is not None and all(map(_is_turn, self.inside))
+
     def ordered(self) -> list[tuple[str, Node]]:
         """What is below in program order: turns of a loop and repetitions by number, else by first event."""
         inside = self.inside
@@ -63,26 +68,20 @@ class Node:
             return []
         if len(inside) == 1:
             return list(inside.items())
-        loops: dict[str, list[tuple[int, str, Node]]] = {}
-        for label, node in inside.items():
-            name, _, turn = label.rpartition(":")
-            if name and turn.isdecimal() and len(turn) < 19:
-                loops.setdefault(name, []).append((int(turn), label, node))
-            else:
-                loops.setdefault(label, []).append((-1, label, node))
+        if self.is_loop:
+            return sorted(inside.items(), key=lambda turn: int(turn[0]))
         # Where the repetitions of a name stand is told by events; which of them stands where, by number.
-        names = {loop: _repeated(loop) for loop in loops}
+        names = {label: _repeated(label) for label in inside}
         repetitions: dict[str, list[tuple[int, str]]] = {}
-        for loop, (name, repetition) in names.items():
-            repetitions.setdefault(name, []).append((repetition, loop))
+        for label, (name, repetition) in names.items():
+            repetitions.setdefault(name, []).append((repetition, label))
         next_of = {name: iter(sorted(them)) for name, them in repetitions.items()}
-        found: list[tuple[str, Node]] = []
-        for name, _ in names.values():
-            _, loop = next(next_of[name])
-            turns = loops[loop]
-            turns.sort(key=lambda turn: turn[0])
-            found += [(label, node) for _, label, node in turns]
-        return found
+        return [(label, inside[label]) for name, _ in names.values() for _, label in [next(next_of[name])]]
+
+
+def _is_turn(label: str) -> bool:
+    """Whether it is the number of a turn: nothing else in a place is a number."""
+    return label.isdecimal() and len(label) < 19
 
 
 def _repeated(label: str) -> tuple[str, int]:
@@ -158,10 +157,11 @@ class History:
     def walk(self) -> Iterator[tuple[int, str, str, Node]]:
         """All of the tree: how deep, the label, the place, and the node.
 
-        What holds a single thing shares its line with it: ``for:3/search``."""
-        stack = [("", iter(self.root.ordered()))]
+        What holds a single thing shares its line with it, and a loop with each turn: ``for/3/search``.
+        """
+        stack = [(0, "", iter(self.root.ordered()))]
         while stack:
-            above, left = stack[-1]
+            depth, above, left = stack[-1]
             label, node = next(left, ("", None))
             if node is None:
                 stack.pop()
@@ -169,9 +169,17 @@ class History:
             while not node.state and node.inside is not None and len(node.inside) == 1:
                 [(below, node)] = node.inside.items()
                 label = f"{label}/{below}"
-            yield len(stack) - 1, label, above + label, node
+            if not node.state and node.is_loop:
+                stack.append((depth, above, _turns(label, node)))
+                continue
+            yield depth, label, above + label, node
             if node.inside:
-                stack.append((f"{above}{label}/", iter(node.ordered())))
+                stack.append((depth + 1, f"{above}{label}/", iter(node.ordered())))
+
+
+def _turns(loop: str, node: Node) -> Iterator[tuple[str, Node]]:
+    for turn, each in node.ordered():
+        yield f"{loop}/{turn}", each
 
 
 def _some(journal: Journal, run: str, events: int) -> Iterator[Recorded]:

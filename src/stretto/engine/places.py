@@ -20,7 +20,7 @@ _MACHINERY = ("asyncio", "concurrent", "threading.py", "uvloop")
 
 
 def path(place: Any, site: str = "") -> str:
-    """The place of an operation as text: ``digest/for:3/search``. It does not depend on timing, nor on lines
+    """The place of an operation as text: ``digest/for/3/search``. It does not depend on timing, nor on lines
     that are added elsewhere."""
     parts: list[str] = [site] if site else []
     while place is not None:

@@ -6,14 +6,22 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..calls import Call, where
-from ..errors import CorruptValue, InDoubt, JournalCorrupt, JournalError, Orphaned
+from ..errors import CorruptValue, InDoubt, JournalCorrupt, JournalError, Orphaned, RunEndedAlready
 from .history import History
 from .secrets import masked
 
 if TYPE_CHECKING:
+    from .contract import RunRecord
     from .recording import Begun
 
-__all__ = ["in_doubt", "orphaned", "unreadable"]
+__all__ = ["ended", "in_doubt", "orphaned", "unreadable"]
+
+
+def ended(about: RunRecord) -> RunEndedAlready:
+    return RunEndedAlready(
+        f"the run {about.id} of {about.flow} has ended ({about.state}): it cannot be taken up. Start "
+        f"another, or fork it before one of its calls: stretto fork {about.id} --before CALL"
+    )
 
 
 def in_doubt(
@@ -36,10 +44,17 @@ def orphaned(run: str, history: History, new: Begun | None = None) -> Orphaned:
     calls = "\n".join(f"    {past.place} ({past.call})" for past in left[:20])
     if len(left) > 20:
         calls += f"\n    and {len(left) - 20} more"
+    unseen = ""
+    if history.same_flow:
+        unseen = (
+            "The flow's own lines are what they were. If nothing that it uses was edited, then it hangs on "
+            "something that is not recorded: the order of a set of texts, which each process has its own of, "
+            "or a file that is read outside of a call.\n"
+        )
     now = "has ended" if new is None else f"comes to a new write, {new.place} ({new.call}),"
     return Orphaned(
         f"the program has changed since the run {run} was recorded: it {now} without having made these "
-        f"recorded writes again, or it makes them with other arguments:\n{calls}\n"
+        f"recorded writes again, or it makes them with other arguments:\n{calls}\n{unseen}"
         "Put back what makes them; or, if it is right that they were made and are not now, accept that:\n"
         f"    stretto resume {run} --accept-orphans\n"
         f"(`stretto resume {run} --dry-run` shows all that is reused, and all that is not.)"

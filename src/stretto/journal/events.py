@@ -114,7 +114,7 @@ class CallIntended:
     """A call that changes the world is about to start; from here until it is finished, it is in doubt.
 
     Attributes:
-        place: where in program order the call stands, such as "digest/for:3/search": its identity.
+        place: where in program order the call stands, such as "digest/for/3/search": its identity.
         call: the function's name, as "module:qualname".
         digest: digest of the arguments.
         arguments: the arguments, encoded.

@@ -190,7 +190,12 @@ class History:
     @property
     def edited(self) -> bool:
         """Whether the program is known to have changed since it was recorded."""
-        return self._mismatch or bool(self._others) or self.sources != {self._source}
+        return self._mismatch or bool(self._others) or not self.same_flow
+
+    @property
+    def same_flow(self) -> bool:
+        """Whether the flow's own source is what it always was."""
+        return self.sources == {self._source}
 
     @property
     def writes(self) -> int:

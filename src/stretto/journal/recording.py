@@ -19,15 +19,10 @@ from ..drivers.aio import threads
 from ..drivers.ambient import Current
 from ..engine.machine import Outcome
 from ..engine.places import path
-from ..errors import (
-    Cancelled,
-    InDoubt,
-    JournalError,
-    NotRecordable,
-    Orphaned,
-)
+from ..errors import Cancelled, InDoubt, JournalError, NotDecodable, NotRecordable, Orphaned
 from ..secrecy import Secrecy
 from .codecs import digest, encode, encode_call
+from .codecs.classes import main_name
 from .contract import Journal
 from .doubts import in_doubt, orphaned
 from .events import CallFinished, CallIntended, CallSettled, Decision, RunEnded, RunState, now
@@ -46,6 +41,11 @@ __all__ = ["Begun", "Recording", "releasing"]
 
 #: Runs of this process that have ended, and whose leases are being given back.
 releasing: dict[str, Future[None]] = {}
+
+
+#: After these a run has not ended, and can be taken up: it was interrupted, its journal failed, or what was
+#: recorded does not go with the program, which a person can change.
+_NO_ENDS = (KeyboardInterrupt, asyncio.CancelledError, JournalError, Orphaned, NotDecodable)
 
 
 class Begun:
@@ -424,8 +424,7 @@ class Recording:
                 pass  # nothing hangs on it: the run has succeeded, and whoever called it has its result
         if error is not None:
             problem = self.secrets.failure(secrecy, error)
-        # a run that was interrupted, that waits for a person, or whose journal failed has not ended
-        if not isinstance(error, (KeyboardInterrupt, asyncio.CancelledError, JournalError, Orphaned)):
+        if not isinstance(error, _NO_ENDS):
             self.journal.append(self.lease, [RunEnded(_state(error), result, problem, now())])
         return error
 
@@ -439,9 +438,11 @@ def _state(error: BaseException | None) -> RunState:
 
 
 def call_name(fn: Any) -> str:
-    """How a journal names a function."""
+    """How a journal names a function. A script is not ``__main__`` to the process that resumes its runs."""
     owner: Any = getattr(fn, "__self__", None)
     module = getattr(fn, "__module__", None) or owner.__class__.__module__
+    if module == "__main__":
+        module = main_name()
     return f"{module}:{getattr(fn, '__qualname__', None) or type(fn).__qualname__}"
 
 

@@ -10,11 +10,12 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ..errors import RunEndedAlready, RunNotFound
+from ..errors import RunNotFound
 from ..flows import Flow
 from .codecs import encode
 from .configured import current, shared
 from .contract import Journal
+from .doubts import ended
 from .events import CallSettled, Decision, RunResumed, RunStarted, now
 from .forking import Ancestor
 from .history import ANY_ARGUMENTS, History, value_of
@@ -63,9 +64,7 @@ def resume(
     found = _journal_for(journal, run)
     about = found.run(run)
     if about.state.ended:
-        raise RunEndedAlready(
-            f"the run {run} of {about.flow} has ended: it is {about.state}. Start a new one"
-        )
+        raise ended(about)
     ending = releasing.get(run)
     if ending is not None:
         ending.result()

@@ -110,9 +110,7 @@ def begin(db: Database, lease: Lease, started: RunStarted) -> bool:
         "select number, token, nonce from stretto_run where id = ?", (started.run,)
     )[0]
     if nonce != lease.nonce:
-        raise RunExists(
-            f"{db.where}: there is a run {started.run!r} already; resume it, or choose another name"
-        )
+        raise RunExists(f"{db.where}: there is a run {started.run!r} already, which stays as it is")
     lease.number, lease.token = int(number), int(token)
     return bool(made)
 
