@@ -135,3 +135,26 @@ def test_what_is_wrong_with_a_fork(killed: tuple[Path, str], words: tuple[str, .
     found = stretto(folder, "fork", run, *words)
     assert found.returncode in (1, 2) and message in found.stderr, found.stderr
     assert "Traceback" not in found.stderr
+
+
+def test_the_order_of_a_set_of_texts_is_the_same(tmp_path: Path) -> None:
+    """Each process has another one, unless the seed of hashes is set."""
+    loop = PROGRAM.replace("for page in range(pages):", "for page in {f'x{n}' for n in range(pages)}:")
+    hang = "if page == 2 and not os.path.exists"
+    (tmp_path / "report.py").write_text(
+        loop.replace(hang, "if os.path.exists('sent') and not os.path.exists")
+        + "\nprint(os.environ.get('PYTHONHASHSEED'))\n"
+    )
+    words = [sys.executable, "-m", "stretto", "run", "report.py:digest", "30"]
+    process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "None\n"
+    assert process.stdout.readline().startswith("sent x")
+    time.sleep(0.1)
+    process.kill()
+    process.communicate()
+    (tmp_path / "online").touch()
+    run = json.loads(stretto(tmp_path, "ls", "--json").stdout)[0]["id"]
+    resumed = stretto(tmp_path, "resume", run)
+    assert resumed.returncode == 0, resumed.stderr
+    assert sorted(sent(tmp_path)) == sorted(f"page x{n}" for n in range(30))
