@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import sys
 from collections.abc import Collection, Sequence
 from importlib import import_module
@@ -64,7 +65,12 @@ def main_name() -> str:
         name: str = spec.name
         return name
     file = getattr(main, "__file__", None)
-    return PurePath(file).stem if isinstance(file, str) else "__main__"
+    return _stem(file) if isinstance(file, str) else "__main__"
+
+
+@functools.lru_cache(maxsize=16)
+def _stem(file: str) -> str:
+    return PurePath(file).stem
 
 
 def names(cls: Any) -> tuple[str, str]:
