@@ -50,6 +50,7 @@ class Call(Generic[P, R_co]):
         retry_on: the exceptions after which it is.
         changes: whether it changes the world, as far as is known.
         is_async: whether `fn` runs on the event loop; else it runs in a thread.
+        checker: the check of the declared return type.
     """
 
     def __init__(self, fn: Callable[..., Any], effects: Effects, options: Mapping[str, Any]) -> None:
@@ -71,8 +72,8 @@ class Call(Generic[P, R_co]):
                 "knowing whether it has happened. Declare idempotent=True if it may happen twice, or check="
             )
         self.is_async = is_coroutine_function(fn)
+        self.checker: Checker = checker_of(fn, self.is_async)
         self._signature: inspect.Signature | None = None
-        self._checker: Checker | None = None
         self._check_fields()
 
     def __repr__(self) -> str:
@@ -91,13 +92,6 @@ class Call(Generic[P, R_co]):
         if instance is None:
             return self
         return BoundCall(self, instance)
-
-    @property
-    def checker(self) -> Checker:
-        """The check of the declared return type, made when it is first needed."""
-        if self._checker is None:
-            self._checker = checker_of(self.fn, self.is_async)
-        return self._checker
 
     def resources(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
         """The arguments by name, defaults included, to fill resource names with."""

@@ -100,9 +100,9 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
             step_timed(engine, strand, block, instr, callee)
             return None
     if form is not None:
-        if engine.inflight >= engine.limit and engine.order.end.following is not strand:
+        if engine.inflight >= engine.limit and engine.end.following is not strand:
             return ROOM
-        if frame.depth >= AHEAD and engine.order.end.following is not strand:
+        if frame.depth >= AHEAD and engine.end.following is not strand:
             return OLDEST
         push_function(engine, strand, block, form, fn, args, kwargs, instr, (block.place, instr.label))
         return None
@@ -122,7 +122,7 @@ def _spread(engine: Engine, strand: Strand, value: Any) -> Any:
         before = strand.tokens.before_read(HEAP)
         if before:
             return before
-    if type(value) not in _ITERABLES and engine.order.end.following is not strand:
+    if type(value) not in _ITERABLES and engine.end.following is not strand:
         return OLDEST
     return None
 
@@ -183,16 +183,16 @@ def call_node(
     node = CallNode(strand, trace_of(block, instr), frame.depth, block.place, instr.label, call, args, kwargs)
     engine.place(node, strand)
     node.type = call.checker.type
-    effects = call.effects
-    kind = effects.kind
     tokens = strand.tokens
     if tokens and not all(_scalar(v) for v in (*args, *kwargs.values())):
         # what is sent is what the changes before it have made of it
         node.await_tokens(tokens.before_read(HEAP))
-    if kind is not Kind.UNORDERED and kind is not Kind.PURE:
-        if effects.reads and tokens:
-            for path in _paths(call, effects.reads, args, kwargs):
-                node.await_tokens(tokens.before_read(path))
+    effects = call.effects
+    if effects.reads and tokens:
+        for path in _paths(call, effects.reads, args, kwargs):
+            node.await_tokens(tokens.before_read(path))
+    if call.changes:
+        kind = effects.kind
         if kind is Kind.PLAIN:
             node.token = Token(1)
             strand.write(EVERYTHING, node.token, certain=True)

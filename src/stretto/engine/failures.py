@@ -84,7 +84,7 @@ _UNBOUND = re.compile(
 def squash_younger(engine: Engine, node: Node) -> None:
     """Forget everything younger than a failure, up to the strand that will handle it."""
     ctx = node.ctx
-    keeper: Any = engine.order.end if ctx is None else ctx.strand
+    keeper: Any = engine.end if ctx is None else ctx.strand
     node.squashed = squash(engine, node.following, keeper)
     if ctx is not None:
         ctx.strand.stopped = True
@@ -124,7 +124,7 @@ def handle(engine: Engine, node: Node) -> None:
     ctx = node.ctx
     rooted(error, node, -1 if ctx is None else ctx.depth)
     if ctx is None:
-        squash(engine, engine.order.head, engine.order.end)
+        squash(engine, engine.end.following, engine.end)
         engine.conclude(error=error)
         return
     strand = ctx.strand

@@ -134,7 +134,7 @@ def _rebuilt(block: Block, source: Any) -> Any:
 
 def next_turn(engine: Engine, strand: Strand, block: Special) -> Any:
     """Begin the next turn of a loop, or end it."""
-    if engine.inflight >= engine.limit and engine.order.end.following is not strand:
+    if engine.inflight >= engine.limit and engine.end.following is not strand:
         return ROOM
     iterator = block.iterator
     region = block.region
@@ -220,7 +220,7 @@ def step_while(engine: Engine, strand: Strand, block: Block, instr: ir.While) ->
 def end_loop(engine: Engine, strand: Strand, block: Special) -> Any:
     if block.iterator is not None:
         return next_turn(engine, strand, block)
-    if engine.inflight >= engine.limit and engine.order.end.following is not strand:
+    if engine.inflight >= engine.limit and engine.end.following is not strand:
         return ROOM
     turn = block.region.body
     count = block.count

@@ -188,12 +188,11 @@ class CallNode(Node):
 
     def ready(self, engine: Engine) -> None:
         """Its arguments are there, and are its own."""
-        kind = self.call.effects.kind
-        if kind is Kind.READS or kind is Kind.UNORDERED or kind is Kind.PURE:
-            engine.start(self)
-        else:
+        if self.call.changes:
             self.state = ORDERED
             engine.in_order(self)
+        else:
+            engine.start(self)
 
     def oldest(self, engine: Engine) -> None:
         engine.start(self)

@@ -78,7 +78,7 @@ def run_fragment(
         try:
             if verdict.pure:
                 result = natively(fragment.native(frame.cells), given, strand.exc)
-            elif engine.order.end.following is strand and fragment.plain_change(types):
+            elif engine.end.following is strand and fragment.plain_change(types):
                 result = natively(fragment.native(frame.cells), given, strand.exc)
             else:
                 result = attempt(fragment, given, frame.cells, strand.exc)
@@ -134,7 +134,7 @@ def step_move(engine: Engine, strand: Strand, block: Block, instr: ir.Move) -> A
 
 
 def step_assign(engine: Engine, strand: Strand, block: Block, instr: ir.Assign) -> Any:
-    if engine.order.end.following is not strand:
+    if engine.end.following is not strand:
         return OLDEST
     if instr.target:
         frame = block.frame

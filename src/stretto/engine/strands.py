@@ -35,7 +35,8 @@ __all__ = [
     "Try",
 ]
 
-FUNC, SEQ, LOOP, TURN, TRY, HANDLER, FINAL = range(7)
+#: The kinds of blocks; the first two are steps in a row, with nothing to do at their end.
+SEQ, TURN, FUNC, LOOP, TRY, HANDLER, FINAL = range(7)
 
 #: Where in the program something is: the function, the line, the same of its caller, the name of the frame,
 #: and the depth of the function.

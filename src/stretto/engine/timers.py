@@ -68,9 +68,8 @@ class TimerNode(Node):
             return
         self.state = DONE
         inner.pending += 1
-        engine.order.insert(failure, engine.order.head)
+        engine.place(failure, engine.end.following)
         engine.frontier = failure
-        engine.inflight += 1
         engine.failed(failure, self.error)
 
 
