@@ -201,6 +201,8 @@ class For(Region):
     item: str = ""
     #: The outermost of a comprehension: what it goes over is asked for its iterator in the frame around.
     outermost: bool = False
+    #: Then this step as the frame around has it; made when it is first needed.
+    outside: For | None = None
     #: Simple targets, bound without a fragment where the item is a tuple of this length.
     unpack: tuple[str, ...] | None = None
     body: Iteration = field(default_factory=lambda: Iteration(0))

@@ -179,8 +179,8 @@ def call_node(
     kwargs: Any,
 ) -> CallNode:
     """Issue a declared call."""
-    frame = block.frame
-    node = CallNode(strand, trace_of(block, instr), frame.depth, block.place, instr.label, call, args, kwargs)
+    node = CallNode(strand, trace_of(block, instr), block.place, instr.label)
+    node.call, node.args, node.kwargs = call, args, kwargs
     engine.place(node, strand)
     node.type = call.checker.type
     tokens = strand.tokens
@@ -251,7 +251,6 @@ def function_node(
 ) -> Any:
     """Call a function that is neither declared nor compiled: now, if it is known or turns out to need no
     order; else in its turn."""
-    frame = block.frame
     site = getattr(instr, "label", "")
     ready = not any(isinstance(v, (Slot, Versioned)) for v in (*args, *kwargs.values()))
     tokens = strand.tokens
@@ -277,7 +276,7 @@ def function_node(
         except BaseException as error:
             raise Failure(error) from None
     node = FunctionNode(
-        strand, trace_of(block, instr), frame.depth, block.place, site, fn, args, kwargs, guard,
+        strand, trace_of(block, instr), block.place, site, fn, args, kwargs, guard,
         resource, engine.reader,
     )  # fmt: skip
     engine.place(node, strand)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
 from .instructions import CANCEL
-from .nodes import DEAD, RUNNING, FailedNode, FragmentNode, Node, unbound
+from .nodes import DEAD, FAILED, RUNNING, FailedNode, FragmentNode, Node, unbound
 from .places import rooted, users
 from .strands import FINAL, HANDLER, TRY, Special, Strand
 from .tokens import Token
@@ -102,9 +102,10 @@ def squash(engine: Engine, first: Any, end: Any) -> list[Token]:
         else:
             if entry.state == RUNNING:
                 engine.out.append((CANCEL, entry))
-            entry.state = DEAD
             ctx = entry.ctx
-            tokens += entry.squashed or ()
+            if entry.state == FAILED:
+                tokens += entry.squashed
+            entry.state = DEAD
             if engine.observer is not None:
                 engine.observer("squash", entry)
         if entry.token is not None:
@@ -162,10 +163,10 @@ def handle(engine: Engine, node: Node) -> None:
 
 
 def raise_at(
-    engine: Engine, strand: Strand, trace: Any, depth: int, place: Any, error: BaseException, own_line: bool
+    engine: Engine, strand: Strand, trace: Any, place: Any, error: BaseException, own_line: bool
 ) -> None:
     """A failure while issuing: it takes its place in program order, and the strand stops."""
-    node = FailedNode(strand, trace, depth, place, "raise", own_line)
+    node = FailedNode(strand, trace, place, "raise", own_line)
     engine.place(node, strand)
     if strand.ctx is None or strand.ctx.strand is not strand:
         strand.stopped = True

@@ -172,7 +172,7 @@ def next_turn(engine: Engine, strand: Strand, block: Special) -> Any:
         body.pc = 1  # the step that would have unpacked it
         return None
     if several and isinstance(region.source, ir.Pairs) and any(isinstance(p, Slot) for p in parts):
-        node = BuildNode(strand, trace_of(block, region), frame.depth, block.place, tuple, list(parts))
+        node = BuildNode(strand, trace_of(block, region), block.place, tuple, list(parts))
         engine.place(node, strand)
         if node.gather(node.values):
             engine.ready.append(node)
@@ -187,7 +187,9 @@ def _advance(engine: Engine, strand: Strand, block: Special, native: _Native) ->
         if native.iterate:
             region = block.region
             if region.outermost:
-                region = replace(region, within=region.within[:-1])
+                if region.outside is None:
+                    region.outside = replace(region, within=region.within[:-1])
+                region = region.outside
             try:
                 native.step = function_node(engine, strand, block, region, iter, [native.iterator], {})
             except Failure as failure:

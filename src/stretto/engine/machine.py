@@ -304,7 +304,7 @@ class Engine:
     def ended_root(self, strand: Strand, value: Any) -> None:
         """The flow has been issued to its end."""
         if isinstance(value, Slot) or not _plain(value):
-            node = BuildNode(strand, None, 0, None, lambda v: v[0], [value])
+            node = BuildNode(strand, None, None, lambda v: v[0], [value])
             self.place(node, strand)
             self.ready.append(node)
             value = node

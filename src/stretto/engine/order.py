@@ -1,4 +1,4 @@
-"""Program order: one doubly linked list of everything unfinished, closed by an entry of its own (`Engine.end`).
+"""Program order: one linked list of everything unfinished, closed by an entry of its own (`Engine.end`).
 
 Each point of issue (`Strand`) stands in the list as well; what it issues goes in right before it. So an
 entry's place in the list is its place in the order in which the program, run line by line, would come to it.

@@ -49,20 +49,23 @@ _NONE: frozenset[str] = frozenset()
 class Frame:
     """One running of a function, as one strand sees it."""
 
-    __slots__ = ("cells", "depth", "env", "form", "trace")
+    __slots__ = ("cells", "depth", "env", "form", "trace", "traces")
 
     def __init__(
-        self, form: Compiled, env: dict[str, Any], cells: dict[str, CellType], trace: Any, depth: int
-    ) -> None:
+        self, form: Compiled, env: dict[str, Any], cells: dict[str, CellType], trace: Any, depth: int,
+        traces: dict[ir.Instr, Trace],
+    ) -> None:  # fmt: skip
         self.form = form
         self.env = env
         self.cells = cells
         #: Where the function was called.
         self.trace = trace
         self.depth = depth
+        #: Where its steps are (see `operands.trace_of`).
+        self.traces = traces
 
     def fork(self) -> Frame:
-        return Frame(self.form, dict(self.env), self.cells, self.trace, self.depth)
+        return Frame(self.form, self.env.copy(), self.cells, self.trace, self.depth, self.traces)
 
 
 class Block:
