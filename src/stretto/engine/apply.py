@@ -71,7 +71,7 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
             if wait is not None:
                 return wait
             _merge(kwargs, v, callee)
-    kind = cast("type[Any]", type(callee))
+    kind: Any = type(callee)
     if kind is BoundCall:
         args.insert(0, callee.instance)
         callee = callee.call

@@ -113,7 +113,6 @@ def finish_strand(engine: Engine, strand: Strand, value: Any = None) -> None:
     if strand.result is not None:
         _hand_over(engine, strand.result, value)
     if strand.outputs:
-        assert strand.base is not None
         env = strand.base.env
         for name, output in strand.outputs.items():
             _hand_over(engine, output, env.get(name, UNBOUND))

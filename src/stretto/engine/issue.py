@@ -135,15 +135,15 @@ def _leave_behind(engine: Engine, strand: Strand, block: Block, instr: ir.Instr 
 
 
 def _wait(engine: Engine, strand: Strand, wait: Any) -> None:
-    if wait is OLDEST or wait is ROOM:
+    if isinstance(wait, Slot):
+        strand.missing = 1
+        wait.wait(strand)
+    elif wait is OLDEST or wait is ROOM:
         strand.waiting = wait
         if wait is ROOM:
             engine.paused.append(strand)
         if engine.end.following is strand:
             engine.stirred = True
-    elif isinstance(wait, Slot):
-        strand.missing = 1
-        wait.wait(strand)
     elif isinstance(wait, Try):
         strand.missing = 1
         wait.waiting = True

@@ -163,20 +163,20 @@ def next_turn(engine: Engine, strand: Strand, block: Special) -> Any:
     block.count = count + 1
     body = Block(TURN, turn.body, frame, turn, (block.place, count))
     stack.append(body)
-    unpack = region.unpack
-    several = type(item) is tuple
-    parts: Any = item
-    if several and unpack is not None and len(parts) == len(unpack):
-        for name, part in zip(unpack, parts, strict=True):
-            frame.env[name] = part
-        body.pc = 1  # the step that would have unpacked it
-        return None
-    if several and isinstance(region.source, ir.Pairs) and any(isinstance(p, Slot) for p in parts):
-        node = BuildNode(strand, trace_of(block, region), block.place, tuple, list(parts))
-        engine.place(node, strand)
-        if node.gather(node.values):
-            engine.ready.append(node)
-        item = node
+    if type(item) is tuple:
+        parts: Any = item
+        unpack = region.unpack
+        if unpack is not None and len(parts) == len(unpack):
+            for name, part in zip(unpack, parts, strict=True):
+                frame.env[name] = part
+            body.pc = 1  # the step that would have unpacked it
+            return None
+        if isinstance(region.source, ir.Pairs) and any(isinstance(p, Slot) for p in parts):
+            node = BuildNode(strand, trace_of(block, region), block.place, tuple, list(parts))
+            engine.place(node, strand)
+            if node.gather(node.values):
+                engine.ready.append(node)
+            item = node
     frame.env[region.item] = item
     return None
 

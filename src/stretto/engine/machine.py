@@ -212,7 +212,10 @@ class Engine:
         waiters = slot.waiters
         if waiters is not None:
             slot.waiters = None
-            self.settled.extend(waiters)
+            if isinstance(waiters, list):
+                self.settled.extend(waiters)
+            else:
+                self.settled.append(waiters)
 
     def remove(self, entry: Any) -> None:
         """Take something out of program order."""
@@ -273,11 +276,7 @@ class Engine:
                 self.resolve(slot, UNBOUND if found is MISSING else found)
             node.values = []
         else:
-            node.value = value
-            waiters = node.waiters
-            if waiters is not None:
-                node.waiters = None
-                self.settled.extend(waiters)
+            self.resolve(node, value)
             if type(node) is CallNode:
                 node.args, node.kwargs = _NO_ARGS, NO_KWARGS
         token = node.token
@@ -286,9 +285,9 @@ class Engine:
             token.wake(self)
         ctx = node.ctx
         if ctx is not None:
-            node.ctx = None
+            node.ctx = node.snap = None
             ctx.leave(self)
-        node.snap = node.trace = node.exc_context = node.place = None
+        node.trace = node.exc_context = node.place = None
         if self.observer is not None:
             self.observer("finish", node)
 

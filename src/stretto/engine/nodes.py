@@ -72,7 +72,7 @@ class Node(Slot):
         # a slot's fields are set here: one call less for each operation
         self.value = PENDING
         self.type: Any = None
-        self.waiters: list[Waiter] | None = None
+        self.waiters: Waiter | list[Waiter] | None = None
         self.open = False
         self.state = WAITING
         self.missing = 0

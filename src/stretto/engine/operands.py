@@ -58,11 +58,12 @@ def operand(frame: Frame, source: ir.Operand) -> Any:
     if type(source) is ir.Const:
         return source.value
     assert isinstance(source, ir.Load)
-    return load(frame, *source.parts)
+    return load(frame, source)
 
 
-def load(frame: Frame, first: str, *rest: str) -> Any:
+def load(frame: Frame, source: ir.Load) -> Any:
     """A global or free name, perhaps with attributes."""
+    first = source.first
     cell = frame.cells.get(first)
     if cell is not None:
         try:
@@ -79,7 +80,7 @@ def load(frame: Frame, first: str, *rest: str) -> Any:
             value = frame.form.resolve(first)
         except KeyError:
             raise Failure(NameError(f"name '{first}' is not defined", name=first)) from None
-    for name in rest:
+    for name in source.rest:
         try:
             value = getattr(value, name)
         except Exception as error:

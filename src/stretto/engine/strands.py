@@ -43,9 +43,6 @@ SEQ, TURN, FUNC, LOOP, TRY, HANDLER, FINAL = range(7)
 Trace = tuple["Compiled", int, Any, str, int]
 
 
-_NONE: frozenset[str] = frozenset()
-
-
 class Frame:
     """One running of a function, as one strand sees it."""
 
@@ -143,8 +140,7 @@ class Strand(Entry):
     )  # fmt: skip
 
     def __init__(self, stack: list[Block]) -> None:
-        # entries are made so often that a call of the base class is worth sparing
-        self.following = self.preceding = None
+        # made for every region that is left behind: what is always set right after is not set here
         self.stack = stack
         #: The writes to come that what is issued here must respect; None while there are none.
         self.tokens: Tokens | None = None
@@ -163,11 +159,14 @@ class Strand(Entry):
         self.exc: BaseException | None = None
         # what a strand that was split off owes to the one it was split from
         self.boundary: Try | None = None
-        self.base: Frame | None = None
         self.outputs: dict[str, Output] | None = None
         self.result: Output | None = None
         self.token: Token | None = None
-        self.paths: frozenset[str] = _NONE
+
+    #: The frame whose names the outputs are, where it was split off.
+    base: Frame
+    #: The paths that the token stands for.
+    paths: frozenset[str]
 
     @property
     def handling(self) -> tuple[Any, ...]:
