@@ -71,7 +71,7 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
             if wait is not None:
                 return wait
             _merge(kwargs, v, callee)
-    kind: Any = type(callee)
+    kind: type[Any] = type(callee)  # pyright: ignore[reportUnknownVariableType]
     if kind is BoundCall:
         args.insert(0, callee.instance)
         callee = callee.call

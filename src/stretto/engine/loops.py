@@ -163,8 +163,8 @@ def next_turn(engine: Engine, strand: Strand, block: Special) -> Any:
     block.count = count + 1
     body = Block(TURN, turn.body, frame, turn, (block.place, count))
     stack.append(body)
+    parts: Any = item
     if type(item) is tuple:
-        parts: Any = item
         unpack = region.unpack
         if unpack is not None and len(parts) == len(unpack):
             for name, part in zip(unpack, parts, strict=True):
