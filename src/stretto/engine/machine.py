@@ -103,12 +103,8 @@ class Engine:
         push_function(self, root, None, form, fn, list(args), kwargs, None, None)
         self.resume(root)
 
-    def pump(self, budget: int = 256) -> bool:
-        """Work until nothing can go on, or the budget of steps is used up (True: there is more to do).
-
-        The budget is about a millisecond of work: so the first calls are under way while the rest is issued,
-        and the loop's other work does not wait for long.
-        """
+    def pump(self, budget: int = 2000) -> bool:
+        """Work until nothing can go on, or the budget of steps is used up (True: there is more to do)."""
         ready, settled, runnable = self.ready, self.settled, self.runnable
         while True:
             if settled:
