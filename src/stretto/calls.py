@@ -58,6 +58,7 @@ class Call(Generic[P, R_co]):
         pickle: whether results that cannot be recorded otherwise are pickled.
         changes: whether it changes the world, as far as is known.
         is_async: whether `fn` runs on the event loop; else it runs in a thread.
+        checker: the check of the declared return type.
     """
 
     def __init__(self, fn: Callable[..., Any], effects: Effects, options: Mapping[str, Any]) -> None:
@@ -80,8 +81,8 @@ class Call(Generic[P, R_co]):
                 "knowing whether it has happened. Declare idempotent=True if it may happen twice, or check="
             )
         self.is_async = is_coroutine_function(fn)
+        self.checker: Checker = checker_of(fn, self.is_async)
         self._signature: inspect.Signature | None = None
-        self._checker: Checker | None = None
         self._check_fields()
         self.secret = secrecy_of(
             options.get("secret", False), fn, where=where(fn), name=self.name, told=effects.fields
@@ -103,13 +104,6 @@ class Call(Generic[P, R_co]):
         if instance is None:
             return self
         return BoundCall(self, instance)
-
-    @property
-    def checker(self) -> Checker:
-        """The check of the declared return type, made when it is first needed."""
-        if self._checker is None:
-            self._checker = checker_of(self.fn, self.is_async)
-        return self._checker
 
     def resources(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
         """The arguments by name, defaults included, to fill resource names with."""

@@ -61,11 +61,14 @@ class Load:
 
     name: str
     free: bool = False
-    #: The name, and the attributes looked up on what it is bound to.
-    parts: tuple[str, ...] = field(init=False)
+    #: The name itself, and the attributes looked up on what it is bound to.
+    first: str = field(init=False)
+    rest: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "parts", tuple(self.name.split(".")))
+        first, *rest = self.name.split(".")
+        object.__setattr__(self, "first", first)
+        object.__setattr__(self, "rest", tuple(rest))
 
 
 #: A local name, a constant, or a global.
@@ -201,6 +204,8 @@ class For(Region):
     item: str = ""
     #: The outermost of a comprehension: what it goes over is asked for its iterator in the frame around.
     outermost: bool = False
+    #: Then this step as the frame around has it; made when it is first needed.
+    outside: For | None = None
     #: Simple targets, bound without a fragment where the item is a tuple of this length.
     unpack: tuple[str, ...] | None = None
     body: Iteration = field(default_factory=lambda: Iteration(0))

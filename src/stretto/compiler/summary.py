@@ -55,7 +55,14 @@ def effect_of(region: Any, frame: Any, *, called: bool, begun: bool) -> Effect:
         }
         return _function(form, types, 0, set())
     env = frame.env
-    kinds = tuple([_type_of(env[n]) if n in env else None for n in region.names])
+    met: list[T | None] = []
+    for name in region.names:
+        v = env.get(name)
+        if isinstance(v, Slot) and v.value is PENDING:
+            met.append(v.type)
+        else:
+            met.append(_type_of(v) if v is not None or name in env else None)
+    kinds = tuple(met)
     found: Effect | None = region.effects.get((begun, kinds))
     if found is None:
         types = dict(zip(region.names, kinds, strict=True))
@@ -80,7 +87,7 @@ def _type_of(v: Any) -> T | None:
             return found
         v = v.value
     if isinstance(v, Versioned):
-        return of_value(v.kind())
+        return of_class(v.kind)
     return of_value(v)
 
 

@@ -71,7 +71,7 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
             if wait is not None:
                 return wait
             _merge(kwargs, v, callee)
-    kind = cast("type[Any]", type(callee))
+    kind: type[Any] = type(callee)  # pyright: ignore[reportUnknownVariableType]
     if kind is BoundCall:
         args.insert(0, callee.instance)
         callee = callee.call
@@ -100,9 +100,9 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
             step_timed(engine, strand, block, instr, callee)
             return None
     if form is not None:
-        if engine.inflight >= engine.limit and engine.order.end.following is not strand:
+        if engine.inflight >= engine.limit and engine.end.following is not strand:
             return ROOM
-        if frame.depth >= AHEAD and engine.order.end.following is not strand:
+        if frame.depth >= AHEAD and engine.end.following is not strand:
             return OLDEST
         push_function(engine, strand, block, form, fn, args, kwargs, instr, (block.place, instr.label))
         return None
@@ -122,7 +122,7 @@ def _spread(engine: Engine, strand: Strand, value: Any) -> Any:
         before = strand.tokens.before_read(HEAP)
         if before:
             return before
-    if type(value) not in _ITERABLES and engine.order.end.following is not strand:
+    if type(value) not in _ITERABLES and engine.end.following is not strand:
         return OLDEST
     return None
 
@@ -179,20 +179,20 @@ def call_node(
     kwargs: Any,
 ) -> CallNode:
     """Issue a declared call."""
-    frame = block.frame
-    node = CallNode(strand, trace_of(block, instr), frame.depth, block.place, instr.label, call, args, kwargs)
+    node = CallNode(strand, trace_of(block, instr), block.place, instr.label)
+    node.call, node.args, node.kwargs = call, args, kwargs
     engine.place(node, strand)
     node.type = call.checker.type
-    effects = call.effects
-    kind = effects.kind
     tokens = strand.tokens
     if tokens and not all(_scalar(v) for v in (*args, *kwargs.values())):
         # what is sent is what the changes before it have made of it
         node.await_tokens(tokens.before_read(HEAP))
-    if kind is not Kind.UNORDERED and kind is not Kind.PURE:
-        if effects.reads and tokens:
-            for path in _paths(call, effects.reads, args, kwargs):
-                node.await_tokens(tokens.before_read(path))
+    effects = call.effects
+    if effects.reads and tokens:
+        for path in _paths(call, effects.reads, args, kwargs):
+            node.await_tokens(tokens.before_read(path))
+    if call.changes:
+        kind = effects.kind
         if kind is Kind.PLAIN:
             node.token = Token(1)
             strand.write(EVERYTHING, node.token, certain=True)
@@ -251,7 +251,6 @@ def function_node(
 ) -> Any:
     """Call a function that is neither declared nor compiled: now, if it is known or turns out to need no
     order; else in its turn."""
-    frame = block.frame
     site = getattr(instr, "label", "")
     ready = not any(isinstance(v, (Slot, Versioned)) for v in (*args, *kwargs.values()))
     tokens = strand.tokens
@@ -277,7 +276,7 @@ def function_node(
         except BaseException as error:
             raise Failure(error) from None
     node = FunctionNode(
-        strand, trace_of(block, instr), frame.depth, block.place, site, fn, args, kwargs, guard,
+        strand, trace_of(block, instr), block.place, site, fn, args, kwargs, guard,
         resource, engine.reader,
     )  # fmt: skip
     engine.place(node, strand)

@@ -10,6 +10,7 @@ Elements may be slots. A slot whose result has come is replaced by it when it is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from .slots import PENDING, Slot
@@ -77,6 +78,11 @@ class Versioned:
         return len(self.root())
 
 
+def _cut(length: int, newer: list[Any]) -> None:
+    """Take back what was added at the end; given its length, the undoing of it."""
+    del newer[length:]
+
+
 class List(Versioned):
     __slots__ = ()
     kind = list
@@ -90,10 +96,7 @@ class List(Versioned):
             clean = length + 1
         successor = List(data, clean)
 
-        def undo(newer: Any) -> None:
-            del newer[length:]
-
-        self._succeed(successor, undo)
+        self._succeed(successor, partial(_cut, length))
         if length >= 64 and length & (length - 1) == 0:
             successor.pending()  # now and then, let go of slots whose result has come
         return successor
@@ -104,10 +107,7 @@ class List(Versioned):
         data.extend(items)
         successor = List(data, self.clean)
 
-        def undo(newer: Any) -> None:
-            del newer[length:]
-
-        self._succeed(successor, undo)
+        self._succeed(successor, partial(_cut, length))
         return successor
 
     def setitem(self, index: int, item: Any) -> List:
@@ -205,10 +205,7 @@ class Set(Versioned):
         successor = Set(data)
         successor.index, self.index = index, None
 
-        def undo(newer: Any) -> None:
-            del newer[length:]
-
-        self._succeed(successor, undo)
+        self._succeed(successor, partial(_cut, length))
         return successor
 
     def pending(self) -> list[Slot]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
 from .instructions import CANCEL
-from .nodes import DEAD, RUNNING, FailedNode, FragmentNode, Node, unbound
+from .nodes import DEAD, FAILED, RUNNING, FailedNode, FragmentNode, Node, unbound
 from .places import rooted, users
 from .strands import FINAL, HANDLER, TRY, Special, Strand
 from .tokens import Token
@@ -84,7 +84,7 @@ _UNBOUND = re.compile(
 def squash_younger(engine: Engine, node: Node) -> None:
     """Forget everything younger than a failure, up to the strand that will handle it."""
     ctx = node.ctx
-    keeper: Any = engine.order.end if ctx is None else ctx.strand
+    keeper: Any = engine.end if ctx is None else ctx.strand
     node.squashed = squash(engine, node.following, keeper)
     if ctx is not None:
         ctx.strand.stopped = True
@@ -102,9 +102,10 @@ def squash(engine: Engine, first: Any, end: Any) -> list[Token]:
         else:
             if entry.state == RUNNING:
                 engine.out.append((CANCEL, entry))
-            entry.state = DEAD
             ctx = entry.ctx
-            tokens += entry.squashed or ()
+            if entry.state == FAILED:
+                tokens += entry.squashed
+            entry.state = DEAD
             if engine.observer is not None:
                 engine.observer("squash", entry)
         if entry.token is not None:
@@ -124,7 +125,7 @@ def handle(engine: Engine, node: Node) -> None:
     ctx = node.ctx
     rooted(error, node, -1 if ctx is None else ctx.depth)
     if ctx is None:
-        squash(engine, engine.order.head, engine.order.end)
+        squash(engine, engine.end.following, engine.end)
         engine.conclude(error=error)
         return
     strand = ctx.strand
@@ -162,10 +163,10 @@ def handle(engine: Engine, node: Node) -> None:
 
 
 def raise_at(
-    engine: Engine, strand: Strand, trace: Any, depth: int, place: Any, error: BaseException, own_line: bool
+    engine: Engine, strand: Strand, trace: Any, place: Any, error: BaseException, own_line: bool
 ) -> None:
     """A failure while issuing: it takes its place in program order, and the strand stops."""
-    node = FailedNode(strand, trace, depth, place, "raise", own_line)
+    node = FailedNode(strand, trace, place, "raise", own_line)
     engine.place(node, strand)
     if strand.ctx is None or strand.ctx.strand is not strand:
         strand.stopped = True

@@ -41,7 +41,7 @@ def push_function(
         raise Failure(RecursionError("maximum recursion depth exceeded"))
     trace = None if caller is None or instr is None else trace_of(caller, instr)
     cells: dict[str, CellType] = dict(zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True))
-    frame = Frame(form, env, cells, trace, depth)
+    frame = Frame(form, env, cells, trace, depth, {})
     body = form.body
     for name in form.scope.cells:
         cells[name] = CellType()
@@ -76,7 +76,7 @@ def _pack(engine: Engine, strand: Strand, caller: Block, instr: ir.Apply, packed
     build: Callable[[list[Any]], Any] = tuple
     if isinstance(packed, dict):
         build = functools.partial(_by_name, tuple(cast("dict[str, Any]", packed)))
-    node = BuildNode(strand, trace_of(caller, instr), caller.frame.depth, caller.place, build, values)
+    node = BuildNode(strand, trace_of(caller, instr), caller.place, build, values)
     engine.place(node, strand)
     if node.gather(node.values):
         engine.ready.append(node)
@@ -113,7 +113,6 @@ def finish_strand(engine: Engine, strand: Strand, value: Any = None) -> None:
     if strand.result is not None:
         _hand_over(engine, strand.result, value)
     if strand.outputs:
-        assert strand.base is not None
         env = strand.base.env
         for name, output in strand.outputs.items():
             _hand_over(engine, output, env.get(name, UNBOUND))

@@ -45,25 +45,20 @@ STEPS: dict[type[ir.Instr], Callable[..., Any]] = {
     ir.ValueRead: versions.step_look,
     ir.While: loops.step_while,
 }
-#: What happens at the end of each kind of block.
+#: What happens at the end of each kind of block that is more than steps in a row.
 ENDS: dict[int, Callable[..., Any]] = {
     FINAL: regions.end_final,
     FUNC: regions.end_func,
     HANDLER: regions.end_handler,
     LOOP: loops.end_loop,
-    SEQ: regions.end_seq,
     TRY: regions.end_try,
-    TURN: regions.end_seq,
 }
 
 
 def issue(engine: Engine, strand: Strand, budget: int) -> int:
     """Walk a strand until it ends, waits, or the budget is used up. What is left of the budget."""
     stack = strand.stack
-    while True:
-        if budget <= 0:
-            engine.resume(strand)
-            return 0
+    while budget > 0:
         budget -= 1
         block = stack[-1]
         instr: ir.Instr | None = None
@@ -77,8 +72,12 @@ def issue(engine: Engine, strand: Strand, budget: int) -> int:
                     instr = code[pc]
                     block.pc = pc + 1
                     wait = STEPS[type(instr)](engine, strand, block, instr)
-                    if wait is not None:
-                        block.pc = pc
+                    if wait is None:
+                        continue
+                    block.pc = pc
+                elif block.kind <= TURN:
+                    stack.pop()
+                    wait = None
                 else:
                     wait = ENDS[block.kind](engine, strand, block)
         except Failure as failure:
@@ -86,7 +85,7 @@ def issue(engine: Engine, strand: Strand, budget: int) -> int:
             trace = link(block.frame, 0, ()) if at is None else trace_of(block, at)
             if failure.around and at is not None:
                 trace = link(block.frame, at.lineno, at.within[:-1])
-            raise_at(engine, strand, trace, block.frame.depth, block.place, failure.error, failure.own_line)
+            raise_at(engine, strand, trace, block.place, failure.error, failure.own_line)
             return budget
         if wait is None:
             if not stack:
@@ -96,6 +95,8 @@ def issue(engine: Engine, strand: Strand, budget: int) -> int:
             continue
         if not _leave_behind(engine, strand, block, instr, wait):
             return budget
+    engine.resume(strand)
+    return 0
 
 
 def _leave_behind(engine: Engine, strand: Strand, block: Block, instr: ir.Instr | None, wait: Any) -> bool:
@@ -134,15 +135,15 @@ def _leave_behind(engine: Engine, strand: Strand, block: Block, instr: ir.Instr 
 
 
 def _wait(engine: Engine, strand: Strand, wait: Any) -> None:
-    if wait is OLDEST or wait is ROOM:
+    if isinstance(wait, Slot):
+        strand.missing = 1
+        wait.wait(strand)
+    elif wait is OLDEST or wait is ROOM:
         strand.waiting = wait
         if wait is ROOM:
             engine.paused.append(strand)
-        if engine.order.end.following is strand:
+        if engine.end.following is strand:
             engine.stirred = True
-    elif isinstance(wait, Slot):
-        strand.missing = 1
-        wait.wait(strand)
     elif isinstance(wait, Try):
         strand.missing = 1
         wait.waiting = True

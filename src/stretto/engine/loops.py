@@ -134,7 +134,7 @@ def _rebuilt(block: Block, source: Any) -> Any:
 
 def next_turn(engine: Engine, strand: Strand, block: Special) -> Any:
     """Begin the next turn of a loop, or end it."""
-    if engine.inflight >= engine.limit and engine.order.end.following is not strand:
+    if engine.inflight >= engine.limit and engine.end.following is not strand:
         return ROOM
     iterator = block.iterator
     region = block.region
@@ -163,20 +163,20 @@ def next_turn(engine: Engine, strand: Strand, block: Special) -> Any:
     block.count = count + 1
     body = Block(TURN, turn.body, frame, turn, (block.place, count))
     stack.append(body)
-    unpack = region.unpack
-    several = type(item) is tuple
     parts: Any = item
-    if several and unpack is not None and len(parts) == len(unpack):
-        for name, part in zip(unpack, parts, strict=True):
-            frame.env[name] = part
-        body.pc = 1  # the step that would have unpacked it
-        return None
-    if several and isinstance(region.source, ir.Pairs) and any(isinstance(p, Slot) for p in parts):
-        node = BuildNode(strand, trace_of(block, region), frame.depth, block.place, tuple, list(parts))
-        engine.place(node, strand)
-        if node.gather(node.values):
-            engine.ready.append(node)
-        item = node
+    if type(item) is tuple:
+        unpack = region.unpack
+        if unpack is not None and len(parts) == len(unpack):
+            for name, part in zip(unpack, parts, strict=True):
+                frame.env[name] = part
+            body.pc = 1  # the step that would have unpacked it
+            return None
+        if isinstance(region.source, ir.Pairs) and any(isinstance(p, Slot) for p in parts):
+            node = BuildNode(strand, trace_of(block, region), block.place, tuple, list(parts))
+            engine.place(node, strand)
+            if node.gather(node.values):
+                engine.ready.append(node)
+            item = node
     frame.env[region.item] = item
     return None
 
@@ -187,7 +187,9 @@ def _advance(engine: Engine, strand: Strand, block: Special, native: _Native) ->
         if native.iterate:
             region = block.region
             if region.outermost:
-                region = replace(region, within=region.within[:-1])
+                if region.outside is None:
+                    region.outside = replace(region, within=region.within[:-1])
+                region = region.outside
             try:
                 native.step = function_node(engine, strand, block, region, iter, [native.iterator], {})
             except Failure as failure:
@@ -220,7 +222,7 @@ def step_while(engine: Engine, strand: Strand, block: Block, instr: ir.While) ->
 def end_loop(engine: Engine, strand: Strand, block: Special) -> Any:
     if block.iterator is not None:
         return next_turn(engine, strand, block)
-    if engine.inflight >= engine.limit and engine.order.end.following is not strand:
+    if engine.inflight >= engine.limit and engine.end.following is not strand:
         return ROOM
     turn = block.region.body
     count = block.count

@@ -37,7 +37,7 @@ from .nodes import (
     FragmentNode,
     Node,
 )
-from .order import Entry, Order
+from .order import Entry
 from .slots import UNBOUND, Slot
 from .strands import Strand
 
@@ -68,7 +68,9 @@ class Engine:
     """One run of a flow."""
 
     def __init__(self, *, limit: int | None = None) -> None:
-        self.order = Order()
+        #: Closes the program order: behind it comes the oldest entry, before it stands the youngest.
+        self.end: Any = Entry()
+        self.end.following = self.end.preceding = self.end
         self.limit = limit or DEFAULT_LIMIT
         self.inflight = 0
         #: Instructions for the driver.
@@ -77,7 +79,7 @@ class Engine:
         self.settled: deque[Any] = deque()
         self.runnable: deque[Strand] = deque()
         self.paused: deque[Strand] = deque()
-        self.frontier: Any = self.order.end
+        self.frontier: Any = self.end
         self.commuting = 0
         self.stirred = False
         #: Calls that the driver is running, finished ones that were cancelled included.
@@ -97,9 +99,7 @@ class Engine:
     def begin(self, form: Compiled, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Issue a flow. TypeError if the arguments do not fit its signature."""
         root = Strand([])
-        self.order.insert(root, self.order.end)
-        self.frontier = root
-        self.inflight += 1
+        self.place(root, self.end)
         push_function(self, root, None, form, fn, list(args), kwargs, None, None)
         self.resume(root)
 
@@ -140,7 +140,9 @@ class Engine:
             return  # squashed or overdue meanwhile
         if type(node) is CallNode:
             checker = node.call.checker
-            if not (checker.always or checker.ok(value)) or type(value) is CoroutineType:
+            if type(value) is not checker.exact and (
+                not (checker.always or checker.ok(value)) or type(value) is CoroutineType
+            ):
                 self.failed(node, wrong_type(node.call, value))
                 return
         self.finish(node, value)
@@ -159,7 +161,7 @@ class Engine:
     def cancel(self, error: BaseException | None = None) -> None:
         """End the run: everything is squashed; the outcome is there once all that runs has ended."""
         if self.outcome is None:
-            failures.squash(self, self.order.head, self.order.end)
+            failures.squash(self, self.end.following, self.end)
             self.conclude(error=error or Cancelled("the run was cancelled"))
 
     def broken(self, error: BaseException) -> None:
@@ -173,8 +175,8 @@ class Engine:
         self.stirred = False
         if self.outcome is None:
             self.conclude(error=error)
-        entry: Any = self.order.head
-        while entry is not self.order.end:
+        entry: Any = self.end.following
+        while entry is not self.end:
             if isinstance(entry, Node) and entry.state == RUNNING and entry not in started:
                 self.out.append((CANCEL, entry))
             entry = entry.following
@@ -195,11 +197,14 @@ class Engine:
             strand.queued = True
             self.runnable.append(strand)
 
-    def place(self, node: Any, strand: Strand) -> None:
-        """Put something into program order, at the point of issue."""
-        self.order.insert(node, strand)
-        if self.frontier is strand:
-            self.frontier = node
+    def place(self, entry: Any, before: Any) -> None:
+        """Put something into program order: what is issued goes in right before its point of issue."""
+        older = before.preceding
+        entry.preceding = older
+        entry.following = before
+        older.following = before.preceding = entry
+        if self.frontier is before:
+            self.frontier = entry
         self.inflight += 1
 
     def resolve(self, slot: Slot, value: Any) -> None:
@@ -207,17 +212,23 @@ class Engine:
         waiters = slot.waiters
         if waiters is not None:
             slot.waiters = None
-            self.settled.extend(waiters)
+            if isinstance(waiters, list):
+                self.settled.extend(waiters)
+            else:
+                self.settled.append(waiters)
 
     def remove(self, entry: Any) -> None:
         """Take something out of program order."""
-        if self.frontier is entry:
-            self.frontier = entry.following
-            self.stirred = True
-        elif self.order.end.following is entry:
-            self.stirred = True
-        self.order.remove(entry)
+        older, younger = entry.preceding, entry.following
+        older.following = younger
+        younger.preceding = older
+        entry.preceding = entry.following = None
         self.inflight -= 1
+        if self.frontier is entry:
+            self.frontier = younger
+            self.stirred = True
+        elif older is self.end:
+            self.stirred = True
         # resume well below the limit, so that a strand does not pause again after each step
         if self.paused and self.inflight <= self.limit - (self.limit >> 3):
             strand = self.paused.popleft()
@@ -247,7 +258,7 @@ class Engine:
 
     def in_order(self, node: Node) -> None:
         """A node is ready and waits for its turn."""
-        if self.order.end.following is node:
+        if self.end.following is node:
             node.oldest(self)
         elif type(node) is CallNode and node.call.effects.kind is Kind.COMMUTES:
             self.commuting += 1
@@ -265,11 +276,7 @@ class Engine:
                 self.resolve(slot, UNBOUND if found is MISSING else found)
             node.values = []
         else:
-            node.value = value
-            waiters = node.waiters
-            if waiters is not None:
-                node.waiters = None
-                self.settled.extend(waiters)
+            self.resolve(node, value)
             if type(node) is CallNode:
                 node.args, node.kwargs = _NO_ARGS, NO_KWARGS
         token = node.token
@@ -278,9 +285,9 @@ class Engine:
             token.wake(self)
         ctx = node.ctx
         if ctx is not None:
-            node.ctx = None
+            node.ctx = node.snap = None
             ctx.leave(self)
-        node.snap = node.trace = node.exc_context = node.place = None
+        node.trace = node.exc_context = node.place = None
         if self.observer is not None:
             self.observer("finish", node)
 
@@ -296,7 +303,7 @@ class Engine:
     def ended_root(self, strand: Strand, value: Any) -> None:
         """The flow has been issued to its end."""
         if isinstance(value, Slot) or not _plain(value):
-            node = BuildNode(strand, None, 0, None, lambda v: v[0], [value])
+            node = BuildNode(strand, None, None, lambda v: v[0], [value])
             self.place(node, strand)
             self.ready.append(node)
             value = node
@@ -321,7 +328,7 @@ class Engine:
 
     def _advance(self) -> None:
         """Look at the oldest entry: what it may have been waiting for is there."""
-        end = self.order.end
+        end = self.end
         while self.outcome is None:
             head: Any = end.following
             if head is end:
@@ -348,7 +355,7 @@ class Engine:
 
     def _let_commute(self) -> None:
         entry: Any = self.frontier
-        while entry is not self.order.end and not isinstance(entry, Strand):
+        while entry is not self.end and not isinstance(entry, Strand):
             if (
                 entry.state == ORDERED
                 and type(entry) is CallNode
@@ -365,8 +372,8 @@ class Engine:
 
     def describe(self) -> str:
         entries: list[str] = []
-        entry: Any = self.order.head
-        while entry is not self.order.end and len(entries) < 20:
+        entry: Any = self.end.following
+        while entry is not self.end and len(entries) < 20:
             if isinstance(entry, Strand):
                 entries.append(
                     f"strand(missing={entry.missing}, waiting={entry.waiting!r}, stopped={entry.stopped})"
@@ -380,9 +387,9 @@ class Engine:
         """Check the invariants that hold between steps; `InternalError` names the one that does not."""
         count = 0
         under: dict[Any, int] = {}
-        entry: Any = self.order.head
-        previous: Entry = self.order.end
-        while entry is not self.order.end:
+        entry: Any = self.end.following
+        previous: Entry = self.end
+        while entry is not self.end:
             count += 1
             if entry.preceding is not previous:
                 raise InternalError("program order is not doubly linked")

@@ -18,7 +18,6 @@ from ..compiler.types import of_value
 from ..compiler.verdicts import function_verdict
 from ..effects import Kind
 from .containers import Dict, List, Versioned
-from .order import Entry
 from .slots import PENDING, UNBOUND, Slot, Waiter
 from .tokens import Token
 
@@ -53,37 +52,39 @@ class Node(Slot):
     """An operation in flight."""
 
     __slots__ = (
-        "ctx", "depth", "exc", "exc_context", "following", "lost", "missing", "place", "preceding", "site",
+        "ctx", "exc", "exc_context", "following", "lost", "missing", "place", "preceding", "site",
         "snap", "squashed", "state", "token", "trace",
     )  # fmt: skip
+
+    # Set when it is placed in order; when it has failed; where it is under a handler.
+    following: Any
+    preceding: Any
+    exc: BaseException
+    #: Tokens of what this failure has squashed: they settle when it is handled.
+    squashed: list[Token]
+    #: The names that the handler would see.
+    snap: dict[str, Any] | None
 
     #: Whether it stands in the way of a call that commutes: it may fail, or must be seen in order.
     steady = False
 
-    def __init__(self, strand: Strand, trace: Trace | None, depth: int, place: Any, site: str) -> None:
+    def __init__(self, strand: Strand, trace: Trace | None, place: Any, site: str) -> None:
         # a slot's fields are set here: one call less for each operation
         self.value = PENDING
         self.type: Any = None
-        self.waiters: list[Waiter] | None = None
+        self.waiters: Waiter | list[Waiter] | None = None
         self.open = False
-        self.following: Entry | None = None
-        self.preceding: Entry | None = None
         self.state = WAITING
         self.missing = 0
         self.trace = trace
-        self.depth = depth
         self.place = place
         self.site = site
-        self.exc: BaseException | None = None
         #: The exception that was being handled where it was issued.
         self.exc_context = strand.exc
         self.token: Token | None = None
-        #: Tokens of what this failure has squashed: they settle when it is handled.
-        self.squashed: list[Token] | None = None
         #: The name of an operand that turned out not to be bound.
         self.lost: str | None = None
         ctx = self.ctx = strand.ctx
-        self.snap: dict[str, Any] | None = None
         if ctx is not None:
             ctx.pending += 1
             self.snap = strand.snapshot()
@@ -140,10 +141,8 @@ class FailedNode(Node):
 
     __slots__ = ("own_line",)
 
-    def __init__(
-        self, strand: Strand, trace: Trace | None, depth: int, place: Any, site: str, own_line: bool
-    ) -> None:
-        super().__init__(strand, trace, depth, place, site)
+    def __init__(self, strand: Strand, trace: Trace | None, place: Any, site: str, own_line: bool) -> None:
+        super().__init__(strand, trace, place, site)
         #: Whether the line in `trace` has to be added to the traceback (else it is there already).
         self.own_line = own_line
 
@@ -153,14 +152,10 @@ class CallNode(Node):
 
     __slots__ = ("args", "call", "kwargs")
 
-    def __init__(
-        self, strand: Strand, trace: Trace, depth: int, place: Any, site: str,
-        call: Call[..., Any], args: list[Any], kwargs: dict[str, Any],
-    ) -> None:  # fmt: skip
-        super().__init__(strand, trace, depth, place, site)
-        self.call = call
-        self.args = args
-        self.kwargs = kwargs
+    # set where it is made: a constructor of its own would cost as much as the rest
+    call: Call[..., Any]
+    args: list[Any]
+    kwargs: dict[str, Any]
 
     @property
     def steady(self) -> bool:  # type: ignore[override]
@@ -188,12 +183,11 @@ class CallNode(Node):
 
     def ready(self, engine: Engine) -> None:
         """Its arguments are there, and are its own."""
-        kind = self.call.effects.kind
-        if kind is Kind.READS or kind is Kind.UNORDERED or kind is Kind.PURE:
-            engine.start(self)
-        else:
+        if self.call.changes:
             self.state = ORDERED
             engine.in_order(self)
+        else:
+            engine.start(self)
 
     def oldest(self, engine: Engine) -> None:
         engine.start(self)
@@ -214,10 +208,10 @@ class BuildNode(Node):
     __slots__ = ("build", "values")
 
     def __init__(
-        self, strand: Strand, trace: Any, depth: int, place: Any,
+        self, strand: Strand, trace: Any, place: Any,
         build: Callable[[list[Any]], Any], values: list[Any],
     ) -> None:  # fmt: skip
-        super().__init__(strand, trace, depth, place, "")
+        super().__init__(strand, trace, place, "")
         self.build = build
         self.values = values
 
@@ -236,8 +230,8 @@ class PassNode(Node):
 
     __slots__ = ("name", "source")
 
-    def __init__(self, strand: Strand, trace: Any, depth: int, place: Any, source: Slot, name: str) -> None:
-        super().__init__(strand, trace, depth, place, "")
+    def __init__(self, strand: Strand, trace: Any, place: Any, source: Slot, name: str) -> None:
+        super().__init__(strand, trace, place, "")
         self.source = source
         self.name = name
         self.open = True
@@ -255,10 +249,10 @@ class FragmentNode(Node):
     __slots__ = ("cells", "fragment", "outputs", "values")
 
     def __init__(
-        self, strand: Strand, trace: Trace | None, depth: int, place: Any,
+        self, strand: Strand, trace: Trace | None, place: Any,
         fragment: Fragment, values: list[Any], cells: Mapping[str, Any],
     ) -> None:  # fmt: skip
-        super().__init__(strand, trace, depth, place, fragment.text)
+        super().__init__(strand, trace, place, fragment.text)
         self.fragment = fragment
         self.values = values
         self.cells = cells
@@ -345,10 +339,10 @@ class FunctionNode(Node):
     __slots__ = ("args", "fn", "guard", "kwargs", "reader", "resource")
 
     def __init__(
-        self, strand: Strand, trace: Trace, depth: int, place: Any, site: str,
+        self, strand: Strand, trace: Trace, place: Any, site: str,
         fn: Any, args: list[Any], kwargs: dict[str, Any], guard: bool, resource: str | None, reader: Any,
     ) -> None:  # fmt: skip
-        super().__init__(strand, trace, depth, place, site)
+        super().__init__(strand, trace, place, site)
         self.fn = fn
         self.args = args
         self.kwargs = kwargs
@@ -413,10 +407,10 @@ class UpdateNode(Node):
     __slots__ = ("args", "held", "method", "update")
 
     def __init__(
-        self, strand: Strand, trace: Any, depth: int, place: Any,
+        self, strand: Strand, trace: Any, place: Any,
         held: Any, method: str, args: list[Any], update: bool,
     ) -> None:  # fmt: skip
-        super().__init__(strand, trace, depth, place, method)
+        super().__init__(strand, trace, place, method)
         self.held = held
         self.method = method
         self.args = args

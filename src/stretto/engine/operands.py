@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
-from ..compiler.types import of_value
+from ..compiler.types import of_class, of_value
 from .containers import Versioned
 from .nodes import BuildNode, PassNode, unbound
 from .slots import PENDING, UNBOUND, Output, Slot
@@ -58,11 +58,12 @@ def operand(frame: Frame, source: ir.Operand) -> Any:
     if type(source) is ir.Const:
         return source.value
     assert isinstance(source, ir.Load)
-    return load(frame, *source.parts)
+    return load(frame, source)
 
 
-def load(frame: Frame, first: str, *rest: str) -> Any:
+def load(frame: Frame, source: ir.Load) -> Any:
     """A global or free name, perhaps with attributes."""
+    first = source.first
     cell = frame.cells.get(first)
     if cell is not None:
         try:
@@ -79,7 +80,7 @@ def load(frame: Frame, first: str, *rest: str) -> Any:
             value = frame.form.resolve(first)
         except KeyError:
             raise Failure(NameError(f"name '{first}' is not defined", name=first)) from None
-    for name in rest:
+    for name in source.rest:
         try:
             value = getattr(value, name)
         except Exception as error:
@@ -91,14 +92,14 @@ def type_of(v: Any) -> Any:
     if isinstance(v, Slot):
         return v.type
     if isinstance(v, Versioned):
-        return of_value(v.kind())
+        return of_class(v.kind)
     return of_value(v)
 
 
 def bound(engine: Engine, strand: Strand, block: Block, instr: Any, v: Any) -> Any:
     """An operand that may turn out not to be bound: if so, the failure is here and nowhere later."""
     if isinstance(v, Output) and v.unsure:
-        node = PassNode(strand, trace_of(block, instr), block.frame.depth, block.place, v, v.name)
+        node = PassNode(strand, trace_of(block, instr), block.place, v, v.name)
         engine.place(node, strand)
         v.wait(node)
         node.missing = 1
@@ -112,7 +113,7 @@ def plain(engine: Engine, strand: Strand, block: Block, instr: Any, value: Any) 
         return value.copy()
     if isinstance(value, Versioned) or (isinstance(value, Slot) and value.open):
         node = BuildNode(
-            strand, trace_of(block, instr), block.frame.depth, block.place, _first, [value]
+            strand, trace_of(block, instr), block.place, _first, [value]
         )  # fmt: skip
         engine.place(node, strand)
         if not isinstance(value, Versioned):
@@ -127,12 +128,13 @@ def _first(values: list[Any]) -> Any:
     return values[0]
 
 
-def trace_of(block: Block, instr: ir.Instr) -> Any:
+def trace_of(block: Block, instr: ir.Instr) -> Trace:
+    """Where a step is; made once for all the times that it is carried out in one running of its function."""
     frame = block.frame
-    if instr.within:
-        return link(frame, instr.lineno, instr.within)
-    form = frame.form
-    return (form, instr.lineno, frame.trace, form.name, frame.depth)
+    found = frame.traces.get(instr)
+    if found is None:
+        found = frame.traces[instr] = link(frame, instr.lineno, instr.within)
+    return found
 
 
 def link(frame: Frame, lineno: int, within: tuple[tuple[str, int], ...]) -> Trace:

@@ -18,7 +18,6 @@ __all__ = [
     "end_final",
     "end_func",
     "end_handler",
-    "end_seq",
     "end_try",
     "step_if",
     "step_match",
@@ -160,10 +159,6 @@ def leave_handler(strand: Strand, block: Special) -> None:
     if block.name is not None:
         block.frame.env.pop(block.name, None)
     strand.handling = block.saved
-
-
-def end_seq(engine: Engine, strand: Strand, block: Block) -> Any:
-    strand.stack.pop()
 
 
 def end_func(engine: Engine, strand: Strand, block: Block) -> Any:

@@ -35,7 +35,7 @@ class Slot:
     Attributes:
         value: the result, or `PENDING`.
         type: what is known of its type before it comes.
-        waiters: who is told when it comes.
+        waiters: who is told when it comes; one is not put into a list, as most slots have just one.
         open: it may turn out to be a container that is a value, or no binding at all.
     """
 
@@ -44,17 +44,20 @@ class Slot:
     def __init__(self, type: Any = None, open: bool = False) -> None:
         self.value: Any = PENDING
         self.type = type
-        self.waiters: list[Waiter] | None = None
+        self.waiters: Waiter | list[Waiter] | None = None
         self.open = open
 
     def __repr__(self) -> str:
         return f"<slot {self.value!r}>"
 
     def wait(self, waiter: Waiter) -> None:
-        if self.waiters is None:
-            self.waiters = [waiter]
+        waiters = self.waiters
+        if waiters is None:
+            self.waiters = waiter
+        elif isinstance(waiters, list):
+            waiters.append(waiter)
         else:
-            self.waiters.append(waiter)
+            self.waiters = [waiters, waiter]
 
 
 class Output(Slot):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..compiler import ir
 from ..compiler.fragments import MISSING, Fragment
 from ..compiler.guard import NeedsOrder
+from ..compiler.types import T, of_class
 from .containers import Versioned
 from .nodes import FragmentNode, attempt, lent, natively
 from .operands import OLDEST, Failure, bound, fetch, link, operand, plain, type_of
@@ -41,23 +42,27 @@ def run_fragment(
     frame = block.frame
     env = frame.env
     values: list[Any] = []
+    kinds: list[T | None] = []
     waits = held = False
     for name in fragment.reads:
         v = env.get(name, UNBOUND)
-        if isinstance(v, Slot):
-            if v.value is PENDING:
+        if isinstance(v, Slot) and v.value is not PENDING:
+            v = env[name] = v.value
+        kind = of_class(type(v))
+        if kind is None:  # it may be more than a value
+            if isinstance(v, Slot):
                 waits = True
-            else:
-                v = env[name] = v.value
-        if v is UNBOUND:
-            if not fragment.soft:
-                fragment = fragment.softened()
-            v = MISSING
-        elif isinstance(v, Versioned):
-            held = True
-            if v.pending():
-                waits = True
+            elif v is UNBOUND:
+                if not fragment.soft:
+                    fragment = fragment.softened()
+                v = MISSING
+            elif isinstance(v, Versioned):
+                held = True
+                if v.pending():
+                    waits = True
+            kind = type_of(v)
         values.append(v)
+        kinds.append(kind)
     given = values
     if held and not waits:
         # only for now: a node keeps the versions, which later changes leave as they are
@@ -71,14 +76,14 @@ def run_fragment(
             raise Failure(error, own_line=False) from None
         bind(env, fragment, result)
         return
-    types = tuple([type_of(v) for v in values])
+    types = tuple(kinds)
     verdict = fragment.verdict(types)
     before = tokens.before_read(HEAP) if tokens and (verdict.heap or not verdict.pure) else None
     if not waits and not before:
         try:
             if verdict.pure:
                 result = natively(fragment.native(frame.cells), given, strand.exc)
-            elif engine.order.end.following is strand and fragment.plain_change(types):
+            elif engine.end.following is strand and fragment.plain_change(types):
                 result = natively(fragment.native(frame.cells), given, strand.exc)
             else:
                 result = attempt(fragment, given, frame.cells, strand.exc)
@@ -90,7 +95,7 @@ def run_fragment(
             bind(env, fragment, result)
             return
     node = FragmentNode(
-        strand, link(frame, fragment.lineno, within), frame.depth, block.place, fragment, values, frame.cells
+        strand, link(frame, fragment.lineno, within), block.place, fragment, values, frame.cells
     )
     engine.place(node, strand)
     if before:
@@ -134,7 +139,7 @@ def step_move(engine: Engine, strand: Strand, block: Block, instr: ir.Move) -> A
 
 
 def step_assign(engine: Engine, strand: Strand, block: Block, instr: ir.Assign) -> Any:
-    if engine.order.end.following is not strand:
+    if engine.end.following is not strand:
         return OLDEST
     if instr.target:
         frame = block.frame

@@ -35,33 +35,34 @@ __all__ = [
     "Try",
 ]
 
-FUNC, SEQ, LOOP, TURN, TRY, HANDLER, FINAL = range(7)
+#: The kinds of blocks; the first two are steps in a row, with nothing to do at their end.
+SEQ, TURN, FUNC, LOOP, TRY, HANDLER, FINAL = range(7)
 
 #: Where in the program something is: the function, the line, the same of its caller, the name of the frame,
 #: and the depth of the function.
 Trace = tuple["Compiled", int, Any, str, int]
 
 
-_NONE: frozenset[str] = frozenset()
-
-
 class Frame:
     """One running of a function, as one strand sees it."""
 
-    __slots__ = ("cells", "depth", "env", "form", "trace")
+    __slots__ = ("cells", "depth", "env", "form", "trace", "traces")
 
     def __init__(
-        self, form: Compiled, env: dict[str, Any], cells: dict[str, CellType], trace: Any, depth: int
-    ) -> None:
+        self, form: Compiled, env: dict[str, Any], cells: dict[str, CellType], trace: Any, depth: int,
+        traces: dict[ir.Instr, Trace],
+    ) -> None:  # fmt: skip
         self.form = form
         self.env = env
         self.cells = cells
         #: Where the function was called.
         self.trace = trace
         self.depth = depth
+        #: Where its steps are (see `operands.trace_of`).
+        self.traces = traces
 
     def fork(self) -> Frame:
-        return Frame(self.form, dict(self.env), self.cells, self.trace, self.depth)
+        return Frame(self.form, self.env.copy(), self.cells, self.trace, self.depth, self.traces)
 
 
 class Block:
@@ -139,8 +140,7 @@ class Strand(Entry):
     )  # fmt: skip
 
     def __init__(self, stack: list[Block]) -> None:
-        # entries are made so often that a call of the base class is worth sparing
-        self.following = self.preceding = None
+        # made for every region that is left behind: what is always set right after is not set here
         self.stack = stack
         #: The writes to come that what is issued here must respect; None while there are none.
         self.tokens: Tokens | None = None
@@ -159,11 +159,14 @@ class Strand(Entry):
         self.exc: BaseException | None = None
         # what a strand that was split off owes to the one it was split from
         self.boundary: Try | None = None
-        self.base: Frame | None = None
         self.outputs: dict[str, Output] | None = None
         self.result: Output | None = None
         self.token: Token | None = None
-        self.paths: frozenset[str] = _NONE
+
+    #: The frame whose names the outputs are, where it was split off.
+    base: Frame
+    #: The paths that the token stands for.
+    paths: frozenset[str]
 
     @property
     def handling(self) -> tuple[Any, ...]:

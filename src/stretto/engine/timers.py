@@ -36,8 +36,8 @@ class TimerNode(Node):
 
     __slots__ = ("ended", "error", "failure", "inner", "seconds")
 
-    def __init__(self, strand: Strand, trace: Any, depth: int, place: Any, flow: Flow[..., Any]) -> None:
-        super().__init__(strand, trace, depth, place, flow.name)
+    def __init__(self, strand: Strand, trace: Any, place: Any, flow: Flow[..., Any]) -> None:
+        super().__init__(strand, trace, place, flow.name)
         assert flow.timeout is not None
         self.seconds = flow.timeout
         self.error = flow.overdue()
@@ -68,9 +68,8 @@ class TimerNode(Node):
             return
         self.state = DONE
         inner.pending += 1
-        engine.order.insert(failure, engine.order.head)
+        engine.place(failure, engine.end.following)
         engine.frontier = failure
-        engine.inflight += 1
         engine.failed(failure, self.error)
 
 
@@ -86,15 +85,14 @@ def step_timed(engine: Engine, strand: Strand, block: Block, instr: ir.Apply, fl
             names=instr.names,
         )  # fmt: skip
         region.alone = (region,)
-    frame = block.frame
     trace = trace_of(block, instr)
-    timer = TimerNode(strand, trace, frame.depth, block.place, flow)
+    timer = TimerNode(strand, trace, block.place, flow)
     engine.place(timer, strand)
     step_try(engine, strand, block, region)
     inner = timer.inner = strand.ctx
     assert inner is not None
     inner.timer = timer
-    timer.failure = FailedNode(strand, trace, frame.depth, block.place, flow.name, True)
+    timer.failure = FailedNode(strand, trace, block.place, flow.name, True)
     inner.pending -= 1  # it is not under way yet
     timer.state = ORDERED
     engine.in_order(timer)

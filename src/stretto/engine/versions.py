@@ -73,7 +73,7 @@ def update(
         except Exception as error:
             raise Failure(error) from None
         return
-    node = UpdateNode(strand, trace_of(block, instr), frame.depth, block.place, held, method, args, True)
+    node = UpdateNode(strand, trace_of(block, instr), block.place, held, method, args, True)
     engine.place(node, strand)
     frame.env[target] = node
     _await(engine, node, held, needed)
@@ -123,7 +123,7 @@ def step_look(engine: Engine, strand: Strand, block: Block, instr: ir.ValueRead)
         except Exception as error:
             raise Failure(error) from None
         return
-    node = UpdateNode(strand, trace_of(block, instr), frame.depth, block.place, held, method, args, False)
+    node = UpdateNode(strand, trace_of(block, instr), block.place, held, method, args, False)
     engine.place(node, strand)
     env[instr.target] = node
     if method in ("len", "bool"):
