@@ -259,7 +259,7 @@ class Recording:
     def share(self, driver: AsyncioDriver) -> bool:
         """Go on with the calls of a forked run that had to wait for their turn; whether any could."""
         ancestor = self.ancestor
-        let_go = [] if ancestor is None else ancestor.let_go(driver.engine.order.head)
+        let_go = [] if ancestor is None else ancestor.let_go(driver.engine.end.following)
         for node, place in let_go:
             self._begin(driver, node, place)
         return bool(let_go)

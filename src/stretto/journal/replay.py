@@ -191,8 +191,8 @@ class _Replay:
 
     def unfinished(self) -> Iterator[Node]:
         """All operations that have not ended, in program order."""
-        entry: Any = self.engine.order.head
-        while entry is not self.engine.order.end:
+        entry: Any = self.engine.end.following
+        while entry is not self.engine.end:
             following = entry.following
             if isinstance(entry, Node):
                 yield entry
