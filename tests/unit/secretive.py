@@ -78,11 +78,12 @@ def pays(to: str, password: str, *pins: int) -> str:
 def stopped(program: Flow[Any, Any], *args: object) -> str:
     """Run until it waits, and stop there; the run's identifier."""
     World.hold = True
+    made.clear()
     run = program.start(*args)
     deadline = time.monotonic() + 20
-    while not any(m.startswith("wait") for m in made) and time.monotonic() < deadline:
+    while not any(m.startswith("wait") for m in made):
+        assert time.monotonic() < deadline, made
         time.sleep(0.001)
-    assert made[-1].startswith("wait")
     run.interrupt()
     World.hold = False
     made.clear()
