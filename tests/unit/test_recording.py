@@ -18,6 +18,7 @@ from stretto import Done, Flow, call, errors, flow
 from stretto.journal import configured, open_journal
 from stretto.journal.configured import shared
 from stretto.journal.events import CallFinished, CallIntended, RunState
+from stretto.journal.replay import preview
 
 made: list[object] = []
 
@@ -331,3 +332,68 @@ def test_a_flow_in_code_that_runs_as_a_whole_is_a_part_of_the_run(journal: str) 
     assert program(2) == "about 0about 1"
     (record,) = shared(journal).runs()
     assert (record.flow.rpartition(":")[2], record.calls) == ("through_native_code", 4)
+
+
+@flow(timeout=0.3)
+def in_a_hurry(x: object) -> str:
+    write(("began", x))
+    return ask(("slow", x))
+
+
+@flow
+def patient(n: int) -> list[object]:
+    found: list[object] = []
+    for x in range(n):
+        try:
+            found.append(in_a_hurry(x))
+        except TimeoutError as error:
+            found.append(str(error))
+            write(("gave up", x))
+    found.append(ask("last"[0 * len(str(found)) :]))  # when all that has come
+    return found
+
+
+def test_a_flow_that_ran_out_of_time_does_so_again(journal: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the run would go on where it did not, and its writes would be orphans."""
+    program = patient.using(journal=journal)
+    slow = True
+
+    async def meeting(what: object) -> None:
+        made.append(what)
+        if (slow and what == ("ask", ("slow", 1))) or what == World.stop:
+            await asyncio.sleep(1000)
+
+    monkeypatch.setitem(globals(), "meet", meeting)
+    run = interrupted(program, 3, stop=("ask", "last"))
+    slow = False
+    beforehand = preview(shared(journal), run)
+    assert [found.place for found in beforehand.to_run] == ["ask"]
+    assert beforehand.orphaned == beforehand.not_reached == []
+    found = resumed(program, run)
+    message = "the flow in_a_hurry took longer than its timeout of 0.3 s"
+    assert found == ["about ('slow', 0)", message, "about ('slow', 2)", "about last"]
+    assert [what for what in made if what[0] == "write"] == []  # type: ignore[index]
+
+
+@call.unordered(timeout=0.1)
+def thread(x: object) -> str:
+    made.append(("thread", x))
+    if World.stop is not None:
+        time.sleep(0.3)
+    return "in time"
+
+
+@flow
+def too_late() -> str:
+    try:
+        text = thread(1)
+    except TimeoutError:
+        text = "too late"
+    return text + ask("last"[0 * len(text) :])
+
+
+def test_a_call_in_a_thread_that_took_too_long_is_not_made_again(journal: str) -> None:
+    program = too_late.using(journal=journal)
+    run = interrupted(program, stop=("ask", "last"))
+    assert resumed(program, run) == "too lateabout last"
+    assert made == [("ask", "last")]

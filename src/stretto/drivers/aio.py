@@ -24,12 +24,15 @@ from .retries import Retries
 
 if TYPE_CHECKING:
     from ..engine.nodes import Node
+    from ..engine.timers import TimerNode
     from ..journal.recording import Recording
 
 __all__ = ["AsyncioDriver", "threads"]
 
 #: Threads for sync calls, over all runs of the process.
 _MOST_THREADS = 256
+#: Seconds until it is looked again whether all that is recorded has been answered.
+_LOOK_AGAIN = 0.005
 _EAGER = sys.version_info >= (3, 12)
 
 _lock = threading.Lock()
@@ -120,7 +123,9 @@ class AsyncioDriver:
         elif kind is NATIVE:
             self.native(node, self._reporter(node))
         elif kind is TIMER:
-            self.timers[node] = self.loop.call_later(node.seconds, self.safely, self._fire, node)
+            again = self.recording is not None and self.recording.ran_out(node)
+            seconds, fire = (_LOOK_AGAIN, self._fire_again) if again else (node.seconds, self._fire)
+            self.timers[node] = self.loop.call_later(seconds, self.safely, fire, node)
         elif kind is UNTIMED:
             self.timers.pop(node).cancel()
         elif self.recording is not None and self.recording.forgets(node):
@@ -280,11 +285,27 @@ class AsyncioDriver:
             self.loop.call_later(call.timeout, self.safely, self._too_late, node)
 
     def _too_late(self, node: CallNode) -> None:
-        if not self.over:
-            self.engine.overdue(node, timed_out(node.call))
+        if not self.over and node.state == RUNNING:
+            error = timed_out(node.call)
+            if self.recording is not None:
+                self.recording.raised(node, error)
+            self.engine.overdue(node, error)
             self.kick()
 
-    def _fire(self, node: Any) -> None:
+    def _fire(self, node: TimerNode) -> None:
+        del self.timers[node]
+        if node.fire(self.engine) and self.recording is not None:
+            self.recording.has_run_out(node)
+        self.kick()
+
+    def _fire_again(self, node: TimerNode) -> None:
+        """A flow had run out of time before the run was taken up. It does so again, once all that it had done
+        by then has been answered."""
+        recording = self.recording
+        assert recording is not None
+        if self.scheduled or not recording.has_answered(self.engine.running):
+            self.timers[node] = self.loop.call_later(_LOOK_AGAIN, self.safely, self._fire_again, node)
+            return
         del self.timers[node]
         node.fire(self.engine)
         self.kick()

@@ -8,6 +8,7 @@ the flow, so all that is left of the flow is younger, and is squashed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from .machine import Engine
     from .strands import Block, Strand, Try
 
-__all__ = ["TimerNode", "step_timed"]
+__all__ = ["TimerNode", "clocks", "step_timed"]
 
 
 class TimerNode(Node):
@@ -32,12 +33,14 @@ class TimerNode(Node):
         seconds: until the failure.
         failure: the failure, not in program order yet.
         ended: the flow has ended, one way or another.
+        where: the place of what is in the flow.
     """
 
-    __slots__ = ("ended", "error", "failure", "inner", "seconds")
+    __slots__ = ("ended", "error", "failure", "inner", "seconds", "where")
 
-    def __init__(self, strand: Strand, trace: Any, place: Any, flow: Flow[..., Any]) -> None:
+    def __init__(self, strand: Strand, trace: Any, place: Any, label: str, flow: Flow[..., Any]) -> None:
         super().__init__(strand, trace, place, flow.name)
+        self.where = (place, label)
         assert flow.timeout is not None
         self.seconds = flow.timeout
         self.error = flow.overdue()
@@ -58,19 +61,35 @@ class TimerNode(Node):
             self.state = DONE
             engine.out.append((UNTIMED, self))
 
-    def fire(self, engine: Engine) -> None:
-        """The seconds have passed."""
+    def fire(self, engine: Engine) -> bool:
+        """The seconds have passed; whether that came in time to end the flow."""
         inner: Any = self.inner
         failure: Any = self.failure
         assert inner is not None and failure is not None
         strand = inner.strand
         if self.ended or not strand.alive or not any(block.ctx is inner for block in strand.stack):
-            return
+            return False
         self.state = DONE
         inner.pending += 1
         engine.place(failure, engine.end.following)
         engine.frontier = failure
         engine.failed(failure, self.error)
+        return True
+
+
+def clocks(node: Node) -> Iterator[TimerNode]:
+    """The clocks that an operation is under, the innermost first."""
+    ctx = node.ctx
+    while ctx is not None:
+        if ctx.timer is not None:
+            yield ctx.timer
+        around = ctx.strand.boundary
+        for block in ctx.strand.stack:
+            if block.ctx is ctx:
+                break
+            if block.ctx is not None:
+                around = block.ctx
+        ctx = around
 
 
 def step_timed(engine: Engine, strand: Strand, block: Block, instr: ir.Apply, flow: Flow[..., Any]) -> None:
@@ -86,7 +105,7 @@ def step_timed(engine: Engine, strand: Strand, block: Block, instr: ir.Apply, fl
         )  # fmt: skip
         region.alone = (region,)
     trace = trace_of(block, instr)
-    timer = TimerNode(strand, trace, block.place, flow)
+    timer = TimerNode(strand, trace, block.place, instr.label, flow)
     engine.place(timer, strand)
     step_try(engine, strand, block, region)
     inner = timer.inner = strand.ctx

@@ -12,13 +12,15 @@ from itertools import islice
 from typing import Any, TypeAlias
 
 from ..errors import JournalError
-from .codecs import decode
+from .codecs import decode, digest
 from .contract import Journal
 from .events import BlobRef, CallFinished, CallIntended, CallSettled, Decision, RunResumed, RunStarted, Value
 
 __all__ = [
     "ANY_ARGUMENTS",
+    "NO_ARGUMENTS",
     "READ",
+    "TIMEOUT",
     "History",
     "Past",
     "PastState",
@@ -30,6 +32,9 @@ __all__ = [
 
 #: The digest of what was settled whatever its arguments are.
 ANY_ARGUMENTS = b""
+
+#: Stands where a call does for the clock of a flow in the flow, which has run out.
+TIMEOUT, NO_ARGUMENTS = "timeout", digest((), {}).value
 
 #: How many events are read at a time.
 READ = 8192
@@ -141,6 +146,7 @@ class History:
     Attributes:
         started: how the run began.
         sources: digests of the flow's source, as it was each time that the run was taken up.
+        timeouts: where flows in the flow have run out of time.
         whole: whether all events have been read.
     """
 
@@ -149,6 +155,7 @@ class History:
         self.sources: set[str] = set()
         self._writes: int | None = None
         self.whole = False
+        self.timeouts: set[str] = set()
         self._source = ""
         self._mismatch = False
         self._calls: dict[str, Past] = {}
@@ -206,6 +213,8 @@ class History:
         return self._writes
 
     def _tell(self, event: CallIntended | CallFinished | CallSettled) -> None:
+        if event.call == TIMEOUT:
+            self.timeouts.add(event.place)
         past = self._calls.get(event.place)
         if past is not None and past.matches(event.call, event.digest):
             past.tell(event)
@@ -303,6 +312,10 @@ class History:
             more = f"\n    and {len(found) - 20} more" if len(found) > 20 else ""
             raise JournalError(f"{run}{len(found)} calls of {name}; name one by its place:{listed}{more}")
         raise JournalError(f"{run}no call is recorded at {name!r}, nor of a function of that name")
+
+    def ran_out(self, place: str) -> bool:
+        """Whether a flow had run out of time there; it is not there a second time."""
+        return self.take(place, TIMEOUT, NO_ARGUMENTS) is not None
 
     def left(self) -> list[Past]:
         """The calls that were not met again."""

@@ -19,6 +19,7 @@ from ..drivers.aio import threads
 from ..drivers.ambient import Current
 from ..engine.machine import Outcome
 from ..engine.places import path
+from ..engine.timers import clocks
 from ..errors import Cancelled, InDoubt, JournalError, NotDecodable, NotRecordable, Orphaned
 from ..secrecy import Secrecy
 from .codecs import digest, encode, encode_call
@@ -27,7 +28,7 @@ from .contract import Journal
 from .doubts import in_doubt, orphaned
 from .events import CallFinished, CallIntended, CallSettled, Decision, RunEnded, RunState, now
 from .forking import Ancestor
-from .history import READ, History, Past, PastState
+from .history import NO_ARGUMENTS, READ, TIMEOUT, History, Past, PastState
 from .leases import Lease
 from .native import Scope
 from .run_secrets import RunSecrets
@@ -36,6 +37,7 @@ from .secrets import check_key, masked
 if TYPE_CHECKING:
     from ..drivers.aio import AsyncioDriver
     from ..engine.nodes import CallNode, Node
+    from ..engine.timers import TimerNode
 
 __all__ = ["Begun", "Recording", "releasing"]
 
@@ -94,6 +96,8 @@ class Recording:
         #: Calls of which what has been read so far does not tell whether they are recorded.
         self._unread: dict[CallNode, str] = {}
         self._reading = False
+        #: Calls that the run did not come to, since the flow they are in ran out of time.
+        self._withheld: set[CallNode] = set()
         #: How often code that runs as a whole has been met at a place.
         self._pieces: dict[str, int] = {}
 
@@ -240,6 +244,9 @@ class Recording:
         except JournalError as error:
             self._stop(driver, node, error)
             return
+        if past is None and self._comes_too_late(node):
+            self._withheld.add(node)
+            return
         self._begun[node] = begun
         driver.retries.began_with(node, begun.attempt)
         if not call.changes:
@@ -267,6 +274,9 @@ class Recording:
     def forgets(self, node: CallNode) -> bool:
         """A call is no longer wanted: whether it was one that waited here."""
         if self._unread.pop(node, None) is not None:
+            return True
+        if node in self._withheld:
+            self._withheld.remove(node)
             return True
         return self.ancestor is not None and self.ancestor.held.pop(node, None) is not None
 
@@ -382,6 +392,29 @@ class Recording:
             raise
         self._finished(begun, encode(value, name=f"the result of {name}").data, None)
         return value
+
+    # -- flows in the flow that have a timeout --------------------------------------------------------
+
+    def has_run_out(self, node: TimerNode) -> None:
+        """Record that a flow has run out of time: a run that is taken up must take the same way."""
+        begun = Begun(path(node.where, TIMEOUT), TIMEOUT, NO_ARGUMENTS, 1, "", b"")
+        self._finished(begun, None, encode(node.error).data)
+
+    def ran_out(self, node: TimerNode) -> bool:
+        """Whether a flow had run out of time before the run was taken up."""
+        return self._past(path(node.where, TIMEOUT), TIMEOUT, NO_ARGUMENTS) is not None
+
+    def has_answered(self, running: int) -> bool:
+        """Whether all that goes on, so many operations, is what nothing is recorded of."""
+        held = len(self._unread) + (0 if self.ancestor is None else len(self.ancestor.held))
+        return held == 0 and running == len(self._begun) + len(self._withheld)
+
+    def _comes_too_late(self, node: CallNode) -> bool:
+        """Whether a call that is not recorded is in a flow that had run out of time."""
+        history = self.history
+        if history is None or not history.timeouts:
+            return False
+        return any(path(clock.where, TIMEOUT) in history.timeouts for clock in clocks(node))
 
     # -- the end --------------------------------------------------------------------------------------
 

@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from ..effects import Kind
-from ..engine.instructions import CANCEL, NATIVE, START
+from ..engine.instructions import CANCEL, NATIVE, START, TIMER
 from ..engine.machine import Engine
 from ..engine.nodes import ORDERED, QUEUED, RUNNING, CallNode, FunctionNode, Node
 from ..engine.places import path
+from ..engine.timers import TimerNode
 from ..flows import Flow
 from .codecs import digest
 from .contract import Journal
 from .events import RunState
-from .history import History, Past, PastState
+from .history import TIMEOUT, History, Past, PastState
 from .recording import call_name
 from .resuming import beginning
 from .run_secrets import RunSecrets
@@ -98,6 +99,8 @@ class _Replay:
         self.to_run: dict[Node, Operation] = {}
         self.in_doubt: dict[Node, Operation] = {}
         self.unknown: list[str] = []
+        #: Of flows in the flow that had run out of time.
+        self.timers: list[TimerNode] = []
 
     def go(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         engine = self.engine
@@ -114,8 +117,14 @@ class _Replay:
                     engine.fail(node, asyncio.CancelledError())
                     self.to_run.pop(node, None)
                     self.in_doubt.pop(node, None)
-            if engine.ended or not (more or instructions or self.look_ahead()):
+                elif kind is TIMER and self.history.ran_out(path(node.where, TIMEOUT)):
+                    self.timers.append(node)
+            if engine.ended:
                 break
+            if not (more or instructions or self.look_ahead()):
+                if not self.timers:
+                    break
+                self.timers.pop(0).fire(engine)
         for node in self.waiting():
             if isinstance(node, CallNode):  # in its turn it will run
                 self.to_run[node] = self.operation(node)
