@@ -61,10 +61,10 @@ def tally(text: str) -> None:
     append(text)
 
 
-def act(what: str, url: str, where: str, when: int, hangs: int, *about: str) -> None:
+def main(what: str, url: str, where: str, when: str, hangs: str, *about: str) -> None:
     """One run, begun or gone on with, seen to its end."""
     global folder, hangs_at
-    folder, programs.last, hangs_at = Path(where), when, hangs
+    folder, programs.last, hangs_at = Path(where), int(when), int(hangs)
     from stretto.cli.load import load_flow
     from stretto.journal import configured, open_journal
 
@@ -85,8 +85,3 @@ def act(what: str, url: str, where: str, when: int, hangs: int, *about: str) -> 
     journal = configured.current()
     assert journal is not None
     journal.flush()
-
-
-def main() -> None:
-    what, url, where, when, hangs, *about = sys.argv[1:]
-    act(what, url, where, int(when), int(hangs), *about)

@@ -1,8 +1,8 @@
 """Flows that are killed, each with the world that it writes to: a folder of files.
 
-``python programs.py FLOW JOURNAL FOLDER WHEN`` runs one in a process of its own, which kills itself at moment
-WHEN: moments are counted in the thread that writes the journal (before, within and after each transaction)
-and before and after each write of the flow itself. 0 never comes.
+`main` runs one in a process of its own (see `nursery`), which kills itself at moment `when`: moments are
+counted in the thread that writes the journal (before, within and after each transaction) and before and after
+each write of the flow itself. 0 never comes.
 """
 
 from __future__ import annotations
@@ -197,9 +197,9 @@ FLOWS = {
 }
 
 
-def main(name: str, url: str, where: str, when: int) -> None:
+def main(name: str, url: str, where: str, when: str) -> None:
     global folder, last
-    folder, last = Path(where), when
+    folder, last = Path(where), int(when)
     program, n = FLOWS[name]
     from stretto.journal import configured, open_journal
 
@@ -223,7 +223,3 @@ def main(name: str, url: str, where: str, when: int) -> None:
         sys.exit(3)
     finally:
         print(moments)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))

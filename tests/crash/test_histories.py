@@ -3,12 +3,14 @@ ended as if it had been run once, from the beginning, by the program as it is.""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -19,6 +21,7 @@ from stretto.journal import open_journal
 from stretto.journal.events import CallFinished, CallIntended, RunState
 
 from .acts import HELD
+from .nursery import Nursery
 
 ROOT = Path(__file__).parents[2]
 HEAD = "from tests.crash.acts import ask, put, tally\nfrom stretto import flow\n\n\n"
@@ -76,6 +79,8 @@ class Known:
 
 
 class Histories(RuleBasedStateMachine):
+    nursery: ClassVar[Nursery]
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="stretto-histories-"))
@@ -96,7 +101,7 @@ class Histories(RuleBasedStateMachine):
 
     def begin(self, what: str, when: int, hangs: int, *about: str) -> subprocess.Popen[str]:
         words = [what, self.url, str(self.folder), str(when), str(hangs), *about]
-        code = "from tests.crash.acts import main; main()"
+        code = "import sys; from tests.crash.acts import main; main(*sys.argv[1:])"
         return subprocess.Popen(
             [sys.executable, "-B", "-c", code, *words],
             cwd=ROOT,
@@ -107,13 +112,12 @@ class Histories(RuleBasedStateMachine):
 
     def act(self, what: str, when: int, *about: str) -> str | None:
         """The run, if it ended; None if its process was killed."""
-        process = self.begin(what, when, -1, *about)
-        out, err = process.communicate(timeout=60)
+        code, out = self.nursery.run(what, self.url, self.folder, when, -1, *about)
         run = next((line.split(" ")[1] for line in out.splitlines() if line.startswith("run ")), None)
-        if process.returncode == -9:
+        if code == -9:
             assert when, "nobody asked for that"
             return None
-        assert process.returncode == 0, f"{what} {about} at {when}\n{out}\n{err}"
+        assert code == 0, f"{what} {about} at {when}\n{out}"
         assert f"result {RESULT}" in out
         assert run is not None
         return run
@@ -228,17 +232,14 @@ class Histories(RuleBasedStateMachine):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_histories() -> None:
-    run_state_machine_as_test(
-        Histories,
-        settings=settings(
-            max_examples=25,
-            stateful_step_count=8,
-            deadline=None,
-            derandomize=True,
-            suppress_health_check=list(HealthCheck),
-            phases=(
-                Phase.generate,
-            ),  # a step is a process: what fails is short enough, and shrinking is slow
-        ),
+def test_histories(tmp_path: Path) -> None:
+    wanted = settings(
+        max_examples=int(os.environ.get("STRETTO_HISTORIES", "40")),
+        stateful_step_count=8,
+        deadline=None,
+        derandomize="STRETTO_HISTORIES" not in os.environ,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate,),  # a step is a process: what fails is short enough, and shrinking is slow
     )
+    with Nursery("tests.crash.acts", tmp_path / "printed") as Histories.nursery:
+        run_state_machine_as_test(Histories, settings=wanted)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,22 +13,27 @@ from stretto.journal import open_journal
 from stretto.journal.events import CallFinished, CallIntended, RunState
 from stretto.journal.history import value_of
 from tests.contract.conftest import postgres_store
+from tests.crash.nursery import Nursery
 from tests.crash.programs import FLOWS
 
-PROGRAMS = Path(__file__).parent / "programs.py"
 #: The moments of a flow are shared out, so that several processes can test at once.
 SHARES = 4
 
 
-def run(flow: str, url: str, folder: Path, when: int = 0) -> int:
+@pytest.fixture(scope="module")
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    with Nursery("tests.crash.programs", tmp_path_factory.mktemp("nursery") / "printed") as made:
+        yield made
+
+
+def run(nursery: Nursery, flow: str, url: str, folder: Path, when: int = 0) -> int:
     """Run or resume in a process of its own. How many moments there were; 0 if it was killed."""
-    words = [sys.executable, str(PROGRAMS), flow, url, str(folder), str(when)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
-    if done.returncode == -9:
+    code, printed = nursery.run(flow, url, folder, when)
+    if code == -9:
         assert when, "nobody asked for that"
         return 0
-    assert done.returncode == 0, f"killed at {when} of {flow}\n{done.stdout}\n{done.stderr}"
-    found = re.search(r"(\d+)\s*$", done.stdout)
+    assert code == 0, f"killed at {when} of {flow}\n{printed}"
+    found = re.search(r"(\d+)\s*$", printed)
     return int(found[1]) if found else -1
 
 
@@ -87,20 +91,20 @@ def compare(flow: str, folder: Path, expected: dict[str, object], result: object
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("flow", FLOWS)
-def test_on_postgres(flow: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_on_postgres(nursery: Nursery, flow: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Every ninth moment: what differs is in the journal, which is killed at all of its own."""
     server = request.getfixturevalue("server")
     plain = tmp_path / "plain"
     plain.mkdir()
     first = postgres_store(server)
-    moments = run(flow, first.url, plain)
+    moments = run(nursery, flow, first.url, plain)
     expected, wanted = world(plain), check_events(first.url)
     for when in range(1, moments + 1, 9):
         folder = tmp_path / f"killed-{when}"
         folder.mkdir()
         store = postgres_store(server)
-        if run(flow, store.url, folder, when) == 0:
-            run(flow, store.url, folder)
+        if run(nursery, flow, store.url, folder, when) == 0:
+            run(nursery, flow, store.url, folder)
             compare(flow, folder, expected, check_events(store.url), wanted)
 
 
@@ -108,10 +112,10 @@ def test_on_postgres(flow: str, tmp_path: Path, request: pytest.FixtureRequest) 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("share", range(SHARES))
 @pytest.mark.parametrize("flow", FLOWS)
-def test_every_moment(flow: str, share: int, tmp_path: Path) -> None:
+def test_every_moment(nursery: Nursery, flow: str, share: int, tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.mkdir()
-    moments = run(flow, str(plain / "journal.db"), plain)
+    moments = run(nursery, flow, str(plain / "journal.db"), plain)
     assert moments > 15
     expected, wanted = world(plain), check_events(str(plain / "journal.db"))
     choices = random.Random(f"{flow}{share}")
@@ -119,9 +123,9 @@ def test_every_moment(flow: str, share: int, tmp_path: Path) -> None:
         folder = tmp_path / f"killed-{when}"
         folder.mkdir()
         url = str(folder / "journal.db")
-        if run(flow, url, folder, when):
+        if run(nursery, flow, url, folder, when):
             continue  # how many transactions there are depends on timing
         if choices.random() < 0.3:  # and killed again while it is taken up
-            run(flow, url, folder, choices.randrange(1, moments))
-        run(flow, url, folder)
+            run(nursery, flow, url, folder, choices.randrange(1, moments))
+        run(nursery, flow, url, folder)
         compare(flow, folder, expected, check_events(url), wanted)
