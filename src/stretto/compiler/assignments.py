@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from . import ir
-from .expressions import Expressions
+from .conditions import Conditions
 from .scope import bound_names
 from .syntax import line, locate
 from .values import UPDATES
@@ -14,7 +14,7 @@ from .values import UPDATES
 __all__ = ["Assignments"]
 
 
-class Assignments(Expressions):
+class Assignments(Conditions):
     """Lowers what binds names, attributes and items."""
 
     def fragment(self, statements: list[ast.stmt], at: ast.AST, *, opaque: bool = False) -> None:
