@@ -108,6 +108,8 @@ class AsyncioDriver:
                 raise
         if engine.ended and not engine.out:
             self.over = True
+            if self.recording is not None:
+                self._told_all(self.recording)
             for timer in self.timers.values():
                 timer.cancel()
             self.ended()
@@ -187,7 +189,7 @@ class AsyncioDriver:
         """A call or a piece of code has returned; the journal hears of it first."""
         if self.recording is not None and type(node) is CallNode and node.state == RUNNING:
             try:
-                problem = self.recording.returned(node, value)
+                problem = self.recording.returned(self, node, value)
             except BaseException as error:  # the journal is full, locked or gone: that ends the run
                 self._abort(node, error)
                 return
@@ -213,6 +215,12 @@ class AsyncioDriver:
         """End the run at a call whose end cannot be told to the journal."""
         self.engine.fail(node, asyncio.CancelledError())
         self.engine.cancel(error)
+
+    def _told_all(self, recording: Recording) -> None:
+        try:
+            recording.catch_up()
+        except BaseException as error:
+            self.engine.conclude(error=error)
 
     def safely(self, work: Callable[..., None], *args: Any) -> None:
         """What the loop calls by itself: a fault in it ends the run. The loop would only log it, and the run

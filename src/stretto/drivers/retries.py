@@ -23,6 +23,9 @@ __all__ = ["Retries", "pause", "wait_and_ask"]
 
 BASE, LONGEST = 0.1, 30.0
 
+#: Not the random numbers of the program, which may have been seeded to come out as they do.
+_draw = random.Random()
+
 
 def pause(attempt: int, draw: random.Random) -> float:
     """Seconds to wait after that many failed attempts."""
@@ -34,7 +37,7 @@ async def wait_and_ask(
 ) -> Done | Literal[False]:
     """Between two attempts of a call that is made outside of the engine: False if it is to be made again,
     else what is known of the attempt before."""
-    await asyncio.sleep(pause(attempt, random.Random()))
+    await asyncio.sleep(pause(attempt, _draw))
     if call.idempotent or not call.changes or call.check is None:
         return False
     answer = call.check(*args, **kwargs)
@@ -50,7 +53,6 @@ class Retries:
 
     def __init__(self, driver: AsyncioDriver) -> None:
         self.driver = driver
-        self._random = random.Random()
         self._attempts: dict[CallNode, int] = {}
         self._waiting: dict[CallNode, asyncio.TimerHandle] = {}
 
@@ -68,7 +70,7 @@ class Retries:
         if recording is not None:
             recording.attempted(node, error)
         self._attempts[node] = attempt + 1
-        delay = pause(attempt, self._random)
+        delay = pause(attempt, _draw)
         self._waiting[node] = self.driver.loop.call_later(delay, self.driver.safely, self._make, node)
         return True
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import threading
 from pathlib import Path
 
@@ -29,10 +31,16 @@ def current() -> Journal | None:
 
 def shared(url: str | Path) -> Journal:
     """The journal of that URL, opened once, and again when it was closed or can no longer be written."""
-    path = file_of(url)
-    key = str(url) if path is None else str(path.resolve())
+    key = _key(url, os.getcwd())
     with _opening:
         journal = _shared.get(key)
         if journal is None or not journal.usable:
             journal = _shared[key] = open_journal(url)
         return journal
+
+
+@functools.lru_cache(maxsize=64)
+def _key(url: str | Path, folder: str) -> str:
+    """What a journal is known by, in that folder; every run asks for it."""
+    path = file_of(url)
+    return str(url) if path is None else str((Path(folder) / path).resolve())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,11 @@ releasing: dict[str, Future[None]] = {}
 _NO_ENDS = (KeyboardInterrupt, asyncio.CancelledError, JournalError, Orphaned, NotDecodable)
 
 
+#: Seconds for which a result may wait before the journal is told of it.
+_SOON = 0.001
+_NEVER_CHANGE = frozenset({str, int, float, bool, bytes, type(None)})
+
+
 class Begun:
     """A call that is under way."""
 
@@ -69,6 +75,11 @@ class Begun:
     def intent(self) -> CallIntended:
         return CallIntended(
             self.place, self.call, self.digest, self.arguments, self.key, self.attempt, self.started
+        )
+
+    def finished(self, result: bytes | None, error: bytes | None, ended: int) -> CallFinished:
+        return CallFinished(
+            self.place, self.call, self.digest, self.attempt, result, error, self.started, self.started, ended
         )
 
     def again(self) -> Begun:
@@ -98,6 +109,9 @@ class Recording:
         self._reading = False
         #: Calls that the run did not come to, since the flow they are in ran out of time.
         self._withheld: set[CallNode] = set()
+        #: Results that the journal is told of a little later, so that what comes next need not wait for that.
+        #: They are of types whose values never change.
+        self._late: deque[tuple[Begun, Any, int]] = deque()
         #: How often code that runs as a whole has been met at a place.
         self._pieces: dict[str, int] = {}
 
@@ -173,11 +187,7 @@ class Recording:
         self._finished(begun, None, data)
 
     def _finished(self, begun: Begun, result: bytes | None, error: bytes | None) -> None:
-        event = CallFinished(
-            begun.place, begun.call, begun.digest, begun.attempt, result, error,
-            begun.started, begun.started, now(),
-        )  # fmt: skip
-        self.journal.append(self.lease, [event])
+        self.journal.append(self.lease, [begun.finished(result, error, now())])
 
     # -- calls that the engine makes ------------------------------------------------------------------
 
@@ -292,6 +302,7 @@ class Recording:
         def durable(error: JournalError | None) -> None:
             loop.call_soon_threadsafe(driver.safely, self._durable, driver, node, error)
 
+        self.catch_up()
         self.journal.commit(self.lease, [self._begun[node].intent()], durable)
 
     def current(self, node: CallNode) -> Current:
@@ -307,16 +318,30 @@ class Recording:
             event = CallSettled(begun.place, begun.call, begun.digest, Decision.RETRY, None, by, now())
             self.journal.append(self.lease, [event])
 
-    def returned(self, node: CallNode, value: Any) -> BaseException | None:
+    def returned(self, driver: AsyncioDriver, node: CallNode, value: Any) -> BaseException | None:
         """A call has returned: record that. What is wrong with the value, if it cannot be recorded."""
         begun = self._begun.pop(node, None)
         if begun is None:
+            return None
+        if type(value) in _NEVER_CHANGE and node.call.secret is None:
+            if not self._late:
+                driver.loop.call_later(_SOON, driver.safely, self.catch_up)
+            self._late.append((begun, value, now()))
             return None
         try:
             self.came_back(node.call, begun, value)
         except NotRecordable as error:
             return error
         return None
+
+    def catch_up(self) -> None:
+        """Tell the journal of the results that it has not been told of. On the loop."""
+        events: list[CallFinished] = []
+        while self._late:
+            begun, value, ended = self._late.popleft()
+            events.append(begun.finished(encode(value).data, None, ended))
+        if events:
+            self.journal.append(self.lease, events)
 
     def attempted(self, node: CallNode, error: BaseException) -> None:
         """A call has failed, and is to be made again."""
@@ -368,6 +393,7 @@ class Recording:
 
     def scope(self, node: Node, stop: Callable[[BaseException], None]) -> Scope:
         """For the calls in a piece of code that runs as a whole; `stop` ends the run."""
+        self.catch_up()
         place = path(node.place, node.site)
         count = self._pieces[place] = self._pieces.get(place, 0) + 1
         return Scope(self, place if count == 1 else f"{place}#{count}", stop)
@@ -397,6 +423,7 @@ class Recording:
 
     def has_run_out(self, node: TimerNode) -> None:
         """Record that a flow has run out of time: a run that is taken up must take the same way."""
+        self.catch_up()
         begun = Begun(path(node.where, TIMEOUT), TIMEOUT, NO_ARGUMENTS, 1, "", b"")
         self._finished(begun, None, encode(node.error).data)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 import hashlib
 import importlib
 import sys
@@ -38,7 +40,7 @@ def record(
     journal: Journal, flow: Flow[..., Any], run: str, args: Any, kwargs: Mapping[str, Any]
 ) -> Recording:
     """Begin to record a new run."""
-    file = str(Path(flow.fn.__code__.co_filename).resolve())
+    file = _resolved(flow.fn.__code__.co_filename)
     ready()
     named = name_of(flow)
     arguments = encode_arguments(flow.secret, named, flow.name, tuple(args), kwargs, file)
@@ -187,11 +189,19 @@ def _ancestor(journal: Journal, own: History, source: str) -> Ancestor | None:
     return Ancestor(history, started.forked_before)
 
 
+@functools.lru_cache(maxsize=256)
+def _digest_of(source: ast.FunctionDef) -> str:
+    return hashlib.blake2b(ast.dump(source).encode(), digest_size=8).hexdigest()
+
+
 def source_of(flow: Flow[..., Any]) -> str:
     """A digest of a flow's source, to tell whether it has been edited."""
-    import ast
+    return _digest_of(flow.node)
 
-    return hashlib.blake2b(ast.dump(flow.node).encode(), digest_size=8).hexdigest()
+
+@functools.lru_cache(maxsize=256)
+def _resolved(file: str) -> str:
+    return str(Path(file).resolve())
 
 
 def name_of(flow: Flow[..., Any]) -> str:
