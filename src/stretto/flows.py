@@ -113,7 +113,10 @@ class Flow(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the flow overlapped, and return its result."""
         self.check(args, kwargs)
-        if SEQUENTIAL.get() or SCOPE.get() is not None:
+        piece = SCOPE.get()
+        if piece is not None:
+            piece.check()
+        if SEQUENTIAL.get() or (piece is not None and piece.records):
             # in code that runs as a whole, in a run that is recorded: its calls are recorded as that code's
             return cast("R", self.fn(*args, **kwargs))
         run = self._run(args, kwargs)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import functools
 import queue
 import threading
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .configuration import choice, chosen
 from .drivers.aio import AsyncioDriver
-from .drivers.ambient import SCOPE
+from .drivers.ambient import SCOPE, Piece
 from .drivers.background import background
-from .engine.machine import Engine
+from .engine.machine import Engine, Outcome
+from .engine.nodes import RUNNING
 from .engine.places import users
 from .errors import Cancelled
 
@@ -138,9 +139,12 @@ class Run(Generic[R]):
             driver.engine.cancel(error)
             driver.kick()
 
-    def _scope(self, node: Any) -> Any:
-        """Where calls that a piece of code makes by itself are recorded."""
-        return None if self.recording is None else self.recording.scope(node, self._stop)
+    def _task(self, node: Any, report: Callable[[Any, BaseException | None], None]) -> _Task:
+        """A piece of code, to be run in the user's thread."""
+        recording = self.recording
+        if recording is None:
+            return _Task(node, report, Piece(lambda: node.state == RUNNING))
+        return _Task(node, report, recording.scope(node, self._stop))
 
     def begin(self, driver: AsyncioDriver) -> None:
         """On the driver's loop: set it going."""
@@ -176,21 +180,32 @@ class Run(Generic[R]):
     def drive_here(self) -> None:
         """Run on the background loop; this thread, the user's, runs what has to run in it meanwhile."""
         loop = background().loop
-        work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        # Ctrl-C may come between any two steps of this: so a task stays in the list until it is done, and the
+        # queue does nothing but wake
+        tasks: deque[_Task] = deque()
+        news: queue.SimpleQueue[None] = queue.SimpleQueue()
+        over = threading.Event()
 
         def native(node: Any, report: Callable[[Any, BaseException | None], None]) -> None:
-            work.put(functools.partial(_carry_out, node, report, self._scope(node)))
+            tasks.append(self._task(node, report))
+            news.put(None)
+
+        def end() -> None:
+            over.set()
+            news.put(None)
 
         context = contextvars.copy_context()
-        driver = AsyncioDriver(self.engine, loop, context, native, lambda: work.put(None))
+        driver = AsyncioDriver(self.engine, loop, context, native, end)
         loop.call_soon_threadsafe(driver.safely, self.begin, driver)
         interrupted: KeyboardInterrupt | None = None
         while True:
             try:
-                task = work.get()
-                if task is None:
+                while tasks:
+                    tasks[0].carry_out()
+                    tasks.popleft()
+                if over.is_set():
                     break
-                task()
+                news.get()
             except KeyboardInterrupt as error:
                 if interrupted is not None:
                     raise
@@ -212,7 +227,7 @@ class Run(Generic[R]):
             nonlocal helper
             if helper is None:
                 helper = _Helper(contextvars.copy_context())
-            helper.put(functools.partial(_carry_out, node, report, self._scope(node)))
+            helper.put(self._task(node, report).carry_out)
 
         def end() -> None:
             if not ended.done():
@@ -230,6 +245,8 @@ class Run(Generic[R]):
         if helper is not None:
             helper.put(None)
         if cancelled:
+            if self.recording is not None:
+                self.recording.settled(Outcome(None, asyncio.CancelledError()), self.flow.secret)
             self._future.cancel()
             raise asyncio.CancelledError
         self.settle()
@@ -267,16 +284,39 @@ class _Helper:
             task()
 
 
-def _carry_out(node: Any, report: Callable[[Any, BaseException | None], None], scope: Any) -> None:
-    token = SCOPE.set(scope)
-    try:
-        value = node.run()
-    except KeyboardInterrupt as error:
-        report(None, error)
-        raise
-    except BaseException as error:
-        report(None, error)
-    else:
-        report(value, None)
-    finally:
-        SCOPE.reset(token)
+class _Task:
+    """A piece of code that nobody knows, and what has become of it.
+
+    It may be interrupted anywhere, also between two steps of ours; `carry_out` is then called again, and sees
+    to it that the end is reported. (That it may be reported twice is for the driver to bear.)
+    """
+
+    def __init__(self, node: Any, report: Callable[[Any, BaseException | None], None], scope: Piece) -> None:
+        self._node = node
+        self._report = report
+        self._scope = scope
+        self._begun = False
+        self._done = False
+
+    def carry_out(self) -> None:
+        if self._done:
+            return
+        if self._begun:
+            self._report(None, KeyboardInterrupt())
+            self._done = True
+            return
+        self._begun = True
+        token = SCOPE.set(self._scope)
+        try:
+            value = self._node.run()
+        except KeyboardInterrupt as error:
+            self._report(None, error)
+            self._done = True
+            raise
+        except BaseException as error:
+            self._report(None, error)
+        else:
+            self._report(value, None)
+        finally:
+            SCOPE.reset(token)
+        self._done = True

@@ -297,3 +297,38 @@ def test_a_dry_run_shows_what_is_in_doubt(journal: str) -> None:
     found = preview(shared(journal), run)
     assert places(found.in_doubt) == ["for/1/write"]
     assert found.in_doubt[0].changes
+
+
+@call.reads("a", limit=1)
+async def one_at_a_time(x: object) -> object:
+    made.append(("one", x))
+    return x
+
+
+@flow
+def narrow() -> object:
+    first = one_at_a_time(ask(1))
+    second = one_at_a_time(5)
+    third = one_at_a_time(6)
+    write(first)
+    return [second, third]
+
+
+@pytest.mark.parametrize("before", ["write", "one_at_a_time", "one_at_a_time#2", "ask"])
+def test_a_call_that_waits_for_its_turn_is_in_nobodys_way(journal: str, before: str) -> None:
+    run = narrow.using(journal=journal).start()
+    assert run.result() == [5, 6]
+    assert stretto.fork(run.id, before=before, journal=journal).result(10) == [5, 6]
+
+
+def test_two_runs_cannot_part_at_a_reading(journal: str) -> None:
+    run = reading.using(journal=journal).start()
+    run.result()
+    with pytest.raises(errors.JournalError, match="is a reading, and no call"):
+        stretto.fork(run.id, before="time", journal=journal)
+
+
+@flow
+def reading() -> float:
+    ask(1)
+    return time.time()

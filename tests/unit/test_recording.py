@@ -397,3 +397,52 @@ def test_a_call_in_a_thread_that_took_too_long_is_not_made_again(journal: str) -
     run = interrupted(program, stop=("ask", "last"))
     assert resumed(program, run) == "too lateabout last"
     assert made == [("ask", "last")]
+
+
+def test_a_run_that_was_cancelled_on_a_loop_can_be_taken_up(journal: str) -> None:
+    program = several.using(journal=journal)
+    World.stop = ("ask", "last")
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(program.aio(4), 0.5)
+
+    asyncio.run(main())
+    World.stop = None
+    made.clear()
+    (record,) = shared(journal).runs()
+    assert resumed(program, record.id)[-1] == "about last"
+    assert made == [("ask", "last")]
+
+
+async def trouble(x: object) -> bool:
+    raise ConnectionError("nobody to ask")
+
+
+@call.writes("log", check=trouble)
+async def troubled(x: object) -> None:
+    await meet(("troubled", x))
+
+
+@flow
+def asks_in_vain() -> str:
+    try:
+        troubled(1)
+    except ConnectionError as error:
+        write(str(error))
+    return ask("last")
+
+
+def test_a_check_that_fails_has_failed_for_good(journal: str) -> None:
+    program = asks_in_vain.using(journal=journal)
+    run = interrupted(program, stop=("troubled", 1))
+    World.stop = ("write", "nobody to ask")
+    again = stretto.resume(run, journal=journal)
+    until = time.monotonic() + 10
+    while World.stop not in made and time.monotonic() < until:
+        time.sleep(0.001)
+    again.interrupt()
+    World.stop = None
+    shared(journal).flush()
+    with pytest.raises(errors.InDoubt, match="write"):  # and not troubled, of which all is known
+        resumed(program, run)

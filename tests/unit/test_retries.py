@@ -195,3 +195,22 @@ def test_a_write_is_asked_about_in_the_reference_run_too() -> None:
     with VirtualClock():
         assert main.sequential() == "it was there"
     assert attempts == [1]
+
+
+@call.unordered(retries=5, timeout=0.15)
+def quick(x: object) -> object:
+    return meet(x)
+
+
+@flow
+def in_time(x: object) -> object:
+    return quick(x)
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_the_seconds_of_an_attempt_end_with_it(recorded: bool, tmp_path: Path) -> None:
+    """Attempts and pauses together take longer than one attempt may."""
+    World.failures = 4
+    program = in_time.using(journal=tmp_path / "journal.db" if recorded else None)
+    assert program.start(1).result(30) == 1
+    assert attempts == [1] * 5

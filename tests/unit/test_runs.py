@@ -328,3 +328,34 @@ def test_limit_of_a_call() -> None:
         assert many() == list(range(10))
         assert most == 3
         assert 4 <= clock.now < 4.1
+
+
+@pytest.mark.parametrize("how", ["cancel", "timeout"])
+def test_code_that_runs_as_a_whole_makes_no_calls_once_it_is_not_wanted(how: str) -> None:
+    made: list[int] = []
+    begun = threading.Event()
+
+    @call.writes("log")
+    def write(i: int) -> None:
+        made.append(i)
+        begun.set()
+        time.sleep(0.02)
+
+    class Writer:
+        def all(self, n: int) -> None:
+            for i in range(n):
+                write(i)
+
+    writer = Writer()
+
+    @flow(timeout=0.1 if how == "timeout" else None)
+    def main() -> None:
+        list(work(100) for work in [writer.all])
+
+    run = main.start()
+    assert begun.wait(10)
+    if how == "cancel":
+        run.cancel()
+    with pytest.raises((errors.Cancelled, TimeoutError)):
+        run.result(10)
+    assert len(made) < 30

@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from ..engine.instructions import NATIVE, START, TIMER, UNTIMED
@@ -69,6 +70,7 @@ class AsyncioDriver:
         self.ended = ended
         self.tasks: dict[Any, asyncio.Task[Any]] = {}
         self.timers: dict[Any, asyncio.TimerHandle] = {}
+        self.natives: set[Any] = set()
         self.scheduled = False
         self.over = False
         self.retries = Retries(self)
@@ -123,6 +125,7 @@ class AsyncioDriver:
             else:
                 self.recording.begin(self, node)
         elif kind is NATIVE:
+            self.natives.add(node)
             self.native(node, self._reporter(node))
         elif kind is TIMER:
             again = self.recording is not None and self.recording.ran_out(node)
@@ -130,7 +133,7 @@ class AsyncioDriver:
             self.timers[node] = self.loop.call_later(seconds, self.safely, fire, node)
         elif kind is UNTIMED:
             self.timers.pop(node).cancel()
-        elif self.recording is not None and self.recording.forgets(node):
+        elif self.recording is not None and self.recording.forgets(self, node):
             self.engine.fail(node, asyncio.CancelledError())
         elif not self.retries.stop(node):
             task = self.tasks.get(node)
@@ -187,7 +190,11 @@ class AsyncioDriver:
 
     def returned(self, node: CallNode, value: Any) -> None:
         """A call or a piece of code has returned; the journal hears of it first."""
-        if self.recording is not None and type(node) is CallNode and node.state == RUNNING:
+        if self.recording is None or type(node) is not CallNode:
+            pass
+        elif node.state != RUNNING or type(value) is CoroutineType:
+            self.recording.gone(node)
+        else:
             try:
                 problem = self.recording.returned(self, node, value)
             except BaseException as error:  # the journal is full, locked or gone: that ends the run
@@ -209,6 +216,8 @@ class AsyncioDriver:
             except BaseException as trouble:
                 self._abort(node, trouble)
                 return
+        elif self.recording is not None:
+            self.recording.gone(node)
         self.engine.fail(node, error)
 
     def _abort(self, node: Node, error: BaseException) -> None:
@@ -290,10 +299,11 @@ class AsyncioDriver:
         context = self._context(node)
         threads().submit(context.run, work)
         if call.timeout is not None:
-            self.loop.call_later(call.timeout, self.safely, self._too_late, node)
+            self.timers[node] = self.loop.call_later(call.timeout, self.safely, self._too_late, node)
 
     def _too_late(self, node: CallNode) -> None:
-        if not self.over and node.state == RUNNING:
+        del self.timers[node]
+        if node.state == RUNNING:
             error = timed_out(node.call)
             if self.recording is not None:
                 self.recording.raised(node, error)
@@ -325,6 +335,13 @@ class AsyncioDriver:
         return report
 
     def _ended(self, node: Any, value: Any, error: BaseException | None) -> None:
+        if type(node) is not CallNode:
+            if node not in self.natives:
+                return  # told twice, when Ctrl-C came at a bad moment
+            self.natives.remove(node)
+        timer = self.timers.pop(node, None)
+        if timer is not None:
+            timer.cancel()
         if error is not None:
             self.failed(node, error)
         else:

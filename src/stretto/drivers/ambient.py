@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import inspect
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -62,8 +62,38 @@ class Current:
 CURRENT: ContextVar[Current | None] = ContextVar("stretto_call", default=None)
 
 
-#: Where calls are recorded that are made by code which runs as a whole, if they are.
-SCOPE: ContextVar[Any] = ContextVar("stretto_scope", default=None)
+class Stopped(BaseException):
+    """The run has no use any more for a piece of the user's code, which is in the midst of its work, and is
+    not asked whether it minds."""
+
+
+class Piece:
+    """A piece of code that runs as a whole, as long as the run wants it: what the calls in it go through.
+
+    Attributes:
+        records: whether they are recorded.
+    """
+
+    records = False
+
+    def __init__(self, wanted: Callable[[], bool]) -> None:
+        self._wanted = wanted
+
+    def check(self) -> None:
+        """`Stopped` if nobody wants what the code does next."""
+        if not self._wanted():
+            raise Stopped("the run has ended this piece of code")
+
+    def invoke(
+        self, call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], run: Callable[[], Any]
+    ) -> Any:
+        """Make a call."""
+        self.check()
+        return run()
+
+
+#: The piece of code that runs here, if one does.
+SCOPE: ContextVar[Piece | None] = ContextVar("stretto_scope", default=None)
 
 
 def current() -> Current:

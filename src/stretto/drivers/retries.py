@@ -95,6 +95,8 @@ class Retries:
         def told(answer: Any, error: BaseException | None) -> None:
             if error is not None:
                 self._attempts.pop(node, None)
+                if driver.recording is not None:
+                    driver.recording.raised(node, error)
                 driver.engine.fail(node, error)
             elif answer is False:
                 self._start(node)

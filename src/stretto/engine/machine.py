@@ -256,6 +256,22 @@ class Engine:
         if self.observer is not None:
             self.observer("start", node)
 
+    def set_aside(self, node: CallNode) -> None:
+        """A call that was started is held up outside: others may have its slot."""
+        if node.call.limit is not None:
+            self._free_slot(node.call)
+
+    def take_back(self, node: CallNode) -> None:
+        """It goes on, or is given up: it has its slot again."""
+        if node.call.limit is not None:
+            self.active[node.call] += 1
+
+    def start_again(self, node: CallNode) -> None:
+        """It goes on as soon as there is a slot for it."""
+        if node.state == RUNNING:
+            self.running -= 1
+            self.start(node)
+
     def in_order(self, node: Node) -> None:
         """A node is ready and waits for its turn."""
         if self.end.following is node:
@@ -317,14 +333,16 @@ class Engine:
     def _stopped(self, node: Node) -> None:
         self.running -= 1
         if type(node) is CallNode and node.call.limit is not None:
-            call = node.call
-            self.active[call] -= 1
-            queue = self.queues.get(call)
-            while queue:
-                following = queue.popleft()
-                if following.state == QUEUED:
-                    self.start(following)
-                    break
+            self._free_slot(node.call)
+
+    def _free_slot(self, call: Call[..., Any]) -> None:
+        self.active[call] -= 1
+        queue = self.queues.get(call)
+        while queue:
+            following = queue.popleft()
+            if following.state == QUEUED:
+                self.start(following)
+                break
 
     def _advance(self) -> None:
         """Look at the oldest entry: what it may have been waiting for is there."""

@@ -9,7 +9,7 @@ forked run's own journal, which from then on does without the other run.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from ..errors import ForkMissed
 from .history import History, Past
@@ -27,20 +27,21 @@ class Ancestor:
         history: what that run has done, and this one has not met.
         before: the place of the first call that is not shared.
         held: calls that wait for their turn, with their places.
+        shared: whether the parting has not been met.
     """
 
     def __init__(self, history: History, before: str) -> None:
         self.history = history
         self.before = before
         self.held: dict[CallNode, str] = {}
-        self._shared = True
+        self.shared = True
         self._placed = False
 
     def take(self, place: str, call: str, digest: bytes) -> Past | None:
         """What the other run has recorded of a call that is the oldest operation; None after the parting."""
-        if self._shared and self._parts(place, call, digest):
-            self._shared = False
-        return self.history.take(place, call, digest) if self._shared else None
+        if self.shared and self._parts(place, call, digest):
+            self.shared = False
+        return self.history.take(place, call, digest) if self.shared else None
 
     def _parts(self, place: str, call: str, digest: bytes) -> bool:
         """Whether this is the call before which the two part, which an edit may have moved."""
@@ -56,7 +57,7 @@ class Ancestor:
 
     def holds(self, own: History | None, node: CallNode, place: str, call: str, digest: bytes) -> bool:
         """Whether a call has to wait until it is certain on which side of the parting it stands."""
-        if not self._shared:
+        if not self.shared:
             return False
         if not self._parts(place, call, digest):
             if own is not None and own.find(place, call, digest) is not None:
@@ -66,17 +67,9 @@ class Ancestor:
         self.held[node] = place
         return True
 
-    def let_go(self, oldest: object) -> list[tuple[CallNode, str]]:
-        """The calls that wait no longer, now that this is the oldest operation."""
-        if not self._shared:
-            found, self.held = list(self.held.items()), {}
-            return found
-        place = self.held.pop(cast("CallNode", oldest), None)
-        return [] if place is None else [(cast("CallNode", oldest), place)]
-
     def problem(self, run: str) -> ForkMissed | None:
         """What is wrong with a run that has ended before the two parted."""
-        if not self._shared:
+        if not self.shared:
             return None
         return ForkMissed(
             f"the run {run} was forked before {self.before}, and has ended without coming to it: the "

@@ -245,17 +245,16 @@ class History:
     def find(self, place: str, call: str, digest: bytes) -> Past | None:
         """What is recorded of a call; it stays there."""
         past = self._calls.get(place)
-        if past is not None and past.matches(call, digest):
+        matches = past is not None and past.matches(call, digest)
+        if not self.edited and (matches or past is None):
             return past
-        if past is None and not self.edited:
-            return None
+        if past is not None and matches and past.digest == ANY_ARGUMENTS:
+            return past
         self._mismatch = True
-        past = self._others.get((place, call, digest))
-        if past is not None:
-            return past
         if self._moved is None:
+            # of twins, the one that came first is the one that is come to first
             self._moved = {}
-            for past in self._all():
+            for past in sorted(self._all(), key=_repetitions):
                 self._moved.setdefault((base_of(past.place), past.call, past.digest), []).append(past)
         candidates = self._moved.get((base_of(place), call, digest), ())
         return next((past for past in candidates if self._has(past)), None)
@@ -269,6 +268,8 @@ class History:
         """Whether what has been read tells all that is recorded of a call."""
         if self.whole:
             return True
+        if self.edited:
+            return False
         past = self._calls.get(place)
         return past is not None and past.matches(call, digest) and past.state is PastState.RETURNED
 
@@ -338,6 +339,12 @@ def without_gc() -> Generator[None, None, None]:
     finally:
         if was:
             gc.enable()
+
+
+def _repetitions(past: Past) -> list[int]:
+    """Which of several of the same name the steps of a place are."""
+    counts = (label.rpartition("#") for label in past.place.split("/"))
+    return [int(count) if name and count.isdecimal() else 1 for name, _, count in counts]
 
 
 def base_of(place: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..calls import Call, Done
-from ..drivers.ambient import CURRENT, Current
+from ..drivers.ambient import CURRENT, Current, Piece, Stopped
 from ..errors import InDoubt, JournalError, Orphaned
 from .doubts import in_doubt
 from .history import PastState
@@ -19,17 +19,26 @@ from .history import PastState
 if TYPE_CHECKING:
     from .recording import Recording
 
-__all__ = ["Scope", "Stopped"]
+__all__ = ["Scope"]
 
 
-class Stopped(BaseException):
-    """The run has been ended in the midst of the user's code, which is not asked whether it minds."""
+def _never() -> bool:
+    return False
 
 
-class Scope:
-    """One piece of code that runs as a whole."""
+class Scope(Piece):
+    """One piece of code that runs as a whole, in a run that is recorded."""
 
-    def __init__(self, recording: Recording, place: str, stop: Callable[[BaseException], None]) -> None:
+    records = True
+
+    def __init__(
+        self,
+        recording: Recording,
+        place: str,
+        wanted: Callable[[], bool],
+        stop: Callable[[BaseException], None],
+    ) -> None:
+        super().__init__(wanted)
         self.recording = recording
         self.place = place
         self.stop = stop
@@ -39,10 +48,12 @@ class Scope:
         self, call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], run: Callable[[], Any]
     ) -> Any:
         """Make a call, or answer it."""
+        self.check()
         self._count += 1
         try:
             return self._invoke(call, f"{self.place}/{call.name}:{self._count}", args, kwargs, run)
         except (InDoubt, Orphaned, JournalError) as error:
+            self._wanted = _never
             self.stop(error)
             raise Stopped(str(error)) from None
 

@@ -13,20 +13,23 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..calls import Call, Done, where
+from ..compiler.known import recorded_resource
 from ..drivers.aio import threads
 from ..drivers.ambient import Current
+from ..effects import Kind
 from ..engine.machine import Outcome
+from ..engine.nodes import RUNNING
 from ..engine.places import path
 from ..engine.timers import clocks
-from ..errors import Cancelled, InDoubt, JournalError, NotDecodable, NotRecordable, Orphaned
+from ..errors import Cancelled, InDoubt, JournalError, NotDecodable, NotRecordable, Orphaned, RecordedError
 from ..secrecy import Secrecy
 from .codecs import digest, encode, encode_call
-from .codecs.classes import main_name
+from .codecs.classes import look_up, main_name
 from .contract import Journal
-from .doubts import in_doubt, orphaned
+from .doubts import in_doubt, orphaned, unreadable
 from .events import CallFinished, CallIntended, CallSettled, Decision, RunEnded, RunState, now
 from .forking import Ancestor
 from .history import NO_ARGUMENTS, READ, TIMEOUT, History, Past, PastState
@@ -59,7 +62,7 @@ _NEVER_CHANGE = frozenset({str, int, float, bool, bytes, type(None)})
 class Begun:
     """A call that is under way."""
 
-    __slots__ = ("arguments", "attempt", "call", "digest", "key", "place", "started")
+    __slots__ = ("arguments", "attempt", "call", "digest", "key", "known", "place", "started")
 
     def __init__(
         self, place: str, call: str, digest: bytes, attempt: int, key: str, arguments: bytes
@@ -70,6 +73,8 @@ class Begun:
         self.attempt = attempt
         self.key = key
         self.arguments = arguments
+        #: An intent of it is recorded already: it is no new write.
+        self.known = False
         self.started = now()
 
     def intent(self) -> CallIntended:
@@ -84,7 +89,9 @@ class Begun:
 
     def again(self) -> Begun:
         """The next attempt."""
-        return Begun(self.place, self.call, self.digest, self.attempt + 1, self.key, self.arguments)
+        begun = Begun(self.place, self.call, self.digest, self.attempt + 1, self.key, self.arguments)
+        begun.known = bool(self.key)
+        return begun
 
 
 class Recording:
@@ -133,7 +140,9 @@ class Recording:
             key = _key(self.lease.run, place, mark) if call.changes else ""
             return Begun(place, name, mark, 1, key, arguments), None
         key = past.intent.key if past.intent is not None else ""
-        return Begun(past.place, name, mark, past.attempt + 1, key, arguments), past
+        begun = Begun(past.place, name, mark, past.attempt + 1, key, arguments)
+        begun.known = past.intent is not None
+        return begun, past
 
     def _mark(self, call: Call[..., Any], place: str, plain: bytes) -> bytes:
         """What stands in the journal for the digest of the arguments of a call. Raises `SecretKeyError`."""
@@ -157,13 +166,16 @@ class Recording:
         Raises `JournalError` where it cannot be read here: the call is not made again then, either.
         """
         value = self.secrets.value(self.journal, past, call)
+        if call is not None and past.state is PastState.RAISED and isinstance(value, RecordedError):
+            raise unreadable(self.lease.run, call, value)  # no handler would know it
         self.answered += 1
         return value
 
     def check_orphans(self, begun: Begun) -> None:
         """Before a write that is not recorded: `Orphaned` if the program has passed over one that is."""
-        if self.history is not None and self.history.writes:
-            raise orphaned(self.lease.run, self.history, begun)
+        if self.history is not None and self.history.writes and not begun.known:
+            if any(not commutes(past.call) for past in self.history.left() if past.intended):
+                raise orphaned(self.lease.run, self.history, begun)
 
     def came_back(self, call: Call[..., Any], begun: Begun, value: Any) -> None:
         """Record a result. Raises `NotRecordable`, which is then recorded as what the call ended with."""
@@ -207,6 +219,7 @@ class Recording:
                 return
             name = call_name(node.call.fn)
             if self.ancestor is not None and self.ancestor.holds(history, node, place, name, mark):
+                driver.engine.set_aside(node)
                 return
         self._begin(driver, node, place)
 
@@ -254,14 +267,15 @@ class Recording:
         except JournalError as error:
             self._stop(driver, node, error)
             return
-        if past is None and self._comes_too_late(node):
+        if (past is None or not past.ended) and self._comes_too_late(node):
             self._withheld.add(node)
+            driver.engine.set_aside(node)
             return
         self._begun[node] = begun
         driver.retries.began_with(node, begun.attempt)
         if not call.changes:
             driver.begin(node)
-        elif past is not None and past.state is PastState.INTENDED and not call.idempotent:
+        elif past is not None and past.state is not PastState.TO_RETRY and not call.idempotent:
             self._doubt(driver, node, begun)
         else:
             self.intend(driver, node)
@@ -276,19 +290,32 @@ class Recording:
     def share(self, driver: AsyncioDriver) -> bool:
         """Go on with the calls of a forked run that had to wait for their turn; whether any could."""
         ancestor = self.ancestor
-        let_go = [] if ancestor is None else ancestor.let_go(driver.engine.end.following)
-        for node, place in let_go:
-            self._begin(driver, node, place)
-        return bool(let_go)
+        if ancestor is None:
+            return False
+        engine = driver.engine
+        if not ancestor.shared:
+            let_go, ancestor.held = ancestor.held, {}
+            for node in let_go:
+                engine.start_again(node)
+            return bool(let_go)
+        node = engine.end.following
+        place = ancestor.held.pop(node, None)
+        if place is None:
+            return False
+        engine.take_back(node)
+        self._begin(driver, node, place)
+        return True
 
-    def forgets(self, node: CallNode) -> bool:
+    def forgets(self, driver: AsyncioDriver, node: CallNode) -> bool:
         """A call is no longer wanted: whether it was one that waited here."""
         if self._unread.pop(node, None) is not None:
             return True
         if node in self._withheld:
             self._withheld.remove(node)
-            return True
-        return self.ancestor is not None and self.ancestor.held.pop(node, None) is not None
+        elif self.ancestor is None or self.ancestor.held.pop(node, None) is None:
+            return False
+        driver.engine.take_back(node)
+        return True
 
     def intend(self, driver: AsyncioDriver, node: CallNode) -> None:
         """Start a call that changes the world once it is on disk that it was about to start."""
@@ -334,6 +361,10 @@ class Recording:
             return error
         return None
 
+    def gone(self, node: CallNode) -> None:
+        """A call has ended that nobody wants any more: nothing is made of how."""
+        self._begun.pop(node, None)
+
     def catch_up(self) -> None:
         """Tell the journal of the results that it has not been told of. On the loop."""
         events: list[CallFinished] = []
@@ -373,10 +404,10 @@ class Recording:
 
         def told(answer: Any, error: BaseException | None) -> None:
             if error is not None:
+                self.raised(node, error)
                 driver.engine.fail(node, error)
             elif answer is False:
                 self.intend(driver, node)
-                return
             else:
                 driver.returned(node, answer.result if isinstance(answer, Done) else None)
             driver.kick()
@@ -396,7 +427,8 @@ class Recording:
         self.catch_up()
         place = path(node.place, node.site)
         count = self._pieces[place] = self._pieces.get(place, 0) + 1
-        return Scope(self, place if count == 1 else f"{place}#{count}", stop)
+        named = place if count == 1 else f"{place}#{count}"
+        return Scope(self, named, lambda: node.state == RUNNING, stop)
 
     def read(
         self, place: Any, site: str, fn: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]
@@ -406,6 +438,8 @@ class Recording:
         mark = digest(tuple(args), kwargs).value
         past = self._past(at, name, mark)
         if past is not None and past.ended:
+            if recorded_resource(fn) == "random":
+                fn(*args, **kwargs)  # the generator goes on as it did: it may have been seeded
             value = self.recorded(past)
             if past.state is PastState.RAISED:
                 raise value
@@ -476,6 +510,13 @@ class Recording:
             error = orphaned(self.lease.run, self.history)
         if error is None and self.ancestor is not None:
             error = self.ancestor.problem(self.lease.run)
+        if isinstance(error, Exception) and not isinstance(error, (*_NO_ENDS, Cancelled, InDoubt)):
+            # an edit may have broken the program: it is mended, and the run goes on
+            history = self.history
+            if history is not None and history.edited and history.writes:
+                stopped = orphaned(self.lease.run, history)
+                stopped.__cause__ = error
+                error = stopped
         result = problem = None
         if error is None:
             try:
@@ -495,6 +536,12 @@ def _state(error: BaseException | None) -> RunState:
     if isinstance(error, InDoubt):
         return RunState.IN_DOUBT
     return RunState.CANCELLED if isinstance(error, Cancelled) else RunState.FAILED
+
+
+def commutes(name: str) -> bool:
+    """Whether the recorded function of that name is declared so now."""
+    found = look_up(*name.split(":", 1))
+    return isinstance(found, Call) and cast("Call[..., Any]", found).effects.kind is Kind.COMMUTES
 
 
 def call_name(fn: Any) -> str:

@@ -18,6 +18,7 @@ from ..engine.machine import Engine
 from ..engine.nodes import ORDERED, QUEUED, RUNNING, CallNode, FunctionNode, Node
 from ..engine.places import path
 from ..engine.timers import TimerNode
+from ..errors import JournalError
 from ..flows import Flow
 from .codecs import digest
 from .contract import Journal
@@ -69,6 +70,12 @@ def preview(journal: Journal, run: str) -> Preview:
     """Find out what resuming a run would do. Raises `RunNotFound`."""
     state = journal.run(run).state
     history = History(journal, run)
+    started = history.started
+    if started.forked_before is not None and history.recorded(started.forked_before) is None:
+        raise JournalError(
+            f"the run {run} was forked from {started.forked_from}, and has not come yet to where the two "
+            "part: what resuming it would do cannot be said beforehand. Resume it"
+        )
     flow, args, kwargs = beginning(journal, history)
     replay = _Replay(journal, run, history, flow)
     replay.go(args, kwargs)

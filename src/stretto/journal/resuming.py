@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ..errors import RunNotFound
+from ..errors import FlowArgumentError, JournalError, RunNotFound
 from ..flows import Flow
 from .codecs import encode
 from .configured import current, shared
@@ -20,7 +20,7 @@ from .contract import Journal
 from .doubts import ended
 from .events import CallSettled, Decision, RunResumed, RunStarted, now
 from .forking import Ancestor
-from .history import ANY_ARGUMENTS, History, value_of
+from .history import ANY_ARGUMENTS, TIMEOUT, History, value_of
 from .leases import this_process
 from .recording import Recording, releasing
 from .secrets import check_key, encode_arguments, opened_arguments, ready, settled_result
@@ -80,11 +80,13 @@ def resume(
             history.accept(None if accept is True else accept)
         source = source_of(flow)
         ancestor = _ancestor(found, history, source)
+        made: Run[Any] = _run()(
+            flow, args, kwargs, recording=Recording(found, lease, history, ancestor), id=run
+        )
         found.append(lease, [RunResumed(lease.owner, source, now())])
     except BaseException:
         found.release(lease)
         raise
-    made: Run[Any] = _run()(flow, args, kwargs, recording=Recording(found, lease, history, ancestor), id=run)
     made.drive_elsewhere()
     return made
 
@@ -111,7 +113,7 @@ def fork(
     history = History(found, run)
     flow, args, kwargs = beginning(found, history)
     ready()
-    parting = history.named(before).place
+    parting = _parting(history, before)
     settled = [
         CallSettled(
             past.place, past.call, ANY_ARGUMENTS, Decision.DONE,
@@ -134,12 +136,24 @@ def fork(
         own = History(found, made)
         own.compare(source)
         recording = Recording(found, lease, own, Ancestor(history, parting))
+        forked: Run[Any] = _run()(flow, args, kwargs, recording=recording, id=made)
     except BaseException:
         found.release(lease)
         raise
-    forked: Run[Any] = _run()(flow, args, kwargs, recording=recording, id=made)
     forked.drive_elsewhere()
     return forked
+
+
+def _parting(history: History, name: str) -> str:
+    past = history.named(name)
+    module = past.call.partition(":")[0].partition(".")[0]
+    # a clock is read as soon as the program comes to it, which is before its turn
+    if past.call == TIMEOUT or module in sys.stdlib_module_names:
+        raise JournalError(
+            f"{past.place} ({past.call}) is a reading, and no call: two runs cannot part there. "
+            "Name the call that comes after it"
+        )
+    return past.place
 
 
 def _run() -> type[Run[Any]]:
@@ -165,6 +179,12 @@ def beginning(journal: Journal, history: History) -> tuple[Flow[..., Any], tuple
     recorded = value_of(journal, started.arguments)
     args, kwargs, file = opened_arguments(started.run, started.flow, recorded)
     flow = flow_named(started.flow, file)
+    try:
+        flow.check(args, kwargs)
+    except FlowArgumentError as error:
+        raise FlowArgumentError(
+            f"{error}. A run keeps the arguments that it was started with; give new parameters a default"
+        ) from None
     history.compare(source_of(flow))
     return flow, args, kwargs
 
