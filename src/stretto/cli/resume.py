@@ -101,11 +101,15 @@ def _say(record: RunRecord, found: Preview, given: Given) -> None:
         print("What is not reached comes after calls that have to run first, and may be reused then.")
     for where in dict.fromkeys(map(_short, found.unknown)):
         print(f"{where}: not known to be without effects; it was not run to look at what follows.")
-    if any(operation.changes for operation in found.orphaned):
-        print(
-            "The orphaned writes were made, and the program does not make them any more. Put back what makes"
-        )
-        print("them, or accept that:\n")
+    stop = found.stops_at
+    if stop is not None or any(operation.changes for operation in found.orphaned):
+        if stop is not None:
+            print(
+                f"It would stop before a new write, {clean(stop.place)}: by then the program has not made all"
+            )
+        else:
+            print("It would stop at its end: the program does not make all")
+        print("recorded writes again. Put back what makes them, or accept that:\n")
         print(f"    {style.cyan(given.again('resume', record.id, '--accept-orphans'))}\n")
     elif found.in_doubt:
         print(f"What is in doubt is to be settled first: {style.cyan(given.again('show', record.id))}")

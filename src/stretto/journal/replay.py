@@ -24,7 +24,7 @@ from .codecs import digest
 from .contract import Journal
 from .events import RunState
 from .history import TIMEOUT, History, Past, PastState
-from .recording import call_name
+from .recording import call_name, commutes
 from .resuming import beginning
 from .run_secrets import RunSecrets
 
@@ -54,6 +54,7 @@ class Preview:
         not_reached: recorded calls that come after some of the above; whether they are reused will be seen
             when those have run.
         unknown: where code stands that is not run to find this out, as "file:line".
+        stops_at: the new write before which the run would stop, as it has not made recorded ones again.
     """
 
     edited: bool
@@ -64,6 +65,7 @@ class Preview:
     orphaned: list[Operation]
     not_reached: list[Operation]
     unknown: list[str]
+    stops_at: Operation | None
 
 
 def preview(journal: Journal, run: str) -> Preview:
@@ -85,10 +87,12 @@ def preview(journal: Journal, run: str) -> Preview:
     for past in history.left():
         found = orphaned if replay.engine.ended or past.place in met else not_reached
         found.append(Operation(past.place, past.call, past.intended))
-    edited = history.edited
+    stops_at = None
+    if any(past.intended and not commutes(past.call) for past in history.left()):
+        stops_at = next((new for node, new in replay.to_run.items() if node in replay.new_writes), None)
     return Preview(
-        edited, state, replay.reused, list(replay.to_run.values()), list(replay.in_doubt.values()),
-        orphaned, not_reached, replay.unknown,
+        history.edited, state, replay.reused, list(replay.to_run.values()), list(replay.in_doubt.values()),
+        orphaned, not_reached, replay.unknown, stops_at,
     )  # fmt: skip
 
 
@@ -106,6 +110,8 @@ class _Replay:
         self.to_run: dict[Node, Operation] = {}
         self.in_doubt: dict[Node, Operation] = {}
         self.unknown: list[str] = []
+        #: Of which no intent is recorded.
+        self.new_writes: set[Node] = set()
         #: Of flows in the flow that had run out of time.
         self.timers: list[TimerNode] = []
 
@@ -134,7 +140,9 @@ class _Replay:
                 self.timers.pop(0).fire(engine)
         for node in self.waiting():
             if isinstance(node, CallNode):  # in its turn it will run
-                self.to_run[node] = self.operation(node)
+                operation = self.to_run[node] = self.operation(node)
+                if operation.changes and self.recorded(node, self.history.find) is None:
+                    self.new_writes.add(node)
         self.to_run = {node: self.to_run[node] for node in self.unfinished() if node in self.to_run}
 
     def start(self, node: CallNode) -> None:
@@ -142,6 +150,8 @@ class _Replay:
         past = self.recorded(node, self.history.take)
         if past is None or past.state is PastState.TO_RETRY:
             self.to_run[node] = operation
+            if past is None and operation.changes:
+                self.new_writes.add(node)
         elif past.state is PastState.INTENDED:
             doubtful = not (node.call.idempotent or node.call.check is not None)
             (self.in_doubt if doubtful else self.to_run)[node] = operation
