@@ -53,7 +53,7 @@ test: lint $(VENV)/.stamp-dev $(VENV)/.stamp-examples
 
 test-fast: $(VENV)/.stamp-dev $(VENV)/.stamp-examples
 	$(SAY) "tests: fewer generated programs, no language model"
-	@STRETTO_FUZZ=$${STRETTO_FUZZ:-200} $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not model and not slow" $(PYTEST_ARGS)
+	@STRETTO_FUZZ=$${STRETTO_FUZZ:-100} $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not model and not slow" $(PYTEST_ARGS)
 
 fuzz: $(VENV)/.stamp-dev
 	@$(BIN)/python -m tests.differential.fuzz --n $(N)

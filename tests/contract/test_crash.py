@@ -11,6 +11,8 @@ from .conftest import Store
 from .processes import child
 from .records import commit, finished
 
+pytestmark = pytest.mark.slow
+
 KILLS = 26
 
 

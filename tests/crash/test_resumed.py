@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 HEAD = """\
 import asyncio, os, random, signal
 from pathlib import Path

@@ -55,7 +55,8 @@ def test_a_folder_that_is_not_there_is_named(pretend_model: Any, tmp_path: Path)
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("moody", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("moody", [False, True])
 def test_the_demo_compares(pretend_model: Any, notes: Path, tmp_path: Path, moody: bool) -> None:
     pretend_model.moody = moody
     pretend_model.seconds = 0.2  # so that there is a time when half of the answers are there

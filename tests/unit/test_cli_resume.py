@@ -120,21 +120,21 @@ def test_forked(killed: tuple[Path, str]) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ((), "say where the new run parts from the other: --before CALL"),
-        (("--before", "fetch"), "2 calls of fetch; name one by its place:\n    for/0/fetch\n    for/1/fetch"),
-        (("--before", "nothing"), "no call is recorded at 'nothing'"),
-        (("--before", "for/0/send", "--set", "fetch"), "--set takes CALL=VALUE, and found 'fetch'"),
-        (("--before", "for/0/send", "--set", "fetch=x"), "a text stands in quotes: --set 'fetch=\"x\"'"),
-    ],
-)
-def test_what_is_wrong_with_a_fork(killed: tuple[Path, str], words: tuple[str, ...], message: str) -> None:
+WRONG = {
+    (): "say where the new run parts from the other: --before CALL",
+    ("--before", "fetch"): "2 calls of fetch; name one by its place:\n    for/0/fetch\n    for/1/fetch",
+    ("--before", "nothing"): "no call is recorded at 'nothing'",
+    ("--before", "for/0/send", "--set", "fetch"): "--set takes CALL=VALUE, and found 'fetch'",
+    ("--before", "for/0/send", "--set", "fetch=x"): "a text stands in quotes: --set 'fetch=\"x\"'",
+}
+
+
+def test_what_is_wrong_with_a_fork(killed: tuple[Path, str]) -> None:
     folder, run = killed
-    found = stretto(folder, "fork", run, *words)
-    assert found.returncode in (1, 2) and message in found.stderr, found.stderr
-    assert "Traceback" not in found.stderr
+    for words, message in WRONG.items():
+        found = stretto(folder, "fork", run, *words)
+        assert found.returncode in (1, 2) and message in found.stderr, found.stderr
+        assert "Traceback" not in found.stderr
 
 
 def test_the_order_of_a_set_of_texts_is_the_same(tmp_path: Path) -> None:
