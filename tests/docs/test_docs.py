@@ -14,7 +14,13 @@ from tests.docs import pages
 PAGES = [pages.ROOT / "README.md", *sorted((pages.ROOT / "docs").glob("*.md"))]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def marked(page: Path) -> object:
+    """Pages that start processes of their own take their time."""
+    slow = [pytest.mark.slow] if "```sh\nstretto " in page.read_text() else []
+    return pytest.param(page, id=page.name, marks=slow)
+
+
+@pytest.mark.parametrize("page", map(marked, PAGES))
 def test_page_runs(page: Path, tmp_path: Path) -> None:
     pages.run_page(page, tmp_path)
 
