@@ -279,7 +279,7 @@ class AsyncioDriver:
     def _never_began(self, node: CallNode, task: asyncio.Task[Any]) -> None:
         """A task that is cancelled before its first step runs none of its code, its own report included."""
         if self.tasks.pop(node, None) is not None:
-            self.engine.fail(node, asyncio.CancelledError())
+            self.failed(node, asyncio.CancelledError())
             self.kick()
 
     def begin_sync(self, node: CallNode) -> None:

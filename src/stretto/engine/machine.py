@@ -268,9 +268,8 @@ class Engine:
 
     def start_again(self, node: CallNode) -> None:
         """It goes on as soon as there is a slot for it."""
-        if node.state == RUNNING:
-            self.running -= 1
-            self.start(node)
+        self.running -= 1
+        self.start(node)
 
     def in_order(self, node: Node) -> None:
         """A node is ready and waits for its turn."""

@@ -11,8 +11,8 @@ from .history import History
 from .secrets import masked
 
 if TYPE_CHECKING:
+    from .begun import Begun
     from .contract import RunRecord
-    from .recording import Begun
 
 __all__ = ["ended", "in_doubt", "orphaned", "unreadable"]
 

@@ -69,7 +69,13 @@ class Scope(Piece):
                 raise value
             return value
         if past is not None and past.state is PastState.INTENDED and not call.idempotent:
-            answer = self._ask(call, place, args, kwargs)
+            try:
+                answer = self._ask(call, place, args, kwargs)
+            except (InDoubt, JournalError):
+                raise
+            except Exception as error:
+                recording.went_wrong(call.name, begun, error, call.secret)
+                raise
             if answer is not False:
                 value = answer.result if isinstance(answer, Done) else None
                 recording.came_back(call, begun, value)

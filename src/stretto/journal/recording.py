@@ -9,41 +9,39 @@ recorded at the same place with the same arguments is not run again: it is answe
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ..calls import Call, Done, where
 from ..compiler.known import recorded_resource
 from ..drivers.aio import threads
 from ..drivers.ambient import Current
-from ..effects import Kind
 from ..engine.machine import Outcome
 from ..engine.nodes import RUNNING
 from ..engine.places import path
 from ..engine.timers import clocks
 from ..errors import Cancelled, InDoubt, JournalError, NotDecodable, NotRecordable, Orphaned, RecordedError
 from ..secrecy import Secrecy
-from .codecs import digest, encode, encode_call
-from .codecs.classes import look_up, main_name
+from .begun import Begun, arguments_of, call_name, commutes, key_of
+from .codecs import digest, encode
 from .contract import Journal
 from .doubts import in_doubt, orphaned, unreadable
-from .events import CallFinished, CallIntended, CallSettled, Decision, RunEnded, RunState, now
+from .events import CallFinished, CallSettled, Decision, RunEnded, RunState, now
 from .forking import Ancestor
 from .history import NO_ARGUMENTS, READ, TIMEOUT, History, Past, PastState
 from .leases import Lease
 from .native import Scope
 from .run_secrets import RunSecrets
-from .secrets import check_key, masked
+from .secrets import check_key
 
 if TYPE_CHECKING:
     from ..drivers.aio import AsyncioDriver
     from ..engine.nodes import CallNode, Node
     from ..engine.timers import TimerNode
 
-__all__ = ["Begun", "Recording", "releasing"]
+__all__ = ["Recording", "releasing"]
 
 #: Runs of this process that have ended, and whose leases are being given back.
 releasing: dict[str, Future[None]] = {}
@@ -53,45 +51,9 @@ releasing: dict[str, Future[None]] = {}
 #: recorded does not go with the program, which a person can change.
 _NO_ENDS = (KeyboardInterrupt, asyncio.CancelledError, JournalError, Orphaned, NotDecodable)
 
-
 #: Seconds for which a result may wait before the journal is told of it.
 _SOON = 0.001
 _NEVER_CHANGE = frozenset({str, int, float, bool, bytes, type(None)})
-
-
-class Begun:
-    """A call that is under way."""
-
-    __slots__ = ("arguments", "attempt", "call", "digest", "key", "known", "place", "started")
-
-    def __init__(
-        self, place: str, call: str, digest: bytes, attempt: int, key: str, arguments: bytes
-    ) -> None:
-        self.place = place
-        self.call = call
-        self.digest = digest
-        self.attempt = attempt
-        self.key = key
-        self.arguments = arguments
-        #: An intent of it is recorded already: it is no new write.
-        self.known = False
-        self.started = now()
-
-    def intent(self) -> CallIntended:
-        return CallIntended(
-            self.place, self.call, self.digest, self.arguments, self.key, self.attempt, self.started
-        )
-
-    def finished(self, result: bytes | None, error: bytes | None, ended: int) -> CallFinished:
-        return CallFinished(
-            self.place, self.call, self.digest, self.attempt, result, error, self.started, self.started, ended
-        )
-
-    def again(self) -> Begun:
-        """The next attempt."""
-        begun = Begun(self.place, self.call, self.digest, self.attempt + 1, self.key, self.arguments)
-        begun.known = bool(self.key)
-        return begun
 
 
 class Recording:
@@ -130,14 +92,14 @@ class Recording:
         """A call that the run has come to, and what is recorded of it. Raises `SecretKeyError`."""
         name = call_name(call.fn)
         arguments, plain = (
-            _arguments(call, args, kwargs) if call.changes else (b"", digest(args, kwargs).value)
+            arguments_of(call, args, kwargs) if call.changes else (b"", digest(args, kwargs).value)
         )
         mark = self._mark(call, place, plain)
         past = self._past(place, name, mark)
         if past is None:
             if self.ancestor is not None:
                 place = self.ancestor.place_of(place, name, mark)
-            key = _key(self.lease.run, place, mark) if call.changes else ""
+            key = key_of(self.lease.run, place, mark) if call.changes else ""
             return Begun(place, name, mark, 1, key, arguments), None
         key = past.intent.key if past.intent is not None else ""
         begun = Begun(past.place, name, mark, past.attempt + 1, key, arguments)
@@ -247,12 +209,11 @@ class Recording:
         self._reading = False
         future.result()  # raises what is wrong with the journal
         check_key(self.lease.run, (past.digest for past in history.left()))
-        waiting, self._unread = self._unread, {}
-        for node, place in waiting.items():
-            if self._known(history, node, place):
+        for node, place in list(self._unread.items()):
+            # one that is cancelled meanwhile stays, and is given up when the driver is told so
+            if node.state == RUNNING and self._known(history, node, place):
+                del self._unread[node]
                 self._begin(driver, node, place)
-            else:
-                self._unread[node] = place
         if self._unread:
             self._read_on(driver, history)
         driver.kick()
@@ -294,8 +255,9 @@ class Recording:
             return False
         engine = driver.engine
         if not ancestor.shared:
-            let_go, ancestor.held = ancestor.held, {}
+            let_go = [node for node in ancestor.held if node.state == RUNNING]
             for node in let_go:
+                del ancestor.held[node]
                 engine.start_again(node)
             return bool(let_go)
         node = engine.end.following
@@ -536,42 +498,3 @@ def _state(error: BaseException | None) -> RunState:
     if isinstance(error, InDoubt):
         return RunState.IN_DOUBT
     return RunState.CANCELLED if isinstance(error, Cancelled) else RunState.FAILED
-
-
-def commutes(name: str) -> bool:
-    """Whether the recorded function of that name is declared so now."""
-    found = look_up(*name.split(":", 1))
-    return isinstance(found, Call) and cast("Call[..., Any]", found).effects.kind is Kind.COMMUTES
-
-
-def call_name(fn: Any) -> str:
-    """How a journal names a function. A script is not ``__main__`` to the process that resumes its runs."""
-    owner: Any = getattr(fn, "__self__", None)
-    module = getattr(fn, "__module__", None) or owner.__class__.__module__
-    if module == "__main__":
-        module = main_name()
-    return f"{module}:{getattr(fn, '__qualname__', None) or type(fn).__qualname__}"
-
-
-def _key(run: str, place: str, mark: bytes) -> str:
-    """The same for every attempt of a call, and for no other call."""
-    return hashlib.blake2b(f"{run}\n{place}\n".encode() + mark, digest_size=16).hexdigest()
-
-
-def _arguments(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[bytes, bytes]:
-    """The arguments for people to read, and their digest. A client or a `self` is told by its class."""
-    shown, shown_by_name = masked(call.secret, args, kwargs)
-    try:
-        encoded, found = encode_call(shown, shown_by_name)
-    except NotRecordable:
-        told = tuple(map(_told, shown)), {name: _told(value) for name, value in shown_by_name.items()}
-        return encode(told).data, digest(args, kwargs).value
-    return encoded.data, found.value if call.secret is None else digest(args, kwargs).value
-
-
-def _told(value: Any) -> Any:
-    try:
-        encode(value)
-    except NotRecordable:
-        return f"<{call_name(type(value))}>"
-    return value

@@ -20,11 +20,11 @@ from ..engine.places import path
 from ..engine.timers import TimerNode
 from ..errors import JournalError
 from ..flows import Flow
+from .begun import call_name, commutes
 from .codecs import digest
 from .contract import Journal
 from .events import RunState
 from .history import TIMEOUT, History, Past, PastState
-from .recording import call_name, commutes
 from .resuming import beginning
 from .run_secrets import RunSecrets
 
