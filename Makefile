@@ -5,6 +5,7 @@
 #   make test         everything that has to hold (under 15 minutes on two cores)
 #   make test-fast    the same with fewer generated programs (under 2 minutes)
 #   make fuzz N=...   generated programs: overlapped run against reference run
+#   make cpython      CPython's own tests of the language, run as flows: how many are compiled, which differ
 #   make bench        against hand-written asyncio, in one run, with the target beside each number
 #   make bench-peers  the same work in other libraries, also recorded, killed and resumed
 #   make lint         ruff, mypy, pyright
@@ -36,7 +37,7 @@ EXAMPLES := $(wildcard examples/requirements.txt)
 EXAMPLES_NODEPS := $(wildcard examples/requirements-nodeps.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast fuzz bench bench-peers lint format docs clean
+.PHONY: help demo test test-fast fuzz cpython bench bench-peers lint format docs clean
 .DELETE_ON_ERROR:
 
 help:
@@ -57,6 +58,9 @@ test-fast: $(VENV)/.stamp-dev $(VENV)/.stamp-examples
 
 fuzz: $(VENV)/.stamp-dev
 	@$(BIN)/python -m tests.differential.fuzz --n $(N)
+
+cpython: $(VENV)/.stamp-dev
+	@$(BIN)/python -m tests.cpython
 
 bench: $(VENV)/.stamp-dev
 	@$(BIN)/python -m benchmarks --json bench.json

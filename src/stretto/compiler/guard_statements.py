@@ -156,7 +156,8 @@ class StatementRewriter(ExpressionRewriter):
         return made
 
     def visit_Delete(self, node: ast.Delete) -> list[ast.stmt]:
-        return [made for target in node.targets for made in self._delete(target)]
+        made = [made for target in node.targets for made in self._delete(target)]
+        return made or [ast.copy_location(ast.Pass(), node)]  # `del ()`
 
     def _delete(self, target: ast.expr) -> list[ast.stmt]:
         if isinstance(target, ast.Attribute):

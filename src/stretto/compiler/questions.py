@@ -106,7 +106,7 @@ class Questions(Emitter):
                     return not (isinstance(func, ast.Attribute) and func.attr in _BUILTIN_METHODS)
                 if isinstance(target, (Call, BoundCall)) or known.recorded_resource(target) is not None:
                     return True
-                if known.is_pure(target):
+                if known.is_pure(target) or target is globals:  # it looks at the frame it is called from
                     return False
                 if isinstance(func, ast.Name):
                     return True
