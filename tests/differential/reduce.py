@@ -12,7 +12,9 @@ from .harness import Difference, Difficult, Program, differences
 
 __all__ = ["kinds", "reduce"]
 
-_BODIES = ("body", "orelse", "finalbody", "handlers")
+_BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
+#: Those of them whose entries are no statements, but hold some.
+_CLAUSES = ("handlers", "cases")
 
 
 def kinds(found: Sequence[Difference]) -> set[str]:
@@ -145,21 +147,28 @@ def _statement_edits(tree: ast.Module) -> Iterator[Edit]:
             for start in range(0, len(holder) - size + 1):
                 if size > 1 and start % size:
                     continue
+                if name == "cases" and len(holder) == size:
+                    continue
                 empty = name == "body" and len(holder) == size and not isinstance(node, ast.Module)
                 yield _replacing(holder, start, start + size, [ast.Pass()] if empty else [])
     for _, name, holder in holders:
-        if name == "handlers":
+        if name in _CLAUSES:
             continue
         for at, statement in enumerate(holder):
             for part in (*_BODIES, "handler"):
                 inner = getattr(statement, part, None)
-                if part == "handlers" and inner:
-                    for handler in inner:
-                        yield _replacing(holder, at, at + 1, handler.body)
-                elif isinstance(inner, list) and inner and part != "handlers":
+                if part in _CLAUSES and inner:
+                    for clause in inner:
+                        yield _replacing(holder, at, at + 1, clause.body)
+                elif isinstance(inner, list) and inner and part not in _CLAUSES:
                     yield _replacing(holder, at, at + 1, inner)
             if isinstance(statement, (ast.If, ast.While)):
                 yield _replacing(holder, at, at + 1, [ast.Expr(statement.test)])
+            if isinstance(statement, ast.Match):
+                yield _replacing(holder, at, at + 1, [ast.Expr(statement.subject)])
+                for case in statement.cases:
+                    if case.guard is not None:
+                        yield _setting(case, "guard", None)
             if isinstance(statement, ast.For):
                 yield _replacing(holder, at, at + 1, [ast.Expr(statement.iter)])
             if (

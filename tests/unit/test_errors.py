@@ -15,11 +15,6 @@ def test_constructs_that_are_not_taken() -> None:
 
     async def coroutine() -> None: ...
 
-    def matching(x: int) -> None:
-        match x:
-            case 1:
-                pass
-
     def classy() -> None:
         class Inner: ...
 
@@ -33,7 +28,6 @@ def test_constructs_that_are_not_taken() -> None:
     for function, word in [
         (generator, "yield"),
         (coroutine, "async def"),
-        (matching, "match"),
         (classy, "class"),
         (globally, "global"),
         (framed, "locals()"),

@@ -143,3 +143,25 @@ def _path(thing: str) -> str:
 def test_a_path_asks_what_it_is_made_of() -> None:
     assert function_verdict(_path, (T(str),)).pure
     assert not function_verdict(_path, (None,)).pure
+
+
+@flow
+def routed(texts: list[str]) -> list[str]:
+    out = []
+    for text in texts:
+        match chat(text).removesuffix("."), len(text):
+            case "short", _:
+                out.append(chat("a"))
+            case first, length if length > 4 and chat(first):
+                out.append(chat(first))
+            case _:
+                out.append("none")
+    return out
+
+
+def test_turns_with_a_match_overlap() -> None:
+    texts = ["short", "longer", "long", "longest", "short"]
+    with VirtualClock() as clock:
+        found = routed(texts)
+        assert clock.now == 3.0
+        assert found == routed.sequential(texts)

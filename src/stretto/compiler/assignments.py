@@ -19,7 +19,9 @@ class Assignments(Conditions):
 
     def fragment(self, statements: list[ast.stmt], at: ast.AST, *, opaque: bool = False) -> None:
         """Emit statements as they stand."""
-        soft = any(isinstance(s, (ast.If, ast.For, ast.While, ast.Try, ast.With)) for s in statements)
+        soft = any(
+            isinstance(s, (ast.If, ast.For, ast.While, ast.Try, ast.With, ast.Match)) for s in statements
+        )
         binds = bound_names(statements)
         deletes = any(isinstance(s, ast.Delete) for s in statements)
         self.run(statements, at, binds=tuple(sorted(binds)), soft=soft or deletes, opaque=opaque)

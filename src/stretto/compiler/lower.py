@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from . import ir
-from .callbacks import Callbacks
 from .functions import Compiled
+from .matching import Matching
 from .scope import bound_plainly, unbound_names
 from .syntax import line, locate
 from .values import value_names
@@ -35,9 +35,9 @@ def lower(function: Compiled) -> ir.Block:
     return statements.block(body)
 
 
-class Statements(Callbacks):
+class Statements(Matching):
     """Lowers statements. The classes that it is derived from, each in its module, lower what they are made
-    of: `Callbacks`, `Comprehensions`, `Assignments`, `Expressions`, `Questions`, `Emitter`.
+    of: `Matching`, `Callbacks`, `Comprehensions`, `Assignments`, `Expressions`, `Questions`, `Emitter`.
     """
 
     def block(self, statements: list[ast.stmt]) -> ir.Block:

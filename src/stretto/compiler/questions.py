@@ -13,7 +13,7 @@ from . import known
 from .emit import Emitter
 from .functions import Compiled, helper
 from .relaxations import relaxed
-from .scope import free_names, own_children, own_nodes, walrus_names
+from .scope import binds, free_names, own_children, own_nodes, walrus_names
 from .syntax import eager_generators, framed, targets
 from .values import dotted
 
@@ -63,6 +63,8 @@ class Questions(Emitter):
             if isinstance(n, ast.Name) and n.id in self.values and isinstance(n.ctx, ast.Store):
                 return True
             if isinstance(n, ast.Name) and n.id in self.function.scope.cells and isinstance(n.ctx, ast.Store):
+                return True
+            if isinstance(n, ast.pattern) and any(b in self.function.scope.cells for b in binds(n)):
                 return True
             if (
                 isinstance(n, (ast.Subscript, ast.Attribute))

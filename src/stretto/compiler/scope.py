@@ -11,8 +11,10 @@ from .source import FunctionNode
 
 __all__ = [
     "Scope",
+    "binds",
     "bound_names",
     "bound_plainly",
+    "captured_by",
     "loaded_names",
     "parameters",
     "scope_of",
@@ -83,7 +85,7 @@ def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
     """The names that running these nodes may bind or delete in their own scope."""
     names: set[str] = set()
     for node in own_nodes(nodes):
-        names.update(_binds(node))
+        names.update(binds(node))
         if isinstance(node, _COMPREHENSIONS):
             names.update(walrus_names(node))
     return names
@@ -114,7 +116,8 @@ def walrus_names(node: ast.AST) -> set[str]:
     return {n.target.id for n in own_nodes([node], comprehensions=True) if isinstance(n, ast.NamedExpr)}
 
 
-def _binds(node: ast.AST) -> Iterator[str]:
+def binds(node: ast.AST) -> Iterator[str]:
+    """The names that a node binds or deletes itself, in its own scope."""
     if isinstance(node, ast.Name) and isinstance(node.ctx, (ast.Store, ast.Del)):
         yield node.id
     elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
@@ -124,6 +127,15 @@ def _binds(node: ast.AST) -> Iterator[str]:
     elif isinstance(node, (ast.Import, ast.ImportFrom)):
         for alias in node.names:
             yield (alias.asname or alias.name).split(".")[0]
+    elif isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name:
+        yield node.name
+    elif isinstance(node, ast.MatchMapping) and node.rest:
+        yield node.rest
+
+
+def captured_by(pattern: ast.pattern) -> set[str]:
+    """The names that a pattern binds when it matches."""
+    return {name for node in ast.walk(pattern) for name in binds(node)}
 
 
 def loaded_names(nodes: Iterable[ast.AST]) -> set[str]:
@@ -169,7 +181,7 @@ def scope_of(node: FunctionNode, code_free: Iterable[str]) -> Scope:
     for position, statement in enumerate(body):
         compound = isinstance(statement, (ast.If, ast.For, ast.While, ast.Try, ast.With, ast.Match))
         for inner in own_nodes([statement]):
-            for name in _binds(inner):
+            for name in binds(inner):
                 sites.setdefault(name, []).append((position, compound))
             if isinstance(inner, _COMPREHENSIONS):
                 for name in walrus_names(inner):

@@ -25,7 +25,6 @@ _REFUSED: dict[type[ast.AST], str] = {
     ast.AsyncFor: "async for",
     ast.AsyncWith: "async with",
     ast.AsyncFunctionDef: "async def",
-    ast.Match: "match",
     ast.ClassDef: "class",
     ast.Global: "global",
     ast.Nonlocal: "nonlocal",

@@ -19,6 +19,7 @@ from ..flows import Flow
 from . import known
 from .functions import Compiled, compiled, helper
 from .relaxations import relaxed
+from .scope import captured_by
 
 __all__ = ["UPDATES", "value_names"]
 
@@ -120,6 +121,13 @@ class _Analysis:
             self.guarded += 1
             self.statements(s.body)
             self.guarded -= 1
+        elif isinstance(s, ast.Match):
+            self.expr(s.subject, "escape")  # a pattern may capture it
+            for case in s.cases:
+                self.bad |= captured_by(case.pattern)
+                if case.guard is not None:
+                    self.expr(case.guard, "test")
+                self.statements(case.body)
         elif isinstance(s, ast.Assert):
             self.expr(s.test, "test")
             if s.msg:

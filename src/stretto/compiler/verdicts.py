@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from . import known
 from .known_objects import MUTABLE
+from .patterns import matched_plainly, tried_plainly
 from .relaxations import relaxed
-from .scope import bound_names
+from .scope import bound_names, captured_by
 from .source import unsupported
 from .types import Json, T, Verdict, of_value
 from .types_calls import Inference
@@ -359,6 +360,30 @@ class _Walk(Inference):
             return pure
         self.join(after, after_empty)
         return pure
+
+    def on_match(self, s: ast.Match) -> bool:
+        kind = self.holds(s.subject)
+        if isinstance(kind, bool) or not matched_plainly(kind):
+            return False
+        self.heap = self.heap or looked_into(kind)
+        ends: list[tuple[dict[str, T | None], set[str]]] = []
+        for case in s.cases:
+            if not tried_plainly(case.pattern, self._static):
+                return False
+            self.loosen(captured_by(case.pattern))
+            if case.guard is not None:
+                if not self.asks(case.guard):
+                    return False
+                self.loosen(bound_names([case.guard]))
+            before = dict(self.types), set(self.empty)
+            if not self.block(case.body):
+                return False
+            if not _ends(case.body):
+                ends.append((self.types, self.empty))
+            self.types, self.empty = before
+        for end in ends:
+            self.join(*end)
+        return True
 
     def join(self, other: dict[str, T | None], empty: set[str]) -> None:
         """Types that hold whichever way was taken."""

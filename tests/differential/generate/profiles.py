@@ -35,7 +35,7 @@ PROFILES = {
         Profile("everything"),
         Profile(
             "control",
-            {"if": 24, "for": 24, "while": 10, "break": 18, "return": 8, "mutate": 8},
+            {"if": 24, "for": 24, "while": 10, "break": 18, "match": 14, "return": 8, "mutate": 8},
             helpers=1,
         ),
         Profile(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .blocks import Lines, indented
-from .control import Control
+from .matching import Matching
 from .scope import Scope
 
 __all__ = ["Statements", "indented"]
@@ -16,7 +16,7 @@ CAUGHT = (
 )  # fmt: skip
 
 
-class Statements(Control):
+class Statements(Matching):
     """Writes every statement."""
 
     def on_idiom(self) -> Lines:
