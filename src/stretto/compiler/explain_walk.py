@@ -176,8 +176,7 @@ class Walk(Regions):
             self.unknown(
                 fragment, line, text, late, types, dict(zip(fragment.reads, infos, strict=True)), result
             )
-        for name in fragment.binds:
-            kind = verdict.type if verdict.pure and len(fragment.binds) == 1 else None
+        for name, kind in zip(fragment.binds, fragment.types_of(verdict), strict=True):
             if fragment.expr is not None:
                 self.words.texts[name] = text
             origin = next((info.origin for info in infos if info.type is None and info.origin), None)

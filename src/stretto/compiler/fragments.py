@@ -239,6 +239,13 @@ class Fragment:
             found = self._verdicts[types] = self._judge(types)
         return found
 
+    def types_of(self, verdict: Verdict) -> tuple[T | None, ...]:
+        """What the names that it binds will hold, after a run of which this is known."""
+        if len(self.binds) == 1:
+            return (verdict.type,)
+        held = verdict.type.args if verdict.type is not None and self.binds else ()
+        return held or (None,) * len(self.binds)
+
     def plain_change(self, types: tuple[T | None, ...]) -> bool:
         """Whether all that a run does is to change the built-in container that it names in `mutates`."""
         key = ("change", types)
@@ -316,8 +323,8 @@ class Fragment:
         elif expr is None and isinstance(statement, ast.Expr):
             expr = statement.value
         if expr is None:
-            found = judge_statements(self.statements, known, form)
-            return Verdict(found.pure, found.heap or self.heap, None)
+            found = judge_statements(self.statements, known, form, () if self.soft else self.binds)
+            return Verdict(found.pure, found.heap or self.heap, found.type)
         if any(isinstance(n, ast.NamedExpr) for n in ast.walk(expr)):
             return UNKNOWN
         verdict = judge(expr, known, form)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from . import ir
 from .callbacks import Callbacks
 from .scope import captured_by
-from .syntax import line, locate
+from .syntax import line, locate, tried
 
 __all__ = ["Matching"]
 
@@ -78,7 +78,7 @@ class Matching(Callbacks, ABC):
         binds = [name for one in found for name in (one.hit, *one.captures.values())]
         none = ast.Assign([ast.Name(name, ast.Store()) for name in binds], ast.Constant(None))
         held = ast.copy_location(ast.Name(subject, ast.Load()), s.subject)
-        match = ast.Match(held, arms)
+        match = tried(ast.Match(held, arms))
         self.run([locate(none, s), locate(match, s)], s, binds=tuple(binds))
         return found
 

@@ -259,12 +259,11 @@ class _Summary:
     def run(self, fragment: Fragment) -> set[str]:
         types = tuple([self.types.get(n) for n in fragment.reads])
         verdict = fragment.verdict(types)
+        if verdict.pure:
+            self.types.update(zip(fragment.binds, fragment.types_of(verdict), strict=True))
+            return set()
         for name in fragment.binds:
             self.types[name] = None
-        if verdict.pure:
-            if len(fragment.binds) == 1:
-                self.types[fragment.binds[0]] = verdict.type
-            return set()
         return {HEAP} if fragment.plain_change(types) else {EVERYTHING}
 
     def apply(self, instr: ir.Apply) -> set[str]:

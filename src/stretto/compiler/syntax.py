@@ -20,6 +20,7 @@ __all__ = [
     "locate",
     "located",
     "targets",
+    "tried",
 ]
 
 N = TypeVar("N", bound=ast.AST)
@@ -72,6 +73,13 @@ def consumed(node: N) -> N:
     """A comprehension that stands for a function that uses a generator up: it is the function that puts the
     elements in."""
     cast("Any", node).stretto_consumed = True
+    return node
+
+
+def tried(node: ast.Match) -> ast.Match:
+    """A made-up ``match`` that only finds which case it is; what a pattern has captured is looked at where it
+    is the one."""
+    cast("Any", node).stretto_tried = True
     return node
 
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from . import known
 from .known_objects import MUTABLE
-from .patterns import matched_plainly, tried_plainly
+from .patterns import capture_types, matched_plainly, tried_plainly
 from .relaxations import relaxed
-from .scope import bound_names, captured_by
+from .scope import bound_names
 from .source import unsupported
 from .types import Json, T, Verdict, of_value
 from .types_calls import Inference
@@ -42,12 +42,17 @@ def judge(node: Any, types: Mapping[str, T | None], form: Compiled) -> Verdict:
     return Verdict(True, found.heap or walk.heap, found.type) if found.pure else _IMPURE
 
 
-def judge_statements(statements: list[ast.stmt], types: Mapping[str, T | None], form: Compiled) -> Verdict:
-    """What is known of a run of statements that stay in the function."""
+def judge_statements(
+    statements: list[ast.stmt], types: Mapping[str, T | None], form: Compiled, binds: tuple[str, ...]
+) -> Verdict:
+    """What is known of a run of statements that stay in the function; its type is that of what it binds, as a
+    tuple if that is more than one name."""
     walk = _Walk(types, form, 0)
     walk.values = {}
-    pure = walk.block(statements)
-    return Verdict(pure, walk.heap, None) if pure else _IMPURE
+    if not walk.block(statements):
+        return _IMPURE
+    bound = tuple([walk.types.get(name) for name in binds])
+    return Verdict(True, walk.heap, None if not bound else bound[0] if len(bound) == 1 else T(tuple, bound))
 
 
 def function_verdict(fn: FunctionType, given: tuple[T | None, ...], depth: int = 0) -> Verdict:
@@ -370,7 +375,9 @@ class _Walk(Inference):
         for case in s.cases:
             if not tried_plainly(case.pattern, self._static):
                 return False
-            self.loosen(captured_by(case.pattern))
+            captured = capture_types(case.pattern, kind)
+            self.types.update(captured)
+            self.empty -= captured.keys()
             if case.guard is not None:
                 if not self.asks(case.guard):
                     return False
@@ -383,6 +390,9 @@ class _Walk(Inference):
             self.types, self.empty = before
         for end in ends:
             self.join(*end)
+        if getattr(s, "stretto_tried", False):
+            for case in s.cases:  # what one has captured is looked at only where it is the one
+                self.types.update(capture_types(case.pattern, kind))
         return True
 
     def join(self, other: dict[str, T | None], empty: set[str]) -> None:

@@ -110,8 +110,8 @@ def run_fragment(
             settled_order = True
         strand.write(path, node.token, certain=settled_order)
     if fragment.soft or len(fragment.binds) != 1:
-        for name in fragment.binds:
-            output = Output(name, None, fragment.soft, fragment.soft)
+        for name, kind in zip(fragment.binds, fragment.types_of(verdict), strict=True):
+            output = Output(name, kind, fragment.soft, fragment.soft)
             node.outputs.append((name, output))
             env[name] = output
     else:
