@@ -18,6 +18,7 @@ from .arguments import Signature
 from .execute import BAD_USAGE, OK, default_journal, execute, failed, usage_error, user_stdout
 from .load import UsageError, did_you_mean, load_flow
 from .options import Given, without_password
+from .script import is_script
 
 if TYPE_CHECKING:
     from stretto import Flow
@@ -28,6 +29,7 @@ _ABOUT_JOURNALS = ("resume", "fork", "ls", "show", "settle", "prune", "export", 
 
 HELP = """\
 usage: stretto run [--sequential] [--json] [--journal URL | --no-journal] FILE.py:FLOW [ARGUMENTS ...]
+       stretto run [--sequential] [--journal URL | --no-journal] SCRIPT.py [ARGUMENTS ...]
        stretto explain [--json] FILE.py:FLOW
        stretto resume | fork | ls | show | settle | prune | export | import ...
        stretto --version
@@ -35,7 +37,8 @@ usage: stretto run [--sequential] [--json] [--journal URL | --no-journal] FILE.p
 Run a plain sequential Python function with its calls overlapped.
 
   run            run a flow; its arguments in its own order, or by name: --name value
-                 (stretto run FILE.py:FLOW --help tells which there are)
+                 (stretto run FILE.py:FLOW --help tells which there are);
+                 or a whole file that defines no flow, as python SCRIPT.py would run it
   explain        say which calls overlap, which cannot, and the line that would free them
 
   resume         take up a run that was interrupted: what it has done is not done again
@@ -159,6 +162,11 @@ class _Options:
         return False
 
     @property
+    def given(self) -> Given:
+        """What a command about the run needs to be told to find it."""
+        return Given(values={"--journal": self.journal} if self.journal else {})
+
+    @property
     def json(self) -> bool:
         return "--json" in self.flags
 
@@ -203,6 +211,8 @@ def _run(options: _Options) -> int:
     if not options.target:
         print(HELP)
         return OK
+    if is_script(options.target) and not options.json:
+        return _run_script(options)
     flow = _load(options)
     if isinstance(flow, int):
         return flow
@@ -221,8 +231,21 @@ def _run(options: _Options) -> int:
         flow = flow.using(journal=None)
     else:
         flow = flow.using(journal=options.journal or default_journal())
-    given = Given(values={"--journal": options.journal} if options.journal else {})
     return execute(
         flow, args, kwargs, sequential=sequential, as_lines=options.json, again=options.again,
-        resuming=given.again,
+        resuming=options.given.again,
     )  # fmt: skip
+
+
+def _run_script(options: _Options) -> int:
+    """All that stands behind the file is the script's own."""
+    from .script import run_script
+
+    try:
+        return run_script(
+            options.target, options.words, sequential="--sequential" in options.flags,
+            journal=None if "--no-journal" in options.flags else options.journal or default_journal(),
+            again=options.again, resuming=options.given.again,
+        )  # fmt: skip
+    except UsageError as error:
+        return usage_error(error, "usage: stretto run FILE.py [ARGUMENTS ...]")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from stretto import Flow
 
-__all__ = ["UsageError", "import_file", "load_flow"]
+__all__ = ["UsageError", "import_file", "load_flow", "not_a_file"]
 
 
 class UsageError(Exception):
@@ -28,7 +28,7 @@ def load_flow(target: str) -> Flow[..., Any]:
     file, name = _split(target)
     path = Path(file)
     if not path.is_file():
-        raise UsageError(_no_file(path))
+        raise UsageError(not_a_file(path))
     module = import_file(path.resolve())
     flows = _flows_of(module)
     if name is None:
@@ -57,10 +57,11 @@ def _split(target: str) -> tuple[str, str | None]:
     return target.rstrip(":"), None
 
 
-def _no_file(path: Path) -> str:
+def not_a_file(path: Path) -> str:
+    """Why there is nothing to run there, and what may have been meant."""
     folder = path.parent
     if path.is_dir():
-        return f"{path} is a folder; expected FILE.py:flow"
+        return f"{path} is a folder; expected FILE.py or FILE.py:flow"
     if not folder.is_dir():
         return f"there is no file {path} (there is no folder {folder})."
     siblings = [file.name for file in folder.glob("*.py")]

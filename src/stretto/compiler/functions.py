@@ -26,7 +26,7 @@ from .relaxations import off, relaxed
 from .scope import Scope, bound_names, scope_of
 from .source import FunctionNode, function_node, unsupported
 
-__all__ = ["Compiled", "compiled", "helper", "is_static"]
+__all__ = ["Compiled", "compiled", "forget", "helper", "is_static"]
 
 _STATIC = (
     FunctionType,
@@ -62,7 +62,10 @@ class Compiled:
         scope: its names.
         values: local names whose containers are values (see `stretto.compiler.values`).
         body: its steps.
+        at_top: whether it is the top level of a script, whose names are those of a module.
     """
+
+    at_top = False
 
     def __init__(self, fn: FunctionType, node: FunctionNode) -> None:
         code = fn.__code__
@@ -161,6 +164,13 @@ def compiled(fn: FunctionType, node: FunctionNode | None = None) -> Compiled | N
             if found is None:
                 found = _cache[key] = Compiled(fn, node)
     return found
+
+
+def forget() -> None:
+    """Forget what was compiled: a function that others call is another one from now on."""
+    with _lock:
+        _cache.clear()
+        _helpers.clear()
 
 
 def _key(fn: FunctionType) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ otherwise than normally.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ __all__ = [
     "If",
     "Instr",
     "Iteration",
+    "Later",
     "Load",
     "Match",
     "Move",
@@ -133,6 +134,13 @@ class Assign(Instr):
 
     target: str
     source: str
+
+
+@dataclass(slots=True, eq=False)
+class Later(Instr):
+    """Steps of the top level of a script, which are known once all that stands before them has been done."""
+
+    steps: Callable[[], Block]
 
 
 @dataclass(slots=True, eq=False)

@@ -62,7 +62,9 @@ def as_named(error: BaseException, node: Node) -> BaseException:
         return error
     name, (form, _, _, frame, _) = found[1], node.trace
     made: NameError
-    if frame == form.name:
+    if form.at_top:
+        made = NameError(f"name '{name}' is not defined", name=name)
+    elif frame == form.name:
         if name not in form.scope.locals or type(error) is UnboundLocalError:
             return error
         made = unbound(name)

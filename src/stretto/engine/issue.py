@@ -32,6 +32,7 @@ STEPS: dict[type[ir.Instr], Callable[..., Any]] = {
     ir.Delete: steps.step_delete,
     ir.For: loops.step_for,
     ir.If: regions.step_if,
+    ir.Later: steps.step_later,
     ir.Match: regions.step_match,
     ir.Move: steps.step_move,
     ir.NewValue: versions.step_new,

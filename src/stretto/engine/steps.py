@@ -24,6 +24,7 @@ __all__ = [
     "step_break",
     "step_continue",
     "step_delete",
+    "step_later",
     "step_move",
     "step_raise",
     "step_return",
@@ -159,6 +160,14 @@ def step_delete(engine: Engine, strand: Strand, block: Block, instr: ir.Delete) 
         return v
     fetch(block.frame, instr.target)
     del env[instr.target]
+    return None
+
+
+def step_later(engine: Engine, strand: Strand, block: Block, instr: ir.Later) -> Any:
+    if engine.end.following is not strand:
+        return OLDEST
+    at = block.pc
+    block.code = (*block.code[:at], *instr.steps(), *block.code[at:])
     return None
 
 

@@ -1,0 +1,117 @@
+"""Whole files: ``python script.py`` against ``stretto run script.py``, in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).parent / "scripts"
+WAYS = {
+    "python": [sys.executable],
+    "overlapped": [sys.executable, "-m", "stretto", "run", "--no-journal"],
+    "one by one": [sys.executable, "-m", "stretto", "run", "--sequential"],
+}
+
+
+def run(
+    way: str, script: Path | str, *words: str, at: Path, stdin: str = ""
+) -> tuple[int, str, str, dict[str, str]]:
+    """What a run of a script in a folder of its own is seen by: its exit code, what it wrote, its files."""
+    folder = at / way
+    folder.mkdir()
+    done = subprocess.run(
+        [*WAYS[way], str(script), *words],
+        cwd=folder, input=stdin, capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONSAFEPATH": ""},
+    )  # fmt: skip
+    files = {str(p.relative_to(folder)): p.read_text() for p in folder.rglob("*") if p.is_file()}
+    return done.returncode, done.stdout, done.stderr, files
+
+
+def same(script: Path | str, *words: str, at: Path, stdin: str = "") -> tuple[int, str, str, dict[str, str]]:
+    """A script is seen to do the same, whoever runs it."""
+    expected = run("python", script, *words, at=at, stdin=stdin)
+    found = run("overlapped", script, *words, at=at, stdin=stdin)
+    assert found[:2] == expected[:2], found[2]
+    assert found[3] == expected[3]
+    assert untold(found[2]) == untold(expected[2])
+    return found
+
+
+def untold(text: str) -> list[str]:
+    """What is written to stderr, without the marks below the lines of a traceback."""
+    return [line for line in text.splitlines() if set(line) - set(" ^~")]
+
+
+@pytest.mark.parametrize("path", sorted(SCRIPTS.glob("*.py")), ids=lambda p: p.stem)
+def test_script(path: Path, tmp_path: Path) -> None:
+    same(path, at=tmp_path)
+
+
+def test_told_by_its_process(tmp_path: Path) -> None:
+    words = ("a", "b", "--flag", "--json")
+    code, out, _, _ = same(SCRIPTS / "arguments.py", *words, at=tmp_path, stdin="one\ntwo\n")
+    assert code == 2
+    assert "['a', 'b'] True True ['a', 'b', '--flag', '--json']" in out
+    assert "read two" in out
+
+
+def test_sequential(tmp_path: Path) -> None:
+    assert run("one by one", SCRIPTS / "fails.py", at=tmp_path) == run(
+        "python", SCRIPTS / "fails.py", at=tmp_path
+    )
+
+
+OVERLAPS = """
+import time
+from stretto import call
+
+@call.reads("web")
+def get(n: int) -> int:
+    time.sleep(0.3)
+    return n * n
+
+def page(n):
+    return get(n) + 1
+
+if __name__ == "__main__":
+    started = time.monotonic()
+    pages = []
+    for n in range(10):
+        pages.append(page(n))
+    best = max(pages)
+    print(pages, best)
+    assert time.monotonic() - started < 1.5
+"""
+
+
+def test_overlaps(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(OVERLAPS)
+    code, out, err, _ = run("overlapped", script, at=tmp_path)
+    assert (code, out) == (0, f"{[n * n + 1 for n in range(10)]} 82\n"), err
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("gone.py", "there is no file gone.py"),
+        ("folder", "is a folder"),
+        ("broken.py", "SyntaxError: '(' was never closed"),
+        ("binary.py", "cannot contain null bytes"),
+    ],
+)
+def test_no_script(target: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "broken.py").write_text("x = 1\nprint((x)\n")
+    (tmp_path / "binary.py").write_bytes(b"\x00\x01")
+    done = subprocess.run(
+        [*WAYS["overlapped"], target], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode in (1, 2)
+    assert message in done.stderr
+    assert "stretto/" not in done.stderr
