@@ -6,7 +6,9 @@
 #   make test-fast    the same with fewer generated programs (under 2 minutes)
 #   make fuzz N=...   generated programs: overlapped run against reference run
 #   make cpython      CPython's own tests of the language, run as flows: how many are compiled, which differ
-#   make bench        against hand-written asyncio, in one run, with the target beside each number
+#   make test-compiled  the engine as machine code (as in the wheels): the same outcomes (needs a C compiler)
+#   make bench        against hand-written asyncio, in one run, with the target beside each number; the
+#                     engine as machine code where there is a C compiler (make bench CC= for the plain one)
 #   make bench-peers  the same work in other libraries, also recorded, killed and resumed
 #   make lint         ruff, mypy, pyright
 #   make docs         every example in the docs runs
@@ -20,6 +22,7 @@ PYTEST_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+COMPILED := .venv-compiled
 PIP_INSTALL = -m pip install -qq --disable-pip-version-check
 SAY = @printf '\033[2m==> %s\033[0m\n'
 ifeq ($(shell test -t 1 && test -z "$$NO_COLOR" && echo yes),)
@@ -37,7 +40,7 @@ EXAMPLES := $(wildcard examples/requirements.txt)
 EXAMPLES_NODEPS := $(wildcard examples/requirements-nodeps.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast fuzz cpython bench bench-peers lint format docs clean
+.PHONY: help demo test test-fast test-compiled fuzz cpython bench bench-peers lint format docs clean
 .DELETE_ON_ERROR:
 
 help:
@@ -62,8 +65,19 @@ fuzz: $(VENV)/.stamp-dev
 cpython: $(VENV)/.stamp-dev
 	@$(BIN)/python -m tests.cpython
 
+# What is installed in $(COMPILED) is a copy: the sources stay without machine code beside them.
+test-compiled: $(COMPILED)/.stamp
+	$(SAY) "tests: the engine as machine code"
+	@STRETTO_MACHINE_CODE=1 STRETTO_FUZZ=$${STRETTO_FUZZ:-500} $(COMPILED)/bin/python -m pytest -n 2 --dist loadgroup -m "not slow" \
+		tests/differential $(PYTEST_ARGS)
+
+ifneq ($(shell command -v $(CC)),)
+bench: $(COMPILED)/.stamp
+	@$(COMPILED)/bin/python -m benchmarks --json bench.json
+else
 bench: $(VENV)/.stamp-dev
 	@$(BIN)/python -m benchmarks --json bench.json
+endif
 
 bench-peers: $(PEERS)/.stamp
 	@$(PEERS)/bin/python -m benchmarks.peers
@@ -84,7 +98,7 @@ docs: $(VENV)/.stamp-dev
 	@$(BIN)/python -m pytest tests/docs $(PYTEST_ARGS)
 
 clean:
-	rm -rf $(VENV) $(PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist bench.json
+	rm -rf $(VENV) $(PEERS) $(COMPILED) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist bench.json
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
 define NO_PYTHON
@@ -128,4 +142,15 @@ $(PEERS)/bin/python:
 $(PEERS)/.stamp: benchmarks/peers/requirements.txt pyproject.toml | $(PEERS)/bin/python
 	$(SAY) "installing the peers (a minute, once)"
 	@$(PEERS)/bin/python $(PIP_INSTALL) --editable . --requirement benchmarks/peers/requirements.txt
+	@touch $@
+
+$(COMPILED)/bin/python:
+	$(call new_venv,$(COMPILED))
+
+$(COMPILED)/.stamp: pyproject.toml $(shell find src -name '*.py') | $(COMPILED)/bin/python
+	$(SAY) "installing Stretto with its engine as machine code (two minutes, again when a source has changed)"
+	@command -v "$(CC)" >/dev/null || { echo "no C compiler: '$(CC)' is not there (make CC=/path/to/cc)" >&2; exit 1; }
+	@rm -rf build/compiled && mkdir -p build/compiled
+	@cp -R pyproject.toml README.md LICENSE src build/compiled/ && find build/compiled -name '*.so' -delete
+	@CC="$(CC)" HATCH_BUILD_HOOK_ENABLE_MYPYC=1 $(COMPILED)/bin/python $(PIP_INSTALL) 'build/compiled/[dev]'
 	@touch $@

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from stretto.engine import as_machine_code
+
 from .codecs import codecs
 from .durable import durable
 from .journal import journal
@@ -101,7 +103,10 @@ def main() -> int:
         "m": lambda: codecs(repeat=5),
     }
     started = time.monotonic()
-    machine = f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores"
+    engine = "as machine code" if as_machine_code() else "interpreted"
+    machine = (
+        f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, engine {engine}"
+    )
     print(f"{machine}; the median of alternating repetitions\n", flush=True)
     print(f"{'':<68} {'measured':>8} {'target':>13}")
     rows: list[Row] = []

@@ -8,8 +8,13 @@ from collections.abc import Generator
 
 import pytest
 
+from stretto.engine import as_machine_code
+
 #: For this process and those that it starts: no test makes a key in the home of who runs the tests.
 os.environ["STRETTO_SECRET_KEY"] = secrets.token_hex(32)
+
+if os.environ.get("STRETTO_MACHINE_CODE") == "1" and not as_machine_code():
+    pytest.exit("these tests are for the engine as machine code, and it is not installed so", returncode=2)
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 

@@ -80,8 +80,9 @@ def _dispatch(words: list[str]) -> int:
         return OK
     if command == "--version":
         from stretto import __version__
+        from stretto.engine import as_machine_code
 
-        print(f"stretto {__version__}")
+        print(f"stretto {__version__}{' (engine as machine code)' if as_machine_code() else ''}")
         return OK
     if command in _ABOUT_JOURNALS:
         from .journals import journal_command

@@ -45,7 +45,7 @@ class Versioned:
                 version = version.next
             data = version.data.copy()
             clean = version.clean
-            for undo in reversed(undos):
+            for undo in undos[::-1]:
                 undo(data)
             self.data = data
             self.clean = min(clean, 0)
