@@ -110,7 +110,7 @@ class List(Versioned):
         self._succeed(successor, partial(_cut, length))
         return successor
 
-    def setitem(self, index: int, item: Any) -> List:
+    def setitem(self, index: Any, item: Any) -> List:
         data = self.root()
         try:
             old = data[index]

@@ -405,7 +405,7 @@ class Engine:
         count = 0
         under: dict[Any, int] = {}
         entry: Any = self.end.following
-        previous: Entry = self.end
+        previous: Any = self.end
         while entry is not self.end:
             count += 1
             if entry.preceding is not previous:
