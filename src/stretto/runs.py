@@ -46,6 +46,14 @@ class Progress:
     most_running: int
 
 
+def _causal(limit: int | None) -> Engine:
+    """The engine of a run that is recorded."""
+    from .engine.causes import CausalEngine
+    from .journal.events import now
+
+    return CausalEngine(limit=limit, clock=now)
+
+
 class Run(Generic[R]):
     """A run of a flow.
 
@@ -61,7 +69,7 @@ class Run(Generic[R]):
         self.id = id or (uuid.uuid4().hex[:16] if recording is None else recording.lease.run)
         self.flow = flow
         self.recording = recording
-        self.engine = Engine(limit=flow.limit)
+        self.engine = Engine(limit=flow.limit) if recording is None else _causal(flow.limit)
         self.engine.begin(flow.form, flow.fn, tuple(args), dict(kwargs))
         if recording is not None:
             self.engine.reader = recording.read

@@ -30,7 +30,7 @@ _ABOUT_JOURNALS = ("resume", "fork", "ls", "show", "settle", "prune", "export", 
 HELP = """\
 usage: stretto run [--sequential] [--json] [--journal URL | --no-journal] FILE.py:FLOW [ARGUMENTS ...]
        stretto run [--sequential] [--journal URL | --no-journal] SCRIPT.py [ARGUMENTS ...]
-       stretto explain [--json] FILE.py:FLOW
+       stretto explain [--json] FILE.py:FLOW | RUN
        stretto resume | fork | ls | show | settle | prune | export | import ...
        stretto --version
 
@@ -39,7 +39,8 @@ Run a plain sequential Python function with its calls overlapped.
   run            run a flow; its arguments in its own order, or by name: --name value
                  (stretto run FILE.py:FLOW --help tells which there are);
                  or a whole file that defines no flow, as python SCRIPT.py would run it
-  explain        say which calls overlap, which cannot, and the line that would free them
+  explain        say which calls overlap, which cannot, and the line that would free them; of a run that
+                 is recorded, where its time went
 
   resume         take up a run that was interrupted: what it has done is not done again
   fork           start a new run that shares what another one has done, up to one call
@@ -84,7 +85,7 @@ def _dispatch(words: list[str]) -> int:
 
         print(f"stretto {__version__}{' (engine as machine code)' if as_machine_code() else ''}")
         return OK
-    if command in _ABOUT_JOURNALS:
+    if command in _ABOUT_JOURNALS or (command == "explain" and _names_run(rest)):
         from .journals import journal_command
 
         return journal_command(command, rest)
@@ -100,6 +101,14 @@ def _dispatch(words: list[str]) -> int:
     except UsageError as error:
         return usage_error(error, f"usage: stretto {command} FILE.py:FLOW ...", as_lines="--json" in rest)
     return commands[command](options)
+
+
+def _names_run(words: Sequence[str]) -> bool:
+    """Whether `explain` is asked about a run that was recorded: anything else names a file."""
+    if "--journal" in words:
+        return True
+    target = next((word for word in words if not word.startswith("-")), "")
+    return bool(target) and ":" not in target and not target.endswith(".py") and not Path(target).is_file()
 
 
 class _Options:

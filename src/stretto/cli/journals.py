@@ -16,6 +16,7 @@ from .options import Given, Usage
 from .resume import fork_run, resume_run
 from .settle import settle
 from .show import show_run
+from .why import explain_recorded
 
 __all__ = ["COMMANDS", "journal_command"]
 
@@ -104,6 +105,22 @@ Show a run and its calls, in program order.
                 + _COMMON,
             ),
             show_run,
+        ),
+        (
+            Usage(
+                "explain",
+                ("RUN",),
+                _JOURNAL,
+                ("--json",),
+                """\
+Say where the time of a run went: its critical path, how long it would have taken otherwise, and the lines
+that cost most, each with what would free it. (Before a run, stretto explain FILE.py:FLOW says what may
+overlap.)
+
+  RUN               its identifier, or how that begins"""
+                + _COMMON,
+            ),
+            explain_recorded,
         ),
         (
             Usage(

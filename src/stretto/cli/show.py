@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from stretto.journal.events import CallFinished, CallIntended, CallSettled, Decision, Event, RunState, now
 from stretto.journal.history import without_gc
 from stretto.journal.leases import alive, describe
+from stretto.journal.waits import read_wait
 
 from .execute import OK
 from .listing import colour_of
@@ -21,6 +22,7 @@ from .runs import as_fields, find_run, opened, state_of
 from .times import ago, exact, iso, lasted
 from .tree import DONE, DOUBT, FAILED, SETTLED, History, Node, fetch
 from .values import Values, clean, shorten
+from .why import WHY
 
 if TYPE_CHECKING:
     from stretto.journal import Journal, RunRecord
@@ -29,6 +31,9 @@ __all__ = ["show_run"]
 
 #: How many calls are shown to people who have not said how many.
 _SHOWN = 200
+
+#: A wait that is shorter is not worth telling, in microseconds.
+_LATE = 1000
 
 #: Calls whose events are read together.
 _TOGETHER = 10_000
@@ -135,7 +140,10 @@ class _Shown:
                 "ended": iso(finished.ended),
                 "seconds": (finished.ended - finished.started) / 1_000_000,
             }
-            found["waited_for"] = finished.waited_for
+            wait = read_wait(finished.waited_for)
+            found["waited"] = None if wait is None else wait.kind
+            found["waited_for"] = finished.waited_for if wait is None else wait.last
+            found["line"] = None if wait is None else f"{wait.file}:{wait.line}"
             for name, value in (("result", finished.result), ("error", finished.error)):
                 if value is not None:
                     found |= self.values.json(name, value)
@@ -246,9 +254,11 @@ class _Shown:
                 says += f" → {self.values.text(value)}" if value is not None else ""
             if finished.attempt > 1:
                 waited += f"  attempt {finished.attempt}"
-            if finished.waited_for:
-                time = lasted(finished.started - finished.ready)
-                waited += "  " + shorten(clean(f"waited {time} for {finished.waited_for}"), 48)
+            late = finished.started - finished.ready
+            if finished.waited_for and late >= _LATE:
+                wait = read_wait(finished.waited_for)
+                what = finished.waited_for if wait is None else WHY[wait.kind]
+                waited += "  " + shorten(clean(f"waited {lasted(late)} for {what}"), 48)
         if settled is not None and node.state == SETTLED:
             if settled.decision is Decision.DONE and settled.value is not None:
                 says += f" → {self.values.text(settled.value)}"

@@ -328,6 +328,14 @@ class AsyncioDriver:
         node.fire(self.engine)
         self.kick()
 
+    def from_outside(self, work: Callable[..., None]) -> Callable[..., None]:
+        """What another thread calls, once, to have work done on the loop."""
+
+        def report(*args: Any) -> None:
+            self.loop.call_soon_threadsafe(self.safely, work, *args)
+
+        return report
+
     def _reporter(self, node: Any) -> Callable[[Any, BaseException | None], None]:
         def report(value: Any, error: BaseException | None) -> None:
             self.loop.call_soon_threadsafe(self.safely, self._ended, node, value, error)

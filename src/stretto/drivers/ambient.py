@@ -30,6 +30,9 @@ __all__ = [
 class Clock(Protocol):
     """A clock that stands in for the real one."""
 
+    @property
+    def micros(self) -> int: ...
+
     def run(self, work: Coroutine[Any, Any, Any]) -> Any: ...
 
     def drive(self, run: Any) -> None: ...

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import random
 import selectors
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
@@ -33,9 +34,11 @@ class _Selector(selectors.BaseSelector):
     def __init__(self) -> None:
         self.real = selectors.DefaultSelector()
         self.now = 0.0
+        #: How many things happen outside that the clock waits for: a journal that writes.
+        self.outside = 0
 
     def select(self, timeout: float | None = None) -> list[Any]:
-        events = self.real.select(0)
+        events = self.real.select(None if self.outside and timeout != 0 else 0)
         if not events and timeout is None:
             raise RuntimeError(
                 "under the virtual clock nothing is left to wait for, and the flow has not ended: a call "
@@ -84,12 +87,18 @@ class VirtualClock:
         self.validate = validate
         self._random = None if seed is None else random.Random(seed)
         self._loop: _Loop | None = None
+        self._entered = 0
         self._token: contextvars.Token[Any] | None = None
 
     @property
     def now(self) -> float:
         """Virtual seconds since the clock was entered."""
         return self.loop.time()
+
+    @property
+    def micros(self) -> int:
+        """Virtual microseconds since 1970, where the clock was entered at the time that it really was."""
+        return self._entered + round(self.now * 1_000_000)
 
     @property
     def loop(self) -> _Loop:
@@ -99,6 +108,7 @@ class VirtualClock:
 
     def __enter__(self) -> VirtualClock:
         self._loop = _Loop()
+        self._entered = time.time_ns() // 1000
         self._token = CLOCK.set(self)
         return self
 
@@ -166,6 +176,16 @@ class _Driver(AsyncioDriver):
         super().turn()
         if self.clock.validate and not self.over:
             self.engine.validate()
+
+    def from_outside(self, work: Callable[..., None]) -> Callable[..., None]:
+        selector = self.clock.loop.virtual
+        selector.outside += 1
+
+        def arrived(*args: Any) -> None:
+            selector.outside -= 1
+            work(*args)
+
+        return super().from_outside(arrived)
 
     async def run(self, node: CallNode) -> None:
         if self.clock.seed is not None:

@@ -38,7 +38,7 @@ from .nodes import (
     Node,
 )
 from .order import Entry
-from .slots import UNBOUND, Slot
+from .slots import UNBOUND, Slot, Waiter
 from .strands import Strand
 
 if TYPE_CHECKING:
@@ -217,6 +217,14 @@ class Engine:
             else:
                 self.settled.append(waiters)
 
+    def released(self, waiters: list[Waiter]) -> None:
+        """The writes that these waited for have been made."""
+        self.settled.extend(waiters)
+
+    def turn(self, head: Any) -> None:
+        """An operation that waited for its turn is the oldest."""
+        head.oldest(self)
+
     def remove(self, entry: Any) -> None:
         """Take something out of program order."""
         older, younger = entry.preceding, entry.following
@@ -362,7 +370,7 @@ class Engine:
             elif head.state == ORDERED:
                 if type(head) is CallNode and head.call.effects.kind is Kind.COMMUTES:
                     self.commuting -= 1
-                head.oldest(self)
+                self.turn(head)
                 if end.following is head:
                     break
             else:

@@ -39,7 +39,10 @@ class Slot:
         open: it may turn out to be a container that is a value, or no binding at all.
     """
 
-    __slots__ = ("open", "type", "value", "waiters")
+    __slots__ = ("open", "type", "value", "waiters", "why")
+
+    #: What let it come, where that is recorded (see `stretto.engine.causes`).
+    why: Any
 
     def __init__(self, type: Any = None, open: bool = False) -> None:
         self.value: Any = PENDING

@@ -136,7 +136,7 @@ class Strand(Entry):
 
     __slots__ = (
         "alive", "base", "boundary", "ctx", "ctx_frame", "exc", "exit", "missing", "names", "outputs",
-        "paths", "queued", "result", "stack", "stopped", "token", "tokens", "waiting",
+        "paths", "queued", "result", "stack", "stopped", "token", "tokens", "waiting", "why",
     )  # fmt: skip
 
     def __init__(self, stack: list[Block]) -> None:
@@ -167,6 +167,8 @@ class Strand(Entry):
     base: Frame
     #: The paths that the token stands for.
     paths: frozenset[str]
+    #: What let it go on, where that is recorded (see `stretto.engine.causes`).
+    why: Any
 
     @property
     def handling(self) -> tuple[Any, ...]:

@@ -44,7 +44,7 @@ class Token:
         self.missing -= 1
         if self.missing == 0:
             waiters, self.waiters = self.waiters, []
-            engine.settled.extend(waiters)
+            engine.released(waiters)
 
     def after(self, other: Token) -> None:
         """Wait for another token as well."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ..calls import Call
 from ..effects import Kind
@@ -13,6 +13,10 @@ from .codecs import digest, encode, encode_call
 from .codecs.classes import look_up, main_name
 from .events import CallFinished, CallIntended, now
 from .secrets import masked
+from .waits import wait_text
+
+if TYPE_CHECKING:
+    from ..engine.causes import Cause
 
 __all__ = ["Begun", "arguments_of", "call_name", "commutes", "key_of"]
 
@@ -20,7 +24,7 @@ __all__ = ["Begun", "arguments_of", "call_name", "commutes", "key_of"]
 class Begun:
     """A call that is under way."""
 
-    __slots__ = ("arguments", "attempt", "call", "digest", "key", "known", "place", "started")
+    __slots__ = ("arguments", "attempt", "call", "digest", "key", "known", "place", "started", "waited")
 
     def __init__(
         self, place: str, call: str, digest: bytes, attempt: int, key: str, arguments: bytes
@@ -34,6 +38,8 @@ class Begun:
         #: An intent of it is recorded already: it is no new write.
         self.known = False
         self.started = now()
+        #: What the engine knows of what it waited for: the call, where it stands, the cause.
+        self.waited: tuple[Call[..., Any], Any, Cause] | None = None
 
     def intent(self) -> CallIntended:
         return CallIntended(
@@ -41,14 +47,20 @@ class Begun:
         )
 
     def finished(self, result: bytes | None, error: bytes | None, ended: int) -> CallFinished:
+        ready, waited_for = self.started, ""
+        if self.waited is not None:
+            waited_for = wait_text(*self.waited)
+            ready = self.waited[2][3] or ready
         return CallFinished(
-            self.place, self.call, self.digest, self.attempt, result, error, self.started, self.started, ended
-        )
+            self.place, self.call, self.digest, self.attempt, result, error, ready, self.started, ended,
+            waited_for,
+        )  # fmt: skip
 
     def again(self) -> Begun:
         """The next attempt."""
         begun = Begun(self.place, self.call, self.digest, self.attempt + 1, self.key, self.arguments)
         begun.known = bool(self.key)
+        begun.waited = self.waited
         return begun
 
 

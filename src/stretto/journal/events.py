@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
+from ..drivers.ambient import CLOCK
+
 __all__ = [
     "BlobRef",
     "CallFinished",
@@ -31,7 +33,8 @@ __all__ = [
 
 def now() -> int:
     """The time of an event that happens now: microseconds since 1970."""
-    return time.time_ns() // 1000
+    clock = CLOCK.get()
+    return time.time_ns() // 1000 if clock is None else clock.micros
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,7 @@ class CallFinished:
         ready: when its operands were there and it could have started.
         started: when it did.
         ended: when it came back.
-        waited_for: what it waited for in between, in a few words.
+        waited_for: what it waited for, as `stretto.journal.waits` has it.
     """
 
     place: str

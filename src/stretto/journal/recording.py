@@ -12,6 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..calls import Call, Done, where
@@ -45,7 +46,6 @@ __all__ = ["Recording", "releasing"]
 
 #: Runs of this process that have ended, and whose leases are being given back.
 releasing: dict[str, Future[None]] = {}
-
 
 #: After these a run has not ended, and can be taken up: it was interrupted, its journal failed, or what was
 #: recorded does not go with the program, which a person can change.
@@ -199,10 +199,7 @@ class Recording:
         if self._reading:
             return
         self._reading = True
-
-        def read(future: Future[None]) -> None:
-            driver.loop.call_soon_threadsafe(driver.safely, self._has_read, driver, history, future)
-
+        read = driver.from_outside(partial(self._has_read, driver, history))
         threads().submit(history.read, READ).add_done_callback(read)
 
     def _has_read(self, driver: AsyncioDriver, history: History, future: Future[None]) -> None:
@@ -233,6 +230,7 @@ class Recording:
             driver.engine.set_aside(node)
             return
         self._begun[node] = begun
+        begun.waited = call, node.trace, node.why
         driver.retries.began_with(node, begun.attempt)
         if not call.changes:
             driver.begin(node)
@@ -286,12 +284,8 @@ class Recording:
         except Orphaned as error:
             self._stop(driver, node, error)
             return
-        loop = driver.loop
-
-        def durable(error: JournalError | None) -> None:
-            loop.call_soon_threadsafe(driver.safely, self._durable, driver, node, error)
-
         self.catch_up()
+        durable = driver.from_outside(partial(self._durable, driver, node))
         self.journal.commit(self.lease, [self._begun[node].intent()], durable)
 
     def current(self, node: CallNode) -> Current:

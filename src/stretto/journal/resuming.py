@@ -28,7 +28,7 @@ from .secrets import check_key, encode_arguments, opened_arguments, ready, settl
 if TYPE_CHECKING:
     from ..runs import Run
 
-__all__ = ["beginning", "flow_named", "fork", "journal_of", "name_of", "record", "resume"]
+__all__ = ["beginning", "flow_named", "fork", "journal_for", "journal_of", "name_of", "record", "resume"]
 
 
 def journal_of(flow: Flow[..., Any]) -> Journal | None:
@@ -63,7 +63,7 @@ def resume(
     Returns a handle at once, as `Flow.start` does. Raises `RunNotFound`, `LeaseHeld` where the process that
     runs it is alive, `RunEndedAlready`, and `SecretKeyError` where it has secrets whose key is not here.
     """
-    found = _journal_for(journal, run)
+    found = journal_for(journal, run)
     about = found.run(run)
     if about.state.ended:
         raise ended(about)
@@ -109,7 +109,7 @@ def fork(
     Returns a handle at once, as `Flow.start` does. Raises `RunNotFound`, and `JournalError` where no such
     call is recorded.
     """
-    found = _journal_for(journal, run)
+    found = journal_for(journal, run)
     history = History(found, run)
     flow, args, kwargs = beginning(found, history)
     ready()
@@ -162,7 +162,7 @@ def _run() -> type[Run[Any]]:
     return Run
 
 
-def _journal_for(url: str | Path | None, run: str) -> Journal:
+def journal_for(url: str | Path | None, run: str) -> Journal:
     found = current() if url is None else shared(url)
     if found is None:
         raise RunNotFound(

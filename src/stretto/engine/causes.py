@@ -1,0 +1,282 @@
+"""Why each operation started when it did: the engine of a run that is recorded.
+
+A cause travels with what it sets going. An operation that ends is the cause of what it lets go on: of the
+nodes and strands that waited for its result, for its write, for its turn, for its place under a limit; what
+ends inside the engine itself (a fragment, a copy) passes its own cause on. So a call that starts knows what
+it waited for last, and in what way, and the results that it could not do without.
+
+Runs without a journal use the plain `Engine`, and pay nothing for this.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+from .containers import Dict, List
+from .machine import Engine
+from .nodes import FAILED, NO_KWARGS, QUEUED, RUNNING, Node
+from .places import path
+from .slots import PENDING, Slot, Waiter
+from .strands import Strand
+
+__all__ = [
+    "CERTAIN",
+    "CONTROL",
+    "DATA",
+    "EFFECT",
+    "LIMIT",
+    "ORDER",
+    "ROOM",
+    "SOFT",
+    "START",
+    "Cause",
+    "Source",
+]
+
+#: Nothing: the program came to it when it began.
+START: Final = "start"
+#: The result of another operation.
+DATA: Final = "data"
+#: The program could not come to it before: a branch, a loop or a handler hung on a result.
+CONTROL: Final = "control"
+#: A write to something that it reads or is given.
+EFFECT: Final = "effect"
+#: Being the oldest unfinished operation.
+ORDER: Final = "order"
+#: That nothing before it can fail or leave any more.
+CERTAIN: Final = "certain"
+#: A place under the limit of its call.
+LIMIT: Final = "limit"
+#: A place under the limit of the flow.
+ROOM: Final = "room"
+
+#: What other declarations would do away with.
+SOFT = frozenset({EFFECT, ORDER, CERTAIN, LIMIT, ROOM})
+
+#: So many results are kept of those that an operation could not do without; the latest.
+MOST = 8
+
+
+class Source:
+    """An operation that has ended, as those that waited for it know it.
+
+    Attributes:
+        over: the numbers of those that it could not do without itself.
+    """
+
+    __slots__ = ("number", "over", "place", "site", "text")
+
+    def __init__(self, number: int, node: Node, over: tuple[int, ...]) -> None:
+        self.number = number
+        self.place = node.place
+        self.site = node.site
+        self.over = over
+        self.text = ""
+
+    def __str__(self) -> str:
+        """Its place."""
+        if not self.text:
+            self.text = path(self.place, self.site)
+            self.place = None
+        return self.text
+
+
+Cause = tuple[str, Source | None, tuple[Source, ...], int]
+"""How something waited, for what it waited last, the results that it could not do without, the latest
+first, and when these were there, if it had to wait for something else afterwards (else 0)."""
+
+_AT_ONCE: Cause = (START, None, (), 0)
+
+
+def _merged(old: Cause, new: Cause, hard: str) -> Cause:
+    """The cause of what waited for two things, of which the new one came last."""
+    kind, last, needs, _ = new
+    before = old[2]
+    if before and before is not needs:
+        if needs:
+            known = {n for source in needs for n in (source.number, *source.over)}
+            before = tuple([source for source in before if source.number not in known])
+        needs = (needs + before)[:MOST]
+    return (kind if kind in SOFT else hard, last, needs, 0)
+
+
+def _came(node: Any) -> Iterator[Slot]:
+    """The results that have come among the operands of a node, and in containers among them."""
+    operands: list[Any] = getattr(node, "values", None) or getattr(node, "args", [])
+    kwargs: Any = getattr(node, "kwargs", NO_KWARGS)
+    for v in (*operands, *kwargs.values()):
+        if isinstance(v, Slot):
+            if v.value is not PENDING:
+                yield v
+            v = v.value
+        held: Iterable[Any] = ()
+        if isinstance(v, List):
+            held = v.root()[v.clean :]
+        elif isinstance(v, Dict) and not v.clean:
+            held = v.root().values()
+        for item in held:
+            if isinstance(item, Slot) and item.value is not PENDING:
+                yield item
+
+
+class _Settled(deque[Waiter]):
+    """Those that are to be told that something is there, each with the cause."""
+
+    def __init__(self, engine: CausalEngine) -> None:
+        super().__init__()
+        self.engine = engine
+
+    def append(self, waiter: Any) -> None:
+        super().append((waiter, self.engine.cause))  # type: ignore[arg-type]
+
+    def extend(self, waiters: Iterable[Any]) -> None:
+        cause = self.engine.cause
+        super().extend([(waiter, cause) for waiter in waiters])  # type: ignore[misc]
+
+    def popleft(self) -> Any:
+        pair: Any = super().popleft()
+        waiter, cause = pair
+        if isinstance(waiter, Node):
+            cause = waiter.why = _merged(waiter.why, cause, DATA)
+        elif isinstance(waiter, Strand):
+            cause = waiter.why = _merged(waiter.why, cause, CONTROL)
+        self.engine.cause = cause
+        return waiter
+
+
+class _Ready(deque[Node]):
+    """Nodes that can go on; the one that does is what happens next because of its own cause."""
+
+    def __init__(self, engine: CausalEngine) -> None:
+        super().__init__()
+        self.engine = engine
+
+    def popleft(self) -> Node:
+        node = super().popleft()
+        cause = node.why
+        if cause[0] is EFFECT:
+            # results that came while it waited for a write: nobody was told
+            for slot in _came(node):
+                cause = _merged(slot.why, cause, DATA)
+            node.why = cause
+        self.engine.cause = cause
+        return node
+
+
+class _Runnable(deque[Strand]):
+    """The same of points of issue."""
+
+    def __init__(self, engine: CausalEngine) -> None:
+        super().__init__()
+        self.engine = engine
+
+    def append(self, strand: Strand) -> None:
+        cause = self.engine.cause
+        if strand.why is not cause:
+            strand.why = _merged(strand.why, cause, CONTROL)
+        super().append(strand)
+
+    def popleft(self) -> Strand:
+        strand = super().popleft()
+        self.engine.cause = strand.why
+        return strand
+
+
+class CausalEngine(Engine):
+    """An engine that knows why.
+
+    Args:
+        clock: the time, in microseconds. Nothing is decided by it.
+    """
+
+    def __init__(self, *, limit: int | None = None, clock: Callable[[], int]) -> None:
+        super().__init__(limit=limit)
+        self.clock = clock
+        #: Why what happens now happens.
+        self.cause: Cause = _AT_ONCE
+        #: Why the oldest entry is the oldest.
+        self.advanced: Cause = _AT_ONCE
+        self.numbers = 0
+        self.settled = _Settled(self)
+        self.ready = _Ready(self)
+        self.runnable = _Runnable(self)
+
+    def place(self, entry: Any, before: Any) -> None:
+        super().place(entry, before)
+        entry.why = self.cause
+
+    def resolve(self, slot: Slot, value: Any) -> None:
+        slot.why = self.cause
+        super().resolve(slot, value)
+
+    def complete(self, node: Node, value: Any) -> None:
+        self.cause = self._ended(node)
+        super().complete(node, value)
+
+    def fail(self, node: Node, error: BaseException) -> None:
+        self.cause = self._ended(node)
+        super().fail(node, error)
+
+    def overdue(self, node: Node, error: BaseException) -> None:
+        self.cause = self._ended(node)
+        super().overdue(node, error)
+
+    def _ended(self, node: Node) -> Cause:
+        """What is caused by the end of an operation that the driver has run."""
+        if node.state != RUNNING:
+            return self.cause  # nobody waits for it any more
+        self.numbers += 1
+        source = Source(self.numbers, node, tuple([need.number for need in node.why[2]]))
+        return (DATA, source, (source,), 0)
+
+    def failed(self, node: Node, error: BaseException) -> None:
+        super().failed(node, error)
+        node.why = self.advanced = self.cause
+
+    def released(self, waiters: list[Waiter]) -> None:
+        cause = self.cause
+        self.cause = (EFFECT, cause[1], (), 0)
+        super().released(waiters)
+        self.cause = cause
+
+    def remove(self, entry: Any) -> None:
+        cause = self.cause
+        if entry is self.frontier or entry.preceding is self.end:
+            self.advanced = cause
+        if self.paused:
+            self.cause = (ROOM, cause[1], (), 0)
+            super().remove(entry)
+            self.cause = cause
+        else:
+            super().remove(entry)
+
+    def turn(self, head: Any) -> None:
+        _, _, needs, since = head.why
+        self.cause = head.why = (ORDER, self.advanced[1], needs, since)
+        super().turn(head)
+
+    def in_order(self, node: Node) -> None:
+        if self.end.following is not node:
+            kind, last, needs, _ = node.why
+            node.why = (kind, last, needs, self.clock())
+        super().in_order(node)
+
+    def start(self, node: Any) -> None:
+        queued = node.state == QUEUED
+        super().start(node)
+        kind, last, needs, since = node.why
+        if queued:
+            node.why = (LIMIT, self.cause[1], needs, since)
+        elif node.state == QUEUED:
+            node.why = (kind, last, needs, since or self.clock())
+        elif since and kind is not ORDER:
+            node.why = (CERTAIN, self.advanced[1], needs, since)
+
+    def _advance(self) -> None:
+        _, last, _, _ = self.advanced
+        head: Any = self.end.following
+        failed = isinstance(head, Node) and head.state == FAILED
+        self.cause = (ORDER, last, head.why[2] if failed else (), 0)
+        super()._advance()

@@ -1,0 +1,83 @@
+"""What a call waited for, as it stands in a journal: a few lines of text.
+
+The first line says how it waited last, and for whose end where that was not a result that it needs; the
+second where it stands in the source; the third its effects; each further one is the place of a result that it
+could not do without, the latest first::
+
+    order digest/for/3/summarise
+    /home/ann/digest.py:21
+    writes mail:{to}
+    digest/summarise
+
+A call that is recorded without the engine (one that is made by code that runs as a whole, a clock that is
+read) and every call that an older Stretto recorded has no such lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..effects import Kind
+from ..engine.causes import CERTAIN, CONTROL, DATA, EFFECT, LIMIT, ORDER, ROOM, SOFT, START
+
+if TYPE_CHECKING:
+    from ..calls import Call
+    from ..engine.causes import Cause
+
+__all__ = ["Wait", "read_wait", "wait_text"]
+
+_KINDS = {CERTAIN, CONTROL, DATA, EFFECT, LIMIT, ORDER, ROOM, START}
+
+
+def wait_text(call: Call[..., Any], trace: Any, cause: Cause) -> str:
+    """What a call waited for, to be recorded."""
+    kind, last, needs, _ = cause
+    if kind is EFFECT and last in needs:  # what made the thing that it reads made what it needs
+        kind, needs = DATA, (last, *(need for need in needs if need is not last))
+    # A result that was needed is the first of those that follow.
+    first = f"{kind} {last}" if kind in SOFT and last is not None else kind
+    effects = call.effects
+    declared = effects.kind.value if effects.free or effects.kind is Kind.PLAIN else str(effects)
+    if kind is LIMIT:
+        declared = f"{declared}; limit {call.limit}"
+    return "\n".join([first, f"{trace[0].filename}:{trace[1]}", declared, *map(str, needs)])
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a call waited for.
+
+    Attributes:
+        kind: how, as in `stretto.engine.causes`.
+        last: the place of the operation whose end let it go on; empty if it waited for none.
+        file, line: where the call stands in the source.
+        effects: what was declared of it.
+        limit: how many of its kind may run at once, where it waited for that.
+        needs: the places of results that it could not do without, the latest first.
+    """
+
+    kind: str
+    last: str
+    file: str
+    line: int
+    effects: str
+    limit: str
+    needs: Sequence[str]
+
+
+def read_wait(text: str) -> Wait | None:
+    """The text that `wait_text` made; None for any other."""
+    first, *rest = text.split("\n")
+    kind, _, last = first.partition(" ")
+    if kind not in _KINDS or len(rest) < 2:
+        return None
+    where, declared, *needs = rest
+    file, _, line = where.rpartition(":")
+    effects, _, limit = declared.partition("; limit ")
+    if not line.isdecimal():
+        return None
+    if not last and needs:
+        last = needs[0]
+    return Wait(kind, last, file, int(line), effects, limit, tuple(needs))

@@ -1,0 +1,193 @@
+"""A recorded run as its calls in time: what each took, and what it waited for.
+
+Times are microseconds since the run began, without those in which nobody ran it: between a run's being
+interrupted and its being taken up again the clock stands still. Events are gone through once, and of each
+call only what is here is kept.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ..engine.causes import SOFT, START
+from ..journal.events import CallFinished, Event, RunEnded, RunResumed, RunStarted, RunState
+from ..journal.history import TIMEOUT
+from ..journal.waits import Wait, read_wait
+
+__all__ = ["INSIDE", "Call", "Timeline"]
+
+#: How a call waits that is made by code that runs as a whole: for what that code did before it.
+INSIDE = "inside"
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """A call that was made, with all of its attempts.
+
+    Attributes:
+        place: where it stands in the program.
+        name: the function's name, as "module:qualname".
+        ready: when nothing that it needs was missing any more, and it had only to wait for its turn.
+        started, ended: when it did.
+        attempts: how often it was made.
+        failed: whether it raised.
+        kind: how it waited last (see `stretto.engine.causes`); `INSIDE` where that is not recorded.
+        last: what it waited for last, if that is a call that is recorded.
+        unseen: what it waited for last, if that is none.
+        needs: the calls that it could not do without.
+        wait: what is recorded of all that.
+    """
+
+    place: str
+    name: str
+    ready: int
+    started: int
+    ended: int
+    attempts: int
+    failed: bool
+    wait: Wait | None
+    kind: str = INSIDE
+    last: Call | None = None
+    unseen: str = ""
+    needs: list[Call] = field(default_factory=list["Call"])
+
+    @property
+    def seconds(self) -> float:
+        return self.took / 1_000_000
+
+    @property
+    def took(self) -> int:
+        return self.ended - self.started
+
+    @property
+    def short(self) -> str:
+        """The name of the function alone."""
+        return self.name.rpartition(":")[2].rpartition(".")[2]
+
+    @property
+    def effects(self) -> str:
+        return self.wait.effects if self.wait is not None else ""
+
+    @property
+    def changes(self) -> bool:
+        """Whether it is one of those that are made in order."""
+        return self.effects.startswith(("plain", "writes", "commutes")) or "; " in self.effects
+
+    @property
+    def line(self) -> tuple[str, int]:
+        """The file and the line; an empty name where they are not recorded."""
+        return (self.wait.file, self.wait.line) if self.wait is not None else ("", 0)
+
+    @property
+    def inputs_came(self) -> int:
+        """When the last result came that it could not do without."""
+        return max((need.ended for need in self.needs), default=0)
+
+
+class Timeline:
+    """What a run's events tell of its time.
+
+    Attributes:
+        flow: what ran, as "module:qualname".
+        state: how it stands.
+        calls: those that ended, by when they started.
+        by_end: the same, by when they ended.
+        took: how long the run took.
+        resumed: when it was taken up again.
+        away: how long nobody ran it.
+        shared: how many calls were taken over from the run that it was forked from.
+        caused: whether it is recorded what calls waited for.
+    """
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self.flow = ""
+        self.state = RunState.RUNNING
+        self.resumed: list[int] = []
+        self.away = 0
+        self.shared = 0
+        self._zero = self._latest = 0
+        self._by_place: dict[str, Call] = {}
+        self._files: dict[str, str] = {}
+        for event in events:
+            if isinstance(event, CallFinished):
+                self._finished(event)
+            elif isinstance(event, RunStarted):
+                self.flow, self._zero = event.flow, event.time
+            elif isinstance(event, RunResumed):
+                self._resumed(event)
+            elif isinstance(event, RunEnded):
+                self.state = event.state
+                self._time(event.time)
+        self.took = self._latest
+        self.by_end = sorted(self._by_place.values(), key=lambda call: call.ended)
+        self._rank = {call: rank for rank, call in enumerate(self.by_end)}
+        self.calls = sorted(self.by_end, key=lambda call: call.started)
+        self.caused = any(call.wait is not None for call in self.calls)
+        self._link()
+
+    def _time(self, time: int) -> int:
+        """A time of the journal's on the run's own clock; a wall clock may step, and goes on here."""
+        time = max(0, time - self._zero - self.away)
+        self._latest = max(self._latest, time)
+        return time
+
+    def _resumed(self, event: RunResumed) -> None:
+        self.state = RunState.RUNNING
+        self.away += max(0, event.time - self._zero - self.away - self._latest)
+        self.resumed.append(self._latest)
+
+    def _finished(self, event: CallFinished) -> None:
+        if event.call == TIMEOUT:
+            return
+        if event.ended < self._zero:
+            self.shared += 1
+        wait = read_wait(event.waited_for) if event.waited_for else None
+        if wait is not None:  # thousands of calls stand in few files
+            wait = self._lean(wait)
+        started, ended = self._time(event.started), self._time(event.ended)
+        before = self._by_place.get(event.place)
+        if before is not None and event.attempt > 1 and before.ended <= started:
+            before.ended, before.attempts, before.failed = ended, event.attempt, event.error is not None
+            return
+        self._by_place[event.place] = Call(
+            event.place, event.call, min(self._time(event.ready), started), started, max(ended, started),
+            event.attempt, event.error is not None, wait,
+        )  # fmt: skip
+
+    def _lean(self, wait: Wait) -> Wait:
+        file = self._files.setdefault(wait.file, wait.file)
+        effects = self._files.setdefault(wait.effects, wait.effects)
+        return Wait(wait.kind, wait.last, file, wait.line, effects, wait.limit, wait.needs)
+
+    def _link(self) -> None:
+        """Find what calls waited for."""
+        times = [call.ended for call in self.by_end]
+        for call in self.calls:
+            wait = call.wait
+            if wait is None:
+                # made by code that runs as a whole, one after another: it came after what had ended
+                index = min(bisect_right(times, call.started), self._rank[call]) - 1
+                call.last = self.by_end[index] if index >= 0 else None
+                continue
+            call.kind = wait.kind
+            call.needs = [need for place in wait.needs if (need := self._before(place, call)) is not None]
+            if wait.kind == START:
+                continue
+            call.last = self._before(wait.last, call)
+            if call.last is None:
+                call.unseen = wait.last
+                call.last = max(call.needs, key=lambda need: need.ended, default=None)
+
+    def _before(self, place: str, call: Call) -> Call | None:
+        """The call at a place, if it can be what another one waited for."""
+        found = self._by_place.get(place)
+        if found is None or found.ended > call.started or self._rank[found] >= self._rank[call]:
+            return None
+        return found
+
+    @property
+    def waits(self) -> Iterable[Call]:
+        """The calls that could have started earlier."""
+        return (call for call in self.calls if call.kind in SOFT)
