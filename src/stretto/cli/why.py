@@ -53,7 +53,7 @@ def explain_recorded(given: Given) -> int:
         if given.json:
             print(json.dumps(found.as_json(), ensure_ascii=False, indent=2))
         else:
-            width = min(shutil.get_terminal_size((80, 24)).columns, 100)
+            width = min(shutil.get_terminal_size((80, 24)).columns, 80)
             for line in _report(found, state_of(record), width, Style(sys.stdout)):
                 print(line.rstrip())
     return OK
@@ -65,7 +65,7 @@ def _report(found: RunExplanation, state: str, width: int, style: Style) -> Iter
     yield ""
     calls = len(timeline.calls)
     count = f"{calls:,} call" + "s" * (calls != 1)
-    yield f"  one by one     {lasted(found.sequential):>8}   {style.dim(f'{count}, without own code')}"
+    yield f"  one by one     {lasted(found.sequential):>8}   {style.dim(f'{count}; own code is not counted')}"
     times = f"{found.sequential / found.took:.1f} times as fast" if found.took else ""
     yield f"  as it was      {style('1', f'{lasted(found.took):>8}')}   {style.dim(times)}"
     if found.ideal is not None:
@@ -174,5 +174,13 @@ def _places(places: Sequence[Place], width: int, style: Style) -> Iterator[str]:
 
 
 def _quoted(line: Line, width: int, style: Style) -> str:
-    text = f"   {line.file}:{line.number}" if len(line.file) < 40 else f"   {line}"
+    text = f"   {_near(line.file)}:{line.number}"
+    if len(text) > width * 2 // 3:
+        text = f"   {line}"
     return text + style.dim(f"  {shorten(clean(line.text), width - len(text) - 2)}" if line.text else "")
+
+
+def _near(file: str) -> str:
+    """A path as one would write it here."""
+    here = os.path.relpath(file) if os.path.isabs(file) else file
+    return file if here.startswith("..") else here
