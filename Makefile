@@ -5,6 +5,7 @@
 #   make test         everything that has to hold (under 15 minutes on two cores)
 #   make test-fast    the same with fewer generated programs (under 2 minutes)
 #   make fuzz N=...   generated programs: overlapped run against reference run
+#   make fuzz-grammar N=...  programs over the whole grammar: as CPython, or refused
 #   make cpython      CPython's own tests of the language, run as flows: how many are compiled, which differ
 #   make test-compiled  the engine as machine code (as in the wheels): the same outcomes (needs a C compiler)
 #   make bench        against hand-written asyncio, in one run, with the target beside each number; the
@@ -40,7 +41,7 @@ EXAMPLES := $(wildcard examples/requirements.txt)
 EXAMPLES_NODEPS := $(wildcard examples/requirements-nodeps.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-compiled fuzz cpython bench bench-peers lint format docs clean
+.PHONY: help demo test test-fast test-compiled fuzz fuzz-grammar cpython bench bench-peers lint format docs clean
 .DELETE_ON_ERROR:
 
 help:
@@ -61,6 +62,9 @@ test-fast: $(VENV)/.stamp-dev $(VENV)/.stamp-examples
 
 fuzz: $(VENV)/.stamp-dev
 	@$(BIN)/python -m tests.differential.fuzz --n $(N)
+
+fuzz-grammar: $(VENV)/.stamp-dev
+	@$(BIN)/python -m tests.differential.grammar --n $(N)
 
 cpython: $(VENV)/.stamp-dev
 	@$(BIN)/python -m tests.cpython

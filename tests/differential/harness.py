@@ -281,7 +281,7 @@ def _run(
 def _compiled(source: str) -> tuple[str, types.CodeType]:
     filename = f"<generated {digest(source)}>"
     try:
-        code = compile(source, filename, "exec")
+        code = compile(source, filename, "exec", dont_inherit=True)
     except SyntaxError as error:
         raise Difficult(f"no Python: {error}") from error
     for old in [name for name in linecache.cache if name.startswith("<generated ")][:-512]:

@@ -222,7 +222,7 @@ class Expressions(Questions, ABC):
         special = self.called_back(node)
         if special is not None:
             return special
-        parts = [*node.args, *(k.value for k in node.keywords)]
+        parts = _parts(node)
         head: list[ast.expr] = []
         func = node.func
         if isinstance(func, ast.Attribute) and dotted(func) is None:
@@ -240,6 +240,8 @@ class Expressions(Questions, ABC):
             assert isinstance(func, ast.Attribute)
             func = ast.copy_location(ast.Attribute(rests.pop(0), func.attr, ast.Load()), func)
         args, values = rests[: len(node.args)], rests[len(node.args) :]
+        if _lone_star(node):
+            args = [ast.copy_location(ast.Starred(args[0], ast.Load()), node.args[0])]
         keywords = [
             ast.copy_location(ast.keyword(k.arg, v), k) for k, v in zip(node.keywords, values, strict=True)
         ]
@@ -403,7 +405,8 @@ class Expressions(Questions, ABC):
         """Emit a call as a step."""
         func = node.func
         path = dotted(func)
-        parts = [*node.args, *(k.value for k in node.keywords)]
+        parts = _parts(node)
+        lone = _lone_star(node)
         callee: ir.Operand | None = None
         head: list[ast.expr] = []
         if (
@@ -423,7 +426,9 @@ class Expressions(Questions, ABC):
             (i for i, r in enumerate(rests) if not isinstance(r, (ast.Name, ast.Constant))), default=-1
         )
         for index, rest in enumerate(rests[: len(node.args)]):
-            if isinstance(rest, ast.Starred):
+            if lone:
+                args.append((1, self.node_operand(rest)))
+            elif isinstance(rest, ast.Starred):
                 if index < last:  # what comes after may change it
                     rest = cast("ast.Starred", self.stabilised(rest))
                 args.append((1, self.node_operand(rest.value)))
@@ -447,6 +452,28 @@ class Expressions(Questions, ABC):
 
     def unsure(self, name: str) -> bool:
         return self.is_local(name) and name not in self.certain and not name.startswith("__")
+
+
+def _lone_star(node: ast.Call) -> bool:
+    """Whether ``*xs`` is all that is given by position: then it is taken apart last of all."""
+    return len(node.args) == 1 and isinstance(node.args[0], ast.Starred)
+
+
+def _parts(node: ast.Call) -> list[ast.expr]:
+    """The arguments of a call, as they are worked out one after the other.
+
+    What is spread is taken apart in its turn, before what comes after it runs.
+    """
+    args = [node.args[0].value] if _lone_star(node) else node.args  # type: ignore[attr-defined]
+    keywords = node.keywords
+    last = max(
+        (i for i, k in enumerate(keywords) if not isinstance(k.value, (ast.Name, ast.Constant))), default=-1
+    )
+    values = [
+        ast.copy_location(ast.Dict([None], [k.value]), k.value) if k.arg is None and i < last else k.value
+        for i, k in enumerate(keywords)
+    ]
+    return [*args, *values]
 
 
 def asked(test: ast.expr) -> ast.expr:

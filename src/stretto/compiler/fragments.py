@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from .guard import compile_guarded
 from .relaxations import relaxed
 from .scope import bound_names
+from .source import UNEVALUATED
 from .types import T, Verdict, infer
 from .types_infer import looked_into
 from .verdicts import judge, judge_statements
@@ -136,7 +137,9 @@ class Fragment:
         if self._guarded is not None:
             return self._guarded
         used = {name: cells[name] for name in self.cells}
-        fn = compile_guarded(self._tree(), self.function.filename, self.function.globals, used)
+        future = bool(self._future)
+        form = self.function
+        fn = compile_guarded(self._tree(), form.filename, form.globals, used, future_annotations=future)
         if self.name != fn.__code__.co_name:
             fn.__code__ = fn.__code__.replace(co_name=self.name)
         if self.soft:
@@ -207,6 +210,11 @@ class Fragment:
             tree.end_lineno = max(tree.lineno, tree.end_lineno)
         return tree
 
+    @property
+    def _future(self) -> int:
+        """How the user's module has its annotations."""
+        return self.function.fn.__code__.co_flags & UNEVALUATED
+
     def _compile(self) -> CodeType:
         tree: ast.stmt = self._tree()
         if self.cells:
@@ -221,7 +229,7 @@ class Fragment:
             tree = ast.fix_missing_locations(outer)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)  # the module's own compilation has told
-            module = compile(ast.Module([tree], []), self.function.filename, "exec", dont_inherit=True)
+            module = compile(ast.Module([tree], []), self.function.filename, "exec", self._future, True)
         code = _inner(module)
         if self.cells:
             code = _inner(code)

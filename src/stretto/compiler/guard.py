@@ -23,7 +23,6 @@ What makes that exact:
 """
 
 from __future__ import annotations
-import __future__
 
 import ast
 from collections.abc import Iterable, Mapping
@@ -44,6 +43,8 @@ def compile_guarded(
     filename: str,
     namespace: dict[str, Any],
     freevars: Mapping[str, CellType] = _NONE,
+    *,
+    future_annotations: bool = False,
 ) -> FunctionType:
     """Compile a run of statements so that nothing with an effect is performed.
 
@@ -52,16 +53,16 @@ def compile_guarded(
         filename: the user's file.
         namespace: the globals of the statements.
         freevars: cells of the names that they take from an enclosing function.
+        future_annotations: whether annotations are left unevaluated.
 
     Returns:
         A function of the same signature. It does what the plain function would do (values,
         exceptions, order), or raises `NeedsOrder` before the first operation that is not known to
         be free of effects.
     """
-    future = namespace.get("annotations") is __future__.annotations
     package = namespace.get("__package__")
     unit = Unit(None)
-    build(unit, tree, tuple(freevars), filename, future, package, tree.name, root=True)
+    build(unit, tree, tuple(freevars), filename, future_annotations, package, tree.name, root=True)
     assert unit.code is not None
     made = assemble(unit, freevars, namespace, tree.name)
     if tree.args.defaults:

@@ -13,7 +13,7 @@ from typing import Any
 from . import ir
 from .functions import Compiled
 from .matching import Matching
-from .scope import bound_plainly, unbound_names
+from .scope import bound_plainly, evaluated_annotations, unbound_names
 from .syntax import line, locate
 from .values import value_names
 
@@ -100,6 +100,15 @@ class Statements(Matching):
         if s.value is not None:
             plain = ast.copy_location(ast.Assign([s.target], s.value), s)
             self.do_assign(plain)
+            return
+        # in a function no annotation is evaluated, and of a target that is no name the parts are
+        parts: list[ast.expr] = []
+        if isinstance(s.target, (ast.Attribute, ast.Subscript)):
+            parts.append(s.target.value)
+        if isinstance(s.target, ast.Subscript):
+            parts += key_parts(s.target.slice)
+        for part in parts:
+            self.statement(ast.copy_location(ast.Expr(part), s))
 
     def do_augassign(self, s: ast.AugAssign) -> None:
         target = s.target
@@ -277,6 +286,20 @@ class Statements(Matching):
         self.region(ir.TryFinally(line(s), body=tuple(body), final=tuple(final), leave=tuple(leave)))
 
 
+def key_parts(key: ast.expr) -> list[ast.expr]:
+    """What is evaluated of a key."""
+    if isinstance(key, ast.Slice):
+        return [part for part in (key.lower, key.upper, key.step) if part is not None]
+    if isinstance(key, ast.Tuple) and any(isinstance(e, ast.Slice) for e in key.elts):
+        return [part for e in key.elts for part in key_parts(e)]
+    return [key]
+
+
 def made_with(s: ast.FunctionDef) -> list[ast.expr]:
     """What runs when a nested function is made."""
-    return [*s.decorator_list, *s.args.defaults, *(d for d in s.args.kw_defaults if d)]
+    return [
+        *s.decorator_list,
+        *s.args.defaults,
+        *(d for d in s.args.kw_defaults if d),
+        *evaluated_annotations(s),
+    ]

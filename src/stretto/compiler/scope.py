@@ -15,6 +15,7 @@ __all__ = [
     "bound_names",
     "bound_plainly",
     "captured_by",
+    "evaluated_annotations",
     "loaded_names",
     "parameters",
     "scope_of",
@@ -65,10 +66,24 @@ def own_children(node: Any, *, comprehensions: bool) -> list[ast.AST]:
     """The children that run in this scope when the node runs."""
     if isinstance(node, _FUNCTIONS):
         inner: list[ast.AST] = [*node.args.defaults, *(d for d in node.args.kw_defaults if d)]
-        return inner if isinstance(node, ast.Lambda) else [*node.decorator_list, *inner]
+        return (
+            inner
+            if isinstance(node, ast.Lambda)
+            else [*node.decorator_list, *inner, *evaluated_annotations(node)]
+        )
     if isinstance(node, _COMPREHENSIONS) and not comprehensions:
         return [node.generators[0].iter]
     return children(node)
+
+
+def evaluated_annotations(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.expr]:
+    """What is evaluated of a function's annotations when it is made."""
+    if getattr(node, "stretto_unevaluated", False):
+        return []
+    a = node.args
+    every = [*a.posonlyargs, *a.args, *a.kwonlyargs, *(p for p in (a.vararg, a.kwarg) if p is not None)]
+    found = [*(p.annotation for p in every), node.returns]
+    return [annotation for annotation in found if annotation is not None]
 
 
 def own_nodes(nodes: Iterable[ast.AST], *, comprehensions: bool = False) -> Iterator[ast.AST]:
@@ -162,7 +177,7 @@ def free_names(node: ast.AST) -> set[str]:
     assert isinstance(node, _COMPREHENSIONS)
     own = set[str]()
     for generator in node.generators:
-        own |= {n.id for n in ast.walk(generator.target) if isinstance(n, ast.Name)}
+        own |= bound_names([generator.target])
     parts: list[ast.AST] = []
     for index, generator in enumerate(node.generators):
         if index:

@@ -1,13 +1,14 @@
 """Finding a function's source, as a syntax tree with the lines of the user's file."""
 
 from __future__ import annotations
+import __future__
 
 import ast
 import linecache
 import sys
 import warnings
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, cast
 
 from ..errors import SourceNotFound, UnsupportedConstruct
 from .bounded import Bounded
@@ -15,6 +16,9 @@ from .bounded import Bounded
 __all__ = ["FunctionNode", "check_supported", "function_node"]
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+#: Set on code whose annotations are not evaluated.
+UNEVALUATED = __future__.annotations.compiler_flag
 
 _trees: Bounded[str, tuple[int, dict[int, list[FunctionNode]]]] = Bounded(256)
 
@@ -56,6 +60,7 @@ def function_node(code: CodeType) -> FunctionNode | None:
         for node in ast.walk(tree):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
                 by_line.setdefault(first_line(node), []).append(node)
+                cast("Any", node).stretto_unevaluated = bool(code.co_flags & UNEVALUATED)
         found = _trees[code.co_filename] = (key, by_line)
     wanted = code.co_name
     candidates = [

@@ -122,6 +122,7 @@ class Renamer(ast.NodeTransformer):
         inner = self._without(own)
         for index, generator in enumerate(node.generators):
             generator.iter = (self if index == 0 else inner).visit(generator.iter)
+            generator.target = inner.visit(generator.target)
             generator.ifs = [inner.visit(t) for t in generator.ifs]
         for name in ("elt", "key", "value"):
             if hasattr(node, name):

@@ -20,7 +20,7 @@ from .functions import push_function
 from .nodes import NO_KWARGS, CallNode, FunctionNode, natively
 from .operands import OLDEST, ROOM, Failure, bound, operand, trace_of, type_of
 from .slots import Output, Slot
-from .strands import Block, Strand
+from .strands import Block, Frame, Strand
 from .timers import step_timed
 from .tokens import EVERYTHING, HEAP, Token
 
@@ -52,25 +52,28 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
                 v = bound(engine, strand, block, instr, v)
             args.append(v)
     else:
+        wait = _unspread(engine, strand, frame, instr)
+        if wait is not None:
+            return wait
         kwargs = {}
-        for star, source in instr.args:
+        lone = len(instr.args) == 1 and instr.args[0][0]
+        for star, source in () if lone else instr.args:
             v = operand(frame, source)
-            if not star:
+            if star:
+                args.extend(_members(v, None))
+            else:
                 args.append(bound(engine, strand, block, instr, v))
-                continue
-            wait = _spread(engine, strand, v)
-            if wait is not None:
-                return wait
-            args.extend(_members(v, callee if len(instr.args) == 1 else None))
         for name, source in instr.kwargs:
             v = operand(frame, source)
-            if name is not None:
+            if name is None:
+                _merge(kwargs, v, callee)
+            elif name in kwargs:  # of a mapping before it
+                found = f"{_text(callee)} got multiple values for keyword argument '{name}'"
+                raise Failure(TypeError(found))
+            else:
                 kwargs[name] = bound(engine, strand, block, instr, v)
-                continue
-            wait = _spread(engine, strand, v)
-            if wait is not None:
-                return wait
-            _merge(kwargs, v, callee)
+        if lone:  # as CPython does it, after the keywords
+            args.extend(_members(operand(frame, instr.args[0][1]), callee))
     kind: type[Any] = type(callee)  # pyright: ignore[reportUnknownVariableType]
     if kind is BoundCall:
         args.insert(0, callee.instance)
@@ -112,6 +115,17 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
     return None
 
 
+def _unspread(engine: Engine, strand: Strand, frame: Frame, instr: ir.Apply) -> Any:
+    """What has to come before all of ``*values`` and ``**values`` can be taken apart, which happens once."""
+    for star, source in instr.args:
+        if star and (wait := _spread(engine, strand, operand(frame, source))) is not None:
+            return wait
+    for name, source in instr.kwargs:
+        if name is None and (wait := _spread(engine, strand, operand(frame, source))) is not None:
+            return wait
+    return None
+
+
 def _spread(engine: Engine, strand: Strand, value: Any) -> Any:
     """What has to come before ``*value`` can be taken apart."""
     if isinstance(value, Slot):
@@ -147,9 +161,9 @@ def _members(value: Any, callee: Any) -> list[Any]:
 def _merge(kwargs: dict[str, Any], value: Any, callee: Any) -> None:
     if isinstance(value, Versioned):
         value = value.root()
-    if not hasattr(value, "keys"):
-        found = f"{_text(callee)} argument after ** must be a mapping, not {type(value).__name__}"
-        raise Failure(TypeError(found))
+    if type(value) is not dict:
+        _merge_any(kwargs, value, callee)
+        return
     for key in value:
         if key in kwargs:
             raise Failure(TypeError(f"{_text(callee)} got multiple values for keyword argument '{key}'"))
@@ -158,10 +172,33 @@ def _merge(kwargs: dict[str, Any], value: Any, callee: Any) -> None:
         kwargs[key] = value[key]
 
 
+def _merge_any(kwargs: dict[str, Any], value: Any, callee: Any) -> None:
+    """Let CPython take the mapping apart: how it asks for keys and values can be seen, and what it says when
+    there are none names the function that is called."""
+
+    def merged(**named: Any) -> dict[str, Any]:
+        return named
+
+    merged.__qualname__ = _STAND_IN
+    merged.__module__ = "builtins"
+    try:
+        found = merged(**kwargs, **value)
+    except BaseException as error:
+        if error.args and type(error.args[0]) is str:
+            error.args = (error.args[0].replace(f"{_STAND_IN}()", _text(callee)), *error.args[1:])
+        raise Failure(error) from None
+    kwargs.update(found)
+
+
+_STAND_IN = "\0"
+
+
 def _text(callee: Any) -> str:
     """What CPython calls a function in the messages about its arguments."""
-    callee = getattr(callee, "call", callee)
-    callee = getattr(callee, "fn", callee)
+    if isinstance(callee, BoundCall):
+        callee = callee.call
+    if isinstance(callee, (Call, Flow)):
+        callee = callee.fn
     name = getattr(callee, "__qualname__", None)
     if name is None:
         return str(callee)

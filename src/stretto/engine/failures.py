@@ -62,6 +62,9 @@ def as_named(error: BaseException, node: Node) -> BaseException:
         return error
     name, (form, _, _, frame, _) = found[1], node.trace
     made: NameError
+    if variable := _VARIABLE.match(name):
+        text = str(error).replace(name, variable[1])  # of a comprehension
+        return type(error)(text).with_traceback(error.__traceback__)
     if form.at_top:
         made = NameError(f"name '{name}' is not defined", name=name)
     elif frame == form.name:
@@ -81,6 +84,8 @@ def as_named(error: BaseException, node: Node) -> BaseException:
 _UNBOUND = re.compile(
     r"cannot access (?:local|free) variable '(\w+)' where it is not associated with a value"
 )
+#: What `Comprehensions.variables` has made of a name.
+_VARIABLE = re.compile(r"__c\d+_(\w+)")
 
 
 def squash_younger(engine: Engine, node: Node) -> None:

@@ -127,10 +127,11 @@ def _matches(error: BaseException, kind: Any) -> bool:
     trace = error.__traceback__
     context = error.__context__
     try:
-        raise error
-    except kind:
-        return True
-    except BaseException as other:
+        try:
+            raise error
+        except kind:
+            return True
+    except BaseException as other:  # also where what is to be matched is no class of exceptions
         if other is error:
             return False
         raise Failure(other) from None
