@@ -323,8 +323,8 @@ def iterables(items: Any) -> Any:
 
 def nested(items: Any, shape: Any) -> Any:
     """Items that a comprehension takes apart further, each checked against that pattern."""
-    for item in items:
-        yield _shaped(item, shape)
+    iterator = iter(items)  # now: what cannot be iterated over fails outside of the comprehension
+    return (_shaped(item, shape) for item in iterator)
 
 
 def _shaped(item: Any, shape: Any) -> Any:
