@@ -10,14 +10,14 @@ Runs without a journal use the plain `Engine`, and pay nothing for this.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from .containers import Dict, List
 from .machine import Engine
 from .nodes import FAILED, NO_KWARGS, QUEUED, RUNNING, Node
 from .places import path
+from .queues import Ready, Runnable, Settled
 from .slots import PENDING, Slot, Waiter
 from .strands import Strand
 
@@ -102,86 +102,23 @@ def _merged(old: Cause, new: Cause, hard: str) -> Cause:
     return (kind if kind in SOFT else hard, last, needs, 0)
 
 
-def _came(node: Any) -> Iterator[Slot]:
+def _came(node: Any) -> list[Slot]:
     """The results that have come among the operands of a node, and in containers among them."""
     operands: list[Any] = getattr(node, "values", None) or getattr(node, "args", [])
     kwargs: Any = getattr(node, "kwargs", NO_KWARGS)
+    found: list[Slot] = []
     for v in (*operands, *kwargs.values()):
         if isinstance(v, Slot):
             if v.value is not PENDING:
-                yield v
+                found.append(v)
             v = v.value
         held: Iterable[Any] = ()
         if isinstance(v, List):
             held = v.root()[v.clean :]
         elif isinstance(v, Dict) and not v.clean:
             held = v.root().values()
-        for item in held:
-            if isinstance(item, Slot) and item.value is not PENDING:
-                yield item
-
-
-class _Settled(deque[Waiter]):
-    """Those that are to be told that something is there, each with the cause."""
-
-    def __init__(self, engine: CausalEngine) -> None:
-        super().__init__()
-        self.engine = engine
-
-    def append(self, waiter: Any) -> None:
-        super().append((waiter, self.engine.cause))  # type: ignore[arg-type]
-
-    def extend(self, waiters: Iterable[Any]) -> None:
-        cause = self.engine.cause
-        super().extend([(waiter, cause) for waiter in waiters])  # type: ignore[misc]
-
-    def popleft(self) -> Any:
-        pair: Any = super().popleft()
-        waiter, cause = pair
-        if isinstance(waiter, Node):
-            cause = waiter.why = _merged(waiter.why, cause, DATA)
-        elif isinstance(waiter, Strand):
-            cause = waiter.why = _merged(waiter.why, cause, CONTROL)
-        self.engine.cause = cause
-        return waiter
-
-
-class _Ready(deque[Node]):
-    """Nodes that can go on; the one that does is what happens next because of its own cause."""
-
-    def __init__(self, engine: CausalEngine) -> None:
-        super().__init__()
-        self.engine = engine
-
-    def popleft(self) -> Node:
-        node = super().popleft()
-        cause = node.why
-        if cause[0] is EFFECT:
-            # results that came while it waited for a write: nobody was told
-            for slot in _came(node):
-                cause = _merged(slot.why, cause, DATA)
-            node.why = cause
-        self.engine.cause = cause
-        return node
-
-
-class _Runnable(deque[Strand]):
-    """The same of points of issue."""
-
-    def __init__(self, engine: CausalEngine) -> None:
-        super().__init__()
-        self.engine = engine
-
-    def append(self, strand: Strand) -> None:
-        cause = self.engine.cause
-        if strand.why is not cause:
-            strand.why = _merged(strand.why, cause, CONTROL)
-        super().append(strand)
-
-    def popleft(self) -> Strand:
-        strand = super().popleft()
-        self.engine.cause = strand.why
-        return strand
+        found += [item for item in held if isinstance(item, Slot) and item.value is not PENDING]
+    return found
 
 
 class CausalEngine(Engine):
@@ -199,9 +136,37 @@ class CausalEngine(Engine):
         #: Why the oldest entry is the oldest.
         self.advanced: Cause = _AT_ONCE
         self.numbers = 0
-        self.settled = _Settled(self)
-        self.ready = _Ready(self)
-        self.runnable = _Runnable(self)
+        self.settled = Settled(self)
+        self.ready = Ready(self)
+        self.runnable = Runnable(self)
+
+    # -- what goes through the queues -----------------------------------------------------------------
+
+    def told(self, waiter: Any, cause: Cause) -> None:
+        """Something is about to be told that what it waited for is there."""
+        if isinstance(waiter, Node):
+            cause = waiter.why = _merged(waiter.why, cause, DATA)
+        elif isinstance(waiter, Strand):
+            cause = waiter.why = _merged(waiter.why, cause, CONTROL)
+        self.cause = cause
+
+    def goes_on(self, node: Node) -> None:
+        """A node is about to go on."""
+        cause = node.why
+        if cause[0] == EFFECT:
+            # results that came while it waited for a write: nobody was told
+            for slot in _came(node):
+                cause = _merged(slot.why, cause, DATA)
+            node.why = cause
+        self.cause = cause
+
+    def resumed(self, strand: Strand) -> None:
+        """A point of issue can go on."""
+        cause = self.cause
+        if strand.why is not cause:
+            strand.why = _merged(strand.why, cause, CONTROL)
+
+    # -- what the engine does -------------------------------------------------------------------------
 
     def place(self, entry: Any, before: Any) -> None:
         super().place(entry, before)
@@ -228,7 +193,8 @@ class CausalEngine(Engine):
         if node.state != RUNNING:
             return self.cause  # nobody waits for it any more
         self.numbers += 1
-        source = Source(self.numbers, node, tuple([need.number for need in node.why[2]]))
+        needs = node.why[2]
+        source = Source(self.numbers, node, tuple([need.number for need in needs]) if needs else ())
         return (DATA, source, (source,), 0)
 
     def failed(self, node: Node, error: BaseException) -> None:
@@ -271,7 +237,7 @@ class CausalEngine(Engine):
             node.why = (LIMIT, self.cause[1], needs, since)
         elif node.state == QUEUED:
             node.why = (kind, last, needs, since or self.clock())
-        elif since and kind is not ORDER:
+        elif since and kind != ORDER:
             node.why = (CERTAIN, self.advanced[1], needs, since)
 
     def _advance(self) -> None:

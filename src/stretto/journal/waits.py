@@ -5,7 +5,7 @@ second where it stands in the source; the third its effects; each further one is
 could not do without, the latest first::
 
     order digest/for/3/summarise
-    /home/ann/digest.py:21
+    digest.py:21
     writes mail:{to}
     digest/summarise
 
@@ -15,6 +15,7 @@ read) and every call that an older Stretto recorded has no such lines.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,21 +29,42 @@ if TYPE_CHECKING:
 
 __all__ = ["Wait", "read_wait", "wait_text"]
 
+#: So many places in the source are known at a time.
+_MOST = 10_000
+
 _KINDS = {CERTAIN, CONTROL, DATA, EFFECT, LIMIT, ORDER, ROOM, START}
+
+
+#: The lines that are the same for every call at one place in the source, by function, line and call.
+_same: dict[tuple[Any, int, Any], str] = {}
 
 
 def wait_text(call: Call[..., Any], trace: Any, cause: Cause) -> str:
     """What a call waited for, to be recorded."""
     kind, last, needs, _ = cause
-    if kind is EFFECT and last in needs:  # what made the thing that it reads made what it needs
+    if kind == EFFECT and last in needs:  # what made the thing that it reads made what it needs
         kind, needs = DATA, (last, *(need for need in needs if need is not last))
+    key = (trace[0], trace[1], call)
+    same = _same.get(key)
+    if same is None:
+        if len(_same) > _MOST:
+            _same.clear()
+        same = _same[key] = _at(trace[0].filename, trace[1], call)
     # A result that was needed is the first of those that follow.
-    first = f"{kind} {last}" if kind in SOFT and last is not None else kind
+    text = f"{kind} {last}{same}" if kind in SOFT and last is not None else kind + same
+    if kind == LIMIT:
+        text = f"{text}; limit {call.limit}"
+    for need in needs:
+        text = f"{text}\n{need}"
+    return text
+
+
+def _at(file: str, line: int, call: Call[..., Any]) -> str:
+    """Where a call stands, from the folder where the program runs, and its effects."""
     effects = call.effects
     declared = effects.kind.value if effects.free or effects.kind is Kind.PLAIN else str(effects)
-    if kind is LIMIT:
-        declared = f"{declared}; limit {call.limit}"
-    return "\n".join([first, f"{trace[0].filename}:{trace[1]}", declared, *map(str, needs)])
+    here = os.path.join(os.getcwd(), "")
+    return f"\n{file.removeprefix(here)}:{line}\n{declared}"
 
 
 @dataclass(frozen=True, slots=True)
