@@ -19,6 +19,9 @@ class Assignments(Conditions):
 
     def fragment(self, statements: list[ast.stmt], at: ast.AST, *, opaque: bool = False) -> None:
         """Emit statements as they stand."""
+        if len(statements) == 1 and isinstance(statements[0], ast.Assign) and not opaque:
+            if len(statements[0].targets) == 1 and self.store(statements[0], at):
+                return
         soft = any(
             isinstance(s, (ast.If, ast.For, ast.While, ast.Try, ast.With, ast.Match)) for s in statements
         )

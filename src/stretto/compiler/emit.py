@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import ir
 from .fragments import Fragment
+from .relaxations import relaxed
 from .scope import bound_names, loaded_names
 
 if TYPE_CHECKING:
@@ -139,7 +140,36 @@ class Emitter:
 
     def run_expr(self, name: str, expr: ast.expr, at: Any, *, opaque: bool = False) -> None:
         fragment = self.make_expr(name, expr, at, opaque=opaque)
-        self.emit(ir.Run(fragment.lineno, fragment=fragment))
+        if isinstance(expr, ast.Attribute) and self.held(expr.value) and relaxed("objects"):
+            (source,) = fragment.reads
+            self.emit(ir.LoadAttribute(fragment.lineno, fragment, name, source, expr.attr))
+        else:
+            self.emit(ir.Run(fragment.lineno, fragment=fragment))
+
+    def held(self, node: ast.AST) -> bool:
+        """Whether an expression is a local name, of no variable that nested functions see."""
+        if not isinstance(node, ast.Name):
+            return False
+        scope = self.function.scope
+        own = node.id in scope.locals or node.id in self.own_names
+        return (own and node.id not in scope.cells) or node.id.startswith("__t")
+
+    def store(self, statement: ast.Assign, at: Any) -> bool:
+        """Emit the setting of an attribute of a local name; False if the statement is something else."""
+        target, value = statement.targets[0], statement.value
+        if not (isinstance(target, ast.Attribute) and self.held(target.value) and relaxed("objects")):
+            return False
+        worth: ir.Operand
+        if isinstance(value, ast.Constant):
+            worth = ir.Const(value.value)
+        elif isinstance(value, ast.Name) and self.held(value):
+            worth = value.id
+        else:
+            return False
+        assert isinstance(target.value, ast.Name)
+        fragment = self.make([statement], at, ())
+        self.emit(ir.StoreAttribute(fragment.lineno, fragment, target.value.id, target.attr, worth))
+        return True
 
     # -- calls and regions ----------------------------------------------------------------------------
 

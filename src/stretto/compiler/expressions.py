@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -81,6 +82,9 @@ class Expressions(Questions, ABC):
             return
         if isinstance(value, ast.Call) and self.is_apply(value):
             self.apply(value, name)
+            return
+        if isinstance(value, ast.Attribute) and self.looks(value):
+            self.run_expr(name, self.attribute(value), at)
             return
         rest = self.residual(value)
         if isinstance(rest, ast.Name) and self.is_local(rest.id):
@@ -225,7 +229,7 @@ class Expressions(Questions, ABC):
         parts = _parts(node)
         head: list[ast.expr] = []
         func = node.func
-        if isinstance(func, ast.Attribute) and dotted(func) is None:
+        if isinstance(func, ast.Attribute) and (dotted(func) is None or self.looks(func.value)):
             head = [func.value]
         elif (
             isinstance(func, ast.Attribute) and any(self.needs(p) for p in parts) and not self.is_fixed(func)
@@ -305,6 +309,16 @@ class Expressions(Questions, ABC):
             )
         )
 
+    def of_attribute(self, node: ast.Attribute) -> ast.expr:
+        looked = self.attribute(node)
+        if not self.held(looked.value):
+            return looked
+        return ast.copy_location(ast.Name(self.spilled(looked, node), ast.Load()), node)
+
+    def attribute(self, node: ast.Attribute) -> ast.Attribute:
+        """The attribute of what its object has been worked out to be."""
+        return ast.copy_location(ast.Attribute(self.residual(node.value), node.attr, ast.Load()), node)
+
     def of_subscript(self, node: ast.Subscript) -> ast.expr:
         if self.is_value(node.value) and not isinstance(node.slice, ast.Slice):
             self.touch(node.value.id, node.slice)
@@ -373,7 +387,7 @@ class Expressions(Questions, ABC):
 
     def of_listcomp(self, node: Any) -> ast.expr:
         if not self.takes_apart(node):
-            return self.opaque(node)
+            return self.opaque(node) if self.calls(node) else self.over(node)
         held = self.comprehension(node)
         name = self.fresh()
         self.emit(ir.ValueRead(node.lineno, target=name, source=held, method="copy", args=(), plain=None))
@@ -383,7 +397,19 @@ class Expressions(Questions, ABC):
     of_dictcomp = of_listcomp
 
     def of_generatorexp(self, node: ast.GeneratorExp) -> ast.expr:
-        return self.opaque(node)
+        return self.opaque(node) if self.calls(node) else self.over(node)
+
+    def over(self, node: Any) -> Any:
+        """A comprehension that stays as it is, but for what it goes over."""
+        first, *others = node.generators
+        source = self.residual(first.iter)
+        made: Any = copy.copy(node)
+        made.__dict__.pop("stretto_children", None)  # of the original
+        made.generators = [
+            ast.comprehension(first.target, source, first.ifs, first.is_async),
+            *others,
+        ]
+        return made
 
     def of_lambda(self, node: ast.Lambda) -> ast.expr:
         return self.opaque(node)

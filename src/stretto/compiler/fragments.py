@@ -11,15 +11,17 @@ import ast
 import sys
 import warnings
 from collections.abc import Callable, Mapping
-from types import CellType, CodeType, FunctionType
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from . import ir
 from .guard import compile_guarded
 from .relaxations import relaxed
 from .scope import bound_names
 from .source import UNEVALUATED
 from .types import T, Verdict, infer
 from .types_infer import looked_into
+from .values import only_looked
 from .verdicts import judge, judge_statements
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class Fragment:
     """
 
     __slots__ = (
-        "_code", "_guarded", "_native", "_softened", "_verdicts", "asks", "binds", "cells", "expr",
+        "_code", "_guarded", "_looks", "_native", "_softened", "_verdicts", "asks", "binds", "cells", "expr",
         "function", "heap", "keeps", "lineno", "mutates", "name", "opaque", "reads", "soft", "statements",
         "text", "trivial", "unpacks",
     )  # fmt: skip
@@ -108,6 +110,7 @@ class Fragment:
             else isinstance(expr, (ast.Tuple, ast.List, ast.Dict, ast.Set))
         )
         self._softened: Fragment | None = None
+        self._looks: tuple[bool, frozenset[int]] | None = None
         self._code: CodeType | None = None
         self._native: FunctionType | None = None
         self._guarded: FunctionType | None = None
@@ -240,6 +243,40 @@ class Fragment:
 
     # -- what it may do -------------------------------------------------------------------------------
 
+    @property
+    def closed(self) -> bool:
+        """Whether it looks at nothing but its operands and what they lead to."""
+        return self._looked()[0]
+
+    @property
+    def looked(self) -> frozenset[int]:
+        """The operands (their places in `reads`) whose identity does not matter: it looks at them, and lets
+        them go."""
+        return self._looked()[1]
+
+    def _looked(self) -> tuple[bool, frozenset[int]]:
+        found = self._looks
+        if found is None:
+            only = only_looked(self.function, self.expr, self.reads)
+            found = self._looks = (self._judge_closed(), only)
+        return found
+
+    def _judge_closed(self) -> bool:
+        if self.heap or self.cells or self.soft:
+            return False
+        own = {*self.reads, *self.binds}
+        for statement in self.statements:
+            for node in ast.walk(statement):
+                if not isinstance(node, ast.Name) or node.id in own or not isinstance(node.ctx, ast.Load):
+                    continue
+                try:
+                    value = self.function.resolve(node.id)
+                except KeyError:
+                    continue  # bound inside, as by a comprehension, or an error
+                if not _of_library(value):
+                    return False
+        return True
+
     def verdict(self, types: tuple[T | None, ...]) -> Verdict:
         """What is known of a run with operands of these types."""
         found = self._verdicts.get(types)
@@ -261,6 +298,29 @@ class Fragment:
         if found is None:
             found = self._verdicts[key] = Verdict(self._judge_change(types), True, None)
         return found.pure
+
+    @property
+    def change(self) -> tuple[str, Any, Any]:
+        """What a plain change does, where a version can do the same: ``append`` or ``add`` a value, or
+        ``set`` a key to one; each a name or a constant. Else the first is empty."""
+        statement = self.statements[0]
+        if isinstance(statement, ast.Expr):
+            call = statement.value
+            assert isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
+            if call.func.attr in ("append", "add") and len(call.args) == 1:
+                part = self._part(call.args[0])
+                if part is not None:
+                    return call.func.attr, None, part
+        elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Subscript):
+            key, part = self._part(statement.targets[0].slice), self._part(statement.value)
+            if key is not None and part is not None:
+                return "set", key, part
+        return "", None, None
+
+    def _part(self, node: ast.expr) -> Any:
+        if isinstance(node, ast.Name) and node.id in self.reads:
+            return node.id
+        return ir.Const(node.value) if isinstance(node, ast.Constant) else None
 
     def _judge_change(self, types: tuple[T | None, ...]) -> bool:
         if self.mutates is None or self.mutates not in self.reads or self.soft or not relaxed("objects"):
@@ -346,6 +406,14 @@ _CHANGES: dict[type, frozenset[str]] = {
     set: frozenset({"add", "discard", "remove", "clear", "pop", "update"}),
     bytearray: frozenset({"append", "extend", "clear"}),
 }
+
+
+def _of_library(value: Any) -> bool:
+    """Whether a global is a module, class or function of the standard library."""
+    if not isinstance(value, (ModuleType, type, FunctionType, BuiltinFunctionType)):
+        return False
+    name = value.__name__ if isinstance(value, ModuleType) else value.__module__
+    return type(name) is str and name.partition(".")[0] in sys.stdlib_module_names
 
 
 def _inner(code: CodeType) -> CodeType:

@@ -30,6 +30,7 @@ __all__ = [
     "Iteration",
     "Later",
     "Load",
+    "LoadAttribute",
     "Match",
     "Move",
     "NewValue",
@@ -40,6 +41,7 @@ __all__ = [
     "Reraise",
     "Return",
     "Run",
+    "StoreAttribute",
     "TryExcept",
     "TryFinally",
     "Update",
@@ -118,6 +120,24 @@ class Run(Instr):
     """Run a fragment of the user's own code."""
 
     fragment: Fragment
+
+
+@dataclass(slots=True, eq=False)
+class LoadAttribute(Run):
+    """``target = source.name`` of a local name."""
+
+    target: str
+    source: str
+    name: str
+
+
+@dataclass(slots=True, eq=False)
+class StoreAttribute(Run):
+    """``source.name = value`` of a local name."""
+
+    source: str
+    name: str
+    value: Operand
 
 
 @dataclass(slots=True, eq=False)

@@ -89,7 +89,8 @@ class Statements(Matching):
             if isinstance(target, ast.Subscript) and self.is_value(target.value):
                 self.assign_item(target, s.value, s)
                 return
-        if not self.needs(s.value) and not any(self.needs(t) for t in s.targets):
+        stored = len(s.targets) == 1 and self.stored(s.targets[0])
+        if not stored and not self.needs(s.value) and not any(self.needs(t) for t in s.targets):
             self.fragment([s], s)
             return
         value = self.operand(s.value)
@@ -132,7 +133,7 @@ class Statements(Matching):
             self.augment(item, s)
             self.emit_update(held, "setitem", (key, item), s)
             return
-        if not self.needs(s.value) and not self.needs(target):
+        if not (self.needs(s.value) or self.needs(target) or self.stored(target)):
             self.fragment([s], s)
             return
         # the object and the key once, then load, work out, store
@@ -188,7 +189,7 @@ class Statements(Matching):
         self.emit(ir.Continue(line(s)))
 
     def do_functiondef(self, s: ast.FunctionDef) -> None:
-        self.fragment([s], s, opaque=any(self.needs(d) for d in made_with(s)))
+        self.fragment([s], s, opaque=any(self.calls(d) for d in made_with(s)))
         if s.name in self.function.scope.cells:
             self.emit(ir.Assign(line(s), target=s.name, source=""))
 

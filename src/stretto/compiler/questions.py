@@ -35,18 +35,48 @@ class Questions(Emitter):
 
     def __init__(self, function: Compiled) -> None:
         super().__init__(function)
-        self._needs: dict[ast.AST, bool] = {}
+        self._calls: dict[ast.AST, bool] = {}
+        self._looks: dict[ast.AST, bool] = {}
 
     # -- what has to be taken apart ------------------------------------------------------------------
 
     def needs(self, node: ast.AST) -> bool:
+        """Whether an expression holds something that is a step of its own."""
+        return self.calls(node) or self.looks(node)
+
+    def calls(self, node: ast.AST) -> bool:
         """Whether an expression holds something that cannot stay in a fragment."""
-        found = self._needs.get(node)
+        found = self._calls.get(node)
         if found is None:
-            found = self._needs[node] = self._needs_itself(node) or any(
-                self.needs(child) for child in own_children(node, comprehensions=True)
+            found = self._calls[node] = self._needs_itself(node) or any(
+                self.calls(child) for child in own_children(node, comprehensions=True)
             )
         return found
+
+    def looks(self, node: ast.AST) -> bool:
+        """Whether an expression looks at an attribute of an object, which waits for changes of this alone."""
+        if not relaxed("objects"):
+            return False
+        found = self._looks.get(node)
+        if found is None:
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                found = self.held(node.value) or self.looks(node.value)
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                # a method that is looked up is no attribute to look at
+                parts = (node.func.value, *node.args, *(k.value for k in node.keywords))
+                found = any(map(self.looks, parts))
+            else:
+                found = any(map(self.looks, own_children(node, comprehensions=False)))
+            self._looks[node] = found
+        return found
+
+    def stored(self, target: ast.expr) -> bool:
+        """Whether a target is an attribute of an object, so that setting it is a step of its own."""
+        return (
+            isinstance(target, ast.Attribute)
+            and relaxed("objects")
+            and (self.held(target.value) or self.looks(target.value))
+        )
 
     def needs_statement(self, s: ast.stmt) -> bool:
         """The same for a statement: also what fragments cannot do, as to leave the function."""
@@ -170,7 +200,7 @@ class Questions(Emitter):
 
     def takes_apart(self, node: Any) -> bool:
         """Whether a comprehension is to run element by element, as steps."""
-        if not self.needs(node) or not relaxed("values"):
+        if not self.calls(node) or not relaxed("values"):
             return False
         own = {n for g in node.generators for n in targets(g.target)}
         inner = [n for n in own_nodes([node], comprehensions=True) if n is not node]
@@ -197,7 +227,7 @@ class Questions(Emitter):
         if isinstance(node, ast.Lambda):
             a = node.args
             # what its parameters are given is worked out where the lambda stands, before all else
-            return self.needs(node.body) and not (a.defaults or any(a.kw_defaults))
+            return self.calls(node.body) and not (a.defaults or any(a.kw_defaults))
         path = dotted(node)
         if path is None:
             return False

@@ -20,7 +20,7 @@ __all__ = ["RELAXATIONS", "off", "relaxed", "without"]
 
 RELAXATIONS: Final = {
     "values": "containers that are built in a flow and seen from nowhere else are values, element by element",
-    "objects": "a change of one built-in container is told apart from other things by which object it is",
+    "objects": "a change of an attribute or a built-in container concerns what looks at that object alone",
     "purity": "code that is known to be free of effects, from tables and types, needs no order",
     "helpers": "functions of the user's own that hold calls are compiled too",
 }

@@ -368,6 +368,15 @@ def parameter_uses(form: Compiled) -> tuple[bool, ...]:
     return tuple(name in form.values for name in form.params)
 
 
+def only_looked(function: Compiled, expr: ast.expr | None, names: tuple[str, ...]) -> frozenset[int]:
+    """Which of these names (their places) an expression only looks at: its value cannot hold on to them."""
+    if expr is None:
+        return frozenset()
+    analysis = _Analysis(function)
+    analysis.expr(expr, "escape")
+    return frozenset(at for at, name in enumerate(names) if name not in analysis.bad)
+
+
 def dotted(node: Any) -> str | None:
     """``a.b.c`` of a chain of attributes on a name, or None."""
     parts: list[str] = []

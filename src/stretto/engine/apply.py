@@ -17,7 +17,7 @@ from ..errors import StrettoError
 from ..flows import Flow
 from .containers import Versioned
 from .functions import push_function
-from .nodes import NO_KWARGS, CallNode, FunctionNode, natively
+from .nodes import NO_KWARGS, CallNode, FunctionNode, Look, natively
 from .operands import OLDEST, ROOM, Failure, bound, operand, trace_of, type_of
 from .slots import Output, Slot
 from .strands import Block, Frame, Strand
@@ -221,10 +221,13 @@ def call_node(
     engine.place(node, strand)
     node.type = call.checker.type
     tokens = strand.tokens
+    node.look = None
+    effects = call.effects
     if tokens and not all(_scalar(v) for v in (*args, *kwargs.values())):
         # what is sent is what the changes before it have made of it
-        node.await_tokens(tokens.before_read(HEAP))
-    effects = call.effects
+        if effects.kind not in (Kind.PLAIN, Kind.WRITES):  # those are the oldest when they are given them
+            node.await_tokens(tokens.unknown())
+            node.look = Look(strand.here, tokens.before_read(HEAP))
     if effects.reads and tokens:
         for path in _paths(call, effects.reads, args, kwargs):
             node.await_tokens(tokens.before_read(path))
@@ -242,7 +245,7 @@ def call_node(
             if isinstance(v, (Slot, Versioned)):
                 break
         else:
-            if not kwargs:
+            if not kwargs and node.look is None:
                 node.ready(engine)
                 return node
         node.proceed(engine)  # or it waits for its operands from now on

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
 from ..compiler.summary import effect_of
-from . import apply, loops, regions, steps, versions
+from . import apply, attributes, loops, regions, steps, versions
 from .failures import raise_at
 from .functions import deliver, finish_strand
 from .operands import OLDEST, ROOM, Failure, link, trace_of
@@ -33,6 +33,7 @@ STEPS: dict[type[ir.Instr], Callable[..., Any]] = {
     ir.For: loops.step_for,
     ir.If: regions.step_if,
     ir.Later: steps.step_later,
+    ir.LoadAttribute: attributes.step_load,
     ir.Match: regions.step_match,
     ir.Move: steps.step_move,
     ir.NewValue: versions.step_new,
@@ -40,6 +41,7 @@ STEPS: dict[type[ir.Instr], Callable[..., Any]] = {
     ir.Reraise: regions.step_reraise,
     ir.Return: steps.step_return,
     ir.Run: steps.step_run,
+    ir.StoreAttribute: attributes.step_store,
     ir.TryExcept: regions.step_try,
     ir.TryFinally: regions.step_try,
     ir.Update: versions.step_update,

@@ -13,10 +13,11 @@ from .nodes import BuildNode
 from .operands import ROOM, Failure, operand, trace_of
 from .slots import PENDING, Slot
 from .strands import LOOP, SEQ, TURN, Block, Special, Strand
-from .tokens import HEAP, heap_path
+from .tokens import HEAP
 
 if TYPE_CHECKING:
     from .machine import Engine
+    from .tokens import Token
 
 __all__ = ["end_loop", "step_for", "step_while"]
 
@@ -25,6 +26,7 @@ _STOP: Any = object()
 _FIXED = frozenset({range, tuple, str, bytes, frozenset})
 #: Iterating these runs no code of anybody's; they may change.
 _EMPTY: dict[Any, Any] = {}
+_CONTAINERS: frozenset[type] = frozenset({list, dict, set, bytearray})
 _MUTABLE: frozenset[type] = frozenset(
     {list, dict, set, bytearray, type(_EMPTY.items()), type(_EMPTY.keys()), type(_EMPTY.values())}
 )
@@ -51,7 +53,7 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
         ):
             if any(type(s) in _MUTABLE for s in _leaves(block, source)):
                 loop.item = HEAP
-                before = strand.tokens.before_read(HEAP) if strand.tokens else None
+                before = _changes(engine, strand, HEAP) if strand.tokens else None
                 if before:
                     return before
             loop.iterator = _paired(block, source)
@@ -67,8 +69,8 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
         elif kind in _FIXED:
             loop.iterator = iter(v)
         elif kind in _MUTABLE:
-            loop.item = heap_path(v) if kind in (list, dict, set, bytearray) else HEAP
-            before = strand.tokens.before_read(loop.item) if strand.tokens else None
+            loop.item = v if kind in _CONTAINERS else HEAP
+            before = _changes(engine, strand, loop.item) if strand.tokens else None
             if before:
                 return before
             loop.iterator = iter(v)
@@ -76,6 +78,19 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
             loop.iterator = _Native(v, iterate=True)
     strand.stack.append(loop)
     return None
+
+
+def _changes(engine: Engine, strand: Strand, item: Any) -> list[Token] | None:
+    """What has to be done before a container is gone over: its own changes, where it is known which it is."""
+    tokens = strand.tokens
+    assert tokens is not None
+    if item is HEAP:
+        return tokens.before_read(HEAP)
+    unknown = tokens.unknown()
+    if unknown:
+        return unknown
+    change = engine.memory.changing(item, strand.here)
+    return None if change is None else [change]
 
 
 class _Native:
@@ -144,7 +159,7 @@ def next_turn(engine: Engine, strand: Strand, block: Special) -> Any:
             return item
     else:
         if block.item is not None and strand.tokens:
-            before = strand.tokens.before_read(block.item)
+            before = _changes(engine, strand, block.item)
             if before:
                 return before
         try:

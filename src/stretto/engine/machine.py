@@ -23,6 +23,7 @@ from .containers import Versioned
 from .functions import push_function
 from .instructions import CANCEL, NATIVE, START, Instruction
 from .issue import issue
+from .memory import Memory
 from .nodes import (
     DEAD,
     DONE,
@@ -75,6 +76,8 @@ class Engine:
         self.inflight = 0
         #: Instructions for the driver.
         self.out: list[Instruction] = []
+        #: Changes of the user's objects that have not been made.
+        self.memory = Memory()
         self.ready: deque[Node] = deque()
         self.settled: deque[Any] = deque()
         self.runnable: deque[Strand] = deque()
@@ -256,6 +259,7 @@ class Engine:
                 self.active[node.call] = active + 1
             self.out.append((START, node))
         else:
+            self.memory.layouts.clear()  # it may change a class
             self.out.append((NATIVE, node))
         node.state = RUNNING
         self.running += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..compiler.fragments import MISSING, Fragment
 from ..compiler.guard import NeedsOrder, call_guarded
@@ -17,7 +17,8 @@ from ..compiler.relaxations import relaxed
 from ..compiler.types import of_value
 from ..compiler.verdicts import function_verdict
 from ..effects import Kind
-from .containers import Dict, List, Versioned
+from .containers import Versioned
+from .memory import UNKNOWN, Change, Order
 from .slots import PENDING, UNBOUND, Slot, Waiter
 from .tokens import Token
 
@@ -33,7 +34,6 @@ __all__ = [
     "FragmentNode",
     "FunctionNode",
     "Node",
-    "UpdateNode",
     "unbound",
 ]
 
@@ -46,6 +46,14 @@ STATES = ("waiting", "ordered", "queued", "running", "done", "failed", "dead")
 
 def unbound(name: str) -> UnboundLocalError:
     return UnboundLocalError(f"cannot access local variable '{name}' where it is not associated with a value")
+
+
+class Look(NamedTuple):
+    """That an operation looks at objects, some of which may be changed before its place."""
+
+    order: Order
+    #: The tokens of all changes before it.
+    all: list[Token]
 
 
 class Node(Slot):
@@ -127,6 +135,36 @@ class Node(Slot):
                     complete = False
         return complete
 
+    def see(self, engine: Engine, values: list[Any], look: Look, only: frozenset[int] | None = None) -> bool:
+        """Take operands as they are at the node's own place, whatever is still to be made of the objects.
+
+        A container with changes to come is replaced by the version that they make of it; what cannot be
+        replaced is waited for. True when nothing has to be. `only` are the places of operands that may be
+        replaced.
+        """
+        memory = engine.memory
+        complete = True
+        for i, v in enumerate(values):
+            seen = memory.see(v, look.order)
+            if seen is UNKNOWN:
+                left = [t for t in look.all if not t.settled]
+                self.await_tokens(left)
+                return complete and not left
+            if seen is not v and not isinstance(seen, Change):
+                if only is not None and i not in only:
+                    seen = memory.changing(v, look.order)
+                else:
+                    values[i] = seen
+                    for slot in seen.pending():
+                        slot.wait(self)
+                        self.missing += 1
+                        complete = False
+            if isinstance(seen, Change):
+                seen.waiters.append(self)
+                self.missing += 1
+                complete = False
+        return complete
+
     def proceed(self, engine: Engine) -> None:
         """Everything waited for has come."""
         raise NotImplementedError
@@ -150,9 +188,10 @@ class FailedNode(Node):
 class CallNode(Node):
     """A call of the outside world."""
 
-    __slots__ = ("args", "call", "kwargs")
+    __slots__ = ("args", "call", "kwargs", "look")
 
     # set where it is made: a constructor of its own would cost as much as the rest
+    look: Look | None
     call: Call[..., Any]
     args: list[Any]
     kwargs: dict[str, Any]
@@ -173,6 +212,14 @@ class CallNode(Node):
         if self.lost is not None:
             engine.failed(self, unbound(self.lost))
             return
+        if self.look is not None:
+            named = list(self.kwargs.values())
+            complete = self.see(engine, self.args, self.look)
+            complete = self.see(engine, named, self.look) and complete
+            if named:
+                self.kwargs = dict(zip(self.kwargs, named, strict=True))
+            if not complete:
+                return
         for v in (*self.args, *self.kwargs.values()):
             if isinstance(v, Versioned):
                 copies: dict[int, Any] = {}
@@ -190,6 +237,7 @@ class CallNode(Node):
             engine.start(self)
 
     def oldest(self, engine: Engine) -> None:
+        engine.memory.layouts.clear()  # it may change a class
         engine.start(self)
 
 
@@ -246,7 +294,7 @@ class PassNode(Node):
 class FragmentNode(Node):
     """A fragment that waits for its operands or for its turn."""
 
-    __slots__ = ("cells", "fragment", "outputs", "values")
+    __slots__ = ("cells", "fragment", "look", "outputs", "values")
 
     def __init__(
         self, strand: Strand, trace: Trace | None, place: Any,
@@ -257,12 +305,15 @@ class FragmentNode(Node):
         self.values = values
         self.cells = cells
         self.outputs: list[tuple[str, Slot]] = []
+        self.look: Look | None = None
 
     def proceed(self, engine: Engine) -> None:
         if not self.gather(self.values):
             return
         values = self.values
         fragment = self.fragment
+        if self.look is not None and not self.looked(engine, self.look):
+            return
         for v in values:
             if v is UNBOUND and not fragment.soft:
                 fragment = self.fragment = fragment.softened()
@@ -280,6 +331,18 @@ class FragmentNode(Node):
             return
         self.state = ORDERED
         engine.in_order(self)
+
+    def looked(self, engine: Engine, look: Look) -> bool:
+        """Whether what it looks at is there, now that its operands are."""
+        fragment = self.fragment
+        verdict = fragment.verdict(tuple([of_value(v) for v in self.values]))
+        if verdict.pure and not verdict.heap:
+            return True
+        if verdict.pure and fragment.closed:
+            return self.see(engine, self.values, look, fragment.looked)
+        left = [t for t in look.all if not t.settled]
+        self.await_tokens(left)
+        return not left
 
     def oldest(self, engine: Engine) -> None:
         # it is run later than it is lent to: what it is given must be its own
@@ -399,92 +462,3 @@ class FunctionNode(Node):
         if self.reader is not None:
             return self.reader(self.place, self.site, self.fn, self.args, self.kwargs)
         return self.fn(*self.args, **self.kwargs)
-
-
-class UpdateNode(Node):
-    """The next version of a container that is a value, or a look at one."""
-
-    __slots__ = ("args", "held", "method", "update")
-
-    def __init__(
-        self, strand: Strand, trace: Any, place: Any,
-        held: Any, method: str, args: list[Any], update: bool,
-    ) -> None:  # fmt: skip
-        super().__init__(strand, trace, place, method)
-        self.held = held
-        self.method = method
-        self.args = args
-        self.update = update
-        self.open = True
-
-    def proceed(self, engine: Engine) -> None:
-        held = self.held
-        if isinstance(held, Slot):
-            if held.value is UNBOUND:
-                self.lost = getattr(held, "name", "?")
-            held = self.held = held.value
-        args = [a.value if isinstance(a, Slot) and a.value is not PENDING else a for a in self.args]
-        for before, after in zip(self.args, args, strict=True):
-            if after is UNBOUND:
-                self.lost = getattr(before, "name", "?")
-        if self.lost is not None:
-            engine.failed(self, unbound(self.lost))
-            return
-        try:
-            if self.update:
-                result = change(held, self.method, args)
-            else:
-                result = look(held, self.method, args)
-        except Exception as error:
-            engine.failed(self, error)
-            return
-        if isinstance(result, Slot):
-            if result.value is PENDING:
-                self.held, self.method, self.args, self.update = result, "pass", [], False
-                result.wait(self)
-                self.missing += 1
-                return
-            result = result.value
-        engine.finish(self, result)
-
-
-def needs(method: str, args: list[Any]) -> list[Any]:
-    """The arguments of a change or a look that have to be there for it (an element need not)."""
-    if method == "append":
-        return []
-    return args[:1]
-
-
-def _first_version(made: list[Any] | dict[Any, Any]) -> Versioned:
-    """Of a container that was made natively, and is seen by no other name; those who wait with it in hand
-    keep theirs."""
-    return List(list(made)) if isinstance(made, list) else Dict(dict(made))
-
-
-def change(held: Any, method: str, args: list[Any]) -> Any:
-    """The next version."""
-    version: Any = held if isinstance(held, Versioned) else _first_version(held)
-    if method == "append":
-        return version.append(args[0])
-    if method == "setitem":
-        return version.setitem(args[0], args[1])
-    if method == "add":
-        return version.add(args[0])
-    items = args[0]
-    return version.extend(list(items.elements()) if isinstance(items, Versioned) else items)
-
-
-def look(held: Any, method: str, args: list[Any]) -> Any:
-    """What a look gives; a slot where that element has not come."""
-    if method == "pass":
-        return held
-    if method == "len":
-        return len(held)
-    if method == "bool":
-        return bool(len(held)) if isinstance(held, Versioned) else bool(held)
-    data = held.root() if isinstance(held, Versioned) else held
-    if method == "getitem":
-        return data[args[0]]
-    if method == "in":
-        return args[0] in data
-    return data.get(*args)

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 from ..compiler import ir
 from ..compiler.fragments import MISSING, Fragment
 from ..compiler.guard import NeedsOrder
+from ..compiler.known_objects import SCALARS
+from ..compiler.relaxations import relaxed
 from ..compiler.types import T, of_class
 from .containers import Versioned
-from .nodes import FragmentNode, attempt, lent, natively
+from .memory import ALL, UNKNOWN, Change
+from .nodes import FragmentNode, Look, attempt, lent, natively
 from .operands import OLDEST, Failure, bound, fetch, link, operand, plain, type_of
 from .slots import PENDING, UNBOUND, Output, Slot
 from .strands import Block, Strand
-from .tokens import EVERYTHING, HEAP, Token, heap_path
+from .tokens import EVERYTHING, HEAP, Token
 
 if TYPE_CHECKING:
     from .machine import Engine
@@ -79,7 +82,18 @@ def run_fragment(
         return
     types = tuple(kinds)
     verdict = fragment.verdict(types)
-    before = tokens.before_read(HEAP) if tokens and (verdict.heap or not verdict.pure) else None
+    before: list[Token] | None = None
+    look: Look | None = None
+    if tokens and (verdict.heap or not verdict.pure):
+        before = tokens.before_read(HEAP)
+        if before and relaxed("objects") and (waits or verdict.pure) and fragment.closed:
+            # which objects it looks at is known when its operands are there
+            look = Look(strand.here, before)
+            before = tokens.unknown()
+            if not waits and not before:
+                found = seen(engine, fragment, values, look)
+                waits = found is None
+                given = found or given
     if not waits and not before:
         try:
             if verdict.pure:
@@ -99,17 +113,15 @@ def run_fragment(
         strand, link(frame, fragment.lineno, within), block.place, fragment, values, frame.cells
     )
     engine.place(node, strand)
-    if before:
-        node.await_tokens(before)
-    if not verdict.pure:
-        node.token = Token(1)
-        settled_order = not waits and not before
-        path = EVERYTHING
-        if fragment.mutates is not None and fragment.plain_change(types):
-            changed = values[fragment.reads.index(fragment.mutates)]
-            path = HEAP if isinstance(changed, Slot) else heap_path(changed)  # which one is not known yet
-            settled_order = True
-        strand.write(path, node.token, certain=settled_order)
+    if not verdict.pure and fragment.mutates is not None and fragment.plain_change(types):
+        change_container(engine, strand, node, types)
+    else:
+        node.look = look
+        if before:
+            node.await_tokens(before)
+        if not verdict.pure:
+            node.token = Token(1)
+            strand.write(EVERYTHING, node.token, certain=not waits and not before)
     if fragment.soft or len(fragment.binds) != 1:
         for name, kind in zip(fragment.binds, fragment.types_of(verdict), strict=True):
             output = Output(name, kind, fragment.soft, fragment.soft)
@@ -120,6 +132,51 @@ def run_fragment(
         node.type = verdict.type
     if node.gather(values) and node.missing == 0:
         engine.ready.append(node)
+
+
+def seen(engine: Engine, fragment: Fragment, values: list[Any], look: Look) -> list[Any] | None:
+    """The operands as they are at this place, to be looked at; None where something has to be waited for."""
+    memory = engine.memory
+    given: list[Any] = []
+    copies: dict[int, Any] = {}
+    for at, value in enumerate(values):
+        found = memory.see(value, look.order)
+        if found is UNKNOWN or isinstance(found, Change):
+            return None
+        if isinstance(found, Versioned):
+            if (found is not value and at not in fragment.looked) or found.pending():
+                return None
+            found = lent(found, fragment, copies)
+        given.append(found)
+    return given
+
+
+def change_container(engine: Engine, strand: Strand, node: FragmentNode, types: tuple[T | None, ...]) -> None:
+    """Note a change to come of a built-in container."""
+    fragment = node.fragment
+    assert fragment.mutates is not None
+    changed = node.values[fragment.reads.index(fragment.mutates)]
+    if isinstance(changed, (Slot, Versioned)):
+        node.token = Token(1)
+        strand.write(HEAP, node.token, certain=True)  # which one is not known yet
+        return
+    method, field, value = fragment.change
+    made = Change(strand.here, ALL)
+    if method:
+        field, value = _given(node, field), _given(node, value)
+        keyed = method == "append" or type(field if method == "set" else value) in SCALARS
+        if keyed and not isinstance(value, Versioned) and not (isinstance(value, Slot) and value.open):
+            if method != "set" or type(changed) is dict:
+                made = Change(strand.here, field if method == "set" else ALL, method, value)
+    node.token = made
+    strand.change(made, changed, engine.memory)
+
+
+def _given(node: FragmentNode, part: Any) -> Any:
+    """A part of a change: a constant, or what a name is bound to."""
+    if isinstance(part, ir.Const):
+        return part.value
+    return None if part is None else node.values[node.fragment.reads.index(part)]
 
 
 def bind(env: dict[str, Any], fragment: Fragment, result: Any) -> None:

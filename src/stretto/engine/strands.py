@@ -18,6 +18,7 @@ from .tokens import Token, Tokens
 if TYPE_CHECKING:
     from ..compiler.functions import Compiled
     from ..compiler.summary import Effect
+    from .memory import Change, Memory
 
 __all__ = [
     "FINAL",
@@ -135,8 +136,9 @@ class Strand(Entry):
     """A point of issue; its entry in program order is where the next operation goes in."""
 
     __slots__ = (
-        "alive", "base", "boundary", "ctx", "ctx_frame", "exc", "exit", "missing", "names", "outputs",
-        "paths", "queued", "result", "stack", "stopped", "token", "tokens", "waiting", "why",
+        "alive", "base", "boundary", "ctx", "ctx_frame", "exc", "exit", "missing", "names", "order",
+        "outputs", "paths", "queued", "result", "stack", "stopped", "token", "tokens", "turn", "waiting",
+        "why",
     )  # fmt: skip
 
     def __init__(self, stack: list[Block]) -> None:
@@ -144,6 +146,10 @@ class Strand(Entry):
         self.stack = stack
         #: The writes to come that what is issued here must respect; None while there are none.
         self.tokens: Tokens | None = None
+        #: Its place among strands, and how many changes it has issued and parts it has left behind: together
+        #: the place of a change in program order (see `memory`).
+        self.order: tuple[int, ...] = ()
+        self.turn = 0
         self.alive = True
         #: A failure under its own handler has stopped it; the handler will start it again.
         self.stopped = False
@@ -185,6 +191,20 @@ class Strand(Entry):
             tokens = self.tokens = Tokens()
         tokens.write(path, token, certain=certain)
 
+    def change(self, change: Change, thing: Any, memory: Memory) -> None:
+        """Note a change to come of an object."""
+        self.turn += 1
+        memory.history(thing).add(change)
+        tokens = self.tokens
+        if tokens is None:
+            tokens = self.tokens = Tokens()
+        tokens.change(change)
+
+    @property
+    def here(self) -> tuple[int, ...]:
+        """The place in program order of what is issued next."""
+        return (*self.order, self.turn)
+
     def snapshot(self) -> dict[str, Any] | None:
         """The names that the handler in force would see if the operation issued now failed."""
         if self.ctx_frame is None:
@@ -206,6 +226,8 @@ class Strand(Entry):
         frame = block.frame
         clone = frame.fork()
         child = Strand([Block(SEQ, region.alone, clone, region, block.place)])
+        child.order = (*self.order, self.turn)
+        self.turn += 1
         ctx = child.boundary = child.ctx = self.ctx
         if ctx is not None:
             ctx.pending += 1
@@ -230,6 +252,8 @@ class Strand(Entry):
         base = inner[0]
         del stack[index:]
         child = Strand(inner)
+        child.order = (*self.order, self.turn)
+        self.turn += 1
         child.ctx, child.ctx_frame, child.names, child.exc = self.ctx, self.ctx_frame, self.names, self.exc
         child.exit, self.exit = self.exit, None
         for block in inner:

@@ -12,18 +12,16 @@ from typing import Any
 
 from .slots import Waiter
 
-__all__ = ["EVERYTHING", "HEAP", "Token", "Tokens", "heap_path"]
+__all__ = ["CHANGES", "EVERYTHING", "HEAP", "Token", "Tokens"]
 
 #: The path that covers every other.
 EVERYTHING = ""
-#: The path of the user's mutable objects; below it each object by identity.
+#: The path of the user's mutable objects.
 HEAP = "\0heap"
+#: Below it, the changes that say themselves what they change (see `memory`).
+CHANGES = "\0heap:changes"
 #: So many entries under one root are kept apart when tokens are copied; more are taken together.
 _FINE = 32
-
-
-def heap_path(value: object) -> str:
-    return f"{HEAP}:{id(value)}"
 
 
 class Token:
@@ -67,11 +65,13 @@ class Tokens:
     `at[p]` is the last write to exactly p, `under[p]` the last to p or anything below it.
     """
 
-    __slots__ = ("at", "under")
+    __slots__ = ("at", "many", "under")
 
     def __init__(self) -> None:
         self.at: dict[str, Token] = {}
         self.under: dict[str, Token] = {}
+        #: With so many entries, what has settled is looked for and forgotten.
+        self.many = 64
 
     def __bool__(self) -> bool:
         return bool(self.under)
@@ -90,6 +90,23 @@ class Tokens:
         if token is not None and not token.settled and token not in found:
             found.append(token)
         return found
+
+    def unknown(self) -> list[Token]:
+        """The tokens of code that may change any object."""
+        found: list[Token] = []
+        for path in (EVERYTHING, HEAP):
+            token = self.at.get(path)
+            if token is not None and token.missing:
+                found.append(token)
+        return found
+
+    def change(self, token: Token) -> None:
+        """Note a change of an object to come, which stands in the memory as well."""
+        if CHANGES not in self.at:
+            self.write(CHANGES, token, certain=True)
+        else:
+            under = self.under
+            self.at[CHANGES] = under[CHANGES] = under[HEAP] = under[EVERYTHING] = token
 
     def write(self, path: str, token: Token, *, certain: bool) -> None:
         """Note a write to come. A `certain` write runs as the oldest operation, so that everything before
@@ -120,9 +137,10 @@ class Tokens:
             # the last write of all is done; with uncertain ones chained in, so is every other
             self.at.clear()
             self.under.clear()
-        elif len(self.under) > 64:
+        elif len(self.under) > self.many:
             self.at = {p: t for p, t in self.at.items() if not t.settled}
             self.under = {p: t for p, t in self.under.items() if not t.settled}
+            self.many = max(64, 2 * len(self.under))
 
     def copy(self) -> Tokens:
         """The same tokens for a region that goes its own way."""

@@ -8,11 +8,11 @@ from ..compiler import ir
 from ..compiler.types import of_value
 from .apply import function_node
 from .containers import Dict, List, Set, Versioned
-from .nodes import UpdateNode, change, look, needs
 from .operands import Failure, bound, fetch, operand, plain, trace_of
 from .slots import PENDING, UNBOUND, Slot
 from .steps import run_fragment
 from .strands import Block, Frame, Strand
+from .updates import UpdateNode, change, look, needs
 
 if TYPE_CHECKING:
     from .machine import Engine

@@ -1,0 +1,185 @@
+"""Attributes of the user's objects: looked at as they will be, and set when it is their turn.
+
+To set an attribute of an object of a plain class is a change of that one attribute. It is made as the oldest
+operation, and noted in the memory until then, so that a younger look is given the value, or the slot of it,
+at once (see `memory`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..compiler import ir
+from ..compiler.fragments import Fragment
+from .containers import Versioned
+from .memory import MISSING, UNKNOWN, Change
+from .nodes import ORDERED, FragmentNode, Look, Node
+from .operands import bound, link, operand, plain, trace_of
+from .slots import PENDING, UNBOUND, Slot
+from .steps import run_fragment
+from .strands import Block, Strand
+from .tokens import EVERYTHING, HEAP, Token
+
+if TYPE_CHECKING:
+    from .machine import Engine
+
+__all__ = ["LoadNode", "StoreNode", "step_load", "step_store"]
+
+
+class StoreNode(Node):
+    """The setting of an attribute."""
+
+    __slots__ = ("held", "name", "source")
+
+    def __init__(
+        self, strand: Strand, trace: Any, place: Any, text: str, held: Any, name: str, source: Any
+    ) -> None:
+        super().__init__(strand, trace, place, text)
+        self.held = held
+        self.name = name
+        #: The value, or a slot of it.
+        self.source = source
+
+    def proceed(self, engine: Engine) -> None:
+        source = self.source
+        if isinstance(source, Slot):
+            if source.value is PENDING:
+                source.wait(self)
+                self.missing += 1
+                return
+            self.source = source.value
+        self.state = ORDERED
+        engine.in_order(self)
+
+    def oldest(self, engine: Engine) -> None:
+        try:
+            setattr(self.held, self.name, self.source)
+        except BaseException as error:
+            engine.failed(self, error)
+        else:
+            engine.finish(self, None)
+
+
+class LoadNode(FragmentNode):
+    """A look at an attribute whose object, or whose value, is still to come."""
+
+    __slots__ = ("name", "source")
+
+    def __init__(
+        self, strand: Strand, trace: Any, place: Any, fragment: Fragment, held: Any, cells: Any, name: str
+    ) -> None:
+        super().__init__(strand, trace, place, fragment, [held], cells)
+        self.name = name
+        #: The slot that the attribute has been set to.
+        self.source: Slot | None = None
+
+    def proceed(self, engine: Engine) -> None:
+        source = self.source
+        if source is not None:
+            engine.finish(self, source.value)
+            return
+        if not self.gather(self.values):
+            return
+        held = self.values[0]
+        look = self.look
+        if look is not None and held is not UNBOUND and not isinstance(held, Versioned):
+            change = engine.memory.attribute(held, self.name, look.order)
+            if change is MISSING:
+                self.look = None  # nothing of it is to come
+            elif change is not UNKNOWN:
+                if change.method == "set":
+                    value = change.value
+                    if isinstance(value, Slot) and value.value is PENDING:
+                        self.source = value
+                        value.wait(self)
+                        self.missing += 1
+                        return
+                    engine.finish(self, value.value if isinstance(value, Slot) else value)
+                    return
+                change.waiters.append(self)
+                self.missing += 1
+                return
+        super().proceed(engine)
+
+
+def step_load(engine: Engine, strand: Strand, block: Block, instr: ir.LoadAttribute) -> Any:
+    frame = block.frame
+    env = frame.env
+    held = env.get(instr.source, UNBOUND)
+    if isinstance(held, Slot) and held.value is not PENDING:
+        held = env[instr.source] = held.value
+    tokens = strand.tokens
+    before = tokens.before_read(HEAP) if tokens else None
+    if not before:
+        # nothing is to come of any object
+        run_fragment(engine, strand, block, instr.fragment, instr.within)
+        return
+    assert tokens is not None
+    late = isinstance(held, Slot)
+    if not late and (held is UNBOUND or isinstance(held, Versioned)):
+        run_fragment(engine, strand, block, instr.fragment, instr.within)
+        return
+    unknown = tokens.unknown()
+    if not late and not unknown:
+        change = engine.memory.attribute(held, instr.name, strand.here)
+        if change is MISSING:
+            try:
+                env[instr.target] = getattr(held, instr.name)
+            except AttributeError:
+                pass  # the same with its line, below
+            else:
+                return
+        elif change is not UNKNOWN and change.method == "set":
+            value = change.value
+            if isinstance(value, Slot) and value.value is not PENDING:
+                value = change.value = value.value
+            env[instr.target] = value
+            return
+        if change is MISSING or change is UNKNOWN:
+            run_fragment(engine, strand, block, instr.fragment, instr.within)
+            return
+    fragment = instr.fragment
+    node = LoadNode(
+        strand, link(frame, instr.lineno, instr.within), block.place, fragment, held, frame.cells, instr.name
+    )
+    engine.place(node, strand)
+    node.look = Look(strand.here, before)
+    node.await_tokens(unknown)
+    if late or unknown:
+        # of what kind it is, and so whether to look at it does something, is not known
+        node.token = Token(1)
+        strand.write(EVERYTHING, node.token, certain=False)
+    env[instr.target] = node
+    if node.gather(node.values) and node.missing == 0:
+        engine.ready.append(node)
+
+
+def step_store(engine: Engine, strand: Strand, block: Block, instr: ir.StoreAttribute) -> Any:
+    frame = block.frame
+    env = frame.env
+    held = env.get(instr.source, UNBOUND)
+    if isinstance(held, Slot) and held.value is not PENDING:
+        held = env[instr.source] = held.value
+    tokens = strand.tokens
+    storage: Any = None
+    if not isinstance(held, (Slot, Versioned)) and held is not UNBOUND and not (tokens and tokens.unknown()):
+        storage = engine.memory.storage(held, instr.name)
+    if storage is None:
+        run_fragment(engine, strand, block, instr.fragment, instr.within)
+        return
+    source = bound(engine, strand, block, instr, operand(frame, instr.value))
+    value = plain(engine, strand, block, instr, source)
+    if engine.end.following is strand:
+        setattr(held, instr.name, value)
+        return
+    node = StoreNode(
+        strand, trace_of(block, instr), block.place, instr.fragment.text, held, instr.name, value
+    )
+    engine.place(node, strand)
+    change = node.token = Change(strand.here, instr.name, "set", value)
+    strand.change(change, storage, engine.memory)
+    if isinstance(value, Slot):
+        value.wait(node)
+        node.missing = 1
+    else:
+        engine.ready.append(node)
