@@ -41,6 +41,33 @@ def test_generated(theme: str, off: tuple[str, ...]) -> None:
                 pytest.fail(report(program, found), pytrace=False)
 
 
+AGENTS = """
+class Agent:
+    def __init__(self, n):
+        self.n = n
+        self.notes = []
+
+def step(a):
+    a.plan = ask(a.n)
+    a.notes.append(ask(a.plan))
+    a.answer = ask(a.notes)
+
+@flow
+def main(agents):
+    for a in agents:
+        step(a)
+    return [a.answer for a in agents]
+"""
+
+
+def test_objects_change_side_by_side() -> None:
+    many = Program(AGENTS, "([Agent(i) for i in range(30)],)")
+    relaxed = overlapped(many, 1).time
+    assert relaxed < sequential(many, 1).time / 10
+    with without("objects"):
+        assert overlapped(many, 1).time > relaxed * 5
+
+
 def _time(program: Program) -> float:
     return overlapped(program, 1).time / sequential(program, 1).time
 
