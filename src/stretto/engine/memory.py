@@ -235,9 +235,10 @@ class Memory:
         changes = history.before(order)
         return changes[-1] if changes else None
 
-    def see(self, value: Any, order: Order) -> Any:
+    def see(self, value: Any, order: Order, kept: set[int]) -> Any:
         """What a value is at a place, with all that it leads to: itself or, where it is a container with
-        changes to come, a version; or a change that has to be waited for; or `UNKNOWN`."""
+        changes to come, a version; or a change that has to be waited for; or `UNKNOWN`, as where it leads to
+        one of those that are to be `kept` (by id)."""
         cls = type(value)
         if cls in SCALARS:
             return value
@@ -256,10 +257,10 @@ class Memory:
             inside = _all_of(data) if cls is dict else data
         else:
             return UNKNOWN
-        found = self._within(inside, order)
+        found = self._within(inside, order, kept)
         return seen if found is None else found
 
-    def _within(self, inside: Iterable[Any], order: Order) -> Any:
+    def _within(self, inside: Iterable[Any], order: Order, kept: set[int]) -> Any:
         """None if nothing that these lead to is being changed; else a change, or `UNKNOWN`."""
         stack = [v for v in inside if type(v) not in SCALARS]
         left = _ENOUGH
@@ -277,7 +278,7 @@ class Memory:
                 cls = type(value)
                 if cls in SCALARS:
                     continue
-            if cls is not dict and cls not in _SEQUENCES:
+            if (cls is not dict and cls not in _SEQUENCES) or id(value) in kept:
                 return UNKNOWN
             history = histories.get(id(value))
             if history is not None:

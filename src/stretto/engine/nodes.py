@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..compiler.fragments import MISSING, Fragment
 from ..compiler.guard import NeedsOrder, call_guarded
@@ -48,12 +48,22 @@ def unbound(name: str) -> UnboundLocalError:
     return UnboundLocalError(f"cannot access local variable '{name}' where it is not associated with a value")
 
 
-class Look(NamedTuple):
+class Look:
     """That an operation looks at objects, some of which may be changed before its place."""
 
-    order: Order
-    #: The tokens of all changes before it.
-    all: list[Token]
+    __slots__ = ("all", "order", "replaced")
+
+    def __init__(self, order: Order, all: list[Token]) -> None:
+        self.order = order
+        #: The tokens of all changes before it.
+        self.all = all
+        #: The containers in whose place versions were put, by their place among the operands.
+        self.replaced: dict[int, Any] = {}
+
+    def restore(self, values: list[Any]) -> None:
+        for at, value in self.replaced.items():
+            values[at] = value
+        self.replaced.clear()
 
 
 class Node(Slot):
@@ -138,31 +148,41 @@ class Node(Slot):
     def see(self, engine: Engine, values: list[Any], look: Look, only: frozenset[int] | None = None) -> bool:
         """Take operands as they are at the node's own place, whatever is still to be made of the objects.
 
-        A container with changes to come is replaced by the version that they make of it; what cannot be
-        replaced is waited for. True when nothing has to be. `only` are the places of operands that may be
-        replaced.
+        A container with changes to come is replaced by the version that they make of it, if no operand leads
+        to the container itself; what cannot be replaced is waited for. True when nothing has to be. `only`
+        are the places of operands that may be replaced.
         """
         memory = engine.memory
-        complete = True
-        for i, v in enumerate(values):
-            seen = memory.see(v, look.order)
+        kept = {id(v) for v in look.replaced.values()}
+        found: list[Any] = []
+        changes: list[Change] = []
+        for at, value in enumerate(values):
+            seen = memory.see(value, look.order, kept)
             if seen is UNKNOWN:
+                look.restore(values)
                 left = [t for t in look.all if not t.settled]
                 self.await_tokens(left)
-                return complete and not left
-            if seen is not v and not isinstance(seen, Change):
-                if only is not None and i not in only:
-                    seen = memory.changing(v, look.order)
-                else:
-                    values[i] = seen
-                    for slot in seen.pending():
-                        slot.wait(self)
-                        self.missing += 1
-                        complete = False
+                return not left
+            if seen is not value and only is not None and at not in only:
+                seen = memory.changing(value, look.order)
             if isinstance(seen, Change):
-                seen.waiters.append(self)
-                self.missing += 1
-                complete = False
+                changes.append(seen)
+            found.append(seen)
+        if changes:
+            look.restore(values)
+            for change in changes:
+                change.waiters.append(self)
+            self.missing += len(changes)
+            return False
+        complete = True
+        for at, seen in enumerate(found):
+            if seen is not values[at]:
+                look.replaced[at] = values[at]
+                values[at] = seen
+                for slot in seen.pending():
+                    slot.wait(self)
+                    self.missing += 1
+                    complete = False
         return complete
 
     def proceed(self, engine: Engine) -> None:
@@ -213,9 +233,10 @@ class CallNode(Node):
             engine.failed(self, unbound(self.lost))
             return
         if self.look is not None:
-            named = list(self.kwargs.values())
-            complete = self.see(engine, self.args, self.look)
-            complete = self.see(engine, named, self.look) and complete
+            count = len(self.args)
+            both = [*self.args, *self.kwargs.values()]
+            complete = self.see(engine, both, self.look)
+            self.args, named = both[:count], both[count:]
             if named:
                 self.kwargs = dict(zip(self.kwargs, named, strict=True))
             if not complete:

@@ -134,13 +134,16 @@ def run_fragment(
         engine.ready.append(node)
 
 
+_NONE: set[int] = set()
+
+
 def seen(engine: Engine, fragment: Fragment, values: list[Any], look: Look) -> list[Any] | None:
     """The operands as they are at this place, to be looked at; None where something has to be waited for."""
     memory = engine.memory
     given: list[Any] = []
     copies: dict[int, Any] = {}
     for at, value in enumerate(values):
-        found = memory.see(value, look.order)
+        found = memory.see(value, look.order, _NONE)
         if found is UNKNOWN or isinstance(found, Change):
             return None
         if isinstance(found, Versioned):
