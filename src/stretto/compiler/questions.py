@@ -26,6 +26,8 @@ _BUILTIN_METHODS = frozenset(
     for name in dir(kind)
     if not name.startswith("_")
 ) | {"isoformat", "strftime", "group", "groups", "groupdict", "total_seconds", "hexdigest", "digest"}
+#: What looks at the frame that it is called from: it is called in a fragment, whose globals are the user's.
+_OF_THE_FRAME = (globals, eval, exec)
 #: Built-in types whose methods are looked up on the type itself.
 _PLAIN_HOLDERS = frozenset({str, bytes, int, float, list, tuple, dict, set, frozenset, range})
 
@@ -138,7 +140,7 @@ class Questions(Emitter):
                     return not (isinstance(func, ast.Attribute) and func.attr in _BUILTIN_METHODS)
                 if isinstance(target, (Call, BoundCall)) or known.recorded_resource(target) is not None:
                     return True
-                if known.is_pure(target) or target is globals:  # it looks at the frame it is called from
+                if known.is_pure(target) or any(target is one for one in _OF_THE_FRAME):
                     return False
                 if isinstance(func, ast.Name):
                     return True

@@ -123,9 +123,9 @@ def unsupported(node: FunctionNode) -> tuple[Any, str, str] | None:
     """The first construct in a function that cannot be compiled, its name, and what to do."""
     advice = "Move it into a function of its own that holds no call, or declare that function as a call"
     body: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
-    stack = list(reversed(body))
+    stack = [(item, True) for item in reversed(body)]
     while stack:
-        item = stack.pop()
+        item, own = stack.pop()  # `own`: it runs in the frame of the function itself
         construct = _REFUSED.get(type(item))
         if construct is not None:
             return item, construct, advice
@@ -133,12 +133,24 @@ def unsupported(node: FunctionNode) -> tuple[Any, str, str] | None:
             g.is_async for g in item.generators
         ):
             return item, "async comprehension", advice
-        if (
-            isinstance(item, ast.Call)
-            and isinstance(item.func, ast.Name)
-            and item.func.id in _FRAME_READERS
-            and (item.func.id not in ("vars", "dir") or not item.args)
-        ):
-            return item, f"{item.func.id}()", "It looks at the running frame, which is not yours here"
-        stack.extend(reversed(list(ast.iter_child_nodes(item))))
+        if own and isinstance(item, ast.Call) and (reader := frame_reader(item)) is not None:
+            return item, f"{reader}()", "It looks at the running frame, which is not yours here"
+        own = own and not isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))
+        stack.extend((child, own) for child in reversed(list(ast.iter_child_nodes(item))))
     return None
+
+
+def frame_reader(node: ast.Call) -> str | None:
+    """The name of the builtin, if a call of it looks at the frame that it is called from."""
+    if not isinstance(node.func, ast.Name) or node.func.id not in _FRAME_READERS:
+        return None
+    name, given = node.func.id, node.args
+    if name in ("vars", "dir"):
+        return None if given else name
+    if name in ("eval", "exec") and len(given) > 1 and not isinstance(given[0], ast.Starred):
+        space = given[1]
+        if not isinstance(space, ast.Starred) and not (
+            isinstance(space, ast.Constant) and space.value is None
+        ):
+            return None  # it is told where to look
+    return name
