@@ -336,7 +336,7 @@ def _globals(namespace: dict[str, Any], given: set[str]) -> Iterator[tuple[str, 
     for name, value in list(namespace.items()):
         if name in given or name.startswith("__"):
             continue
-        if isinstance(value, (list, dict, set, Box)):
+        if isinstance(value, (int, str, list, dict, set, Box)):
             yield f"global {name}", value
             continue
         raw = getattr(value, "__wrapped__", value)

@@ -18,10 +18,6 @@ def test_constructs_that_are_not_taken() -> None:
     def classy() -> None:
         class Inner: ...
 
-    def globally() -> None:
-        global something
-        something = 1
-
     def framed() -> Any:
         return locals()
 
@@ -29,7 +25,6 @@ def test_constructs_that_are_not_taken() -> None:
         (generator, "yield"),
         (coroutine, "async def"),
         (classy, "class"),
-        (globally, "global"),
         (framed, "locals()"),
     ]:
         with pytest.raises(errors.UnsupportedConstruct) as caught:

@@ -165,3 +165,29 @@ def test_turns_with_a_match_overlap() -> None:
         found = routed(texts)
         assert clock.now == 3.0
         assert found == routed.sequential(texts)
+
+
+total = 0
+
+
+@flow
+def counted(texts: tuple[str, ...]) -> tuple[int, int]:
+    global total
+    total = words = 0
+
+    def note(text: str) -> None:
+        nonlocal words
+        words += len(chat(text).split())
+
+    for text in texts:
+        total += len(chat(text))
+        note(text)
+    return total, words
+
+
+def test_a_name_of_others_is_bound_in_order_and_calls_overlap() -> None:
+    texts = ("short", "longer", "long", "longest", "short")
+    with VirtualClock() as clock:
+        found = counted(texts)
+        assert clock.now == 1.0
+        assert found == counted.sequential(texts)

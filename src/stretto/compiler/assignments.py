@@ -30,11 +30,10 @@ class Assignments(Conditions):
         self.run(statements, at, binds=tuple(sorted(binds)), soft=soft or deletes, opaque=opaque)
 
     def assign_name(self, name: str, value: ast.expr, s: ast.AST) -> None:
-        if name in self.function.scope.cells:
-            source = self.operand(value)
-            self.emit(ir.Assign(line(s), target=name, source=self.named(source, s)))
-        else:
+        if self.is_local(name):
             self.into(name, value, s)
+        else:
+            self.rebind(name, self.operand(value), s)
 
     def assign_pairwise(self, target: ast.expr, value: ast.expr) -> bool:
         """``a, b = f(), g()``: each side on its own, so that one need not wait for the other."""
@@ -62,10 +61,7 @@ class Assignments(Conditions):
 
     def assign_target(self, target: ast.expr, value: ir.Operand, s: ast.AST) -> None:
         if isinstance(target, ast.Name):
-            if target.id in self.function.scope.cells:
-                self.emit(ir.Assign(line(s), target=target.id, source=self.named(value, s)))
-            else:
-                self.emit(ir.Move(line(s), target=target.id, source=value))
+            self.rebind(target.id, value, s)
             return
         if isinstance(target, ast.Subscript) and self.is_value(target.value):
             self.touch(target.value.id, target.slice)

@@ -104,7 +104,7 @@ class Emitter:
         touched = loaded | bound_names(statements)
         own = scope.locals | self.own_names
         if soft:
-            loaded |= set(binds)
+            loaded |= set(binds) - scope.outer
         reads = tuple(
             sorted(
                 n
@@ -113,8 +113,9 @@ class Emitter:
             )
         )
         cells = tuple(sorted(n for n in touched if n in scope.cells or (n in scope.free and n not in own)))
-        binds = tuple(n for n in binds if n not in scope.cells)
-        ordered = opaque or any(n in scope.cells for n in bound_names(statements))
+        shared = scope.cells | scope.outer
+        binds = tuple(n for n in binds if n not in shared)
+        ordered = opaque or not shared.isdisjoint(bound_names(statements))
         return Fragment(
             self.function, statements, reads, binds, expr=expr, soft=soft, opaque=ordered, cells=cells,
             lineno=getattr(at, "lineno", 0), name=self.frames[-1][0] if self.frames else None,

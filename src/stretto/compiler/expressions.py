@@ -56,6 +56,18 @@ class Expressions(Questions, ABC):
         self.emit(ir.Move(getattr(at, "lineno", 0), target=name, source=operand))
         return name
 
+    def rebind(self, name: str, source: ir.Operand, at: ast.AST) -> None:
+        """Emit ``name = source`` for a name of the flow's, its own or not."""
+        scope = self.function.scope
+        lineno = getattr(at, "lineno", 0)
+        if name in scope.cells:
+            self.emit(ir.Assign(lineno, target=name, source=self.named(source, at)))
+        elif name in scope.outer:
+            target = ast.Name(name, ast.Store())
+            self.run([located(ast.Assign([target], self.as_node(source)), at)], at, binds=())
+        else:
+            self.emit(ir.Move(lineno, target=name, source=source))
+
     def settled(self, node: ast.expr) -> ast.expr:
         """An expression whose value later steps cannot change: a temporary or a constant."""
         rest = self.residual(node)
@@ -338,12 +350,8 @@ class Expressions(Questions, ABC):
 
     def of_namedexpr(self, node: ast.NamedExpr) -> ast.expr:
         value = self.operand(node.value)
-        name = node.target.id
         kept = self.named(value, node)
-        if name in self.function.scope.cells:
-            self.emit(ir.Assign(node.lineno, target=name, source=kept))
-        else:
-            self.emit(ir.Move(node.lineno, target=name, source=kept))
+        self.rebind(node.target.id, kept, node)
         return ast.copy_location(ast.Name(kept, ast.Load()), node)
 
     def of_tuple(self, node: ast.Tuple) -> ast.expr:

@@ -64,7 +64,7 @@ class Fragment:
     __slots__ = (
         "_code", "_guarded", "_looks", "_native", "_softened", "_verdicts", "asks", "binds", "cells", "expr",
         "function", "heap", "keeps", "lineno", "mutates", "name", "opaque", "reads", "soft", "statements",
-        "text", "trivial", "unpacks",
+        "stores", "text", "trivial", "unpacks",
     )  # fmt: skip
 
     def __init__(
@@ -99,6 +99,8 @@ class Fragment:
         self.trivial = expr is not None and isinstance(expr, (ast.Constant, ast.Name)) and not cells
         #: The name of the container that this statement changes, where that is plain to see.
         self.mutates = _mutated(statements) if not opaque else None
+        #: All that it does is to bind a name that others see, or to unbind it.
+        self.stores = _stored(statements, function.scope.outer)
         self.unpacks = _unpacks(statements)
         self.heap = any(
             isinstance(n, ast.Name) and function.is_data(n.id) for s in statements for n in ast.walk(s)
@@ -169,9 +171,11 @@ class Fragment:
     def _tree(self) -> ast.FunctionDef:
         body: list[ast.stmt] = []
         args = list(self.reads)
-        nonlocals = sorted(set(self.cells) & self.function.scope.cells & bound_names(self.statements))
-        if nonlocals:
+        scope, bound = self.function.scope, bound_names(self.statements)
+        if nonlocals := sorted(set(self.cells) & (scope.cells | scope.nonlocals) & bound):
             body.append(ast.Nonlocal(nonlocals))
+        if globals_ := sorted(scope.globals & bound):
+            body.append(ast.Global(globals_))
         if self.soft:
             body += [_forget_if_missing(name) for name in args]
             args += [_MISSING_NAME, _ERROR_NAME]
@@ -292,7 +296,10 @@ class Fragment:
         return held or (None,) * len(self.binds)
 
     def plain_change(self, types: tuple[T | None, ...]) -> bool:
-        """Whether all that a run does is to change the built-in container that it names in `mutates`."""
+        """Whether all that a run does is to change the built-in container that it names in `mutates`, or to
+        bind a name that others see."""
+        if self.stores:
+            return relaxed("objects")
         key = ("change", types)
         found = self._verdicts.get(key)
         if found is None:
@@ -458,6 +465,18 @@ def _unpacks(statements: list[ast.stmt]) -> ast.expr | None:
         ):
             return None
     return statement.value
+
+
+def _stored(statements: list[ast.stmt], outer: frozenset[str]) -> bool:
+    if len(statements) != 1:
+        return False
+    statement = statements[0]
+    if isinstance(statement, ast.Assign) and not isinstance(statement.value, (ast.Name, ast.Constant)):
+        return False
+    if not isinstance(statement, (ast.Assign, ast.Delete)):
+        return False
+    first, *others = statement.targets
+    return not others and isinstance(first, ast.Name) and first.id in outer
 
 
 def _mutated(statements: list[ast.stmt]) -> str | None:

@@ -24,7 +24,7 @@ from . import ir, known
 from .bounded import Bounded
 from .relaxations import off, relaxed
 from .scope import Scope, bound_names, scope_of
-from .source import FunctionNode, function_node, unsupported
+from .source import FunctionNode, declared_outside, function_node, unsupported
 
 __all__ = ["Compiled", "compiled", "forget", "helper", "is_static"]
 
@@ -79,6 +79,8 @@ class Compiled:
         self.closure: dict[str, Any] = dict(zip(code.co_freevars, fn.__closure__ or (), strict=True))
         self.scope: Scope = scope_of(node, code.co_freevars)
         self.params = self.scope.params
+        #: Names that functions of its file bind again from inside.
+        self.declared = declared_outside(code.co_filename) - self.scope.locals
         self.simple_arity = _simple_arity(fn)
         self.packed = _packed(node)
         self._binder = _binder(node, code)
@@ -109,7 +111,9 @@ class Compiled:
         return self._body
 
     def resolve(self, name: str) -> Any:
-        """What a name that is not local means now; KeyError if nothing."""
+        """What a name that is not local means now; KeyError if nothing, or if it may be bound again."""
+        if name in self.declared or name in self.scope.cells:
+            raise KeyError(name)
         cell = self.closure.get(name)
         if cell is not None:
             try:
@@ -137,6 +141,8 @@ class Compiled:
         """Whether a name is a global that holds data, which other code may change."""
         if name in self.scope.locals:
             return False
+        if name in self.declared:
+            return True
         try:
             return not is_static(self.resolve(name))
         except KeyError:

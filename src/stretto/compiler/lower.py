@@ -14,7 +14,7 @@ from . import ir
 from .functions import Compiled
 from .matching import Matching
 from .scope import bound_plainly, evaluated_annotations, unbound_names
-from .syntax import line, locate
+from .syntax import line, locate, located
 from .values import value_names
 
 __all__ = ["lower"]
@@ -55,7 +55,9 @@ class Statements(Matching):
         return tuple(steps)
 
     def statement(self, s: ast.stmt) -> None:
-        if isinstance(s, ast.Pass) or (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)):
+        if isinstance(s, (ast.Pass, ast.Global, ast.Nonlocal)) or (
+            isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)
+        ):
             return
         method: Callable[[Any], None] | None = getattr(self, "do_" + type(s).__name__.lower(), None)
         if method is not None:
@@ -117,7 +119,7 @@ class Statements(Matching):
             if target.id in self.values and isinstance(s.op, ast.Add):
                 self.touch(target.id, s.value)
                 self.emit_update(target.id, "extend", (self.operand(s.value),), s)
-            elif self.needs(s.value) or target.id in self.function.scope.cells:
+            elif self.needs(s.value) or not self.is_local(target.id):
                 old = self.spill(ast.copy_location(ast.Name(target.id, ast.Load()), target))
                 self.augment(old.id, s)
                 self.assign_target(target, old.id, s)
@@ -153,7 +155,7 @@ class Statements(Matching):
 
     def do_delete(self, s: ast.Delete) -> None:
         for target in s.targets:
-            if isinstance(target, ast.Name) and target.id not in self.function.scope.cells:
+            if isinstance(target, ast.Name) and self.is_local(target.id):
                 self.emit(ir.Delete(line(s), target=target.id))
             else:
                 self.fragment([ast.copy_location(ast.Delete([self.target(target)]), s)], s)
@@ -243,16 +245,27 @@ class Statements(Matching):
                 if handler.type is not None:
                     kind = self.operand(handler.type)
                 name = handler.name
-                if name is not None and name in self.function.scope.cells:
-                    inner_name = self.fresh()
-                    rebind = ir.Assign(handler.lineno, target=name, source=inner_name)
-                    matched = (rebind, *self.block(handler.body))
-                    name = inner_name
+                if name is not None and not self.is_local(name):
+                    held = self.fresh()
+                    matched = self.shared_handler(name, held, handler)
+                    name = held
                 else:
                     matched = self.block(handler.body)
                 self.emit(ir.Match(handler.lineno, type=kind, name=name, body=matched))
             self.emit(ir.Reraise(line(s)))
         self.region(ir.TryExcept(line(s), body=body, handlers=tuple(handlers), orelse=self.block(s.orelse)))
+
+    def shared_handler(self, name: str, held: str, handler: ast.ExceptHandler) -> ir.Block:
+        """The body of a handler whose ``as`` name others see; on any way out, that is unbound."""
+        forget: list[ast.stmt] = [
+            ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)),
+            ast.Delete([ast.Name(name, ast.Del())]),
+        ]
+        body = ast.Try(handler.body, [], [], [located(s, handler) for s in forget])
+        with self.emitting() as steps:
+            self.rebind(name, held, handler)
+            steps.extend(self.block([ast.copy_location(body, handler)]))
+        return tuple(steps)
 
     def do_with(self, s: ast.With) -> None:
         if self.plain(s):

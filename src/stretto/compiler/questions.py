@@ -92,6 +92,8 @@ class Questions(Emitter):
                 return True
             if isinstance(n, ast.Raise) and n.exc is None:
                 return True
+            if isinstance(n, (ast.Global, ast.Nonlocal)):
+                return True  # fragments declare what they bind
             if isinstance(n, ast.Name) and n.id in self.values and isinstance(n.ctx, ast.Store):
                 return True
             if isinstance(n, ast.Name) and n.id in self.function.scope.cells and isinstance(n.ctx, ast.Store):
@@ -209,7 +211,7 @@ class Questions(Emitter):
         for n in inner:
             if isinstance(n, (ast.Lambda, ast.GeneratorExp)) and free_names(n) & own:
                 return n in eager_generators(node) and not isinstance(n, ast.Lambda)
-        return not (walrus_names(node) & self.function.scope.cells)
+        return not (walrus_names(node) & (self.function.scope.cells | self.function.scope.outer))
 
     def calls_back(self, node: ast.Call) -> bool:
         """Whether a known function is given a function, or a generator, that may hold calls."""

@@ -34,6 +34,8 @@ class Scope:
     cells: local names that a nested function sees and that may be bound again after it was made:
         they live in a real cell, and are set in order.
     captured: every local name that a nested function sees.
+    free: names of functions around it.
+    globals, nonlocals: names that it declares so: those that it binds are not its own.
     """
 
     params: tuple[str, ...]
@@ -41,6 +43,13 @@ class Scope:
     cells: frozenset[str] = frozenset()
     captured: frozenset[str] = frozenset()
     free: frozenset[str] = frozenset()
+    globals: frozenset[str] = frozenset()
+    nonlocals: frozenset[str] = frozenset()
+
+    @property
+    def outer(self) -> frozenset[str]:
+        """Names that it may bind, and that others see."""
+        return self.globals | self.nonlocals
 
 
 def parameters(node: FunctionNode) -> tuple[str, ...]:
@@ -172,8 +181,9 @@ def free_names(node: ast.AST) -> set[str]:
     """The names that a nested function or comprehension reads from around it."""
     if isinstance(node, _FUNCTIONS):
         body: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
-        own = set(parameters(node)) | bound_names(body)
-        return loaded_names(body) - own
+        declared = declared_names(body, ast.Nonlocal)
+        own = (set(parameters(node)) | bound_names(body)) - declared
+        return (loaded_names(body) | declared) - own - declared_names(body, ast.Global)
     assert isinstance(node, _COMPREHENSIONS)
     own = set[str]()
     for generator in node.generators:
@@ -187,11 +197,18 @@ def free_names(node: ast.AST) -> set[str]:
     return loaded_names(parts) - own
 
 
+def declared_names(nodes: Iterable[ast.AST], kind: type[ast.Global | ast.Nonlocal]) -> set[str]:
+    """The names that these nodes declare ``global``, or ``nonlocal``."""
+    return {name for node in own_nodes(nodes) if isinstance(node, kind) for name in node.names}
+
+
 def scope_of(node: FunctionNode, code_free: Iterable[str]) -> Scope:
     """Work out a function's scope. `code_free` is what CPython says its free variables are."""
     params = parameters(node)
     body: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
-    names = frozenset(params) | bound_names(body)
+    global_names = frozenset(declared_names(body, ast.Global))
+    nonlocal_names = frozenset(declared_names(body, ast.Nonlocal))
+    names = frozenset(params) | bound_names(body) - global_names - nonlocal_names
     sites: dict[str, list[tuple[int, bool]]] = {}
     for position, statement in enumerate(body):
         compound = isinstance(statement, (ast.If, ast.For, ast.While, ast.Try, ast.With, ast.Match))
@@ -209,11 +226,20 @@ def scope_of(node: FunctionNode, code_free: Iterable[str]) -> Scope:
             lazy = isinstance(inner, ast.GeneratorExp) and inner not in consumed
             if not (isinstance(inner, _FUNCTIONS) or lazy):
                 continue
+            again = {n for d in ast.walk(inner) if isinstance(d, ast.Nonlocal) for n in d.names}
             for name in free_names(inner) & names:
                 captured.add(name)
-                if not _settled(name, params, sites.get(name, []), position, statement):
+                if name in again or not _settled(name, params, sites.get(name, []), position, statement):
                     unsafe.add(name)
-    return Scope(params, names, frozenset(unsafe), frozenset(captured), frozenset(code_free))
+    return Scope(
+        params,
+        names,
+        frozenset(unsafe),
+        frozenset(captured),
+        frozenset(code_free),
+        global_names,
+        nonlocal_names,
+    )
 
 
 def _settled(

@@ -7,20 +7,31 @@ import ast
 import linecache
 import sys
 import warnings
+from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any, cast
 
 from ..errors import SourceNotFound, UnsupportedConstruct
 from .bounded import Bounded
 
-__all__ = ["FunctionNode", "check_supported", "function_node"]
+__all__ = ["FunctionNode", "check_supported", "declared_outside", "function_node"]
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 #: Set on code whose annotations are not evaluated.
 UNEVALUATED = __future__.annotations.compiler_flag
 
-_trees: Bounded[str, tuple[int, dict[int, list[FunctionNode]]]] = Bounded(256)
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """What is known of a file: a digest of its text, its functions by their first line, and the names that
+    some function in it declares ``global`` or ``nonlocal``."""
+
+    key: int
+    functions: dict[int, list[FunctionNode]]
+    declared: frozenset[str]
+
+
+_trees: Bounded[str, _Tree] = Bounded(256)
 
 _REFUSED: dict[type[ast.AST], str] = {
     ast.Yield: "yield",
@@ -30,8 +41,6 @@ _REFUSED: dict[type[ast.AST], str] = {
     ast.AsyncWith: "async with",
     ast.AsyncFunctionDef: "async def",
     ast.ClassDef: "class",
-    ast.Global: "global",
-    ast.Nonlocal: "nonlocal",
     ast.TryStar: "except*",
 }
 if sys.version_info >= (3, 12):
@@ -43,32 +52,54 @@ _FRAME_READERS = frozenset({"locals", "vars", "dir", "eval", "exec", "super"})
 
 def function_node(code: CodeType) -> FunctionNode | None:
     """The syntax of the function with this code, or None where it cannot be found for certain."""
-    lines = linecache.getlines(code.co_filename)
+    found = _tree(code.co_filename)
+    if found is None:
+        return None
+    wanted = code.co_name
+    candidates = [
+        node
+        for node in found.functions.get(code.co_firstlineno, [])
+        if (wanted == "<lambda>" if isinstance(node, ast.Lambda) else node.name == wanted)
+    ]
+    if len(candidates) != 1:
+        return None
+    for inner in ast.walk(candidates[0]):
+        if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            cast("Any", inner).stretto_unevaluated = bool(code.co_flags & UNEVALUATED)
+    return candidates[0]
+
+
+def declared_outside(filename: str) -> frozenset[str]:
+    """The names that some function of a file declares ``global`` or ``nonlocal``, so that it may bind them
+    again."""
+    found = _tree(filename)
+    return frozenset() if found is None else found.declared
+
+
+def _tree(filename: str) -> _Tree | None:
+    lines = linecache.getlines(filename)
     if not lines:
         return None
     text = "".join(lines)
     key = hash(text)
-    found = _trees.get(code.co_filename)
-    if found is None or found[0] != key:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the module's own compilation has told
-                tree = ast.parse(text, code.co_filename)
-        except SyntaxError:
-            return None
-        by_line: dict[int, list[FunctionNode]] = {}
-        for node in ast.walk(tree):
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-                by_line.setdefault(first_line(node), []).append(node)
-                cast("Any", node).stretto_unevaluated = bool(code.co_flags & UNEVALUATED)
-        found = _trees[code.co_filename] = (key, by_line)
-    wanted = code.co_name
-    candidates = [
-        node
-        for node in found[1].get(code.co_firstlineno, [])
-        if (wanted == "<lambda>" if isinstance(node, ast.Lambda) else node.name == wanted)
-    ]
-    return candidates[0] if len(candidates) == 1 else None
+    found = _trees.get(filename)
+    if found is not None and found.key == key:
+        return found
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the module's own compilation has told
+            tree = ast.parse(text, filename)
+    except SyntaxError:
+        return None
+    by_line: dict[int, list[FunctionNode]] = {}
+    declared: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            by_line.setdefault(first_line(node), []).append(node)
+        elif isinstance(node, (ast.Global, ast.Nonlocal)):
+            declared.update(node.names)
+    found = _trees[filename] = _Tree(key, by_line, frozenset(declared))
+    return found
 
 
 def first_line(node: FunctionNode) -> int:

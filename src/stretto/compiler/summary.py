@@ -14,7 +14,7 @@ from ..calls import BoundCall, Call
 from ..effects import Kind
 from ..engine.containers import Versioned
 from ..engine.slots import PENDING, Slot
-from ..engine.tokens import EVERYTHING, HEAP
+from ..engine.tokens import EVERYTHING, HEAP, NAMES
 from ..flows import Flow
 from . import ir, known
 from .fragments import Fragment
@@ -264,7 +264,7 @@ class _Summary:
             return set()
         for name in fragment.binds:
             self.types[name] = None
-        return {HEAP} if fragment.plain_change(types) else {EVERYTHING}
+        return {NAMES if fragment.stores else HEAP} if fragment.plain_change(types) else {EVERYTHING}
 
     def apply(self, instr: ir.Apply) -> set[str]:
         if instr.target is not None:

@@ -48,7 +48,7 @@ class _Analysis:
         node = function.node
         self.params = frozenset(function.scope.params) - frozenset(function.packed)
         self.body: list[Any] = [ast.Return(node.body)] if isinstance(node, ast.Lambda) else list(node.body)
-        self.bad: set[str] = set(function.scope.captured) | set(function.packed)
+        self.bad: set[str] = {*function.scope.captured, *function.scope.outer, *function.packed}
         self.kinds: dict[str, type | None] = dict.fromkeys(self.params)
         self.changed: set[str] = set()
         self.guarded = 0  # inside a `finally` or `with`, code runs after a return

@@ -152,6 +152,8 @@ class _Walk(Inference):
     def _Name(self, node: ast.Name) -> Verdict:
         if node.id in self.types:
             return super()._Name(node)
+        if node.id in self.form.scope.cells or node.id in self.form.declared:
+            return Verdict(True, True, None)
         if node.id in self.form.closure and self._static(node) is _MISSING:
             return Verdict(True, True, None)  # another closure over the same code may hold another type
         found = super()._Name(node)

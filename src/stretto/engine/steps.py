@@ -16,7 +16,7 @@ from .nodes import FragmentNode, Look, attempt, lent, natively
 from .operands import OLDEST, Failure, bound, fetch, link, operand, plain, type_of
 from .slots import PENDING, UNBOUND, Output, Slot
 from .strands import Block, Strand
-from .tokens import EVERYTHING, HEAP, Token
+from .tokens import EVERYTHING, HEAP, NAMES, Token
 
 if TYPE_CHECKING:
     from .machine import Engine
@@ -121,7 +121,10 @@ def run_fragment(
             node.await_tokens(before)
         if not verdict.pure:
             node.token = Token(1)
-            strand.write(EVERYTHING, node.token, certain=not waits and not before)
+            if fragment.stores and fragment.plain_change(types):
+                strand.write(NAMES, node.token, certain=True)
+            else:
+                strand.write(EVERYTHING, node.token, certain=not waits and not before)
     if fragment.soft or len(fragment.binds) != 1:
         for name, kind in zip(fragment.binds, fragment.types_of(verdict), strict=True):
             output = Output(name, kind, fragment.soft, fragment.soft)

@@ -12,7 +12,7 @@ from typing import Any
 
 from .slots import Waiter
 
-__all__ = ["CHANGES", "EVERYTHING", "HEAP", "Token", "Tokens"]
+__all__ = ["CHANGES", "EVERYTHING", "HEAP", "NAMES", "Token", "Tokens"]
 
 #: The path that covers every other.
 EVERYTHING = ""
@@ -20,6 +20,8 @@ EVERYTHING = ""
 HEAP = "\0heap"
 #: Below it, the changes that say themselves what they change (see `memory`).
 CHANGES = "\0heap:changes"
+#: Below it, too: the names of modules and of functions around that a function binds.
+NAMES = "\0heap:names"
 #: So many entries under one root are kept apart when tokens are copied; more are taken together.
 _FINE = 32
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from .blocks import Lines, indented
 from .changes import Changes
-from .scope import Scope
+from .scope import GLOBALS, Scope
 
 __all__ = ["Control"]
 
@@ -144,7 +144,31 @@ class Control(Changes):
     def on_pass(self) -> Lines:
         return ["pass"]
 
-    # Functions inside functions.
+    # Functions inside functions, and names of others.
+
+    def globals_declared(self, taken: list[str]) -> Lines:
+        """Some of the names that the module binds, for a function whose parameters are these."""
+        free = [(kind, name) for kind, name in GLOBALS if name not in taken]
+        if not free or not self.c.chance(self.profile.shared):
+            return []
+        chosen = {self.c.pick(free) for _ in range(1 + self.c.below(3))}
+        for kind, name in chosen:
+            self.scope.bind(kind, name)
+        names = sorted(name for _, name in chosen)
+        self.scope.global_names = frozenset(names)
+        return [f"global {', '.join(names)}"]
+
+    def outer_declared(self) -> Lines:
+        """Names of the function around a nested one, which it may bind again."""
+        free = [(kind, name) for kind, _ in GLOBALS for name in self.scope.names(kind)]
+        if not free or not self.c.chance(2 * self.profile.shared):
+            return []
+        self.scope.shared = frozenset({self.c.pick(free) for _ in range(1 + self.c.below(3))})
+        lines: Lines = []
+        for word, outside in (("global", True), ("nonlocal", False)):
+            names = sorted(n for _, n in self.scope.shared if (n in self.scope.global_names) is outside)
+            lines += [f"{word} {', '.join(names)}"] if names else []
+        return lines
 
     def on_def(self) -> Lines | None:
         if len(self.scope.prefix) > 1:
@@ -152,14 +176,13 @@ class Control(Changes):
         variable = self.variable()
         head = f"{variable}={self.int(0)}" if self.c.chance(20) else variable
         keep, self.fuel = self.fuel, min(self.fuel, 4)
-        own = {"prefix": self.scope.prefix + "v", "gives": "int"}
+        own = {"prefix": self.scope.prefix + "v", "gives": "int", "shared": frozenset()}
         with self.inner(**own, loops=0, final=False, handling=False, inside=()) as block:
+            lines = self.outer_declared()
             block.bind("int", variable)
             if self.c.chance(15):
                 head += ", *more"
-                lines = [f"{self.bind('list')} = list(more)"]
-            else:
-                lines = []
+                lines += [f"{self.bind('list')} = list(more)"]
             if self.c.chance(60):
                 lines += self.body(3)
             lines.append(f"return {self.int(2)}")

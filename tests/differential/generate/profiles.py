@@ -17,6 +17,8 @@ class Profile:
         effects: percent of the statements that are a call with an effect or unknown code.
         rate: percent of the calls that fail, one of these.
         helpers: how many helper functions at the most.
+        shared: percent of the functions that bind names of the module; of nested ones, twice as many bind
+            names of the function around them.
         fuel: how many statements a function has at the most, about.
     """
 
@@ -27,6 +29,7 @@ class Profile:
     rate: tuple[int, ...] = (0, 0, 0, 4, 12)
     helpers: int = 2
     fuel: int = 12
+    shared: int = 8
 
 
 PROFILES = {
@@ -55,6 +58,7 @@ PROFILES = {
             {"def": 14, "lambda": 8, "help": 16, "return": 5},
             helpers=4,
             fuel=9,
+            shared=25,
         ),
         Profile("effects", {"if": 14, "for": 16, "try": 8}, effects=45, calls=40, rate=(0, 0, 4, 8)),
     )

@@ -11,6 +11,8 @@ from .statements import Statements, indented
 __all__ = ["generate"]
 
 
+#: What `GLOBALS` are bound to.
+MODULE = "a, b, xs, s, d, o = 4, 5, [3, 4], 'st', {'a': 2, 'c': 6}, Box(5)"
 PARAMETERS = (
     ("int", "n"), ("list", "xs"), ("list", "ys"), ("dict", "d"), ("nest", "m"), ("box", "o"), ("str", "s"),
 )  # fmt: skip
@@ -23,7 +25,7 @@ def generate(source: Source, profile: Profile) -> Program:
 
 class _Programs(Statements):
     def program(self) -> Program:
-        lines: list[str] = ["G = [1, 2]", "T = {'a': 1}", "B = Box(3)", ""]
+        lines: list[str] = ["G = [1, 2]", "T = {'a': 1}", "B = Box(3)", MODULE, ""]
         for number in range(self.c.below(self.profile.helpers + 1)):
             lines += [*self.helper(number), ""]
         main, arguments = self.main()
@@ -45,7 +47,7 @@ class _Programs(Statements):
                 continue
             parameters.append(self.scope.bind(kind, name))
             arguments.append(self.argument(kind, arguments))
-        lines: list[str] = []
+        lines = self.globals_declared(parameters)
         for _ in range(2 + self.c.below(6)):
             lines += self.statement()
         lines.append(f"return {self.everything()}")
@@ -84,11 +86,11 @@ class _Programs(Statements):
             for word in names[: self.c.below(3)]:
                 kinds.append(kind)
                 written.append(self.scope.bind(kind, word))
+        lines = self.globals_declared(written)
         defaults = self.c.below(len(kinds)) if kinds and self.c.chance(40) else 0
         for at in range(len(kinds) - defaults, len(kinds)):
             written[at] += "=" + self.literal(kinds[at])
         star, keywords = self.c.chance(20), self.c.chance(15)
-        lines: list[str] = []
         if star:
             written.append("*rest")
             lines.append(f"{self.bind('list')} = list(rest)")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-__all__ = ["POOLS", "Helper", "Scope"]
+__all__ = ["GLOBALS", "POOLS", "Helper", "Scope"]
 
 POOLS: dict[str, tuple[str, ...]] = {
     "int": ("a", "b", "c", "n"),
@@ -23,6 +23,10 @@ POOLS: dict[str, tuple[str, ...]] = {
     "opt": ("z",),
     "func": ("f", "g"),
 }
+
+
+#: Names that every module binds.
+GLOBALS = (("int", "a"), ("int", "b"), ("list", "xs"), ("str", "s"), ("dict", "d"), ("box", "o"))
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class Scope:
     handling: bool = False
     inside: tuple[str, ...] = ()  # what encloses the expression being written: "lambda", "comprehension", ...
     recursive: str = ""
+    shared: frozenset[tuple[str, str]] = frozenset()  # types and names declared global or nonlocal here
+    global_names: frozenset[str] = frozenset()  # that this function or one around it declares
 
     def block(self, **changes: object) -> Scope:
         """The scope of a block inside this one."""

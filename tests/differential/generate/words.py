@@ -37,6 +37,9 @@ class Words:
 
     def bind(self, kind: str) -> str:
         """A name to bind to this type."""
+        shared = sorted(name for of, name in self.scope.shared if of == kind)
+        if shared and self.scope.prefix and self.c.chance(50):
+            return self.scope.bind(kind, self.c.pick(shared))
         return self.scope.bind(kind, self.scope.prefix + self.c.pick(POOLS[kind]))
 
     def variable(self) -> str:
