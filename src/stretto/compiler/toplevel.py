@@ -30,7 +30,7 @@ from .fragments import Fragment
 from .functions import Compiled, forget, is_static
 from .lower import Statements
 from .scope import Scope, bound_names, free_names, loaded_names, unbound_names
-from .source import unsupported
+from .source import declared_outside, unsupported
 from .syntax import eager_generators
 from .values import value_names
 
@@ -127,6 +127,7 @@ class TopLevel(Compiled):
         self.shared = _shared(node.body)
         own = frozenset(bound_names(node.body) - self.shared)
         self.scope = Scope((), own)
+        self.declared = declared_outside(self.filename) - own
         self._statements: Statements | None = None
 
     @property
