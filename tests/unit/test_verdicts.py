@@ -23,6 +23,7 @@ from stretto.compiler.verdicts import function_verdict
 S, INT, F = T(str), T(int), T(float)
 WORDS = T(list, (S,))
 LIMIT = 3
+TOLD = 0
 SEEN: list[str] = []
 BOX = SimpleNamespace(value=1)
 
@@ -309,8 +310,8 @@ def remembers(text):
 
 
 def rebinds(text):
-    global LIMIT
-    LIMIT = len(text)
+    global TOLD
+    TOLD = len(text)
     return text
 
 

@@ -21,6 +21,7 @@ FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 #: Set on code whose annotations are not evaluated.
 UNEVALUATED = __future__.annotations.compiler_flag
 
+
 @dataclass(frozen=True, slots=True)
 class _Tree:
     """What is known of a file: a digest of its text, its functions by their first line, and the names that
