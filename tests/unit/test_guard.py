@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stretto.compiler.guard import NeedsOrder, call_guarded, compile_guarded
+from stretto.compiler.guard_state import LONG
 
 EFFECTS: list[str] = []
 
@@ -847,3 +848,9 @@ def test_most_generated_programs_run_through() -> None:
 
 
 _ = math
+
+
+def test_what_goes_on_for_long_is_left_to_native_code() -> None:
+    stopped = stops("def f(n):\n t = 0\n while t < n:\n  t += 1\n return t", LONG + 1)
+    assert "more than 20,000 times" in stopped.reason
+    assert same("def f(n):\n t = 0\n for x in range(n):\n  t += x\n return t", LONG - 1)

@@ -16,7 +16,7 @@ from stretto.compiler.guard_calls import (
 from stretto.compiler.guard_items import ITEMS
 from stretto.compiler.guard_ops import starred
 from stretto.compiler.guard_rules import lazy
-from stretto.compiler.guard_state import NeedsOrder
+from stretto.compiler.guard_state import NeedsOrder, turn
 
 __all__ = ["OPERATIONS"]
 
@@ -36,6 +36,7 @@ OPERATIONS: Final[dict[str, Any]] = {
     "enter": enter,
     "leave": leave,
     "lazy": lazy,
+    "turn": turn,
     "matched_value": ITEMS["attr"],
     "NeedsOrder": NeedsOrder,
     "RecursionError": RecursionError,

@@ -48,7 +48,9 @@ def rewrite(
     body: list[ast.stmt] = [*rewriter.body(node.body)]
     if args.kwarg is not None:
         body.insert(0, rewriter.expression_statement(node, "keep", ast.Name(args.kwarg.arg, ast.Load())))
-    if root:
+    if not root:
+        body.insert(0, rewriter.expression_statement(node, "turn"))
+    else:
         state = PREFIX + "state"
         begin = ast.Assign([ast.Name(state, ast.Store())], rewriter.op(node, "enter"))
         end = rewriter.expression_statement(node, "leave", ast.Name(state, ast.Load()))

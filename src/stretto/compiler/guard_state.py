@@ -18,11 +18,17 @@ from weakref import WeakValueDictionary
 
 import stretto.compiler
 
-__all__ = ["FRAGMENTS", "HERE", "Execution", "Lazy", "NeedsOrder", "current", "fresh", "keep", "stop"]
+__all__ = [
+    "FRAGMENTS", "HERE", "LONG", "Execution", "Lazy", "NeedsOrder", "current", "fresh", "keep", "stop",
+    "turn",
+]  # fmt: skip
 
 # The package's own directory: frames in it are not the user's.
 HERE: Final = os.path.dirname(os.path.dirname(os.path.abspath(stretto.compiler.__file__))) + os.sep
 
+
+#: More turns than this are not taken under guard: a few milliseconds of native code, ten times that here.
+LONG: Final = 20_000
 
 #: The codes of compiled fragments, by id.
 FRAGMENTS: Final[WeakValueDictionary[int, CodeType]] = WeakValueDictionary()
@@ -83,7 +89,7 @@ def _closing(native: Any, twin: Any) -> Iterator[Any]:
 class Execution:
     """One guarded execution."""
 
-    __slots__ = ("adopt", "flagged", "fresh", "lazies", "stopped")
+    __slots__ = ("adopt", "flagged", "fresh", "lazies", "stopped", "turns")
 
     def __init__(self) -> None:
         #: id -> object, of everything made here that can be changed.
@@ -96,6 +102,8 @@ class Execution:
         self.adopt = False
         #: Iterators that only the call under way holds.
         self.flagged: list[Lazy] = []
+        #: How often loops and functions were begun.
+        self.turns = 0
 
 
 class _Local(threading.local):
@@ -117,6 +125,16 @@ def fresh(thing: object) -> bool:
     """Whether `thing` was made in this execution."""
     execution = current.execution
     return execution is not None and id(thing) in execution.fresh
+
+
+def turn() -> None:
+    """A loop goes round, or a function begins. Guarded code takes many times as long as native code, so what
+    goes on for long is better run natively, in its turn."""
+    execution = current.execution
+    if execution is not None:
+        execution.turns += 1
+        if execution.turns > LONG:
+            stop(f"going round loops more than {LONG:,} times")
 
 
 def stop(reason: str) -> NoReturn:

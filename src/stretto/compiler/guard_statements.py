@@ -180,7 +180,8 @@ class StatementRewriter(ExpressionRewriter):
 
     def visit_While(self, node: ast.While) -> ast.stmt:
         node.test = self.test(self.visit(node.test), node.test)
-        node.body, node.orelse = self.body(node.body), self.body(node.orelse)
+        turn = self.expression_statement(node, "turn")
+        node.body, node.orelse = [turn, *self.body(node.body)], self.body(node.orelse)
         return node
 
     def visit_Assert(self, node: ast.Assert) -> ast.stmt:
@@ -195,7 +196,8 @@ class StatementRewriter(ExpressionRewriter):
             name = self.temporary()
             first = self.store(node.target, self._load(name, node.target), node.target)
             node.target = ast.copy_location(ast.Name(name, ast.Store()), node.target)
-        node.body, node.orelse = [*first, *self.body(node.body)], self.body(node.orelse)
+        turn = self.expression_statement(node, "turn")
+        node.body, node.orelse = [turn, *first, *self.body(node.body)], self.body(node.orelse)
         return node
 
     def visit_AsyncFor(self, node: ast.AsyncFor) -> ast.stmt:
