@@ -1,0 +1,85 @@
+"""Tree of thoughts, as its authors published it: `tot.methods.bfs.solve` on their creative-writing task.
+
+The seam is `tot.models.gpt`, the function through which all prompts go: a model that answers by a digest of
+the prompt, and takes as long as models take. numpy, the passages, prompts, votes and the selection are theirs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import importlib
+import io
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any
+
+from tests.differential.world import digest
+
+from stretto import call, flow
+from stretto.testing import VirtualClock
+
+from .fetch import TREE_OF_THOUGHTS, unpacked
+
+__all__ = ["run"]
+
+ARGUMENTS = argparse.Namespace(
+    backend="simulated", temperature=0.7, method_generate="sample", method_evaluate="vote",
+    method_select="greedy", n_generate_sample=5, n_evaluate_sample=5, n_select_sample=1, prompt_sample="cot",
+)  # fmt: skip
+
+
+@call.unordered
+async def gpt(
+    prompt: str,
+    model: str = "gpt-4",
+    temperature: float = 0.7,
+    max_tokens: int = 1000,
+    n: int = 1,
+    stop: str | None = None,
+) -> list[str]:
+    """Answers as long as a model's would be, after as long as it would take."""
+    number = int(digest(prompt, model, temperature, n, stop), 16)
+    await asyncio.sleep(1 + number % 3000 / 1000)
+    if "best choice is" in prompt:
+        return [f"Thinking. The best choice is {int(digest(number, i), 16) % 5 + 1}" for i in range(n)]
+    return [f"Plan:\n{digest(number, i)}\nPassage:\n{digest(i, number)}" for i in range(n)]
+
+
+@contextlib.contextmanager
+def published() -> Iterator[Any]:
+    """The published module, whose prompts go to `gpt`."""
+    folder = str(unpacked(TREE_OF_THOUGHTS))
+    models = types.ModuleType("tot.models")
+    vars(models)["gpt"] = gpt
+    sys.path.insert(0, folder)
+    before = {name for name in sys.modules if name == "tot" or name.startswith("tot.")}
+    assert not before, f"another package of this name is loaded: {before}"
+    sys.modules["tot.models"] = models
+    try:
+        yield importlib.import_module("tot.methods.bfs")
+    finally:
+        sys.path.remove(folder)
+        for name in [name for name in sys.modules if name == "tot" or name.startswith("tot.")]:
+            del sys.modules[name]
+
+
+def run(passages: int, *, overlapped: bool) -> tuple[Any, str, float]:
+    """What comes out for so many passages, what is printed meanwhile, and the virtual seconds it takes."""
+    with published() as bfs, VirtualClock(seed=1) as clock, contextlib.redirect_stdout(io.StringIO()) as out:
+        task = importlib.import_module("tot.tasks").get_task("text")
+        solve = bfs.solve
+
+        @flow
+        def every(arguments: Any, count: int) -> list[Any]:
+            found = []
+            for index in range(count):
+                ys, info = solve(arguments, task, index, to_print=False)
+                found.append((ys, info))
+            return found
+
+        found = (every if overlapped else every.sequential)(ARGUMENTS, passages)
+        took = clock.now
+    return found, out.getvalue(), took
