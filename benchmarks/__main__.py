@@ -24,6 +24,7 @@ from .journal import journal
 from .measure import by_turns, child_seconds
 from .native import native
 from .rows import Row
+from .streams import streams
 from .work import DEEPEN, LOOK, branchy, branchy_by_hand, chain, chain_by_hand, many, many_by_hand
 
 
@@ -89,7 +90,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE")
     parser.add_argument("--markdown", action="store_true", help="print a table for the README as well")
     parser.add_argument(
-        "--only", default="abcdefghijklmno", metavar="LETTERS", help="which rows, as in --only ae"
+        "--only", default="abcdefghijklmnop", metavar="LETTERS", help="which rows, as in --only ae"
     )
     parser.add_argument("--check", action="store_true", help="fail where a target is missed")
     options = parser.parse_args()
@@ -105,6 +106,7 @@ def main() -> int:
         "m": lambda: codecs(repeat=5),
         "n": lambda: native(repeat=5),
         "o": compiling,
+        "p": lambda: streams(repeat=5),
     }
     started = time.monotonic()
     engine = "as machine code" if as_machine_code() else "interpreted"

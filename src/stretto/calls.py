@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Collection, Coroutine, Mapping
+import re
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
 from typing import Any, Generic, NoReturn, ParamSpec, Protocol, TypeVar, cast, overload
 
-from .compiler.types import Checker, checker_of
+from .compiler.types import Checker, checker_of, item_checker_of, text_of
 from .drivers.ambient import invoke_now, invoke_on_loop
 from .effects import Effects, Kind, Resource
 from .errors import DeclarationError
 from .secrecy import OPTION as SECRET
 from .secrecy import secrecy_of, takes
+from .streams import BUFFER, Stream
 
 __all__ = ["Call", "CallDecorator", "call"]
 
@@ -35,6 +37,7 @@ _OPTIONS = {
     "check": "a function of the same arguments: False if the call was not made, True or Done(x) if it was",
     "secret": SECRET,
     "pickle": "True: a result that cannot be recorded otherwise is pickled; to read it runs what it says",
+    "buffer": "of a stream, how many items may wait to be taken, an integer from 0 (16)",
 }
 
 
@@ -59,6 +62,10 @@ class Call(Generic[P, R_co]):
         changes: whether it changes the world, as far as is known.
         is_async: whether `fn` runs on the event loop; else it runs in a thread.
         checker: the check of the declared return type.
+        streams: whether what it gives is a stream of items (see `stretto.streams`).
+        opens: of such a call, whether `fn` is no generator, and has to be called for its iterator.
+        buffer: how many items of it may wait to be taken.
+        items: the check of the declared type of its items.
     """
 
     def __init__(self, fn: Callable[..., Any], effects: Effects, options: Mapping[str, Any]) -> None:
@@ -80,8 +87,15 @@ class Call(Generic[P, R_co]):
                 f"{where(fn)}: {self.name} changes the world, and retries= would make it again without "
                 "knowing whether it has happened. Declare idempotent=True if it may happen twice, or check="
             )
-        self.is_async = is_coroutine_function(fn)
-        self.checker: Checker = checker_of(fn, self.is_async)
+        generates = _is(fn, inspect.isgeneratorfunction)
+        self.is_async = is_coroutine_function(fn) or _is(fn, inspect.isasyncgenfunction)
+        self.streams = (
+            generates or _is(fn, inspect.isasyncgenfunction) or "buffer" in options or _iterates(fn)
+        )
+        self.opens = self.streams and not generates and not _is(fn, inspect.isasyncgenfunction)
+        self.buffer: int = options.get("buffer", BUFFER)
+        self.checker: Checker = Checker() if self.streams else checker_of(fn, self.is_async)
+        self.items: Checker = item_checker_of(fn)
         self._signature: inspect.Signature | None = None
         self._check_fields()
         self.secret = secrecy_of(
@@ -167,6 +181,10 @@ class CallDecorator(Protocol):
     """What ``call.reads("web")`` gives: it turns a function, sync or async, into a `Call`."""
 
     @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, AsyncIterator[R]]], /) -> Call[P, Stream[R]]: ...
+    @overload
+    def __call__(self, fn: Callable[P, AsyncIterator[R]], /) -> Call[P, Stream[R]]: ...
+    @overload
     def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Call[P, R]: ...
     @overload
     def __call__(self, fn: Callable[P, R], /) -> Call[P, R]: ...
@@ -184,6 +202,10 @@ class _Decorator:
         self._effects = effects
         self._options = dict(options)
 
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, AsyncIterator[R]]], /) -> Call[P, Stream[R]]: ...
+    @overload
+    def __call__(self, fn: Callable[P, AsyncIterator[R]], /) -> Call[P, Stream[R]]: ...
     @overload
     def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Call[P, R]: ...
     @overload
@@ -203,6 +225,7 @@ class _Decorator:
         retry_on: type[BaseException] | tuple[type[BaseException], ...] = ...,
         secret: bool | str | Collection[str] = ...,
         pickle: bool = ...,
+        buffer: int = ...,
     ) -> CallDecorator: ...
     def __call__(self, fn: Any = None, /, **options: Any) -> Any:
         if fn is None:
@@ -221,11 +244,6 @@ class _Decorator:
         if not callable(fn):
             raise DeclarationError(
                 f"a call wraps a function; found {fn!r}. Resources go to call.reads(...) or call.writes(...)"
-            )
-        if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
-            raise DeclarationError(
-                f"{where(fn)}: {getattr(fn, '__qualname__', fn)} is a generator; a call returns one value. "
-                "Return a list"
             )
         made: Call[..., Any] = Call(cast("Callable[..., Any]", fn), self._effects, self._options)
         return made
@@ -318,7 +336,7 @@ def _option_ok(name: str, value: object) -> bool:
         return takes(value)
     if name == "check":
         return callable(value)
-    if name == "retries":
+    if name in ("retries", "buffer"):
         return isinstance(value, int) and not isinstance(value, bool) and value >= 0
     if name == "retry_on":
         kinds = cast("tuple[Any, ...]", value if isinstance(value, tuple) else (value,))
@@ -336,11 +354,29 @@ def _option_ok(name: str, value: object) -> bool:
 
 def is_coroutine_function(fn: object) -> bool:
     """Whether calling `fn` gives a coroutine, as far as can be told without calling it."""
+    return _is(fn, inspect.iscoroutinefunction)
+
+
+def _is(fn: object, kind: Callable[[Any], bool]) -> bool:
+    """Whether calling `fn` runs a function of this kind, as far as can be told without calling it."""
     while isinstance(fn, functools.partial):
         fn = cast("Any", fn).func
-    if inspect.iscoroutinefunction(fn):
+    if kind(fn):
         return True
-    return callable(fn) and not inspect.isroutine(fn) and inspect.iscoroutinefunction(type(fn).__call__)
+    return callable(fn) and not inspect.isroutine(fn) and kind(type(fn).__call__)
+
+
+#: What a function is declared to return that gives its items one by one.
+_ITERATORS = re.compile(r"([\w.]+\.)?(Async)?(Iterator|Generator)\b|([\w.]+\.)?AsyncIterable\b")
+
+
+def _iterates(fn: object) -> bool:
+    """Whether a function is declared to return an iterator."""
+    raw = cast("Mapping[str, Any] | None", getattr(fn, "__annotations__", None))
+    found: Any = raw.get("return") if raw else None
+    if found is None:
+        return False
+    return _ITERATORS.match(found if isinstance(found, str) else text_of(found)) is not None
 
 
 def where(fn: object) -> str:

@@ -26,6 +26,7 @@ from .engine.machine import Engine, Outcome
 from .engine.nodes import RUNNING
 from .engine.places import users
 from .errors import Cancelled
+from .streams import BEGUN, Begun
 
 if TYPE_CHECKING:
     from .flows import Flow
@@ -206,6 +207,8 @@ class Run(Generic[R]):
         driver = AsyncioDriver(self.engine, loop, context, native, end)
         loop.call_soon_threadsafe(driver.safely, self.begin, driver)
         interrupted: KeyboardInterrupt | None = None
+        begun = Begun()
+        token = BEGUN.set(begun)
         while True:
             try:
                 while tasks:
@@ -219,7 +222,14 @@ class Run(Generic[R]):
                     raise
                 interrupted = error
                 self._stop(error.with_traceback(users(error.__traceback__)))
+        BEGUN.reset(token)
+        self.close(begun)
         self.settle()
+
+    def close(self, begun: Begun) -> None:
+        """Nothing of a run that has ended runs on: not a stream, if it is not what the flow has returned."""
+        outcome = self.engine.outcome
+        begun.close(None if outcome is None else outcome.value)
 
     def drive_elsewhere(self) -> None:
         """Run while the caller goes on: a thread of the run's own is the user's thread for it."""
@@ -230,11 +240,12 @@ class Run(Generic[R]):
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
         helper: _Helper | None = None
+        begun = Begun()
 
         def native(node: Any, report: Callable[[Any, BaseException | None], None]) -> None:
             nonlocal helper
             if helper is None:
-                helper = _Helper(contextvars.copy_context())
+                helper = _Helper(contextvars.copy_context(), begun)
             helper.put(self._task(node, report).carry_out)
 
         def end() -> None:
@@ -251,7 +262,10 @@ class Run(Generic[R]):
                 cancelled = True
                 self._stop_on_loop(driver, asyncio.CancelledError())
         if helper is not None:
+            helper.put(lambda: self.close(begun))
             helper.put(None)
+            if begun:
+                await asyncio.to_thread(helper.thread.join)
         if cancelled:
             if self.recording is not None:
                 self.recording.settled(Outcome(None, asyncio.CancelledError()), self.flow.secret)
@@ -280,9 +294,13 @@ def recording_of(flow: Flow[..., Any], args: Any, kwargs: Mapping[str, Any]) -> 
 class _Helper:
     """A thread for code that nobody knows, where the user's own thread is busy with the event loop."""
 
-    def __init__(self, context: contextvars.Context) -> None:
+    def __init__(self, context: contextvars.Context, begun: Begun) -> None:
         self.work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        threading.Thread(target=context.run, args=(self._run,), name="stretto-native", daemon=True).start()
+        context.run(BEGUN.set, begun)
+        self.thread = threading.Thread(
+            target=context.run, args=(self._run,), name="stretto-native", daemon=True
+        )
+        self.thread.start()
 
     def put(self, task: Callable[[], None] | None) -> None:
         self.work.put(task)

@@ -7,9 +7,10 @@ runs the function. Resources are ``r``, below it ``r:{k}``, and ``q``, which has
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -55,6 +56,15 @@ async def _later(
         world.abandon(operation)
         raise
     return _finish(operation)
+
+
+async def _ends(name: str, kind: str, paths: tuple[str, ...], *values: object) -> None:
+    """What a stream does at its end; it does not fail, as nobody would hear of it where the stream is
+    left."""
+    world = current()
+    operation = world.enter(name, kind, paths, values)
+    await world.pause(operation)
+    world.leave(operation)
 
 
 def _ints(number: int) -> list[int]:
@@ -277,16 +287,90 @@ def vocabulary(call: Any) -> dict[str, Any]:
         await _later("spoil", "write", (f"r:{k}",), k)
         raise Halt("spoilt", k)
 
+    @call.unordered
+    async def chunks(x: object) -> AsyncIterator[int]:
+        number = await _later("chunks", "free", (), x)
+        for at in range(number % 5):
+            yield await _later("chunks", "free", (), x, at) % 10
+
+    @call.unordered(buffer=1)
+    def bits(x):  # type: ignore[no-untyped-def]
+        for at in range(_now("bits", "free", (), x) % 4):
+            yield _now("bits", "free", (), x, at) % 10
+
+    @call.pure
+    async def words_of(x: object) -> AsyncIterator[str]:
+        number = await _later("words_of", "free", (), x)
+        for at in range(number % 4):
+            yield "abcd"[at : at + 1 + number // 7 % 3]
+
+    @call.reads("r:{k}")
+    async def rows(k: object) -> AsyncIterator[int]:
+        for at in range(await _later("rows", "read", (f"r:{k}",), k) % 5):
+            yield await _later("rows", "read", (f"r:{k}",), k, at) % 10
+
+    @call.reads("q")
+    def lines(x: object = 0) -> Iterator[int]:
+        for at in range(_now("lines", "read", ("q",), x) % 4):
+            yield _now("lines", "read", ("q",), x, at) % 10
+
+    @call.unordered
+    async def dial(x: object) -> AsyncIterator[int]:
+        number = await _later("dial", "free", (), x)
+
+        async def given() -> AsyncIterator[int]:
+            for at in range(number % 4):
+                yield await _later("dial", "free", (), x, at) % 10
+
+        return given()
+
+    @call.writes("q")
+    async def feed(x: object) -> AsyncIterator[int]:
+        number = await _later("feed", "write", ("q",), x)
+        try:
+            for at in range(number % 4):
+                yield await _later("feed", "write", ("q",), x, at) % 10
+        finally:
+            await _ends("feed ends", "write", ("q",), x)
+
+    @call
+    def acts(x):  # type: ignore[no-untyped-def]
+        try:
+            for at in range(3):
+                yield _now("acts", "write", (EVERYTHING,), x, at) % 10
+        finally:
+            current().unknown("acts end", x)
+
     words = {name: value for name, value in locals().items() if name != "call"}
     unknown = (note, stamp, poke, keep, kept, apply, scope, Box, Span, Quiet, Boom, Halt)
     return words | {word.__name__: word for word in unknown}
+
+
+def _stepped(source: Any) -> Iterator[Any]:
+    """An async generator that never waits, gone over by code that is not async."""
+    try:
+        while True:
+            try:
+                source.__anext__().send(None)
+            except StopIteration as stop:
+                item = stop.value
+            except StopAsyncIteration:
+                return
+            yield item
+    finally:
+        with contextlib.suppress(StopIteration):
+            source.aclose().send(None)
 
 
 class Reference:
     """``@call`` and ``@flow`` as plain CPython has them: they do nothing."""
 
     class _Call:
-        def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        def __call__(self, fn: Any = None, **options: object) -> Any:
+            if fn is None:
+                return self
+            if inspect.isasyncgenfunction(fn):
+                return functools.wraps(fn)(lambda *args, **kwargs: _stepped(fn(*args, **kwargs)))
             if not inspect.iscoroutinefunction(fn):
                 return fn
 
@@ -295,7 +379,8 @@ class Reference:
                 try:
                     fn(*args, **kwargs).send(None)
                 except StopIteration as stop:
-                    return stop.value
+                    given = stop.value
+                    return _stepped(given) if inspect.isasyncgen(given) else given
                 raise AssertionError("a call waited in the reference run")
 
             return run

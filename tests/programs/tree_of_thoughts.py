@@ -1,7 +1,7 @@
 """Tree of thoughts, as its authors published it: `tot.methods.bfs.solve` on their creative-writing task.
 
 The seam is `tot.models.gpt`, the function through which all prompts go: a model that answers by a digest of
-the prompt, and takes as long as models take. numpy, the passages, prompts, votes and the selection are theirs.
+the prompt, and takes as long as models take. The passages, prompts, votes and the selection are theirs.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-from tests.differential.world import digest
-
 from stretto import call, flow
 from stretto.testing import VirtualClock
+from tests.differential.world import digest
 
 from .fetch import TREE_OF_THOUGHTS, unpacked
 

@@ -6,6 +6,7 @@ error itself (see `test_typing.py`).
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
 from typing import assert_type
 
 from stretto import Call, call, flow
@@ -68,6 +69,38 @@ def session(token: str) -> object:
 @call.unordered(secret=True)
 def hidden(x: int) -> int:
     return x
+
+
+@call.unordered(buffer=4)
+async def tokens(prompt: str) -> AsyncIterator[str]:
+    yield prompt
+
+
+@call.reads("db")
+def rows(query: str) -> Iterator[int]:
+    yield len(query)
+
+
+class Lines:
+    async def connect(self, prompt: str) -> AsyncIterator[str]:
+        return tokens_of(prompt)
+
+
+async def tokens_of(prompt: str) -> AsyncIterator[str]:
+    yield prompt
+
+
+dialled = call.unordered(Lines().connect)
+
+
+@flow
+def streamed(prompt: str) -> int:
+    for token in tokens(prompt):
+        assert_type(token, str)
+    assert_type("".join(tokens(prompt)), str)
+    for token in dialled(prompt):
+        assert_type(token, str)
+    return sum(row for row in rows(prompt))
 
 
 call(secret=3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]

@@ -24,7 +24,7 @@ class Callbacks(Comprehensions):
             and len(node.args) == 1
             and not node.keywords
         ):
-            generator = self.as_generator(node.args[0])
+            generator = self.as_items(node.args[0], node)
             if generator is None or not self.takes_apart(generator):
                 return None
             separator = self.receiver(func)
@@ -40,7 +40,7 @@ class Callbacks(Comprehensions):
             return None
         name = func.id
         options = {k.arg: k.value for k in node.keywords}
-        generator = self.as_generator(node.args[0])
+        generator = self.as_items(node.args[0], node)
         apart = generator is not None and self.takes_apart(generator)
         key = options.get("key")
         if name in ("sorted", "min", "max") and key is not None and self.is_callback(key):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
+from ..text import Transform
 from . import ir
 from .assignments import Assignments
 from .syntax import Renamer, frame_of, targets
@@ -79,11 +80,35 @@ class Comprehensions(Assignments):
         iteration = ir.Iteration(lineno, body=tuple(turn_steps))
         if unpack is not None and unpacking != 1:
             unpack = None
-        self.region(
-            ir.For(
-                lineno, source=held, item=item, unpack=unpack, body=iteration, orelse=orelse(), label=label
-            )
+        made = ir.For(
+            lineno, source=held, item=item, unpack=unpack, body=iteration, orelse=orelse(), label=label
         )
+        made.makers = self.makers(held)
+        self.region(made)
+
+    def makers(self, held: ir.Operand | ir.Pairs) -> dict[Any, ir.Apply]:
+        """The calls whose results only the loop uses that comes now."""
+        if isinstance(held, ir.Pairs):
+            return {name: step for part in held.parts for name, step in self.makers(part).items()}
+        if isinstance(held, str) and (held.startswith("__t") or held in self.once):
+            for step in reversed(self.out):
+                if isinstance(step, ir.Apply) and step.target == held:
+                    return {held: self.maker(step)}
+        return {}
+
+    def maker(self, step: ir.Apply) -> ir.Apply:
+        """The call whose stream a step gives: its own, or the one that it makes another of."""
+        if isinstance(step.callee, ir.Load) and len(step.args) == 1:
+            try:
+                callee = self.function.resolve_dotted(step.callee.name)
+            except KeyError:
+                return step
+            _, given = step.args[0]
+            if isinstance(callee, Transform):
+                for made in self.makers(given).values():
+                    step.transforms = True
+                    return made
+        return step
 
     def bind(self, target: ast.expr, value: ast.expr, at: Any) -> None:
         if isinstance(target, ast.Name):
@@ -221,3 +246,6 @@ class Comprehensions(Assignments):
                 return tuple(steps)
 
             self.out.extend(level(0))
+        loop = self.out[-1]
+        if held is not None and isinstance(loop, ir.For):
+            loop.makers = self.makers(held)

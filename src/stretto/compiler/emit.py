@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from . import ir
 from .fragments import Fragment
 from .relaxations import relaxed
-from .scope import bound_names, loaded_names
+from .scope import bound_names, loaded_names, used_once
 
 if TYPE_CHECKING:
     from .functions import Compiled
@@ -38,6 +38,8 @@ class Emitter:
         self.certain: set[str] = set()
         #: Names that some statement unbinds.
         self.unbound: set[str] = set()
+        #: Names that are bound in one place, and used in one.
+        self.once: frozenset[str] = used_once(function.node) & function.scope.locals - function.scope.captured
         #: How many blocks are being lowered, one inside the other.
         self.depth = 0
         #: The frames of comprehensions and lambdas around what is being lowered.

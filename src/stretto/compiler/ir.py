@@ -189,6 +189,8 @@ class Apply(Region):
     #: For a call of a flow with a timeout: the region that its clock runs for, and whether this is inside it.
     timed: TryExcept | None = None
     under_clock: bool = False
+    #: It makes a stream of a stream, of which nothing runs yet.
+    transforms: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -238,6 +240,8 @@ class For(Region):
     unpack: tuple[str, ...] | None = None
     body: Iteration = field(default_factory=lambda: Iteration(0))
     orelse: Block = ()
+    #: Of the names that it goes over, those that a call right before it binds and nothing else uses.
+    makers: dict[Any, Apply] = field(default_factory=dict[Any, "Apply"])
 
 
 @dataclass(slots=True, eq=False)

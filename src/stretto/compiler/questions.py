@@ -9,12 +9,13 @@ from typing import Any, TypeGuard
 
 from ..calls import BoundCall, Call
 from ..flows import Flow
+from ..text import Transform
 from . import known
 from .emit import Emitter
 from .functions import Compiled, helper
 from .relaxations import relaxed
 from .scope import binds, free_names, own_children, own_nodes, walrus_names
-from .syntax import eager_generators, framed, targets
+from .syntax import eager_generators, framed, located, targets
 from .values import dotted
 
 __all__ = ["Questions"]
@@ -201,6 +202,28 @@ class Questions(Emitter):
         return "." not in path or not self.function.is_data(path.split(".")[0])
 
     # -- comprehensions, and functions that call back ------------------------------------------------
+
+    def streams(self, node: ast.Call) -> bool:
+        """Whether an expression is a call that gives a stream, perhaps with another one made of it."""
+        path = dotted(node.func)
+        if path is None or self.is_local(path.split(".")[0]):
+            return False
+        try:
+            target = self.function.resolve_dotted(path)
+        except KeyError:
+            return False
+        if isinstance(target, BoundCall):
+            target = target.call
+        if isinstance(target, Transform):
+            return len(node.args) == 1 and isinstance(node.args[0], ast.Call) and self.streams(node.args[0])
+        return isinstance(target, Call) and target.streams
+
+    def as_items(self, node: ast.expr, at: ast.Call) -> ast.GeneratorExp | None:
+        """What a function that uses up an iterator is given: a generator expression, or a stream as one."""
+        if not (isinstance(node, ast.Call) and self.streams(node)):
+            return self.as_generator(node)
+        over = ast.comprehension(ast.Name("__m0", ast.Store()), node, [], 0)
+        return located(framed(ast.GeneratorExp(ast.Name("__m0", ast.Load()), [over]), ""), at)
 
     def takes_apart(self, node: Any) -> bool:
         """Whether a comprehension is to run element by element, as steps."""

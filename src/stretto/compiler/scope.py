@@ -20,6 +20,7 @@ __all__ = [
     "parameters",
     "scope_of",
     "unbound_names",
+    "used_once",
 ]
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -133,6 +134,22 @@ def unbound_names(nodes: Iterable[ast.AST]) -> set[str]:
         elif isinstance(node, ast.ExceptHandler) and node.name:
             found.add(node.name)
     return found
+
+
+def used_once(node: ast.AST) -> frozenset[str]:
+    """Names that are bound in one place of a function and used in one, functions inside it included."""
+    uses: dict[str, list[type]] = {}
+    for n in ast.walk(node):
+        if isinstance(n, ast.Name):
+            uses.setdefault(n.id, []).append(type(n.ctx))
+        elif isinstance(n, ast.arg):
+            uses.setdefault(n.arg, []).append(ast.arg)
+        elif isinstance(n, (ast.Global, ast.Nonlocal)):
+            for name in n.names:
+                uses.setdefault(name, []).append(type(n))
+    return frozenset(
+        name for name, kinds in uses.items() if len(kinds) == 2 and {*kinds} == {ast.Store, ast.Load}
+    )
 
 
 def walrus_names(node: ast.AST) -> set[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any
+from typing import Any, cast
 
 from ..calls import BoundCall, Call
 from ..effects import Kind
@@ -222,16 +222,35 @@ class _Summary:
         for name in (*names, instr.item):
             self.types[name] = None
         if isinstance(instr.source, ir.Pairs):
-            return set() if all(self.iterable(leaf) for leaf in _leaves(instr.source)) else {EVERYTHING}
-        if not self.iterable(instr.source):
+            known = all(
+                self.iterable(leaf) or self.stream(instr.makers.get(leaf)) is not None
+                for leaf in _leaves(instr.source)
+            )
+            return set() if known else {EVERYTHING}
+        stream = self.stream(instr.makers.get(instr.source))
+        if stream is None and not self.iterable(instr.source):
             return {EVERYTHING}
-        source = self.operand(instr.source)
-        kind = element(source)
+        kind = element(self.operand(instr.source)) if stream is None else stream.items.type
         if instr.unpack is None:
             self.types[instr.item] = kind
         elif kind is not None and kind.cls is tuple and len(kind.args) == len(instr.unpack):
             self.types.update(zip(instr.unpack, kind.args, strict=True))
         return set()
+
+    def stream(self, maker: ir.Apply | None) -> Call[..., Any] | None:
+        """The call that a loop takes its items from as they come: that has no effects."""
+        if maker is None or not isinstance(maker.callee, ir.Load):
+            return None
+        try:
+            callee = self.form.resolve_dotted(maker.callee.name)
+        except KeyError:
+            return None
+        if isinstance(callee, BoundCall):
+            callee = callee.call
+        if not isinstance(callee, Call):
+            return None
+        found = cast("Call[..., Any]", callee)
+        return found if found.streams and not found.changes else None
 
     def iterable(self, source: ir.Operand) -> bool:
         if isinstance(source, str) and self.form.values.get(source) is not None:
@@ -281,9 +300,13 @@ class _Summary:
             if instr.target is not None:
                 self.types[instr.target] = callee.checker.type
             effects = callee.effects
+            if callee.streams and not callee.opens:
+                return set()  # nothing of it runs before a loop goes over it
             if effects.kind is Kind.PLAIN:
                 return {EVERYTHING}
             return {r.root for r in (*effects.writes, *effects.commutes)}
+        if instr.transforms:
+            return set()
         if isinstance(callee, FunctionType) and instr.simple:
             verdict = function_verdict(callee, tuple(self.operand(a) for _, a in instr.args))
             if verdict.pure:

@@ -23,9 +23,11 @@ __all__ = [
     "Verdict",
     "checker_of",
     "infer",
+    "item_checker_of",
     "of_annotation",
     "of_class",
     "of_value",
+    "text_of",
 ]
 
 
@@ -166,7 +168,7 @@ class Checker:
             isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias)
         )
         self.exact = self.type.cls if plain and self.type is not None else None
-        self.text = text if text is not None else _text(annotation)
+        self.text = text if text is not None else text_of(annotation)
         check = _check_of(annotation)
         self.always = check is None
         self._check = check
@@ -180,7 +182,7 @@ def _always(value: Any) -> bool:
     return True
 
 
-def _text(annotation: object) -> str:
+def text_of(annotation: object) -> str:
     if annotation is None or annotation is type(None):
         return "None"
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
@@ -280,10 +282,11 @@ _UNCHECKED: Final = Checker()
 class _LazyChecker(Checker):
     """Reads the annotation when it is first asked: what it names may not be defined before."""
 
-    __slots__ = ("_fn", "_ready")
+    __slots__ = ("_fn", "_items", "_ready")
 
-    def __init__(self, fn: Any) -> None:
+    def __init__(self, fn: Any, items: bool = False) -> None:
         self._fn = fn
+        self._items = items
         self._ready = False
 
     def __getattr__(self, name: str) -> Any:
@@ -292,11 +295,13 @@ class _LazyChecker(Checker):
             raise AttributeError(name)
         self._ready = True
         raw = getattr(self._fn, "__annotations__", {}).get("return", typing.Any)
-        text = raw if isinstance(raw, str) else _text(raw)
+        text: str | None = raw if isinstance(raw, str) else text_of(raw)
         try:
             found = typing.get_type_hints(self._fn, include_extras=True).get("return", typing.Any)
         except Exception:  # whatever the user's annotation does when it is evaluated
             found = typing.Any
+        if self._items:
+            found, text = (*typing.get_args(found), typing.Any)[0], None
         Checker.__init__(self, found, text)
         return getattr(self, name)
 
@@ -318,6 +323,14 @@ def checker_of(fn: Any, is_async: bool) -> Checker:
         if not inspect.iscoroutinefunction(fn):
             return _UNCHECKED
     return _LazyChecker(fn)
+
+
+def item_checker_of(fn: Any) -> Checker:
+    """The check of the items that a stream gives, by the annotation of the function: ``Iterator[str]``."""
+    annotations = getattr(fn, "__annotations__", None)
+    if not isinstance(annotations, dict) or "return" not in annotations:
+        return _UNCHECKED
+    return _LazyChecker(fn, items=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,16 +12,17 @@ import functools
 import inspect
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from ..engine.instructions import NATIVE, START, TIMER, UNTIMED
+from ..engine.instructions import CANCEL, NATIVE, START, TIMER, UNTIMED
 from ..engine.machine import Engine
 from ..engine.nodes import RUNNING, CallNode, natively
 from .ambient import CURRENT, timed_out
 from .retries import Retries
+from .sources import Sources
 
 if TYPE_CHECKING:
     from ..engine.nodes import Node
@@ -74,6 +75,7 @@ class AsyncioDriver:
         self.scheduled = False
         self.over = False
         self.retries = Retries(self)
+        self.sources = Sources(self)
         #: The journal's side of the run, if it has one.
         self.recording: Recording | None = None
 
@@ -133,6 +135,8 @@ class AsyncioDriver:
             self.timers[node] = self.loop.call_later(seconds, self.safely, fire, node)
         elif kind is UNTIMED:
             self.timers.pop(node).cancel()
+        elif kind is not CANCEL:
+            self.sources.carry_out(kind, node)
         elif self.recording is not None and self.recording.forgets(self, node):
             self.engine.fail(node, asyncio.CancelledError())
         elif not self.retries.stop(node):
@@ -300,6 +304,10 @@ class AsyncioDriver:
         threads().submit(context.run, work)
         if call.timeout is not None:
             self.timers[node] = self.loop.call_later(call.timeout, self.safely, self._too_late, node)
+
+    def elsewhere(self, context: contextvars.Context, work: Callable[[], Any]) -> Awaitable[Any]:
+        """Run sync code in a thread: something to await."""
+        return self.loop.run_in_executor(threads(), context.run, work)
 
     def _too_late(self, node: CallNode) -> None:
         del self.timers[node]

@@ -9,6 +9,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..streams import Stream, opened
+
 if TYPE_CHECKING:
     from ..calls import Call
 
@@ -23,6 +25,7 @@ __all__ = [
     "current",
     "invoke_now",
     "invoke_on_loop",
+    "streamed",
     "timed_out",
 ]
 
@@ -108,7 +111,9 @@ def current() -> Current:
 
 
 def invoke_now(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """Run a call to its end, in this thread's time."""
+    """Run a call to its end, in this thread's time. A stream is given before its first item."""
+    if call.streams and not call.opens:
+        return streamed(call, args, kwargs, call.fn(*args, **kwargs))
     scope = SCOPE.get()
     if scope is not None:
         # what the call's own code calls is its own affair
@@ -172,9 +177,17 @@ def timed_out(call: Call[..., Any]) -> TimeoutError:
 
 def arrived(call: Call[..., Any], value: Any) -> Any:
     """The value of a call, checked against its declaration."""
+    if call.streams:
+        return streamed(call, (), {}, opened(call, value))
     checker = call.checker
     if inspect.iscoroutine(value) or not (checker.always or checker.ok(value)):
         from ..engine.machine import wrong_type
 
         raise wrong_type(call, value)
     return value
+
+
+def streamed(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], source: Any) -> Any:
+    """The stream of what a call gives."""
+    made: Stream[Any] = Stream(call, args, dict(kwargs), source)
+    return made

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..engine.nodes import CallNode
     from .aio import AsyncioDriver
 
-__all__ = ["Retries", "pause", "wait_and_ask"]
+__all__ = ["Retries", "pause", "rest", "wait_and_ask"]
 
 BASE, LONGEST = 0.1, 30.0
 
@@ -32,12 +32,17 @@ def pause(attempt: int, draw: random.Random) -> float:
     return draw.uniform(0, min(LONGEST, BASE * 2**attempt))
 
 
+async def rest(attempt: int) -> None:
+    """Wait until a call that has failed so often is made again."""
+    await asyncio.sleep(pause(attempt, _draw))
+
+
 async def wait_and_ask(
     call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], attempt: int
 ) -> Done | Literal[False]:
     """Between two attempts of a call that is made outside of the engine: False if it is to be made again,
     else what is known of the attempt before."""
-    await asyncio.sleep(pause(attempt, _draw))
+    await rest(attempt)
     if call.idempotent or not call.changes or call.check is None:
         return False
     answer = call.check(*args, **kwargs)

@@ -8,10 +8,11 @@ import random
 import selectors
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from ..engine.nodes import RUNNING, natively
+from ..streams import BEGUN, Begun
 from .aio import AsyncioDriver
 from .ambient import CLOCK
 
@@ -155,13 +156,19 @@ class VirtualClock:
         driver.clock = self
         driver.sync = work
         run.begin(driver)
-        while not finished:
-            if not work:
-                loop.run_forever()
-            while work:
-                if self._random is not None and len(work) > 1:
-                    work.rotate(self._random.randrange(len(work)))
-                work.popleft()()
+        begun = Begun()
+        token = BEGUN.set(begun)
+        try:
+            while not finished:
+                if not work:
+                    loop.run_forever()
+                while work:
+                    if self._random is not None and len(work) > 1:
+                        work.rotate(self._random.randrange(len(work)))
+                    work.popleft()()
+        finally:
+            BEGUN.reset(token)
+            run.close(begun)
 
     async def jitter(self) -> None:
         if self._random is not None:
@@ -214,3 +221,20 @@ class _Driver(AsyncioDriver):
 
         self.sync.append(work)
         self.loop.stop()
+
+    def elsewhere(self, context: contextvars.Context, work: Callable[[], Any]) -> Awaitable[Any]:
+        done: asyncio.Future[Any] = self.loop.create_future()
+
+        def carry_out() -> None:
+            try:
+                value = context.run(work)
+            except StopIteration as error:  # which no future takes
+                done.set_exception(RuntimeError(f"{error!r}"))
+            except BaseException as error:
+                done.set_exception(error)
+            else:
+                done.set_result(value)
+
+        self.sync.append(carry_out)
+        self.loop.stop()
+        return done

@@ -15,19 +15,22 @@ from ..compiler.verdicts import function_verdict
 from ..effects import Kind
 from ..errors import StrettoError
 from ..flows import Flow
+from ..streams import Stream
+from ..text import Transform
 from .containers import Versioned
 from .functions import push_function
 from .nodes import NO_KWARGS, CallNode, FunctionNode, Look, natively
 from .operands import OLDEST, ROOM, Failure, bound, operand, trace_of, type_of
 from .slots import Output, Slot
 from .strands import Block, Frame, Strand
+from .streams import StreamNode
 from .timers import step_timed
 from .tokens import EVERYTHING, HEAP, Token
 
 if TYPE_CHECKING:
     from .machine import Engine
 
-__all__ = ["function_node", "step_apply"]
+__all__ = ["function_node", "paths_of", "step_apply"]
 
 _ITERABLES = (list, tuple, dict, set, frozenset, str, bytes, range)
 
@@ -80,10 +83,20 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
         callee = callee.call
         kind = Call
     if kind is Call:
-        node = call_node(engine, strand, block, instr, callee, args, kwargs)
+        if callee.streams and not callee.opens:
+            node = stream_node(engine, strand, block, instr, callee, args, kwargs)
+        else:
+            node = call_node(engine, strand, block, instr, callee, args, kwargs)
         if instr.target is not None:
             frame.env[instr.target] = node
         return None
+    if kind is Transform and len(args) == 1 and not kwargs:
+        (v,) = args
+        if isinstance(v, Slot):
+            return v
+        if type(v) is Stream and instr.target is not None:
+            frame.env[instr.target] = callee(v)  # nothing of it runs yet
+            return None
     form = None
     fn: Any = callee
     if kind is FunctionType:
@@ -229,7 +242,7 @@ def call_node(
             node.await_tokens(tokens.unknown())
             node.look = Look(strand.here, tokens.before_read(HEAP))
     if effects.reads and tokens:
-        for path in _paths(call, effects.reads, args, kwargs):
+        for path in paths_of(call, effects.reads, args, kwargs):
             node.await_tokens(tokens.before_read(path))
     if call.changes:
         kind = effects.kind
@@ -238,7 +251,7 @@ def call_node(
             strand.write(EVERYTHING, node.token, certain=True)
         elif effects.writes or effects.commutes:
             node.token = Token(1)
-            for path in _paths(call, (*effects.writes, *effects.commutes), args, kwargs):
+            for path in paths_of(call, (*effects.writes, *effects.commutes), args, kwargs):
                 strand.write(path, node.token, certain=kind is Kind.WRITES)
     if not node.missing:
         for v in args:
@@ -252,6 +265,23 @@ def call_node(
     return node
 
 
+def stream_node(
+    engine: Engine,
+    strand: Strand,
+    block: Block,
+    instr: ir.Apply,
+    call: Call[..., Any],
+    args: list[Any],
+    kwargs: Any,
+) -> Any:
+    """Issue a call of a generator, of which nothing runs yet."""
+    node = StreamNode(strand, trace_of(block, instr), block.place, instr.label)
+    node.call, node.args, node.kwargs, node.look = call, args, kwargs, None
+    engine.place(node, strand)
+    node.proceed(engine)
+    return node
+
+
 _SCALARS = frozenset({str, int, float, bool, bytes, complex, type(None)})
 
 
@@ -261,7 +291,7 @@ def _scalar(value: Any) -> bool:
     return type(value) in _SCALARS
 
 
-def _paths(call: Call[..., Any], resources: Any, args: list[Any], kwargs: dict[str, Any]) -> list[str]:
+def paths_of(call: Call[..., Any], resources: Any, args: list[Any], kwargs: dict[str, Any]) -> list[str]:
     """The resources by name; what is known of the name where an argument has not come."""
     fields = call.effects.fields
     if not fields:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from . import streams
 from .containers import Dict, List
 from .machine import Engine
 from .nodes import FAILED, NO_KWARGS, QUEUED, RUNNING, Node
@@ -68,7 +69,7 @@ class Source:
 
     __slots__ = ("number", "over", "place", "site", "text")
 
-    def __init__(self, number: int, node: Node, over: tuple[int, ...]) -> None:
+    def __init__(self, number: int, node: Node | streams.Source, over: tuple[int, ...]) -> None:
         self.number = number
         self.place = node.place
         self.site = node.site
@@ -188,6 +189,11 @@ class CausalEngine(Engine):
         self.cause = self._ended(node)
         super().overdue(node, error)
 
+    def heard(self, source: streams.Source) -> None:
+        self.numbers += 1
+        given = Source(self.numbers, source, tuple([need.number for need in source.why[2]]))
+        self.cause = (DATA, given, (given,), 0)
+
     def _ended(self, node: Node) -> Cause:
         """What is caused by the end of an operation that the driver has run."""
         if node.state != RUNNING:
@@ -229,9 +235,13 @@ class CausalEngine(Engine):
             node.why = (kind, last, needs, self.clock())
         super().in_order(node)
 
-    def start(self, node: Any) -> None:
+    def start(self, node: Any, *, forced: bool = False) -> None:
+        if type(node) is streams.Source:
+            node.why = self.cause
+            super().start(node, forced=forced)
+            return
         queued = node.state == QUEUED
-        super().start(node)
+        super().start(node, forced=forced)
         kind, last, needs, since = node.why
         if queued:
             node.why = (LIMIT, self.cause[1], needs, since)

@@ -15,6 +15,7 @@ from .instructions import CANCEL
 from .nodes import DEAD, FAILED, RUNNING, FailedNode, FragmentNode, Node, unbound
 from .places import rooted, users
 from .strands import FINAL, HANDLER, TRY, Special, Strand
+from .streams import Native, abandon, close_in_turn
 from .tokens import Token
 
 if TYPE_CHECKING:
@@ -97,14 +98,16 @@ def squash_younger(engine: Engine, node: Node) -> None:
         ctx.strand.stopped = True
 
 
-def squash(engine: Engine, first: Any, end: Any) -> list[Token]:
-    """Forget every entry from `first` to before `end`; the tokens of the writes that will not be made."""
-    tokens: list[Token] = []
+def squash(engine: Engine, first: Any, end: Any) -> list[Token | Native]:
+    """Forget every entry from `first` to before `end`; the tokens of the writes that will not be made, and
+    the loops that have been left, in the order in which they are."""
+    tokens: list[Token | Native] = []
     entry = first
     while entry is not end:
         following = entry.following
         if isinstance(entry, Strand):
             entry.alive = False
+            tokens += abandon(engine, entry.stack)
             ctx = entry.boundary
         else:
             if entry.state == RUNNING:
@@ -145,6 +148,7 @@ def handle(engine: Engine, node: Node) -> None:
     strand.waiting = ""
     index = next(i for i, block in enumerate(strand.stack) if block.ctx is ctx and block.kind == TRY)
     block = strand.stack[index]
+    left, engine.left = engine.left + abandon(engine, strand.stack[index:]), []
     del strand.stack[index:]
     strand.handling = block.saved
     if ctx.timer is not None:
@@ -162,6 +166,8 @@ def handle(engine: Engine, node: Node) -> None:
         after.pending = ("raise", error)
         if region.leave is not None:
             frame.env[ir.FAILURE] = error
+    if left:
+        close_in_turn(engine, strand, after, left)
     after.saved = strand.handling
     after.item = error
     strand.exc = error

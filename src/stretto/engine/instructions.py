@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-__all__ = ["CANCEL", "NATIVE", "START", "TIMER", "UNTIMED", "Instruction"]
+__all__ = ["CANCEL", "CLOSE", "MORE", "NATIVE", "OPEN", "START", "TIMER", "UNTIMED", "Instruction"]
 
 #: Start a declared call.
 START: Final = "start"
@@ -16,5 +16,11 @@ CANCEL: Final = "cancel"
 TIMER: Final = "timer"
 #: Stop that clock.
 UNTIMED: Final = "untimed"
+#: Start the source of a stream (see `stretto.engine.streams`).
+OPEN: Final = "open"
+#: Go on with a source: one more item is wanted.
+MORE: Final = "more"
+#: End a source, and await its end.
+CLOSE: Final = "close"
 
 Instruction = tuple[str, Any]

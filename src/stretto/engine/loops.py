@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from ..compiler import ir
-from .apply import function_node
+from ..streams import Stream
+from .apply import function_node, paths_of
 from .containers import Dict, Versioned
 from .nodes import BuildNode
 from .operands import ROOM, Failure, operand, trace_of
+from .rows import Rows, rows
 from .slots import PENDING, Slot
 from .strands import LOOP, SEQ, TURN, Block, Special, Strand
+from .streams import END, Native, Taking, Waits, abandon, begin, close_in_turn, next_item
+from .streams import before as before_stream
 from .tokens import HEAP
 
 if TYPE_CHECKING:
@@ -47,18 +52,26 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
         missing = [s for s in _leaves(block, source) if isinstance(s, Slot)]
         if missing:
             return missing[0]
-        if all(
-            isinstance(s, Versioned) or type(s) in _FIXED or type(s) in _MUTABLE
-            for s in _leaves(block, source)
-        ):
-            if any(type(s) in _MUTABLE for s in _leaves(block, source)):
+        leaves = _leaves(block, source)
+        own = [s for s in leaves if _is_own(block, instr, s)]
+        streams = [s for s in own if not s.call.changes]
+        others = [s for s in leaves if s not in streams]
+        if all(isinstance(s, Versioned) or type(s) in _FIXED or type(s) in _MUTABLE for s in others):
+            if any(type(s) in _MUTABLE for s in others):
                 loop.item = HEAP
                 before = _changes(engine, strand, HEAP) if strand.tokens else None
                 if before:
                     return before
-            loop.iterator = _paired(block, source)
+            if streams:
+                before = [t for s in streams for t in before_stream(strand, _read_by(s))]
+                if before:
+                    return before
+                part = partial(_part, engine, strand, block, instr)
+                loop.iterator = rows(source, part)
+            else:
+                loop.iterator = _paired(block, source)
         else:
-            loop.iterator = _Native(_rebuilt(block, source), iterate=False)
+            loop.iterator = _Native(_rebuilt(block, source), iterate=False, streams=own)
     else:
         v = operand(block.frame, source)
         if isinstance(v, Slot):
@@ -74,8 +87,18 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
             if before:
                 return before
             loop.iterator = iter(v)
+        elif _is_own(block, instr, v):
+            call = v.call
+            if call.changes:
+                loop.iterator = _Native(v, iterate=True, streams=[v])
+                strand.stack.append(loop)
+                return None
+            before = before_stream(strand, _read_by(v))
+            if before:
+                return before
+            loop.iterator = begin(engine, strand, block, instr, v, _read_by(v))
         else:
-            loop.iterator = _Native(v, iterate=True)
+            loop.iterator = _Native(v, iterate=True, streams=[])
     strand.stack.append(loop)
     return None
 
@@ -93,12 +116,36 @@ def _changes(engine: Engine, strand: Strand, item: Any) -> list[Token] | None:
     return None if change is None else [change]
 
 
-class _Native:
+def _read_by(stream: Stream[Any]) -> list[str]:
+    """What the call behind a stream reads."""
+    call = stream.call
+    return paths_of(call, call.effects.reads, list(stream.args), stream.kwargs) if call.effects.reads else []
+
+
+def _part(engine: Engine, strand: Strand, block: Block, instr: ir.For, source: Any) -> Any:
+    """One of the things that rows are made of: a stream, or something with an iterator of its own."""
+    v: Any = None if isinstance(source, ir.Pairs) else operand(block.frame, source)
+    if _is_own(block, instr, v):
+        return begin(engine, strand, block, instr, v, _read_by(v))
+    return _paired(block, source)
+
+
+def _is_own(block: Block, instr: ir.For, stream: Any) -> bool:
+    """Whether only this loop sees a stream: a call right before it has made it, and nothing else uses
+    that."""
+    if type(stream) is not Stream or stream.where is None:  # pyright: ignore[reportUnknownMemberType]
+        return False
+    place, label = stream.where
+    return place is block.place and any(maker.label == label for maker in instr.makers.values())
+
+
+class _Native(Native):
     """An iterator of the user's, advanced in its turn."""
 
     __slots__ = ("iterate", "iterator", "step")
 
-    def __init__(self, iterator: Any, iterate: bool) -> None:
+    def __init__(self, iterator: Any, iterate: bool, streams: list[Stream[Any]]) -> None:
+        super().__init__(streams)
         self.iterator = iterator
         #: Whether ``iter()`` has to be called first.
         self.iterate = iterate
@@ -157,6 +204,22 @@ def next_turn(engine: Engine, strand: Strand, block: Special) -> Any:
         item = _advance(engine, strand, block, iterator)
         if isinstance(item, Slot):
             return item
+    elif type(iterator) is Taking:
+        item = next_item(engine, strand, iterator)
+        if type(item) is Waits:
+            return item.what
+        if item is END:
+            item = _STOP
+    elif type(iterator) is Rows:
+        before = _changes(engine, strand, block.item) if block.item is not None and strand.tokens else None
+        if before:
+            return before
+        item = iterator.next(engine, strand)
+        if type(item) is Waits:
+            return item.what
+        if item is END:
+            abandon(engine, [block])  # ``zip`` leaves the longer ones
+            item = _STOP
     else:
         if block.item is not None and strand.tokens:
             before = _changes(engine, strand, block.item)
@@ -168,6 +231,8 @@ def next_turn(engine: Engine, strand: Strand, block: Special) -> Any:
             raise Failure(error) from None
     stack = strand.stack
     if item is _STOP:
+        if type(iterator) is _Native and iterator.streams:
+            close_in_turn(engine, strand, block, [iterator])  # ``zip`` leaves the longer ones
         stack.pop()
         if region.orelse:
             stack.append(Block(SEQ, region.orelse, block.frame, region, block.place))

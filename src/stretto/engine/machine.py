@@ -21,7 +21,7 @@ from ..errors import Cancelled, DeclarationError, InternalError, ReturnTypeError
 from . import failures
 from .containers import Versioned
 from .functions import push_function
-from .instructions import CANCEL, NATIVE, START, Instruction
+from .instructions import CANCEL, NATIVE, OPEN, START, Instruction
 from .issue import issue
 from .memory import Memory
 from .nodes import (
@@ -41,6 +41,7 @@ from .nodes import (
 from .order import Entry
 from .slots import UNBOUND, Slot, Waiter
 from .strands import Strand
+from .streams import Native, Source, close, opened_by, press
 
 if TYPE_CHECKING:
     from ..calls import Call
@@ -89,8 +90,12 @@ class Engine:
         self.running = 0
         self.most_running = 0
         self.done_count = 0
+        #: Sources of streams that run, or wait to run.
+        self.sources: set[Source] = set()
+        #: Loops that a failure has ended, whose streams are to be closed before it is handled.
+        self.left: list[Native] = []
         self.active: dict[Any, int] = {}
-        self.queues: dict[Any, deque[CallNode]] = {}
+        self.queues: dict[Any, deque[Any]] = {}
         self.result: Any = None
         self.outcome: Outcome | None = None
         self.observer: Callable[[str, Any], None] | None = None
@@ -138,7 +143,7 @@ class Engine:
 
     def complete(self, node: Node, value: Any) -> None:
         """A call or a piece of code has returned."""
-        self._stopped(node)
+        self.stopped(node)
         if node.state != RUNNING:
             return  # squashed or overdue meanwhile
         if type(node) is CallNode:
@@ -148,13 +153,22 @@ class Engine:
             ):
                 self.failed(node, wrong_type(node.call, value))
                 return
+            if node.call.streams:
+                try:
+                    value = opened_by(node, value)
+                except ReturnTypeError as error:
+                    self.failed(node, error)
+                    return
         self.finish(node, value)
 
     def fail(self, node: Node, error: BaseException) -> None:
         """A call or a piece of code has raised, or its cancellation has ended."""
-        self._stopped(node)
+        self.stopped(node)
         if node.state == RUNNING:
             self.failed(node, error)
+
+    def heard(self, source: Source) -> None:
+        """The source of a stream has given something."""
 
     def overdue(self, node: Node, error: BaseException) -> None:
         """A call has run past its timeout; it has failed, and is still running."""
@@ -192,6 +206,8 @@ class Engine:
     def conclude(self, value: Any = None, error: BaseException | None = None) -> None:
         """The run has an outcome; what is still running of it is awaited."""
         self.outcome = Outcome(value, error)
+        for source in list(self.sources):
+            close(self, source)
 
     # -- what nodes and strands use ----------------------------------------------------------------------
 
@@ -246,18 +262,20 @@ class Engine:
             strand.waiting = ""
             self.resume(strand)
 
-    def start(self, node: Any) -> None:
-        """Have the driver run a node."""
-        if type(node) is CallNode:
+    def start(self, node: Any, *, forced: bool = False) -> None:
+        """Have the driver run a node, or the source of a stream. One with a `limit` waits for a place, if it
+        is not `forced`."""
+        kind = type(node)  # pyright: ignore[reportUnknownVariableType]
+        if kind is CallNode or kind is Source:
             limit = node.call.limit
             if limit is not None:
                 active = self.active.get(node.call, 0)
-                if active >= limit:
+                if active >= limit and not forced:
                     node.state = QUEUED
                     self.queues.setdefault(node.call, deque()).append(node)
                     return
                 self.active[node.call] = active + 1
-            self.out.append((START, node))
+            self.out.append((START if kind is CallNode else OPEN, node))
         else:
             self.memory.layouts.clear()  # it may change a class
             self.out.append((NATIVE, node))
@@ -341,15 +359,16 @@ class Engine:
 
     # -- inside ---------------------------------------------------------------------------------------
 
-    def _stopped(self, node: Node) -> None:
+    def stopped(self, node: Any) -> None:
+        """What the driver ran is not running any more."""
         self.running -= 1
-        if type(node) is CallNode and node.call.limit is not None:
+        if (type(node) is CallNode or type(node) is Source) and node.call.limit is not None:
             self._free_slot(node.call)
 
     def _free_slot(self, call: Call[..., Any]) -> None:
-        self.active[call] -= 1
+        active = self.active[call] = self.active[call] - 1
         queue = self.queues.get(call)
-        while queue:
+        while queue and active < call.limit:  # type: ignore[operator]
             following = queue.popleft()
             if following.state == QUEUED:
                 self.start(following)
@@ -368,6 +387,8 @@ class Engine:
                 if head.waiting:
                     head.waiting = ""
                     self.resume(head)
+                elif self.sources:
+                    press(self, head)
                 break
             if head.state == FAILED:
                 failures.handle(self, head)

@@ -78,8 +78,9 @@ class Node(Slot):
     following: Any
     preceding: Any
     exc: BaseException
-    #: Tokens of what this failure has squashed: they settle when it is handled.
-    squashed: list[Token]
+    #: Tokens of what this failure has squashed, and loops that it has ended: they are woken when it is
+    #: handled.
+    squashed: list[Any]
     #: The names that the handler would see.
     snap: dict[str, Any] | None
 

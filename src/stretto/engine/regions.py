@@ -10,6 +10,7 @@ from .operands import Failure, operand
 from .slots import PENDING, Slot
 from .steps import run_fragment
 from .strands import FINAL, FUNC, HANDLER, LOOP, SEQ, TRY, TURN, Block, Special, Strand, Try
+from .streams import abandon, close_in_turn
 
 if TYPE_CHECKING:
     from .machine import Engine
@@ -194,6 +195,10 @@ def unwind(engine: Engine, strand: Strand) -> Any:
             return_from(engine, strand, block, value)
             return None
         else:
+            if what == LOOP and block.iterator is not None:
+                left = abandon(engine, [block])
+                if left:
+                    close_in_turn(engine, strand, block, left)
             stack.pop()
             if (what == TURN and kind == "continue") or (what == LOOP and kind == "break"):
                 strand.exit = None

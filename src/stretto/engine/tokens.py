@@ -12,7 +12,7 @@ from typing import Any
 
 from .slots import Waiter
 
-__all__ = ["CHANGES", "EVERYTHING", "HEAP", "NAMES", "Token", "Tokens"]
+__all__ = ["CHANGES", "EVERYTHING", "HEAP", "NAMES", "Token", "Tokens", "covers"]
 
 #: The path that covers every other.
 EVERYTHING = ""
@@ -51,6 +51,11 @@ class Token:
         if not other.settled:
             self.missing += 1
             other.waiters.append(self)
+
+
+def covers(a: str, b: str) -> bool:
+    """Whether one of two paths covers the other."""
+    return not a or not b or a == b or a.startswith(b + ":") or b.startswith(a + ":")
 
 
 def _prefixes(path: str) -> list[str]:

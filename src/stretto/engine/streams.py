@@ -1,0 +1,352 @@
+"""Loops over streams: the items of a call, each gone on with as it comes.
+
+The source of a stream stands apart from program order, since the program goes on while it runs. What it has
+given is a chain of cells, each a slot of one item with the cell behind it; a loop takes one after the
+other, and waits for the next as it would for any slot. The driver asks a source for items as long as that
+`wants` more: not ahead of the loop by more than a few.
+
+So much is allowed where nobody can tell when the items were made. A call without effects is one such. One
+that reads something is another, as long as the loop itself does not write it; where it may, the next item
+is asked for at the turn itself, behind the writes before it. A call that changes the world, and a stream
+that others than the loop may see, is asked for each item as the oldest operation, by code that runs as a
+whole (see `loops`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..compiler import ir
+from ..compiler.summary import effect_of
+from ..streams import Stage, Stream, ending, opened, quietly, through
+from .instructions import CLOSE, MORE
+from .nodes import DEAD, DONE, QUEUED, RUNNING, CallNode, FunctionNode
+from .operands import Failure, link
+from .slots import PENDING, Slot
+from .strands import LOOP, Block, Strand
+from .tokens import EVERYTHING, HEAP, Token, covers
+
+if TYPE_CHECKING:
+    from ..calls import Call
+    from .machine import Engine
+
+__all__ = [
+    "END",
+    "Cell",
+    "Native",
+    "Several",
+    "Source",
+    "StreamNode",
+    "Taking",
+    "Waits",
+    "abandon",
+    "before",
+    "begin",
+    "close",
+    "close_in_turn",
+    "given",
+    "next_item",
+    "opened_by",
+    "over",
+    "press",
+    "stopped",
+]
+
+#: Stands in the last cell.
+END: Any = object()
+
+
+class Broken:
+    """Stands in the last cell of a stream that has failed."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class Cell(Slot):
+    """One item still to come; then also what comes behind it."""
+
+    __slots__ = ("following",)
+
+    following: Cell
+
+
+class StreamNode(CallNode):
+    """A call of a generator: nothing of it runs before its first item is asked for."""
+
+    __slots__ = ()
+
+    @property
+    def steady(self) -> bool:  # type: ignore[override]
+        return False
+
+    def ready(self, engine: Engine) -> None:
+        call, args, kwargs = self.call, tuple(self.args), self.kwargs
+        try:
+            made = call.fn(*args, **kwargs)
+        except BaseException as error:
+            engine.failed(self, error)
+        else:
+            engine.finish(self, Stream(call, args, dict(kwargs), made, (), (self.place, self.site)))
+
+
+def opened_by(node: CallNode, value: Any) -> Stream[Any]:
+    """The stream of what the function of a call has returned. Raises `ReturnTypeError`."""
+    source = opened(node.call, value)
+    return Stream(node.call, tuple(node.args), dict(node.kwargs), source, (), (node.place, node.site))
+
+
+class Source:
+    """A call under way whose items a loop takes.
+
+    Attributes:
+        stream: its stream, which nobody else sees.
+        loop: the place of the loop, in whose turns the items are used.
+        place, site: where the call stands.
+        made: how many items have come.
+        allowed: how many may have come by now.
+        taken: how many turns of the loop have begun with one.
+    """
+
+    __slots__ = (
+        "allowed", "call", "last", "loop", "made", "place", "site", "stages", "state", "stream", "taken",
+        "why",
+    )  # fmt: skip
+
+    why: Any
+
+    def __init__(self, stream: Stream[Any], loop: Any) -> None:
+        assert stream.where is not None
+        self.place, self.site = stream.where
+        self.call: Call[..., Any] = stream.call
+        self.stream = stream
+        self.loop = loop
+        self.stages: list[Stage] = [stage() for stage in stream.stages]
+        self.last = Cell()
+        self.made = self.taken = self.allowed = 0
+        self.state = QUEUED
+
+    def wants(self) -> bool:
+        """Whether the driver is to ask for one more item."""
+        return self.made < self.allowed
+
+
+class Taking:
+    """How far a loop is in a stream."""
+
+    __slots__ = ("ahead", "cell", "reads", "source")
+
+    def __init__(self, source: Source, ahead: int, reads: list[str]) -> None:
+        self.source = source
+        self.cell = source.last
+        #: How many items may wait to be taken.
+        self.ahead = ahead
+        #: What the next item has to see all earlier writes of, where the loop itself may write that.
+        self.reads = reads
+
+
+def before(strand: Strand, paths: list[str]) -> list[Token]:
+    """What has to be waited for before a stream that reads these begins."""
+    tokens = strand.tokens
+    return [token for path in (HEAP, *paths) for token in tokens.before_read(path)] if tokens else []
+
+
+def begin(
+    engine: Engine, strand: Strand, block: Block, instr: ir.For, stream: Stream[Any], paths: list[str]
+) -> Taking:
+    """Begin with a stream that only this loop sees; `paths` is what the call reads."""
+    ahead = stream.call.buffer
+    reads: list[str] = []
+    if paths:
+        written = effect_of(instr, block.frame, called=False, begun=False).paths
+        if any(covers(w, path) for w in written for path in paths):
+            ahead, reads = 0, paths
+    source = Source(stream, (block.place, instr.label))
+    source.allowed = max(ahead, 1)
+    engine.sources.add(source)
+    engine.start(source)
+    return Taking(source, ahead, reads)
+
+
+def next_item(engine: Engine, strand: Strand, taking: Taking) -> Any:
+    """The next item, `END`, or what has to be waited for. Raises `Failure`."""
+    cell, source = taking.cell, taking.source
+    item = cell.value
+    if item is PENDING:
+        if source.taken >= source.allowed:
+            if taking.reads and strand.tokens:
+                before = [token for path in taking.reads for token in strand.tokens.before_read(path)]
+                if before:
+                    return Waits(before)
+            _allow(engine, source, 1)
+        if source.state == QUEUED and engine.end.following is strand:
+            engine.start(source, forced=True)  # whoever holds its place may be waiting for this
+        return Waits(cell)
+    if item is END:
+        return END
+    if type(item) is Broken:
+        raise Failure(item.error)
+    taking.cell = cell.following
+    source.taken += 1
+    _allow(engine, source, taking.ahead)
+    return item
+
+
+class Waits:
+    """What a loop has to wait for before its next item."""
+
+    __slots__ = ("what",)
+
+    def __init__(self, what: Any) -> None:
+        self.what = what
+
+
+def press(engine: Engine, strand: Strand) -> None:
+    """A strand has become the oldest, and waits: not for a place that others hold who wait for it."""
+    block = strand.stack[-1]
+    iterator = block.iterator if block.kind == LOOP else None
+    if type(iterator) is Taking:
+        _press(engine, iterator)
+    elif isinstance(iterator, Several):
+        for taking in iterator.takings():
+            _press(engine, taking)
+
+
+def _press(engine: Engine, taking: Taking) -> None:
+    if taking.source.state == QUEUED:
+        engine.start(taking.source, forced=True)
+
+
+def _allow(engine: Engine, source: Source, ahead: int) -> None:
+    before, allowed = source.allowed, source.taken + ahead
+    if allowed > before:
+        source.allowed = allowed
+        if source.state == RUNNING and before <= source.made < allowed:
+            engine.out.append((MORE, source))
+
+
+# -- what drivers tell ----------------------------------------------------------------------------------
+
+
+def given(engine: Engine, source: Source, item: Any) -> None:
+    """A source has given an item."""
+    if source.state != RUNNING:
+        return
+    engine.heard(source)
+    if not source.stages:
+        _add(engine, source, item)
+        return
+    try:
+        made = through(source.stages, item)
+    except BaseException as error:
+        over(engine, source, error)
+        _close(engine, source)
+        return
+    for one in made:
+        _add(engine, source, one)
+
+
+def _add(engine: Engine, source: Source, item: Any) -> None:
+    cell = source.last
+    source.last = cell.following = Cell()
+    source.made += 1
+    engine.resolve(cell, item)
+
+
+def over(engine: Engine, source: Source, error: BaseException | None = None) -> None:
+    """A source has no more items, or has failed."""
+    if source.state != RUNNING:
+        return
+    engine.heard(source)
+    if error is None:
+        try:
+            for item in ending(source.stages):
+                _add(engine, source, item)
+        except BaseException as trouble:
+            error = trouble
+    source.state = DONE
+    engine.resolve(source.last, END if error is None else Broken(error))
+
+
+def stopped(engine: Engine, source: Source) -> None:
+    """Nothing of a source is running any more."""
+    engine.sources.discard(source)
+    engine.stopped(source)
+
+
+# -- leaving early --------------------------------------------------------------------------------------
+
+
+class Several:
+    """How far a loop is in several things at once, streams among them."""
+
+    __slots__ = ()
+
+    def takings(self) -> Iterator[Taking]:
+        raise NotImplementedError
+
+
+class Native:
+    """How far a loop is in an iterator that is asked for each item in its turn.
+
+    Attributes:
+        streams: what it goes over, as far as that is streams that nobody else sees.
+    """
+
+    __slots__ = ("streams",)
+
+    def __init__(self, streams: list[Stream[Any]]) -> None:
+        self.streams = streams
+
+    def wake(self, engine: Engine) -> None:
+        """The failure that has ended the loop has become real."""
+        engine.left.append(self)
+
+
+def abandon(engine: Engine, stack: list[Block]) -> list[Native]:
+    """Blocks of a strand are left: so are the loops among them, and what they take from. What has to be
+    closed in its turn comes back."""
+    found: list[Native] = []
+    for block in reversed(stack):
+        if block.kind == LOOP:
+            iterator = block.iterator
+            if type(iterator) is Taking:
+                close(engine, iterator.source)
+            elif isinstance(iterator, Several):
+                for taking in iterator.takings():
+                    close(engine, taking.source)
+            elif isinstance(iterator, Native) and iterator.streams:
+                found.append(iterator)
+    return found
+
+
+def close_in_turn(engine: Engine, strand: Strand, block: Block, natives: list[Native]) -> None:
+    """Close the streams of loops that are left here, as operations in their turn."""
+    for native in natives:
+        for stream in native.streams:
+            at = block.region
+            where = link(block.frame, 0 if at is None else at.lineno, ())
+            node = FunctionNode(
+                strand, where, block.place, "close", quietly, [stream], {}, False, None, None
+            )  # fmt: skip
+            engine.place(node, strand)
+            node.token = Token(1)
+            strand.write(EVERYTHING, node.token, certain=True)
+            engine.ready.append(node)
+
+
+def close(engine: Engine, source: Source) -> None:
+    """Nobody wants any more of a stream."""
+    if source.state == RUNNING:
+        source.state = DEAD
+        _close(engine, source)
+    elif source.state == QUEUED:
+        source.state = DEAD
+        engine.sources.discard(source)
+
+
+def _close(engine: Engine, source: Source) -> None:
+    engine.out.append((CLOSE, source))
