@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 from .compiler.source import flow_node
 from .drivers.ambient import CLOCK, SCOPE, SEQUENTIAL
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from .compiler.functions import Compiled
     from .runs import Run
 
-__all__ = ["Flow", "flow"]
+__all__ = ["BoundFlow", "Flow", "flow"]
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
 
 _OPTIONS = {
@@ -163,11 +164,54 @@ class Flow(Generic[P, R]):
 
         return await run_without_blocking(self, args, kwargs)
 
+    @overload
+    def __get__(self, instance: None, owner: type, /) -> Self: ...
+    @overload
+    def __get__(
+        self: Flow[Concatenate[Any, Q], R], instance: object, owner: type | None = None, /
+    ) -> BoundFlow[Q, R]: ...
+    def __get__(self, instance: Any, owner: type | None = None, /) -> Any:
+        """A flow that is an attribute of a class is called with its instance, like a function."""
+        return self if instance is None else BoundFlow(self, instance)
+
     def _run(self, args: Any, kwargs: Mapping[str, Any]) -> Run[R]:
         """A run that has not begun."""
         from .runs import Run, recording_of  # late: see the top of this module
 
         return Run(self, args, kwargs, recording=recording_of(self, args, kwargs))
+
+
+class BoundFlow(Generic[P, R]):
+    """A `Flow` looked up on an instance: the instance goes in as the first argument."""
+
+    __slots__ = ("flow", "instance")
+
+    def __init__(self, flow: Flow[..., R], instance: object) -> None:
+        self.flow = flow
+        self.instance = instance
+
+    def __repr__(self) -> str:
+        return f"<flow {self.flow.name} of {self.instance!r}>"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """As `Flow.__call__`."""
+        return self.flow(self.instance, *args, **kwargs)
+
+    async def aio(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """As `Flow.aio`."""
+        return await self.flow.aio(self.instance, *args, **kwargs)
+
+    def sequential(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """As `Flow.sequential`."""
+        return self.flow.sequential(self.instance, *args, **kwargs)
+
+    def start(self, *args: P.args, **kwargs: P.kwargs) -> Run[R]:
+        """As `Flow.start`."""
+        return self.flow.start(self.instance, *args, **kwargs)
+
+    def using(self, *, journal: str | Path | None) -> BoundFlow[P, R]:
+        """As `Flow.using`."""
+        return BoundFlow(self.flow.using(journal=journal), self.instance)
 
 
 @overload
@@ -202,7 +246,10 @@ def flow(fn: Any = None, /, **options: Any) -> Any:
     return _flow(fn, options)
 
 
-def _flow(fn: Any, options: Mapping[str, Any]) -> Flow[..., Any]:
+def _flow(fn: Any, options: Mapping[str, Any]) -> Any:
+    if isinstance(fn, (classmethod, staticmethod)):
+        method = cast("classmethod[Any, ..., Any] | staticmethod[..., Any]", fn)
+        return type(method)(_flow(method.__func__, options))
     if isinstance(fn, Flow):
         raise DeclarationError(f"{fn.name} is a flow already")
     return Flow(cast("Callable[..., Any]", fn), options)

@@ -191,3 +191,49 @@ def test_a_name_of_others_is_bound_in_order_and_calls_overlap() -> None:
         found = counted(texts)
         assert clock.now == 1.0
         assert found == counted.sequential(texts)
+
+
+class Writer:
+    def __init__(self, name: str) -> None:
+        self.name = chat(name)
+        self.__suffix = "!"
+
+    def step(self, text: str) -> str:
+        return chat(chat(text)) + self.__suffix
+
+    @classmethod
+    def of(cls, name: str) -> str:
+        return cls(name).name
+
+
+class Careful(Writer):
+    def step(self, text: str) -> str:
+        return super().step(text) + chat("checked")
+
+    def __call__(self, text: str) -> str:
+        return self.step(text)
+
+    @flow
+    def each(self, texts: tuple[str, ...]) -> list[str]:
+        return [self.step(text) for text in texts]
+
+    @classmethod
+    @flow
+    def named(cls, texts: tuple[str, ...]) -> list[str]:
+        return [cls.of(text) for text in texts]
+
+
+def test_calls_in_methods_overlap() -> None:
+    texts = ("short", "longer", "long", "longest", "short")
+    writer = Careful("me")
+    with VirtualClock() as clock:
+        found = writer.each(texts)
+        assert clock.now == 2.0
+        assert found == writer.each.sequential(texts)
+        assert Careful.named(texts) == Careful.named.sequential(texts)
+
+
+def test_a_flow_of_a_class_is_bound_like_a_function() -> None:
+    assert repr(Careful.named).startswith("<flow Careful.named of")
+    with VirtualClock():
+        assert Careful.each(Careful("me"), ("a",)) == ["a.!checked."]

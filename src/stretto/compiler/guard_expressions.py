@@ -93,6 +93,12 @@ def stored_by(node: ast.AST) -> set[str]:
     return set()
 
 
+def _of_method(node: ast.Call) -> bool:
+    """Whether this is ``super(__class__, self)``: ``super()``, written out."""
+    names = [a.id for a in node.args if isinstance(a, ast.Name)]
+    return len(node.args) == len(names) == 2 and names[0] == "__class__" and not node.keywords
+
+
 class ExpressionRewriter(ast.NodeTransformer):
     """Rewrites one function's expressions."""
 
@@ -360,6 +366,8 @@ class ExpressionRewriter(ast.NodeTransformer):
         func = node.func
         if isinstance(func, ast.Name) and func.id == "super" and not node.args:
             return self._super(node)
+        if isinstance(func, ast.Name) and func.id == "super" and _of_method(node):
+            return self.op(node, "super_of", func, *node.args)
         spread = any(isinstance(arg, ast.Starred) for arg in node.args)
         merges = any(keyword.arg is None for keyword in node.keywords)
         place: ast.expr = node

@@ -25,7 +25,7 @@ _BUILTIN_METHODS = frozenset(
     name
     for kind in (str, bytes, bytearray, int, float, complex, list, tuple, dict, set, frozenset, range)
     for name in dir(kind)
-    if not name.startswith("_")
+    if not name.startswith("_") and callable(getattr(kind, name))
 ) | {"isoformat", "strftime", "group", "groups", "groupdict", "total_seconds", "hexdigest", "digest"}
 #: What looks at the frame that it is called from: it is called in a fragment, whose globals are the user's.
 _OF_THE_FRAME = (globals, eval, exec)
@@ -133,6 +133,8 @@ class Questions(Emitter):
     def is_apply(self, node: ast.Call) -> bool:
         """Whether a call is a step of its own: it is not known to be pure, nor a built-in type's method."""
         func = node.func
+        if isinstance(func, ast.Name) and func.id == "super" and self.builtin("super"):
+            return False
         path = dotted(func)
         if path is not None:
             root = path.split(".")[0]

@@ -200,7 +200,10 @@ def free_names(node: ast.AST) -> set[str]:
         body: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
         declared = declared_names(body, ast.Nonlocal)
         own = (set(parameters(node)) | bound_names(body)) - declared
-        return (loaded_names(body) | declared) - own - declared_names(body, ast.Global)
+        loaded = loaded_names(body)
+        if "super" in loaded:
+            loaded.add("__class__")  # CPython looks there for what it is not told
+        return (loaded | declared) - own - declared_names(body, ast.Global)
     assert isinstance(node, _COMPREHENSIONS)
     own = set[str]()
     for generator in node.generators:

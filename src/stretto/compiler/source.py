@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from ..errors import SourceNotFound, UnsupportedConstruct
 from .bounded import Bounded
+from .mangling import QUIRK, written_out
 
 __all__ = ["FunctionNode", "check_supported", "declared_outside", "function_node"]
 
@@ -89,7 +90,7 @@ def _tree(filename: str) -> _Tree | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the module's own compilation has told
-            tree = ast.parse(text, filename)
+            tree = written_out(ast.parse(text, filename), text)
     except SyntaxError:
         return None
     by_line: dict[int, list[FunctionNode]] = {}
@@ -155,6 +156,8 @@ def unsupported(node: FunctionNode) -> tuple[Any, str, str] | None:
     """The first construct in a function that cannot be compiled, its name, and what to do."""
     advice = "Move it into a function of its own that holds no call, or declare that function as a call"
     body: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
+    if hasattr(node, QUIRK):
+        return node, "private names of nested functions, classes or imports", "Rename them"
     stack = [(item, True) for item in reversed(body)]
     while stack:
         item, own = stack.pop()  # `own`: it runs in the frame of the function itself
@@ -177,7 +180,7 @@ def frame_reader(node: ast.Call) -> str | None:
     if not isinstance(node.func, ast.Name) or node.func.id not in _FRAME_READERS:
         return None
     name, given = node.func.id, node.args
-    if name in ("vars", "dir"):
+    if name in ("vars", "dir", "super"):
         return None if given else name
     if name in ("eval", "exec") and len(given) > 1 and not isinstance(given[0], ast.Starred):
         space = given[1]

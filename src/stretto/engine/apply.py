@@ -14,9 +14,10 @@ from ..compiler.types import Verdict
 from ..compiler.verdicts import function_verdict
 from ..effects import Kind
 from ..errors import StrettoError
-from ..flows import Flow
+from ..flows import BoundFlow, Flow
 from ..streams import Stream
 from ..text import Transform
+from .callables import behind
 from .containers import Versioned
 from .functions import push_function
 from .nodes import NO_KWARGS, CallNode, FunctionNode, Look, natively
@@ -97,11 +98,24 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
         if type(v) is Stream and instr.target is not None:
             frame.env[instr.target] = callee(v)  # nothing of it runs yet
             return None
-    form = None
+    form = made = None
+    if kind is BoundFlow:
+        args.insert(0, callee.instance)
+        callee = callee.flow
+        kind = Flow
+    elif kind is not FunctionType and kind is not Flow:
+        runs = behind(callee)
+        if runs is not None:
+            first = runs.first
+            if runs.makes:
+                first = made = _made(first)
+            args.insert(0, first)
+            callee = runs.fn
+            kind = cast("type[Any]", type(callee))
     fn: Any = callee
     if kind is FunctionType:
         form = helper(callee)
-        if form is not None and not kwargs:
+        if form is not None and made is None and not kwargs:
             # What looked as if it might call anything is plain code, now that the types are known.
             if function_verdict(callee, tuple([type_of(v) for v in args])).pure:
                 form = None
@@ -120,7 +134,7 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
             return ROOM
         if frame.depth >= AHEAD and engine.end.following is not strand:
             return OLDEST
-        push_function(engine, strand, block, form, fn, args, kwargs, instr, (block.place, instr.label))
+        push_function(engine, strand, block, form, fn, args, kwargs, instr, (block.place, instr.label), made)
         return None
     result = function_node(engine, strand, block, instr, callee, args, kwargs)
     if instr.target is not None:
@@ -137,6 +151,14 @@ def _unspread(engine: Engine, strand: Strand, frame: Frame, instr: ir.Apply) -> 
         if name is None and (wait := _spread(engine, strand, operand(frame, source))) is not None:
             return wait
     return None
+
+
+def _made(cls: type[Any]) -> Any:
+    """An object before it is initialised."""
+    try:
+        return object.__new__(cls)
+    except TypeError as error:  # of an abstract class
+        raise Failure(error) from None
 
 
 def _spread(engine: Engine, strand: Strand, value: Any) -> Any:

@@ -26,9 +26,9 @@ MAX_DEPTH = 20_000
 
 def push_function(
     engine: Engine, strand: Strand, caller: Block | None, form: Compiled, fn: FunctionType,
-    args: list[Any], kwargs: dict[str, Any], instr: ir.Apply | None, place: Any,
+    args: list[Any], kwargs: dict[str, Any], instr: ir.Apply | None, place: Any, made: Any = None,
 ) -> None:  # fmt: skip
-    """Go on with the steps of a compiled function."""
+    """Go on with the steps of a compiled function, which gives `made` if it is there to initialise that."""
     if len(args) == form.simple_arity and not kwargs:
         env = dict(zip(form.params, args, strict=True))
     else:
@@ -47,6 +47,7 @@ def push_function(
         cells[name] = CellType()
     block = Special(FUNC, body, frame, instr, place)
     block.target = instr
+    block.item = made
     strand.stack.append(block)
     if caller is not None and instr is not None:
         for name in form.packed:
@@ -86,6 +87,8 @@ def _pack(engine: Engine, strand: Strand, caller: Block, instr: ir.Apply, packed
 def return_from(engine: Engine, strand: Strand, block: Block, value: Any) -> None:
     """A function has been issued to its end."""
     strand.stack.pop()
+    if block.item is not None:
+        value = block.item
     if strand.stack:
         deliver(engine, strand, block, value)
     elif strand.result is not None:

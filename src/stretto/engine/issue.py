@@ -131,7 +131,7 @@ def _leave_behind(engine: Engine, strand: Strand, block: Block, instr: ir.Instr 
     engine.place(child, strand)
     base = child.stack[0]
     if called:
-        result = child.result = Output("", effect.types.get("return"))
+        result = child.result = Output("", None if base.item is not None else effect.types.get("return"))
         deliver(engine, strand, base, result)
     _wait(engine, child, wait)
     return True

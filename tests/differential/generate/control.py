@@ -141,6 +141,19 @@ class Control(Changes):
             return parts[0]
         return f"[{', '.join(parts)}]"
 
+    def on_actor(self) -> Lines | None:
+        """An object of a class of the program's own is made, shared or put to use."""
+        if not self.classes:
+            return None
+        form = self.c.below(4)
+        if form == 0 and (name := self.name("actor")):
+            return [f"{self.bind('actor')} = {name}"]
+        if form == 1 and (name := self.name("actor")):
+            return [f"{name}.n = {self.int(2)}"]
+        if form == 2:
+            return [f"{self.bind('int')} = {self.leaf('actor')}.step({self.int(1)})"]
+        return [f"{self.bind('actor')} = {self.c.pick(self.classes)}({self.int(2)})"]
+
     def on_pass(self) -> Lines:
         return ["pass"]
 

@@ -19,6 +19,7 @@ class Profile:
         helpers: how many helper functions at the most.
         shared: percent of the functions that bind names of the module; of nested ones, twice as many bind
             names of the function around them.
+        classes: percent of the programs that have a class; of those, as many have another one.
         fuel: how many statements a function has at the most, about.
     """
 
@@ -30,6 +31,7 @@ class Profile:
     helpers: int = 2
     fuel: int = 12
     shared: int = 8
+    classes: int = 15
 
 
 PROFILES = {
@@ -60,6 +62,7 @@ PROFILES = {
             fuel=9,
             shared=25,
         ),
+        Profile("classes", {"actor": 24, "return": 5}, helpers=1, fuel=9, classes=85),
         Profile("effects", {"if": 14, "for": 16, "try": 8}, effects=45, calls=40, rate=(0, 0, 4, 8)),
     )
 }

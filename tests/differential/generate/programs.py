@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ..harness import Program
 from .choices import Choices, Source
+from .classes import Classes
 from .profiles import Profile
 from .scope import POOLS, Helper, Scope
-from .statements import Statements, indented
+from .statements import indented
 
 __all__ = ["generate"]
 
@@ -23,11 +24,13 @@ def generate(source: Source, profile: Profile) -> Program:
     return _Programs(Choices(source), profile).program()
 
 
-class _Programs(Statements):
+class _Programs(Classes):
     def program(self) -> Program:
         lines: list[str] = ["G = [1, 2]", "T = {'a': 1}", "B = Box(3)", MODULE, ""]
         for number in range(self.c.below(self.profile.helpers + 1)):
             lines += [*self.helper(number), ""]
+        while len(self.classes) < 3 and self.c.chance(self.profile.classes):
+            lines += [*self.klass(), ""]
         main, arguments = self.main()
         return Program(
             "\n".join([*lines, *main]) + "\n",

@@ -19,7 +19,7 @@ class Scalars(Words):
         (12, "_leaf_int"), (14, "_sum_of_two"), (5, "_quotient"), (6, "_length"), (6, "_total"), (5, "_item"),
         (4, "_looked_up"), (4, "_aggregate"), (6, "_helped_int"), (4, "_applied"), (3, "_attribute"),
         (3, "_walrus"), (2, "_popped"), (2, "_lambda_now"), (2, "_opened"), (2, "_best"), (2, "_counted"),
-        (2, "_pair_item"), (1, "_operated"), (1, "_short_int"), (1, "_reduced"),
+        (2, "_pair_item"), (1, "_operated"), (3, "_acted"), (1, "_short_int"), (1, "_reduced"),
     ]  # fmt: skip
 
     def int(self, depth: int) -> str:
@@ -84,6 +84,20 @@ class Scalars(Words):
     def _attribute(self, depth: int) -> str | None:
         name = self.name("box")
         return f"{name}.{self.c.pick(['n', 'n', 'loud'])}" if name else None
+
+    def _acted(self, depth: int) -> str | None:
+        if not self.classes:
+            return None
+        actor = self.leaf("actor")
+        given = self.int(depth)
+        return self.c.pick(
+            [
+                f"{actor}.step({given})",
+                f"{actor}({given})",
+                f"{self.c.pick(self.classes)}.at({given})",
+                f"{actor}.n",
+            ]
+        )
 
     def _walrus(self, depth: int) -> str | None:
         if self.scope.inside:

@@ -22,6 +22,7 @@ POOLS: dict[str, tuple[str, ...]] = {
     "box": ("o", "oo"),
     "opt": ("z",),
     "func": ("f", "g"),
+    "actor": ("r", "rr"),
 }
 
 

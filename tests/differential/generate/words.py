@@ -21,6 +21,8 @@ class Words:
         self.profile = profile
         self.scope = Scope()
         self.helpers: list[Helper] = []
+        #: Classes of the program.
+        self.classes: list[str] = []
         self.fresh = 0
 
     # Names.
@@ -77,6 +79,7 @@ class Words:
             "box": f"Box({n})",
             "opt": ("None", "1", "None", "2", "0", "3")[n],
             "func": "(lambda x: x + 1)",
+            "actor": f"{self.c.pick(self.classes)}({n})" if kind == "actor" else "",
         }[kind]
 
     def conditional(self, kind: str, depth: int) -> str:

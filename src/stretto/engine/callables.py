@@ -1,0 +1,77 @@
+"""What calling an object of the user's own runs: a method, the ``__init__`` of a class, ``__call__``."""
+
+from __future__ import annotations
+
+from types import FunctionType, MethodType
+from typing import Any, NamedTuple, cast
+
+from ..compiler import ir
+from ..compiler.functions import Compiled, helper
+from ..flows import Flow
+
+__all__ = ["Behind", "behind"]
+
+
+class Behind(NamedTuple):
+    """The function or the flow, what it is given first, and whether that is the result, too."""
+
+    fn: Any
+    first: Any
+    makes: bool = False
+
+
+def behind(callee: Any) -> Behind | None:
+    """The compiled function or the flow that calling this runs, and nothing else; None if it is none."""
+    kind = cast("type[Any]", type(callee))
+    if kind is MethodType:
+        fn = callee.__func__
+        if type(fn) is Flow or (type(fn) is FunctionType and helper(fn) is not None):
+            return Behind(fn, callee.__self__)
+        return None
+    if kind is type:
+        return _constructed(callee)
+    if (
+        type(kind) is not type
+        or not kind.__flags__ & _MADE_IN_PYTHON
+        or kind.__module__.startswith("stretto.")
+    ):
+        return None
+    fn = _looked_up(kind, "__call__")
+    if type(fn) is FunctionType and helper(fn) is not None:
+        return Behind(fn, callee)
+    return None
+
+
+#: Of classes that a ``class`` statement has made (Py_TPFLAGS_HEAPTYPE).
+_MADE_IN_PYTHON = 1 << 9
+
+
+def _constructed(cls: type[Any]) -> Behind | None:
+    """The ``__init__`` of a class whose objects nothing else makes."""
+    init, new = cast("Any", cls.__init__), cast("Any", cls.__new__)
+    if type(init) is not FunctionType or new is not object.__new__:
+        return None
+    form = helper(init)
+    if form is None or not _returns_nothing(form):
+        return None
+    return Behind(init, cls, True)
+
+
+def _returns_nothing(form: Compiled) -> bool:
+    """Whether a function returns None for certain: another result of ``__init__`` is an error."""
+    found: bool | None = form.summaries.get("returns nothing")
+    if found is None:
+        found = form.summaries["returns nothing"] = all(
+            isinstance(i.source, ir.Const) and i.source.value is None
+            for i in ir.instructions(form.body)
+            if isinstance(i, ir.Return)
+        )
+    return found
+
+
+def _looked_up(kind: type[Any], name: str) -> Any:
+    """What a class has under a name, as it stands there."""
+    for base in kind.__mro__:
+        if name in base.__dict__:
+            return base.__dict__[name]
+    return None
