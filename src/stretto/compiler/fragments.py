@@ -243,7 +243,7 @@ class Fragment:
         qualname = self.function.qualname
         if self.name != self.function.name:
             qualname = f"{qualname}.<locals>.{self.name}"
-        return code.replace(co_name=self.name, co_qualname=qualname)
+        return _requalified(code, code.co_qualname, qualname).replace(co_name=self.name, co_qualname=qualname)
 
     # -- what it may do -------------------------------------------------------------------------------
 
@@ -425,6 +425,22 @@ def _of_library(value: Any) -> bool:
 
 def _inner(code: CodeType) -> CodeType:
     return next(c for c in code.co_consts if isinstance(c, CodeType))
+
+
+def _requalified(code: CodeType, old: str, new: str) -> CodeType:
+    """The code with what is defined in it named as it is in the user's function."""
+    if old == new or not any(isinstance(c, CodeType) for c in code.co_consts):
+        return code
+    consts: list[Any] = []
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            inner = _requalified(const, old, new)
+            name = new + const.co_qualname.removeprefix(old)
+            # the body of a class holds its name as a constant
+            own = tuple([name if c == const.co_qualname else c for c in inner.co_consts])
+            const = inner.replace(co_qualname=name, co_consts=own)
+        consts.append(const)
+    return code.replace(co_consts=tuple(consts))
 
 
 def _copy_or_missing(name: str) -> ast.Try:

@@ -81,6 +81,8 @@ def own_children(node: Any, *, comprehensions: bool) -> list[ast.AST]:
             if isinstance(node, ast.Lambda)
             else [*node.decorator_list, *inner, *evaluated_annotations(node)]
         )
+    if isinstance(node, ast.ClassDef):
+        return [*node.decorator_list, *node.bases, *(k.value for k in node.keywords)]
     if isinstance(node, _COMPREHENSIONS) and not comprehensions:
         return [node.generators[0].iter]
     return children(node)
@@ -191,7 +193,21 @@ def loaded_names(nodes: Iterable[ast.AST]) -> set[str]:
             names |= free_names(node)
         elif isinstance(node, _COMPREHENSIONS):
             names |= free_names(node)
+        elif isinstance(node, ast.ClassDef):
+            own = bound_names(node.body) | declared_names(node.body, ast.Global)
+            names |= (loaded_names(node.body) - own) | seen_by_methods(node)
     return names
+
+
+def seen_by_methods(node: ast.ClassDef) -> set[str]:
+    """The names around a class that the functions in its body see; they do not see those of the body."""
+    found: set[str] = set()
+    for inner in own_nodes(node.body, comprehensions=True):
+        if isinstance(inner, _FUNCTIONS):
+            found |= free_names(inner)
+        elif isinstance(inner, ast.ClassDef):
+            found |= seen_by_methods(inner)
+    return found - {"__class__"}
 
 
 def free_names(node: ast.AST) -> set[str]:
@@ -244,10 +260,11 @@ def scope_of(node: FunctionNode, code_free: Iterable[str]) -> Scope:
         consumed = _consumed_generators(statement)
         for inner in own_nodes([statement], comprehensions=True):
             lazy = isinstance(inner, ast.GeneratorExp) and inner not in consumed
-            if not (isinstance(inner, _FUNCTIONS) or lazy):
+            if not (isinstance(inner, (*_FUNCTIONS, ast.ClassDef)) or lazy):
                 continue
             again = {n for d in ast.walk(inner) if isinstance(d, ast.Nonlocal) for n in d.names}
-            for name in free_names(inner) & names:
+            sees = seen_by_methods(inner) if isinstance(inner, ast.ClassDef) else free_names(inner)
+            for name in sees & names:
                 captured.add(name)
                 if name in again or not _settled(name, params, sites.get(name, []), position, statement):
                     unsafe.add(name)
@@ -273,7 +290,7 @@ def _settled(
     bound_at, conditional = sites[0]
     if conditional:
         return False
-    own = isinstance(statement, ast.FunctionDef) and statement.name == name
+    own = isinstance(statement, (ast.FunctionDef, ast.ClassDef)) and statement.name == name
     return bound_at < position or (bound_at == position and own)
 
 

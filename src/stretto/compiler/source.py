@@ -42,7 +42,6 @@ _REFUSED: dict[type[ast.AST], str] = {
     ast.AsyncFor: "async for",
     ast.AsyncWith: "async with",
     ast.AsyncFunctionDef: "async def",
-    ast.ClassDef: "class",
     ast.TryStar: "except*",
 }
 if sys.version_info >= (3, 12):
@@ -168,9 +167,11 @@ def unsupported(node: FunctionNode) -> tuple[Any, str, str] | None:
             g.is_async for g in item.generators
         ):
             return item, "async comprehension", advice
+        if isinstance(item, ast.ClassDef) and any(isinstance(s, ast.Nonlocal) for s in item.body):
+            return item, "nonlocal in the body of a class", advice
         if own and isinstance(item, ast.Call) and (reader := frame_reader(item)) is not None:
             return item, f"{reader}()", "It looks at the running frame, which is not yours here"
-        own = own and not isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))
+        own = own and not isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
         stack.extend((child, own) for child in reversed(list(ast.iter_child_nodes(item))))
     return None
 
