@@ -23,7 +23,8 @@ class Assignments(Conditions):
             if len(statements[0].targets) == 1 and self.store(statements[0], at):
                 return
         soft = any(
-            isinstance(s, (ast.If, ast.For, ast.While, ast.Try, ast.With, ast.Match)) for s in statements
+            isinstance(s, (ast.If, ast.For, ast.While, ast.Try, ast.With, ast.Match, ast.TryStar))
+            for s in statements
         )
         binds = bound_names(statements)
         deletes = any(isinstance(s, ast.Delete) for s in statements)

@@ -159,6 +159,18 @@ class Fragment:
             return {self.binds[0]: value}
         return dict(zip(self.binds, value or (), strict=True))
 
+    def bound_at(self, error: BaseException) -> dict[str, Any]:
+        """What a run that has failed had bound: name to value, or to `MISSING`."""
+        trace = None if self.expr is not None else error.__traceback__
+        while trace is not None:
+            code = trace.tb_frame.f_code
+            if code.co_filename == self.function.filename and code.co_name == self.name:
+                found = trace.tb_frame.f_locals
+                # one that is not soft has bound what it holds, and left the other names as they were
+                return {n: found.get(n, MISSING) for n in self.binds if self.soft or n in found}
+            trace = trace.tb_next
+        return {}
+
     def softened(self) -> Fragment:
         """The same, to be run where a name that it reads is not bound: it fails where Python would."""
         if self._softened is None:

@@ -255,6 +255,10 @@ class Statements(Matching):
             self.emit(ir.Reraise(line(s)))
         self.region(ir.TryExcept(line(s), body=body, handlers=tuple(handlers), orelse=self.block(s.orelse)))
 
+    def do_trystar(self, s: ast.TryStar) -> None:
+        # how a group is split and put together again is CPython's: it runs the whole
+        self.fragment([s], s, opaque=self.needs_statement(s))
+
     def shared_handler(self, name: str, held: str, handler: ast.ExceptHandler) -> ir.Block:
         """The body of a handler whose ``as`` name others see; on any way out, that is unbound."""
         forget: list[ast.stmt] = [

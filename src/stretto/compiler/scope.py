@@ -247,7 +247,9 @@ def scope_of(node: FunctionNode, code_free: Iterable[str]) -> Scope:
     names = frozenset(params) | bound_names(body) - global_names - nonlocal_names
     sites: dict[str, list[tuple[int, bool]]] = {}
     for position, statement in enumerate(body):
-        compound = isinstance(statement, (ast.If, ast.For, ast.While, ast.Try, ast.With, ast.Match))
+        compound = isinstance(
+            statement, (ast.If, ast.For, ast.While, ast.Try, ast.With, ast.Match, ast.TryStar)
+        )
         for inner in own_nodes([statement]):
             for name in binds(inner):
                 sites.setdefault(name, []).append((position, compound))

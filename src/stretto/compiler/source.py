@@ -42,7 +42,6 @@ _REFUSED: dict[type[ast.AST], str] = {
     ast.AsyncFor: "async for",
     ast.AsyncWith: "async with",
     ast.AsyncFunctionDef: "async def",
-    ast.TryStar: "except*",
 }
 if sys.version_info >= (3, 12):
     _REFUSED[ast.TypeAlias] = "type alias"
@@ -167,12 +166,28 @@ def unsupported(node: FunctionNode) -> tuple[Any, str, str] | None:
             g.is_async for g in item.generators
         ):
             return item, "async comprehension", advice
+        if isinstance(item, ast.TryStar) and (leaving := leaves(item)) is not None:
+            return leaving, f"{type(leaving).__name__.lower()} in a try with except*", "Put it behind the try"
         if isinstance(item, ast.ClassDef) and any(isinstance(s, ast.Nonlocal) for s in item.body):
             return item, "nonlocal in the body of a class", advice
         if own and isinstance(item, ast.Call) and (reader := frame_reader(item)) is not None:
             return item, f"{reader}()", "It looks at the running frame, which is not yours here"
         own = own and not isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
         stack.extend((child, own) for child in reversed(list(ast.iter_child_nodes(item))))
+    return None
+
+
+def leaves(node: ast.TryStar) -> ast.stmt | None:
+    """What leaves a ``try`` with ``except*`` otherwise than by its end or a failure; its handlers cannot."""
+    todo: list[tuple[ast.AST, bool]] = [(s, False) for s in (*node.body, *node.orelse, *node.finalbody)]
+    while todo:
+        item, in_loop = todo.pop()
+        if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            continue
+        if isinstance(item, ast.Return) or (isinstance(item, (ast.Break, ast.Continue)) and not in_loop):
+            return item
+        in_loop = in_loop or isinstance(item, (ast.For, ast.While))
+        todo += [(child, in_loop) for child in ast.iter_child_nodes(item)]
     return None
 
 

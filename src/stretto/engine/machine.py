@@ -339,6 +339,8 @@ class Engine:
     def failed(self, node: Node, error: BaseException) -> None:
         """A node has failed; the failure becomes real once everything older has ended."""
         node.state = FAILED
+        if type(node) is FragmentNode:
+            node.keep_bound(error)
         node.exc = failures.in_context(error, node.exc_context)
         failures.squash_younger(self, node)
         self.stirred = True

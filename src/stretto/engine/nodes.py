@@ -381,9 +381,26 @@ class FragmentNode(Node):
         else:
             engine.start(self)
 
+    def keep_bound(self, error: BaseException) -> None:
+        """Let the handler see what was bound before the failure, if it is in the same function."""
+        ctx = self.ctx
+        if ctx is None or self.snap is None or self.trace is None:
+            return
+        if ctx.depth == self.trace[4]:
+            rebind(self.snap, self.fragment, error)
+
     def run(self) -> Any:
         """What the driver runs in the user's own thread."""
         return natively(self.fragment.native(self.cells), self.values, self.exc_context)
+
+
+def rebind(env: dict[str, Any], fragment: Fragment, error: BaseException) -> None:
+    """Bind what a fragment had bound when it failed: a handler in the same function sees it."""
+    for name, value in fragment.bound_at(error).items():
+        if value is MISSING:
+            env.pop(name, None)
+        else:
+            env[name] = value
 
 
 def lent(value: Any, fragment: Fragment, copies: dict[int, Any]) -> Any:

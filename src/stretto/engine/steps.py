@@ -12,7 +12,7 @@ from ..compiler.relaxations import relaxed
 from ..compiler.types import T, of_class
 from .containers import Versioned
 from .memory import ALL, UNKNOWN, Change
-from .nodes import FragmentNode, Look, attempt, lent, natively
+from .nodes import FragmentNode, Look, attempt, lent, natively, rebind
 from .operands import OLDEST, Failure, bound, fetch, link, operand, plain, type_of
 from .slots import PENDING, UNBOUND, Output, Slot
 from .strands import Block, Strand
@@ -105,6 +105,8 @@ def run_fragment(
         except NeedsOrder:
             pass
         except BaseException as error:
+            if strand.ctx_frame is frame:
+                rebind(env, fragment, error)
             raise Failure(error, own_line=False) from None
         else:
             bind(env, fragment, result)
