@@ -41,7 +41,7 @@ __all__ = [
     "sequential",
 ]
 
-#: Seconds that the reference run may take; a program that takes longer is no use.
+#: Seconds of the processor's time that the reference run may take; a program that takes longer is no use.
 PATIENCE = 0.5
 #: Seconds after which another run counts as hanging.
 HANGS = 10.0
@@ -89,6 +89,7 @@ class Outcome:
     marks: list[str] = field(default_factory=list)
     answered: Counter[str] = field(default_factory=Counter)
     running: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     calls: int = 0
     time: float = 0.0
@@ -189,6 +190,8 @@ def compare(expected: Outcome, got: Outcome, run: str) -> Iterator[Difference]:
         yield Difference(run, "result", expected.result, got.result)
     if expected.state != got.state:
         yield from _per_key(run, "state of", expected.state, got.state)
+    if expected.ignored != got.ignored:
+        yield Difference(run, "ignored exceptions", expected.ignored, got.ignored)
     if missing := expected.answered - got.answered:
         extra = got.answered - expected.answered
         yield Difference(run, "answers of reads", sorted(missing), f"not among them; instead {sorted(extra)}")
@@ -250,7 +253,7 @@ def _run(
             main = namespace.get("main")
             if main is None:
                 raise Difficult("there is no main")
-            with clock:
+            with clock, _ignoring(outcome.ignored):
                 try:
                     roots["result"] = (getattr(main, method) if method else main)(*arguments)
                 except Exception as error:
@@ -359,6 +362,16 @@ class _Printed(io.TextIOBase):
 
 
 @contextlib.contextmanager
+def _ignoring(found: list[str]) -> Iterator[None]:
+    """Note what is raised where nobody can be told, as by a generator that dies."""
+    before, sys.unraisablehook = sys.unraisablehook, lambda told: found.append(repr(told.exc_value))
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
+@contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Generated programs hold much that the parser warns of."""
     with warnings.catch_warnings():
@@ -374,13 +387,13 @@ def _patience(filename: str) -> Iterator[None]:
     can strike inside the callback of a weak reference, or half-way through the end of a ``with`` around the
     run, and the next program would meet a broken process.
     """
-    end = time.monotonic() + PATIENCE
+    end = time.thread_time() + PATIENCE
 
     def enter(frame: types.FrameType, event: str, arg: object) -> Any:
         return at_line if frame.f_code.co_filename == filename else None
 
     def at_line(frame: types.FrameType, event: str, arg: object) -> Any:
-        if event == "line" and time.monotonic() > end:
+        if event == "line" and time.thread_time() > end:
             raise TimeIsUp
         return at_line
 

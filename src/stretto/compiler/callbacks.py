@@ -7,6 +7,7 @@ from typing import Any
 
 from . import ir
 from .comprehensions import Comprehensions
+from .generators import makes_generator
 from .syntax import CONSUMERS, Renamer, Substitute, consumed, frame_of, framed, located
 from .values import dotted
 
@@ -24,7 +25,7 @@ class Callbacks(Comprehensions):
             and len(node.args) == 1
             and not node.keywords
         ):
-            generator = self.as_items(node.args[0], node)
+            generator = self.elements(node.args[0], node)
             if generator is None or not self.takes_apart(generator):
                 return None
             separator = self.receiver(func)
@@ -40,7 +41,7 @@ class Callbacks(Comprehensions):
             return None
         name = func.id
         options = {k.arg: k.value for k in node.keywords}
-        generator = self.as_items(node.args[0], node)
+        generator = self.elements(node.args[0], node)
         apart = generator is not None and self.takes_apart(generator)
         key = options.get("key")
         if name in ("sorted", "min", "max") and key is not None and self.is_callback(key):
@@ -66,6 +67,18 @@ class Callbacks(Comprehensions):
         if name == "sum":
             return self.summed(node, generator, options)
         return self.with_key(node, generator, options) if len(node.args) == 1 else None
+
+    def elements(self, node: ast.expr, at: ast.Call) -> ast.GeneratorExp | None:
+        """A generator expression that gives what an iterable does, where that can be taken apart."""
+        found = self.as_items(node, at)
+        if found is not None or not (
+            (isinstance(node, ast.Name) and node.id in self.function.generators)
+            or makes_generator(self.function, node)
+        ):
+            return found
+        name = "__g"
+        over = ast.comprehension(ast.Name(name, ast.Store()), node, [], 0)
+        return framed(located(ast.GeneratorExp(ast.Name(name, ast.Load()), [over]), node), "")
 
     def quantified(self, node: ast.Call, generator: ast.GeneratorExp, some: bool) -> ast.expr:
         """``any(...)`` and ``all(...)``: a loop that is left at the first answer."""

@@ -110,6 +110,17 @@ class Comprehensions(Assignments):
                     return made
         return step
 
+    def delegate(self, node: ast.YieldFrom) -> str:
+        held = self.source(node.value)
+        item, result = self.fresh(), self.fresh()
+        step = ir.Yield(node.lineno, target=None, source=item, within=self.frames)
+        body = ir.Iteration(node.lineno, body=(step,))
+        label = self.label("yield from")
+        made = ir.For(node.lineno, source=held, item=item, body=body, label=label, result=result)
+        made.makers = self.makers(held)
+        self.region(made, result)
+        return result
+
     def bind(self, target: ast.expr, value: ast.expr, at: Any) -> None:
         if isinstance(target, ast.Name):
             self.assign_name(target.id, value, at)
@@ -132,11 +143,13 @@ class Comprehensions(Assignments):
 
     def source(self, node: ast.expr) -> ir.Operand | ir.Pairs:
         """Work out what a loop goes over."""
+        start = len(self.out)
         held = self.pairs(node)
         last = self.out[-1] if self.out else None
         made = isinstance(held, str) and held.startswith("__t")
         if made and isinstance(last, ir.Apply) and last.target == held:
             last.keep = True  # only this loop sees it
+        self.lend(ir.leaves(held), self.out[start:])
         return held
 
     def pairs_of(self, node: ast.expr) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -174,6 +174,16 @@ class Emitter:
         self.emit(ir.StoreAttribute(fragment.lineno, fragment, target.value.id, target.attr, worth))
         return True
 
+    @staticmethod
+    def lend(names: Collection[ir.Operand], steps: Sequence[ir.Instr]) -> bool:
+        """Calls among these steps may bind these names, temporaries, to generators that the engine runs.
+        Whether there is such a call."""
+        found = False
+        for step in steps:
+            if isinstance(step, ir.Apply) and step.target in names and str(step.target).startswith("__t"):
+                step.generates = found = True
+        return found
+
     # -- calls and regions ----------------------------------------------------------------------------
 
     def emit_apply(
@@ -238,6 +248,10 @@ class Emitter:
             )
         )
         region.alone = (region,)
+        generators = self.function.generators
+        if generators:
+            gone_on = {n for i in (region, *inner) if isinstance(i, ir.For) for n in _reads(i)}
+            region.advances = generators & (region.binds | gone_on)
         region.unbinds = frozenset(n for instr in (region, *inner) for n in _unbinds(instr))
         if any(isinstance(i, (ir.TryExcept, ir.TryFinally)) for i in (region, *inner)):
             # a handler goes back to the names as they were: one bound in the body may be so no more
@@ -273,7 +287,9 @@ def _binds(instr: ir.Instr) -> set[str]:
     if isinstance(instr, (ir.Move, ir.Delete, ir.Apply, ir.NewValue, ir.Update, ir.ValueRead)):
         return {instr.target} if instr.target else set()
     if isinstance(instr, ir.For):
-        return {instr.item, *(instr.unpack or ())}
+        return {instr.item, *(instr.unpack or ()), *((instr.result,) if instr.result else ())}
+    if isinstance(instr, ir.Yield):
+        return {instr.target} if instr.target else set()
     if isinstance(instr, ir.Match) and instr.name:
         return {instr.name}
     return set()
@@ -301,7 +317,7 @@ def _operands(value: Any) -> set[str]:
 def _reads(instr: ir.Instr) -> set[str]:
     if isinstance(instr, ir.Run):
         return set(instr.fragment.reads)
-    if isinstance(instr, (ir.Move, ir.Return)):
+    if isinstance(instr, (ir.Move, ir.Return, ir.Yield)):
         return _operands(instr.source)
     if isinstance(instr, ir.Apply):
         return {n for _, a in (*instr.args, *instr.kwargs) for n in _operands(a)} | _operands(instr.callee)
@@ -326,6 +342,8 @@ def exits(instr: ir.Instr) -> set[str]:
         return {"continue"}
     if isinstance(instr, ir.Return):
         return {"return"}
+    if isinstance(instr, ir.Yield):
+        return {"yield"}
     if isinstance(instr, ir.Assign):
         return {"assign"}
     if isinstance(instr, ir.Reraise):

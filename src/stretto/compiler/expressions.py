@@ -37,6 +37,10 @@ class Expressions(Questions, ABC):
     def short_circuit(self, node: ast.BoolOp, *, truth: bool) -> str:
         """Emit ``and`` or ``or``; the name that holds its value, or the truth of it."""
 
+    @abstractmethod
+    def delegate(self, node: ast.YieldFrom) -> str:
+        """Emit ``yield from``; the name that holds its value."""
+
     # -- operands -------------------------------------------------------------------------------------
 
     def operand(self, node: ast.expr) -> ir.Operand:
@@ -174,7 +178,7 @@ class Expressions(Questions, ABC):
             return False
 
     def stabilised(self, rest: ast.expr) -> ast.expr:
-        if isinstance(rest, ast.Name) and self.is_fixed(rest):
+        if isinstance(rest, ast.Name) and (rest.id in self.function.generators or self.is_fixed(rest)):
             return rest
         if isinstance(rest, ast.Constant) or (isinstance(rest, ast.Name) and rest.id.startswith("__t")):
             return rest
@@ -354,6 +358,18 @@ class Expressions(Questions, ABC):
         self.rebind(node.target.id, kept, node)
         return ast.copy_location(ast.Name(kept, ast.Load()), node)
 
+    def of_name(self, node: ast.Name) -> ast.expr:
+        return node  # a generator: what it is used for knows how
+
+    def of_yield(self, node: ast.Yield) -> ast.expr:
+        value = self.operand(node.value) if node.value is not None else ir.Const(None)
+        name = self.fresh()
+        self.emit(ir.Yield(node.lineno, target=name, source=value))
+        return ast.copy_location(ast.Name(name, ast.Load()), node)
+
+    def of_yieldfrom(self, node: ast.YieldFrom) -> ast.expr:
+        return ast.copy_location(ast.Name(self.delegate(node), ast.Load()), node)
+
     def of_tuple(self, node: ast.Tuple) -> ast.expr:
         return ast.copy_location(ast.Tuple(self.sequence(node.elts), node.ctx), node)
 
@@ -437,6 +453,7 @@ class Expressions(Questions, ABC):
 
     def apply(self, node: ast.Call, target: str | None) -> None:
         """Emit a call as a step."""
+        start = len(self.out)
         func = node.func
         path = dotted(func)
         parts = _parts(node)
@@ -461,17 +478,23 @@ class Expressions(Questions, ABC):
         )
         for index, rest in enumerate(rests[: len(node.args)]):
             if lone:
-                args.append((1, self.node_operand(rest)))
+                args.append((1, self.named(self.node_operand(rest), rest)))
             elif isinstance(rest, ast.Starred):
                 if index < last:  # what comes after may change it
                     rest = cast("ast.Starred", self.stabilised(rest))
-                args.append((1, self.node_operand(rest.value)))
+                # under a name of its own, under which what it goes through can be kept
+                args.append((1, self.named(self.node_operand(rest.value), rest)))
             else:
                 args.append((0, self.node_operand(rest)))
         kwargs = tuple(
             (k.arg, self.node_operand(v)) for k, v in zip(node.keywords, rests[len(node.args) :], strict=True)
         )
+        given = [a for star, a in args if not star]
+        lends = self.lend(given, self.out[start:]) or bool(self.function.generators & set(given))
         self.emit_apply(target, callee, tuple(args), node, path or ast.unparse(func), kwargs)
+        applied = self.out[-1]
+        assert isinstance(applied, ir.Apply)
+        applied.lends = lends
 
     def bound_first(self, rests: list[ast.expr]) -> list[ast.expr]:
         """The same; a name that may turn out not to be bound is looked up before what comes after it."""

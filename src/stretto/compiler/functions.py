@@ -7,6 +7,7 @@ import builtins
 import sys
 import threading
 from collections.abc import Callable
+from inspect import CO_GENERATOR
 from types import (
     BuiltinFunctionType,
     CodeType,
@@ -67,7 +68,7 @@ class Compiled:
 
     at_top = False
 
-    def __init__(self, fn: FunctionType, node: FunctionNode) -> None:
+    def __init__(self, fn: FunctionType, node: FunctionNode, taken: frozenset[str] = frozenset()) -> None:
         code = fn.__code__
         self.fn = fn
         self.node = node
@@ -75,6 +76,13 @@ class Compiled:
         self.qualname = fn.__qualname__
         self.filename = code.co_filename
         self.lineno = code.co_firstlineno
+        #: Whether calling it makes a generator.
+        self.generator = bool(code.co_flags & CO_GENERATOR)
+        #: Parameters that hold generators in this form of the function, and all names that may.
+        self.taken = taken
+        self.generators: frozenset[str] = frozenset()
+        self._variants: dict[frozenset[str], Compiled] = {}
+        self._closing: bool | None = None
         self.globals = fn.__globals__
         self.closure: dict[str, Any] = dict(zip(code.co_freevars, fn.__closure__ or (), strict=True))
         self.scope: Scope = scope_of(node, code.co_freevars)
@@ -109,6 +117,24 @@ class Compiled:
                     self._body = lower(self)
                     self.lowering = False
         return self._body
+
+    def taking(self, names: frozenset[str]) -> Compiled:
+        """The same function, as it is compiled where these parameters hold generators."""
+        found = self._variants.get(names)
+        if found is None:
+            found = self._variants.setdefault(names, Compiled(self.fn, self.node, names))
+        return found
+
+    @property
+    def closing(self) -> bool:
+        """Whether code of the user's may run when a generator of this function is closed."""
+        found = self._closing
+        if found is None:
+            from .generators import may_close  # late: it looks at the functions that this one calls
+
+            self._closing = False  # recursion adds nothing of its own
+            found = self._closing = may_close(self)
+        return found
 
     def resolve(self, name: str) -> Any:
         """What a name that is not local means now; KeyError if nothing, or if it may be bound again."""
@@ -145,6 +171,15 @@ class Compiled:
             return True
         try:
             return not is_static(self.resolve(name))
+        except KeyError:
+            return False
+
+    def is_builtin(self, name: str) -> bool:
+        """Whether a name stands for the built-in function of this name."""
+        if name in self.scope.locals:
+            return False
+        try:
+            return self.resolve(name) is getattr(builtins, name, None)
         except KeyError:
             return False
 

@@ -21,6 +21,7 @@ __all__ = [
     "Assign",
     "Block",
     "Break",
+    "Close",
     "Const",
     "Continue",
     "Delete",
@@ -42,12 +43,16 @@ __all__ = [
     "Return",
     "Run",
     "StoreAttribute",
+    "Throw",
     "TryExcept",
     "TryFinally",
+    "Unraisable",
     "Update",
     "ValueRead",
     "While",
+    "Yield",
     "instructions",
+    "leaves",
 ]  # fmt: skip
 
 
@@ -103,6 +108,7 @@ class Region(Instr):
         names: what it reads or binds that may have been bound before it.
         alone: a block of nothing but this region.
         effects: what it may write, by the types of `names` (see `stretto.compiler.summary`).
+        advances: the names of generators that it may go on with (see `stretto.engine.generators`).
     """
 
     label: str = ""
@@ -113,6 +119,7 @@ class Region(Instr):
     names: tuple[str, ...] = ()
     alone: Block = ()
     effects: dict[Any, Any] = field(default_factory=dict[Any, Any])
+    advances: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True, eq=False)
@@ -185,6 +192,10 @@ class Apply(Region):
     simple: bool = True
     #: The target may be bound to a container that is a value.
     keep: bool = False
+    #: The target, a temporary, may be bound to a generator that the engine runs.
+    generates: bool = False
+    #: So may one of the arguments.
+    lends: bool = False
     text: str = ""
     #: For a call of a flow with a timeout: the region that its clock runs for, and whether this is inside it.
     timed: TryExcept | None = None
@@ -242,6 +253,11 @@ class For(Region):
     orelse: Block = ()
     #: Of the names that it goes over, those that a call right before it binds and nothing else uses.
     makers: dict[Any, Apply] = field(default_factory=dict[Any, "Apply"])
+    #: It is a ``yield from``, whose value goes by this name.
+    result: str | None = None
+    #: For a generator that has to be closed: the region that does so, and whether this is inside it.
+    closer: TryFinally | None = None
+    under_closer: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -298,6 +314,36 @@ class Return(Instr):
 
 
 @dataclass(slots=True, eq=False)
+class Yield(Instr):
+    """Leave a generator for a while, with a value."""
+
+    target: str | None
+    source: Operand
+
+
+@dataclass(slots=True, eq=False)
+class Close(Instr):
+    """Close the generator that a name holds, if it is neither done nor unstarted. What it then raises is
+    reported and ignored, as where a generator dies; `loud`: it is raised, as by ``yield from``."""
+
+    name: str
+    loud: bool = False
+    region: TryExcept | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Throw(Instr):
+    """Raise this where the generator is."""
+
+    error: BaseException
+
+
+@dataclass(slots=True, eq=False)
+class Unraisable(Instr):
+    """The handler around the closing of a generator."""
+
+
+@dataclass(slots=True, eq=False)
 class Raise(Instr):
     """A ``raise`` without an exception in it: the one being handled, again."""
 
@@ -337,6 +383,13 @@ class ValueRead(Instr):
     method: str
     args: tuple[Operand, ...]
     plain: Fragment | None = None
+
+
+def leaves(source: Operand | Pairs) -> list[Operand]:
+    """What a loop goes over, part by part."""
+    if isinstance(source, Pairs):
+        return [leaf for part in source.parts for leaf in leaves(part)]
+    return [source]
 
 
 def instructions(block: Block) -> Iterator[Instr]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from . import ir
 from .functions import Compiled
+from .generators import generator_names
 from .matching import Matching
 from .scope import bound_plainly, evaluated_annotations, unbound_names
 from .syntax import line, locate, located
@@ -23,6 +24,7 @@ __all__ = ["lower"]
 def lower(function: Compiled) -> ir.Block:
     """The steps of a function; also sets `function.values`."""
     function.values = value_names(function)
+    function.generators = generator_names(function)
     node = function.node
     body: list[ast.stmt]
     if isinstance(node, ast.Lambda):

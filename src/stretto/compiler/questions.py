@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import builtins
 from types import FunctionType
 from typing import Any, TypeGuard
 
@@ -121,8 +120,10 @@ class Questions(Emitter):
     def _needs_itself(self, n: ast.AST) -> bool:
         if isinstance(n, ast.Call):
             return self.is_apply(n) or self.value_look(n) is not None or self.calls_back(n)
-        if isinstance(n, ast.NamedExpr):
+        if isinstance(n, (ast.NamedExpr, ast.Yield, ast.YieldFrom)):
             return True
+        if isinstance(n, ast.Name):
+            return n.id in self.function.generators
         return (
             isinstance(n, ast.Subscript)
             and isinstance(n.ctx, ast.Load)
@@ -189,12 +190,7 @@ class Questions(Emitter):
         )
 
     def builtin(self, name: str) -> bool:
-        if name in self.function.scope.locals:
-            return False
-        try:
-            return self.function.resolve(name) is getattr(builtins, name, None)
-        except KeyError:
-            return False
+        return self.function.is_builtin(name)
 
     def known_global(self, path: str) -> bool:
         try:

@@ -8,6 +8,7 @@ import linecache
 import sys
 import warnings
 from dataclasses import dataclass
+from inspect import CO_GENERATOR
 from types import CodeType, FunctionType
 from typing import Any, cast
 
@@ -36,8 +37,6 @@ class _Tree:
 _trees: Bounded[str, _Tree] = Bounded(256)
 
 _REFUSED: dict[type[ast.AST], str] = {
-    ast.Yield: "yield",
-    ast.YieldFrom: "yield from",
     ast.Await: "await",
     ast.AsyncFor: "async for",
     ast.AsyncWith: "async with",
@@ -136,6 +135,23 @@ def flow_node(fn: Any) -> ast.FunctionDef:
         )  # fmt: skip
     assert isinstance(node, ast.FunctionDef)
     check_supported(node, code.co_filename)
+    if code.co_flags & CO_GENERATOR:
+        raise UnsupportedConstruct(
+            "a flow cannot hold yield (yet). Move it into a function of its own, which the flow loops over",
+            filename=code.co_filename, lineno=_first_yield(node).lineno, construct="yield",
+        )  # fmt: skip
+    return node
+
+
+def _first_yield(node: ast.FunctionDef) -> Any:
+    """The first ``yield`` of a generator function's own."""
+    stack: list[ast.AST] = list(reversed(node.body))
+    while stack:
+        item = stack.pop()
+        if isinstance(item, (ast.Yield, ast.YieldFrom)):
+            return item
+        if not isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            stack.extend(reversed(list(ast.iter_child_nodes(item))))
     return node
 
 
@@ -162,6 +178,10 @@ def unsupported(node: FunctionNode) -> tuple[Any, str, str] | None:
         construct = _REFUSED.get(type(item))
         if construct is not None:
             return item, construct, advice
+        if isinstance(item, ast.Lambda) and any(
+            isinstance(n, (ast.Yield, ast.YieldFrom)) for n in ast.walk(item.body)
+        ):
+            return item, "yield in a lambda", advice
         if isinstance(item, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)) and any(
             g.is_async for g in item.generators
         ):

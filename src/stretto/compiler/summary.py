@@ -13,12 +13,13 @@ from typing import Any, cast
 from ..calls import BoundCall, Call
 from ..effects import Kind
 from ..engine.containers import Versioned
-from ..engine.slots import PENDING, Slot
+from ..engine.slots import PENDING, Gen, Slot
 from ..engine.tokens import EVERYTHING, HEAP, NAMES
 from ..flows import Flow
 from . import ir, known
 from .fragments import Fragment
 from .functions import Compiled, compiled, helper
+from .generators import admitted
 from .types import T, of_class, of_value
 from .types_results import element
 from .verdicts import function_verdict
@@ -31,10 +32,21 @@ _BOOL = of_value(True)
 @dataclass(frozen=True, slots=True)
 class Effect:
     """What a region may write (``""`` covers all), and the types of the names that it binds, or of what the
-    function returns (under ``return``)."""
+    function returns (under ``return``) or yields (under ``yield``)."""
 
     paths: frozenset[str]
     types: dict[str, T | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Stands among the types for a generator that the engine runs: what it may write, it does when it is gone
+    over."""
+
+    form: Compiled
+    kinds: tuple[T | None, ...]
+
+    cls = None
 
 
 _UNKNOWN = Effect(frozenset({EVERYTHING}), {})
@@ -88,6 +100,8 @@ def _type_of(v: Any) -> T | None:
         v = v.value
     if isinstance(v, Versioned):
         return of_class(v.kind)
+    if isinstance(v, Gen):
+        return cast("T", Made(v.form, v.kinds))
     return of_value(v)
 
 
@@ -105,12 +119,17 @@ def _function(form: Compiled, types: dict[str, T | None], depth: int, open_: set
     walk = _Summary(form, dict(types), depth, open_)
     paths = frozenset(walk.block(form.body))
     open_.discard((form, key))
-    kinds = set(walk.returns)
-    found = Effect(paths, {"return": kinds.pop() if len(kinds) == 1 and "met" not in open_ else None})
+    known = {"return": _one(walk.returns), "yield": _one(walk.yields)}
+    found = Effect(paths, {name: None if "met" in open_ else kind for name, kind in known.items()})
     if "met" not in open_ or not any(entry != "met" for entry in open_):
         open_.discard("met")
         form.summaries[key] = found
     return found
+
+
+def _one(kinds: list[T | None]) -> T | None:
+    """The type that all of them have."""
+    return kinds[0] if len(set(kinds)) == 1 else None
 
 
 class _Summary:
@@ -121,6 +140,7 @@ class _Summary:
         #: Functions that are being worked out further out.
         self.open = open_
         self.returns: list[T | None] = []
+        self.yields: list[T | None] = []
 
     def block(self, block: ir.Block) -> set[str]:
         paths: set[str] = set()
@@ -168,6 +188,11 @@ class _Summary:
             return paths
         if isinstance(instr, ir.Return):
             self.returns.append(self.operand(instr.source))
+            return set()
+        if isinstance(instr, ir.Yield):
+            self.yields.append(self.operand(instr.source))
+            if instr.target is not None:
+                self.types[instr.target] = None
             return set()
         if isinstance(instr, ir.Match):
             if instr.name:
@@ -221,21 +246,38 @@ class _Summary:
         names = instr.unpack or (instr.item,)
         for name in (*names, instr.item):
             self.types[name] = None
+        if instr.result is not None:
+            self.types[instr.result] = None
         if isinstance(instr.source, ir.Pairs):
-            known = all(
-                self.iterable(leaf) or self.stream(instr.makers.get(leaf)) is not None
-                for leaf in _leaves(instr.source)
-            )
-            return set() if known else {EVERYTHING}
+            paths: set[str] = set()
+            for leaf in ir.leaves(instr.source):
+                made = self.operand(leaf)
+                if isinstance(made, Made):
+                    paths |= self.generated(made)[0]
+                elif not self.iterable(leaf) and self.stream(instr.makers.get(leaf)) is None:
+                    return {EVERYTHING}
+            return paths
+        source = self.operand(instr.source)
         stream = self.stream(instr.makers.get(instr.source))
-        if stream is None and not self.iterable(instr.source):
+        if isinstance(source, Made):
+            paths, kind = self.generated(source)
+        elif stream is not None:
+            paths, kind = set[str](), stream.items.type
+        elif not self.iterable(instr.source):
             return {EVERYTHING}
-        kind = element(self.operand(instr.source)) if stream is None else stream.items.type
+        else:
+            paths, kind = set[str](), element(source)
         if instr.unpack is None:
             self.types[instr.item] = kind
         elif kind is not None and kind.cls is tuple and len(kind.args) == len(instr.unpack):
             self.types.update(zip(instr.unpack, kind.args, strict=True))
-        return set()
+        return paths
+
+    def generated(self, made: Made) -> tuple[set[str], T | None]:
+        """What going over a generator may write, and the type of what it yields."""
+        types = dict(zip(made.form.params, made.kinds, strict=True))
+        found = _function(made.form, types, self.depth + 1, self.open)
+        return set(found.paths), found.types.get("yield")
 
     def stream(self, maker: ir.Apply | None) -> Call[..., Any] | None:
         """The call that a loop takes its items from as they come: that has no effects."""
@@ -259,6 +301,16 @@ class _Summary:
         return found is not None and found.cls in _ITERABLE
 
     def called(self, form: Compiled, types: dict[str, T | None], instr: ir.Apply) -> set[str]:
+        taken = frozenset(name for name, kind in types.items() if isinstance(kind, Made))
+        if taken:
+            if not taken <= admitted(form):
+                return {EVERYTHING}  # ordinary generators, then
+            form = form.taking(taken)
+        if form.generator:
+            if instr.target is not None and (instr.generates or instr.target in self.form.generators):
+                kinds = tuple(None if n in form.rebound else types[n] for n in form.params)
+                self.types[instr.target] = cast("Any", Made(form, kinds))
+            return set()
         found = _function(form, types, self.depth + 1, self.open)
         if instr.target is not None:
             self.types[instr.target] = found.types.get("return")
@@ -308,7 +360,8 @@ class _Summary:
         if instr.transforms:
             return set()
         if isinstance(callee, FunctionType) and instr.simple:
-            verdict = function_verdict(callee, tuple(self.operand(a) for _, a in instr.args))
+            given = [self.operand(a) for _, a in instr.args]
+            verdict = function_verdict(callee, tuple([None if isinstance(g, Made) else g for g in given]))
             if verdict.pure:
                 if instr.target is not None:
                     self.types[instr.target] = verdict.type
@@ -329,10 +382,3 @@ class _Summary:
 def _leaves_for_good(block: ir.Block) -> bool:
     """Whether what stands behind a block never follows it."""
     return bool(block) and isinstance(block[-1], (ir.Break, ir.Continue, ir.Return, ir.Raise, ir.Reraise))
-
-
-def _leaves(source: ir.Pairs) -> list[ir.Operand]:
-    leaves: list[ir.Operand] = []
-    for part in source.parts:
-        leaves += _leaves(part) if isinstance(part, ir.Pairs) else [part]
-    return leaves

@@ -9,7 +9,6 @@ compiled function returns), and every use is one of a list of uses that cannot k
 from __future__ import annotations
 
 import ast
-import builtins
 from types import FunctionType
 from typing import Any
 
@@ -51,12 +50,14 @@ class _Analysis:
         self.bad: set[str] = {*function.scope.captured, *function.scope.outer, *function.packed}
         self.kinds: dict[str, type | None] = dict.fromkeys(self.params)
         self.changed: set[str] = set()
+        #: Names that a generator holds on to, and looks at later.
+        self.held: set[str] = set()
         self.guarded = 0  # inside a `finally` or `with`, code runs after a return
 
     def run(self) -> dict[str, type | None]:
         for statement in self.body:
             self.statement(statement)
-        bad = self.bad | (self.changed & self.params)
+        bad = self.bad | (self.changed & (self.params | self.held))
         return {name: kind for name, kind in self.kinds.items() if name not in bad}
 
     # -- statements -----------------------------------------------------------------------------------
@@ -219,12 +220,7 @@ class _Analysis:
         return None
 
     def builtin(self, name: str) -> bool:
-        if name in self.function.scope.locals:
-            return False
-        try:
-            return self.function.resolve(name) is getattr(builtins, name, None)
-        except KeyError:
-            return False
+        return self.function.is_builtin(name)
 
     def expr(self, node: Any, use: str) -> None:
         """Look at an expression whose value is put to this use: ``look`` (read and let go), ``test``,
@@ -320,6 +316,8 @@ class _Analysis:
             form = self.form(target)
             if form is not None:
                 taken = parameter_uses(form)
+                if form.generator:
+                    self.held.update(a.id for a in node.args if isinstance(a, ast.Name))
                 uses = ["look" if i < len(taken) and taken[i] else "escape" for i in range(count)]
         elif (
             target is not None
@@ -349,7 +347,7 @@ class _Analysis:
         """Whether a call is one of a compiled function, whose result nobody else holds."""
         target = self.callee(node.func)
         form = self.form(target) if _has_form(target) else None
-        return form is not None and not form.lowering
+        return form is not None and not form.lowering and not form.generator
 
 
 def _is_declared(target: object) -> bool:

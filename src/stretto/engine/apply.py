@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from ..calls import BoundCall, Call
 from ..compiler import ir, known
@@ -19,11 +20,12 @@ from ..streams import Stream
 from ..text import Transform
 from .callables import behind
 from .containers import Versioned
-from .functions import push_function
+from .functions import AHEAD, push_function
+from .lending import borrowed, make
 from .nodes import NO_KWARGS, CallNode, FunctionNode, Look, natively
 from .operands import OLDEST, ROOM, Failure, bound, operand, trace_of, type_of
 from .slots import Output, Slot
-from .strands import Block, Frame, Strand
+from .strands import Block, Strand
 from .streams import StreamNode
 from .timers import step_timed
 from .tokens import EVERYTHING, HEAP, Token
@@ -34,11 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["function_node", "paths_of", "step_apply"]
 
 _ITERABLES = (list, tuple, dict, set, frozenset, str, bytes, range)
-
-
-#: Compiled functions are issued ahead of their turn down to this depth: a recursion whose end hangs on
-#: a failure that has not come yet would else be followed for ever.
-AHEAD = 1_200
 
 
 def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) -> Any:
@@ -56,7 +53,7 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
                 v = bound(engine, strand, block, instr, v)
             args.append(v)
     else:
-        wait = _unspread(engine, strand, frame, instr)
+        wait = _unspread(engine, strand, block, instr)
         if wait is not None:
             return wait
         kwargs = {}
@@ -79,6 +76,9 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
         if lone:  # as CPython does it, after the keywords
             args.extend(_members(operand(frame, instr.args[0][1]), callee))
     kind: type[Any] = type(callee)  # pyright: ignore[reportUnknownVariableType]
+    lent = None
+    if instr.lends and kind in (Call, BoundCall, Transform):
+        borrowed(engine, strand, block, instr, callee, args, kwargs)
     if kind is BoundCall:
         args.insert(0, callee.instance)
         callee = callee.call
@@ -112,9 +112,15 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
             args.insert(0, first)
             callee = runs.fn
             kind = cast("type[Any]", type(callee))
+    if instr.lends:
+        lent = borrowed(engine, strand, block, instr, callee, args, kwargs)
     fn: Any = callee
     if kind is FunctionType:
-        form = helper(callee)
+        form = helper(callee) if lent is None else lent
+        if form is not None and form.generator:
+            if made is not None:
+                raise Failure(TypeError("__init__() should return None, not 'generator'"))
+            return make(engine, strand, block, instr, form, callee, args, kwargs)
         if form is not None and made is None and not kwargs:
             # What looked as if it might call anything is plain code, now that the types are known.
             if function_verdict(callee, tuple([type_of(v) for v in args])).pure:
@@ -142,13 +148,24 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
     return None
 
 
-def _unspread(engine: Engine, strand: Strand, frame: Frame, instr: ir.Apply) -> Any:
+def _unspread(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) -> Any:
     """What has to come before all of ``*values`` and ``**values`` can be taken apart, which happens once."""
-    for star, source in instr.args:
-        if star and (wait := _spread(engine, strand, operand(frame, source))) is not None:
-            return wait
+    frame = block.frame
+    plain = True
     for name, source in instr.kwargs:
-        if name is None and (wait := _spread(engine, strand, operand(frame, source))) is not None:
+        if name is None:
+            v = operand(frame, source)
+            if (wait := _spread(engine, strand, v)) is not None:
+                return wait
+            plain = plain and (type(v) is dict or isinstance(v, Versioned))
+    for star, source in instr.args:
+        if not star:
+            continue
+        v = operand(frame, source)
+        if plain and made_up(source) and _unknown(v):
+            # going through it is a step of its own, in its turn
+            v = frame.env[source] = function_node(engine, strand, block, instr, list, [v], {})
+        if (wait := _spread(engine, strand, v)) is not None:
             return wait
     return None
 
@@ -159,6 +176,11 @@ def _made(cls: type[Any]) -> Any:
         return object.__new__(cls)
     except TypeError as error:  # of an abstract class
         raise Failure(error) from None
+
+
+def _unknown(value: Any) -> bool:
+    """Whether going over a value may run code of the user's."""
+    return not isinstance(value, (Slot, Versioned)) and type(value) not in _ITERABLES and _goes_over(value)
 
 
 def _spread(engine: Engine, strand: Strand, value: Any) -> Any:
@@ -176,6 +198,16 @@ def _spread(engine: Engine, strand: Strand, value: Any) -> Any:
     return None
 
 
+def made_up(source: ir.Operand) -> TypeGuard[str]:
+    """Whether an operand is a temporary of the compiler's."""
+    return isinstance(source, str) and source.startswith("__t")
+
+
+def _goes_over(value: Any) -> bool:
+    cls = cast("type[Any]", type(value))
+    return not isinstance(value, Versioned) and (hasattr(cls, "__iter__") or hasattr(cls, "__getitem__"))
+
+
 def _members(value: Any, callee: Any) -> list[Any]:
     """What ``*value`` gives; `callee` where that is all that is given by position (CPython then names it)."""
     if isinstance(value, Versioned):
@@ -183,8 +215,7 @@ def _members(value: Any, callee: Any) -> list[Any]:
     try:
         return list(value)
     except TypeError as error:
-        cls = cast("type[Any]", type(value))
-        if hasattr(cls, "__iter__") or hasattr(cls, "__getitem__"):
+        if _goes_over(value):
             raise Failure(error) from None  # its own
         whose = "Value" if callee is None else f"{_text(callee)} argument"
         found = f"{whose} after * must be an iterable, not {type(value).__name__}"
@@ -251,29 +282,34 @@ def call_node(
     kwargs: Any,
 ) -> CallNode:
     """Issue a declared call."""
+    effects = call.effects
+    tokens = strand.tokens
+    # what is not a name for a resource fails before there is an operation
+    read = paths_of(call, effects.reads, args, kwargs) if effects.reads and tokens else ()
+    written: Sequence[str] = ()
+    if effects.writes or effects.commutes:
+        written = paths_of(call, (*effects.writes, *effects.commutes), args, kwargs)
     node = CallNode(strand, trace_of(block, instr), block.place, instr.label)
     node.call, node.args, node.kwargs = call, args, kwargs
     engine.place(node, strand)
     node.type = call.checker.type
-    tokens = strand.tokens
     node.look = None
-    effects = call.effects
     if tokens and not all(_scalar(v) for v in (*args, *kwargs.values())):
         # what is sent is what the changes before it have made of it
         if effects.kind not in (Kind.PLAIN, Kind.WRITES):  # those are the oldest when they are given them
             node.await_tokens(tokens.unknown())
             node.look = Look(strand.here, tokens.before_read(HEAP))
-    if effects.reads and tokens:
-        for path in paths_of(call, effects.reads, args, kwargs):
+    if tokens:
+        for path in read:
             node.await_tokens(tokens.before_read(path))
     if call.changes:
         kind = effects.kind
         if kind is Kind.PLAIN:
             node.token = Token(1)
             strand.write(EVERYTHING, node.token, certain=True)
-        elif effects.writes or effects.commutes:
+        elif written:
             node.token = Token(1)
-            for path in paths_of(call, (*effects.writes, *effects.commutes), args, kwargs):
+            for path in written:
                 strand.write(path, node.token, certain=kind is Kind.WRITES)
     if not node.missing:
         for v in args:

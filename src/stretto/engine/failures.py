@@ -14,7 +14,8 @@ from ..compiler import ir
 from .instructions import CANCEL
 from .nodes import DEAD, FAILED, RUNNING, FailedNode, FragmentNode, Node, unbound
 from .places import rooted, users
-from .strands import FINAL, HANDLER, TRY, Special, Strand
+from .slots import Gen
+from .strands import FINAL, GEN, HANDLER, TRY, Block, Special, Strand
 from .streams import Native, abandon, close_in_turn
 from .tokens import Token
 
@@ -107,7 +108,7 @@ def squash(engine: Engine, first: Any, end: Any) -> list[Token | Native]:
         following = entry.following
         if isinstance(entry, Strand):
             entry.alive = False
-            tokens += abandon(engine, entry.stack)
+            tokens += abandon(engine, entry.stack, suspended=True)
             ctx = entry.boundary
         else:
             if entry.state == RUNNING:
@@ -133,7 +134,7 @@ def handle(engine: Engine, node: Node) -> None:
     assert error is not None
     error = node.exc = as_named(error, node)
     ctx = node.ctx
-    rooted(error, node, -1 if ctx is None else ctx.depth)
+    error = node.exc = rooted(error, node, -1 if ctx is None else ctx.depth)
     if ctx is None:
         squash(engine, engine.end.following, engine.end)
         engine.conclude(error=error)
@@ -148,14 +149,14 @@ def handle(engine: Engine, node: Node) -> None:
     strand.waiting = ""
     index = next(i for i, block in enumerate(strand.stack) if block.ctx is ctx and block.kind == TRY)
     block = strand.stack[index]
-    left, engine.left = engine.left + abandon(engine, strand.stack[index:]), []
+    assert node.snap is not None
+    left, engine.left = engine.left + abandon(engine, _left(strand.stack[index:], node.snap)), []
     del strand.stack[index:]
     strand.handling = block.saved
     if ctx.timer is not None:
         ctx.timer.stop(engine)
     strand.tokens = None
     frame = block.frame
-    assert node.snap is not None
     frame.env = node.snap
     region = block.region
     if hasattr(region, "handlers"):
@@ -173,6 +174,17 @@ def handle(engine: Engine, node: Node) -> None:
     strand.exc = error
     strand.stack.append(after)
     engine.resume(strand)
+
+
+def _left(stack: list[Block], names: dict[str, Any]) -> list[Block]:
+    """The blocks that a failure leaves, without those of a generator that has gone on since the operation
+    that failed: it is closed as it was then."""
+    for index, block in enumerate(stack):
+        if block.kind == GEN and stack[index - 1].frame is stack[0].frame:
+            held = names.get(block.name or "")
+            if isinstance(held, Gen) and held.blocks:
+                return stack[:index]
+    return stack
 
 
 def raise_at(

@@ -22,6 +22,9 @@ __all__ = ["deliver", "finish_strand", "push_function", "return_from"]
 
 #: Deeper than this a flow fails with RecursionError, as any Python program does at some depth.
 MAX_DEPTH = 20_000
+#: Compiled functions are issued ahead of their turn down to this depth: a recursion whose end hangs on
+#: a failure that has not come yet would else be followed for ever.
+AHEAD = 1_200
 
 
 def push_function(
@@ -29,6 +32,16 @@ def push_function(
     args: list[Any], kwargs: dict[str, Any], instr: ir.Apply | None, place: Any, made: Any = None,
 ) -> None:  # fmt: skip
     """Go on with the steps of a compiled function, which gives `made` if it is there to initialise that."""
+    block = enter(engine, strand, caller, form, fn, args, kwargs, instr, place)
+    block.item = made
+    strand.stack.append(block)
+
+
+def enter(
+    engine: Engine, strand: Strand, caller: Block | None, form: Compiled, fn: FunctionType,
+    args: list[Any], kwargs: dict[str, Any], instr: ir.Apply | None, place: Any,
+) -> Special:  # fmt: skip
+    """The block of a compiled function that is called like this."""
     if len(args) == form.simple_arity and not kwargs:
         env = dict(zip(form.params, args, strict=True))
     else:
@@ -47,8 +60,6 @@ def push_function(
         cells[name] = CellType()
     block = Special(FUNC, body, frame, instr, place)
     block.target = instr
-    block.item = made
-    strand.stack.append(block)
     if caller is not None and instr is not None:
         for name in form.packed:
             packed = env[name]
@@ -61,6 +72,7 @@ def push_function(
     if waiting:
         assigns = tuple(ir.Assign(form.lineno, target=n, source=n) for n in waiting)
         block.code = (*assigns, *body)
+    return block
 
 
 def _members(packed: tuple[Any, ...] | dict[str, Any]) -> list[Any]:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
 from ..compiler.summary import effect_of
-from . import apply, attributes, loops, regions, steps, versions
+from . import apply, attributes, generators, loops, regions, steps, versions
 from .failures import raise_at
 from .functions import deliver, finish_strand
 from .operands import OLDEST, ROOM, Failure, link, trace_of
 from .slots import Output, Slot
-from .strands import FINAL, FUNC, HANDLER, LOOP, SEQ, TRY, TURN, Block, Strand, Try
+from .strands import FINAL, FUNC, GEN, HANDLER, LOOP, SEQ, TRY, TURN, Block, Strand, Try
 
 if TYPE_CHECKING:
     from .machine import Engine
@@ -27,6 +27,7 @@ __all__ = ["issue"]
 STEPS: dict[type[ir.Instr], Callable[..., Any]] = {
     ir.Apply: apply.step_apply,
     ir.Assign: steps.step_assign,
+    ir.Close: generators.step_close,
     ir.Break: steps.step_break,
     ir.Continue: steps.step_continue,
     ir.Delete: steps.step_delete,
@@ -42,16 +43,20 @@ STEPS: dict[type[ir.Instr], Callable[..., Any]] = {
     ir.Return: steps.step_return,
     ir.Run: steps.step_run,
     ir.StoreAttribute: attributes.step_store,
+    ir.Throw: generators.step_throw,
     ir.TryExcept: regions.step_try,
     ir.TryFinally: regions.step_try,
+    ir.Unraisable: generators.step_unraisable,
     ir.Update: versions.step_update,
     ir.ValueRead: versions.step_look,
     ir.While: loops.step_while,
+    ir.Yield: generators.step_yield,
 }
 #: What happens at the end of each kind of block that is more than steps in a row.
 ENDS: dict[int, Callable[..., Any]] = {
     FINAL: regions.end_final,
     FUNC: regions.end_func,
+    GEN: generators.end_generator,
     HANDLER: regions.end_handler,
     LOOP: loops.end_loop,
     TRY: regions.end_try,

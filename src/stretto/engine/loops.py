@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from ..compiler import ir
 from ..streams import Stream
 from .apply import function_node, paths_of
 from .containers import Dict, Versioned
+from .generators import Generator, Pairing, go_on
+from .lending import ordinary
 from .nodes import BuildNode
 from .operands import ROOM, Failure, operand, trace_of
+from .regions import step_try
 from .rows import Rows, rows
-from .slots import PENDING, Slot
+from .slots import PENDING, Gen, Slot
 from .strands import LOOP, SEQ, TURN, Block, Special, Strand
 from .streams import END, Native, Taking, Waits, abandon, begin, close_in_turn, next_item
 from .streams import before as before_stream
@@ -49,15 +53,20 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
     source = instr.source
     loop = Special(LOOP, (), block.frame, instr, (block.place, instr.label))
     if isinstance(source, ir.Pairs):
-        missing = [s for s in _leaves(block, source) if isinstance(s, Slot)]
+        leaves = _leaves(block, source)
+        missing = [s for s in leaves if isinstance(s, Slot)]
         if missing:
             return missing[0]
-        leaves = _leaves(block, source)
+        generators = [s for s in leaves if isinstance(s, Gen)]
+        if generators and any(not _known(s) or (isinstance(s, Gen) and s.form.closing) for s in leaves):
+            made = _ordinary(engine, strand, block, instr)
+            if made:
+                return made
+            generators, leaves = [], _leaves(block, source)
         own = [s for s in leaves if _is_own(block, instr, s)]
         streams = [s for s in own if not s.call.changes]
-        others = [s for s in leaves if s not in streams]
-        if all(isinstance(s, Versioned) or type(s) in _FIXED or type(s) in _MUTABLE for s in others):
-            if any(type(s) in _MUTABLE for s in others):
+        if all(_known(s) or s in streams for s in leaves):
+            if any(type(s) in _MUTABLE for s in leaves):
                 loop.item = HEAP
                 before = _changes(engine, strand, HEAP) if strand.tokens else None
                 if before:
@@ -69,9 +78,10 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
                 part = partial(_part, engine, strand, block, instr)
                 loop.iterator = rows(source, part)
             else:
-                loop.iterator = _paired(block, source)
+                loop.target = _Pairs(source, leaves, ir.leaves(source) if generators else ())
+                loop.iterator = loop.target.again(0)
         else:
-            loop.iterator = _Native(_rebuilt(block, source), iterate=False, streams=own)
+            loop.iterator = _Native(_rebuilt(source, iter(leaves)), iterate=False, streams=own)
     else:
         v = operand(block.frame, source)
         if isinstance(v, Slot):
@@ -79,14 +89,23 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
         kind = cast("type[Any]", type(v))
         if isinstance(v, Versioned):
             loop.iterator = v.elements()
+            loop.target = v
         elif kind in _FIXED:
             loop.iterator = iter(v)
+            loop.target = v
         elif kind in _MUTABLE:
             loop.item = v if kind in _CONTAINERS else HEAP
             before = _changes(engine, strand, loop.item) if strand.tokens else None
             if before:
                 return before
             loop.iterator = iter(v)
+            loop.target = v
+        elif isinstance(v, Gen):
+            assert isinstance(source, str)
+            if v.form.closing and not instr.under_closer:
+                step_try(engine, strand, block, _closer(instr, source))
+                return None
+            loop.iterator = v
         elif _is_own(block, instr, v):
             call = v.call
             if call.changes:
@@ -127,7 +146,7 @@ def _part(engine: Engine, strand: Strand, block: Block, instr: ir.For, source: A
     v: Any = None if isinstance(source, ir.Pairs) else operand(block.frame, source)
     if _is_own(block, instr, v):
         return begin(engine, strand, block, instr, v, _read_by(v))
-    return _paired(block, source)
+    return _paired(source, iter(_leaves(block, source)))
 
 
 def _is_own(block: Block, instr: ir.For, stream: Any) -> bool:
@@ -137,6 +156,75 @@ def _is_own(block: Block, instr: ir.For, stream: Any) -> bool:
         return False
     place, label = stream.where
     return place is block.place and any(maker.label == label for maker in instr.makers.values())
+
+
+def _known(value: Any) -> bool:
+    """Whether iterating a value runs no code of anybody's, or is known to the engine."""
+    return isinstance(value, (Versioned, Gen)) or type(value) in _FIXED or type(value) in _MUTABLE
+
+
+def _closer(instr: ir.For, name: str) -> ir.TryFinally:
+    """The region around a loop over a generator that has to be closed when the loop is left."""
+    region = instr.closer
+    if region is None:
+        # it is not left behind alone: the closing goes on from the version that it ends with
+        loop = replace(instr, under_closer=True, effects={}, joinable=False)
+        loop.alone = (loop,)
+        close = ir.Close(instr.lineno, name, loud=instr.result is not None, within=instr.within)
+        region = instr.closer = ir.TryFinally(
+            instr.lineno, within=instr.within, body=(loop,), final=(close,), label=instr.label,
+            binds=instr.binds, joinable=instr.joinable, unbinds=instr.binds, reads=instr.reads,
+            names=instr.names, advances=instr.advances,
+        )  # fmt: skip
+        region.alone = (region,)
+    return region
+
+
+def _ordinary(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> list[Slot]:
+    """Make the generators among the parts of a loop's source ordinary ones; those to wait for."""
+    env = block.frame.env
+    made: list[Slot] = []
+    for leaf in ir.leaves(instr.source):
+        gen = operand(block.frame, leaf)
+        if isinstance(gen, Generator) and isinstance(leaf, str):
+            env[leaf] = gen = ordinary(engine, strand, block, instr, gen)
+            if isinstance(gen, Slot):
+                made.append(gen)
+    return made
+
+
+class _Pairs:
+    """What a loop over pairs goes over: enough to begin again, further on."""
+
+    __slots__ = ("leaves", "names", "source")
+
+    def __init__(self, source: ir.Pairs, leaves: list[Any], names: Sequence[ir.Operand]) -> None:
+        self.source = source
+        self.leaves = leaves
+        #: The operands, if there is a generator among them.
+        self.names = names
+
+    def again(self, count: int) -> Any:
+        if not self.names:
+            return _further(_paired(self.source, iter(self.leaves)), count)
+        parts: list[Any] = []
+        for leaf, name in zip(self.leaves, self.names, strict=True):
+            parts.append(name if isinstance(leaf, Gen) else _further(_elements(leaf), count))
+        return Pairing(self.source, parts)
+
+
+def again(source: Any, count: int) -> Any:
+    """The iterator of a loop that has begun `count` turns, once more."""
+    return source.again(count) if isinstance(source, _Pairs) else _further(_elements(source), count)
+
+
+def _elements(value: Any) -> Iterator[Any]:
+    return value.elements() if isinstance(value, Versioned) else iter(value)
+
+
+def _further(iterator: Iterator[Any], count: int) -> Iterator[Any]:
+    next(islice(iterator, count, count), None)
+    return iterator
 
 
 class _Native(Native):
@@ -152,23 +240,18 @@ class _Native(Native):
         self.step: Any = None
 
 
-def _leaves(block: Block, source: Any) -> list[Any]:
-    if isinstance(source, ir.Pairs):
-        return [leaf for part in source.parts for leaf in _leaves(block, part)]
-    return [operand(block.frame, source)]
+def _leaves(block: Block, source: ir.Pairs) -> list[Any]:
+    return [operand(block.frame, leaf) for leaf in ir.leaves(source)]
 
 
-def _paired(block: Block, source: Any) -> Iterator[Any]:
+def _paired(source: ir.Operand | ir.Pairs, leaves: Iterator[Any]) -> Iterator[Any]:
     if not isinstance(source, ir.Pairs):
-        v = operand(block.frame, source)
-        return v.elements() if isinstance(v, Versioned) else iter(v)
+        return _elements(next(leaves))
     if source.kind == "enumerate":
-        return enumerate(_paired(block, source.parts[0]))
+        return enumerate(_paired(source.parts[0], leaves))
     if source.kind == "zip":
-        return zip(*(_paired(block, p) for p in source.parts), strict=False)
-    (of,) = source.parts
-    assert not isinstance(of, ir.Pairs)
-    held = operand(block.frame, of)
+        return zip(*[_paired(p, leaves) for p in source.parts], strict=False)
+    held = next(leaves)
     if isinstance(held, Versioned) and not isinstance(held, Dict):
         raise Failure(AttributeError(f"'{held.kind.__name__}' object has no attribute '{source.kind}'"))
     data = held.root() if isinstance(held, Versioned) else held
@@ -176,14 +259,14 @@ def _paired(block: Block, source: Any) -> Iterator[Any]:
     return iter(items)
 
 
-def _rebuilt(block: Block, source: Any) -> Any:
+def _rebuilt(source: ir.Operand | ir.Pairs, leaves: Iterator[Any]) -> Any:
     """The iterator as Python would make it."""
     if not isinstance(source, ir.Pairs):
-        v = operand(block.frame, source)
+        v = next(leaves)
         if isinstance(v, Versioned):
             return list(v.elements())
         return v
-    parts = [_rebuilt(block, p) for p in source.parts]
+    parts = [_rebuilt(p, leaves) for p in source.parts]
     try:
         if source.kind == "enumerate":
             return enumerate(*parts)
@@ -199,7 +282,6 @@ def next_turn(engine: Engine, strand: Strand, block: Special) -> Any:
     if engine.inflight >= engine.limit and engine.end.following is not strand:
         return ROOM
     iterator = block.iterator
-    region = block.region
     if type(iterator) is _Native:
         item = _advance(engine, strand, block, iterator)
         if isinstance(item, Slot):
@@ -220,6 +302,8 @@ def next_turn(engine: Engine, strand: Strand, block: Special) -> Any:
         if item is END:
             abandon(engine, [block])  # ``zip`` leaves the longer ones
             item = _STOP
+    elif isinstance(iterator, (Gen, Pairing)):
+        return _gather(engine, strand, block, iterator)
     else:
         if block.item is not None and strand.tokens:
             before = _changes(engine, strand, block.item)
@@ -229,20 +313,75 @@ def next_turn(engine: Engine, strand: Strand, block: Special) -> Any:
             item = next(iterator, _STOP)
         except Exception as error:
             raise Failure(error) from None
-    stack = strand.stack
     if item is _STOP:
         if type(iterator) is _Native and iterator.streams:
             close_in_turn(engine, strand, block, [iterator])  # ``zip`` leaves the longer ones
-        stack.pop()
-        if region.orelse:
-            stack.append(Block(SEQ, region.orelse, block.frame, region, block.place))
-        return None
+        exhausted(strand, block, None)
+    else:
+        begin_turn(engine, strand, block, item)
+    return None
+
+
+def _gather(engine: Engine, strand: Strand, block: Special, iterator: Any) -> Any:
+    """Go on with the generator that a loop goes over, or with the next of the parts of what it goes over."""
+    region = block.region
+    if not isinstance(iterator, Pairing):
+        wait = go_on(engine, strand, block, region.source, region)
+        if isinstance(wait, Gen):
+            exhausted(strand, block, None)
+            return None
+        return wait
+    while len(iterator.gathered) < len(iterator.leaves):
+        part = iterator.leaves[len(iterator.gathered)]
+        if isinstance(part, str):
+            wait = go_on(engine, strand, block, part, region)
+            if isinstance(wait, Gen):
+                exhausted(strand, block, None)
+                return None
+            return wait
+        if block.item is not None and strand.tokens:
+            before = _changes(engine, strand, block.item)
+            if before:
+                return before
+        try:
+            item = next(part, _STOP)
+        except Exception as error:
+            raise Failure(error) from None
+        if item is _STOP:
+            exhausted(strand, block, None)
+            return None
+        iterator.gathered.append(item)
+    begin_turn(engine, strand, block, iterator.item(block.count))
+    return None
+
+
+def exhausted(strand: Strand, block: Block, value: Any) -> None:
+    """What a loop goes over has come to its end, with this value."""
+    strand.stack.pop()
+    region = block.region
+    if region.result is not None:
+        block.frame.env[region.result] = value
+    if region.orelse:
+        strand.stack.append(Block(SEQ, region.orelse, block.frame, region, block.place))
+
+
+def given(engine: Engine, strand: Strand, block: Special, item: Any) -> None:
+    """A loop is given what its generator has yielded."""
+    if isinstance(block.iterator, Pairing):
+        block.iterator.gathered.append(item)
+    else:
+        begin_turn(engine, strand, block, item)
+
+
+def begin_turn(engine: Engine, strand: Strand, block: Special, item: Any) -> None:
+    """Begin a turn of a loop with this item."""
+    region = block.region
     frame = block.frame
     turn = region.body
     count = block.count
     block.count = count + 1
     body = Block(TURN, turn.body, frame, turn, (block.place, count))
-    stack.append(body)
+    strand.stack.append(body)
     parts: Any = item
     if type(item) is tuple:
         unpack = region.unpack
@@ -250,7 +389,7 @@ def next_turn(engine: Engine, strand: Strand, block: Special) -> Any:
             for name, part in zip(unpack, parts, strict=True):
                 frame.env[name] = part
             body.pc = 1  # the step that would have unpacked it
-            return None
+            return
         if isinstance(region.source, ir.Pairs) and any(isinstance(p, Slot) for p in parts):
             node = BuildNode(strand, trace_of(block, region), block.place, tuple, list(parts))
             engine.place(node, strand)
@@ -258,7 +397,6 @@ def next_turn(engine: Engine, strand: Strand, block: Special) -> Any:
                 engine.ready.append(node)
             item = node
     frame.env[region.item] = item
-    return None
 
 
 def _advance(engine: Engine, strand: Strand, block: Special, native: _Native) -> Any:

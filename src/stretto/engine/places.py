@@ -29,19 +29,29 @@ def path(place: Any, site: str = "") -> str:
     return "/".join(reversed(parts))
 
 
-def rooted(error: BaseException, node: Node, depth: int) -> None:
+def rooted(error: BaseException, node: Node, depth: int) -> BaseException:
     """Give an exception the traceback that the reference run would have given it in the function at `depth`:
-    the user's lines, from that function's down to where it was raised."""
+    the user's lines, from that function's down to where it was raised. It is another exception where a
+    `StopIteration` has come out of a generator."""
     own_line = node.own_line if isinstance(node, FailedNode) else not isinstance(node, FragmentNode)
     trace = users(error.__traceback__)
     link = node.trace
-    if link is not None and not own_line:
-        link = link[2]
     while link is not None and link[4] >= depth:
-        form, lineno, caller, name, _ = link
-        trace = _line(form, lineno, name, trace)
+        form, lineno, caller, name, at = link
+        if own_line:
+            trace = _line(form, lineno, name, trace)
+        own_line = True
+        if isinstance(error, StopIteration) and (
+            name == "<genexpr>"
+            or (form.generator and name == form.name and (caller is None or depth <= caller[4] < at))
+        ):
+            error.__traceback__ = trace
+            stopped = RuntimeError("generator raised StopIteration")
+            stopped.__cause__ = stopped.__context__ = error
+            error, trace = stopped, None
         link = caller
     error.__traceback__ = trace
+    return error
 
 
 def users(trace: TracebackType | None) -> TracebackType | None:

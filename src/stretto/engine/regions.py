@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
 from .functions import return_from
+from .generators import end_generator
 from .operands import Failure, operand
 from .slots import PENDING, Slot
 from .steps import run_fragment
-from .strands import FINAL, FUNC, HANDLER, LOOP, SEQ, TRY, TURN, Block, Special, Strand, Try
+from .strands import FINAL, FUNC, GEN, HANDLER, LOOP, SEQ, TRY, TURN, Block, Special, Strand, Try
 from .streams import abandon, close_in_turn
 
 if TYPE_CHECKING:
@@ -119,7 +120,8 @@ def step_match(engine: Engine, strand: Strand, block: Special, instr: ir.Match) 
     if instr.name is not None:
         frame.env[instr.name] = error
         block.name = instr.name
-        strand.names = (*strand.names, instr.name)
+        if strand.ctx_frame is frame:
+            strand.names = (*strand.names, instr.name)
     strand.stack.append(Block(SEQ, instr.body, frame, block.region, block.place))
     return None
 
@@ -194,6 +196,9 @@ def unwind(engine: Engine, strand: Strand) -> Any:
             strand.exit = None
             return_from(engine, strand, block, value)
             return None
+        elif what == GEN:
+            strand.exit = None
+            return end_generator(engine, strand, block, value)
         else:
             if what == LOOP and block.iterator is not None:
                 left = abandon(engine, [block])

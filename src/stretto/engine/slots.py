@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-__all__ = ["PENDING", "UNBOUND", "Output", "Slot", "Waiter"]
+__all__ = ["PENDING", "UNBOUND", "Advanced", "Gen", "Output", "Slot", "Waiter"]
 
 
 class _Mark:
@@ -83,3 +83,20 @@ class Output(Slot):
         assert self.source is not None
         source, self.source = self.source, None
         engine.resolve(self, source.value)
+
+
+class Advanced(Output):
+    """What a name is bound to that holds a generator, after a region that may go on with it."""
+
+    __slots__ = ()
+
+
+class Gen:
+    """What lives in a name that holds a generator (see `stretto.engine.generators`): one of the function
+    `form`, given parameters of the types `kinds`; `blocks` are its part of a stack."""
+
+    __slots__ = ("blocks", "form", "kinds")
+
+    blocks: list[Any]
+    form: Any
+    kinds: tuple[Any, ...]

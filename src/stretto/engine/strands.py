@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
 from .order import Entry
-from .slots import UNBOUND, Output
+from .slots import UNBOUND, Advanced, Gen, Output
 from .tokens import Token, Tokens
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FINAL",
     "FUNC",
+    "GEN",
     "HANDLER",
     "LOOP",
     "SEQ",
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 #: The kinds of blocks; the first two are steps in a row, with nothing to do at their end.
-SEQ, TURN, FUNC, LOOP, TRY, HANDLER, FINAL = range(7)
+SEQ, TURN, FUNC, LOOP, TRY, HANDLER, FINAL, GEN = range(8)
 
 #: Where in the program something is: the function, the line, the same of its caller, the name of the frame,
 #: and the depth of the function.
@@ -69,8 +70,8 @@ class Frame:
 class Block:
     """Steps being walked, and what to do at their end.
 
-    `saved` is what the strand's handling state was before a TRY, HANDLER or FINAL block; `place` is the part
-    of the program-order identity that is common to what is issued in the block.
+    `saved` is what the strand's handling state was before a TRY, HANDLER, FINAL or GEN block; `place` is the
+    part of the program-order identity that is common to what is issued in the block.
     """
 
     __slots__ = ("code", "frame", "kind", "pc", "place", "region")
@@ -289,7 +290,7 @@ class Strand(Entry):
 
     def _owed(self, region: ir.Region, env: dict[str, Any], effect: Effect) -> dict[str, Output] | None:
         """Bind what a region may bind to slots, which it fills when it has ended."""
-        if not region.binds:
+        if not region.binds and not region.advances:
             return None
         outputs: dict[str, Output] = {}
         types = effect.types
@@ -299,6 +300,10 @@ class Strand(Entry):
             unsure = old is UNBOUND or name in unbinds or (type(old) is Output and old.unsure)
             output = outputs[name] = Output(name, types.get(name), unsure)
             env[name] = output
+        for name in region.advances:
+            bound = outputs.get(name)
+            if bound is not None or isinstance(env.get(name), (Gen, Advanced)):
+                outputs[name] = env[name] = Advanced(name, None, bound is not None and bound.unsure)
         return outputs
 
     def _detach(self, child: Strand, inner: list[Block], frame: Frame, clone: Frame | None) -> None:

@@ -23,7 +23,7 @@ from ..streams import Stage, Stream, ending, opened, quietly, through
 from .instructions import CLOSE, MORE
 from .nodes import DEAD, DONE, QUEUED, RUNNING, CallNode, FunctionNode
 from .operands import Failure, link
-from .slots import PENDING, Slot
+from .slots import PENDING, Gen, Slot
 from .strands import LOOP, Block, Strand
 from .tokens import EVERYTHING, HEAP, Token, covers
 
@@ -306,13 +306,18 @@ class Native:
         engine.left.append(self)
 
 
-def abandon(engine: Engine, stack: list[Block]) -> list[Native]:
+def abandon(engine: Engine, stack: list[Block], suspended: bool = False) -> list[Native]:
     """Blocks of a strand are left: so are the loops among them, and what they take from. What has to be
-    closed in its turn comes back."""
+    closed in its turn comes back. `suspended`: so are generators that loops among them go over; else those
+    are left by being closed."""
     found: list[Native] = []
     for block in reversed(stack):
         if block.kind == LOOP:
             iterator = block.iterator
+            if suspended and isinstance(iterator, Gen):
+                held = block.frame.env.get(block.region.source)
+                if isinstance(held, Gen):
+                    found += abandon(engine, held.blocks, suspended)
             if type(iterator) is Taking:
                 close(engine, iterator.source)
             elif isinstance(iterator, Several):

@@ -1,0 +1,177 @@
+"""Which names hold generators that the engine runs itself, and which of those have to be closed.
+
+A generator that is run by the engine lives in names only, as slots do. A name qualifies if it is bound once,
+to a generator that is made there (or is a parameter that is given one), and every use of it goes on with it:
+loops, ``yield from``, and functions that use an iterable up. Whatever else is done with a generator is done
+with an ordinary one, made by calling the function itself: making one has no effect.
+"""
+
+from __future__ import annotations
+
+import ast
+from types import FunctionType
+from typing import Any
+
+from ..calls import BoundCall, Call
+from ..text import Transform
+from . import ir
+from .functions import Compiled, helper
+from .scope import binds, own_nodes, walrus_names
+from .syntax import CONSUMERS
+from .values import dotted
+
+__all__ = ["admitted", "generator_names", "makes_generator", "may_close"]
+
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
+_SCOPES = (*_COMPREHENSIONS, ast.GeneratorExp)
+_LAZY = (ast.Lambda, ast.GeneratorExp, ast.NamedExpr)
+
+
+def generator_names(function: Compiled) -> frozenset[str]:
+    """The names of a function that may hold generators run by the engine."""
+    body = _body(function)
+    made = {
+        name
+        for name, value in _bound_once(body).items()
+        if name not in function.params and makes_generator(function, value)
+    }
+    return _qualified(function, body, made | function.taken)
+
+
+def admitted(function: Compiled) -> frozenset[str]:
+    """The parameters that may be given such generators."""
+    plain = frozenset(function.params) - frozenset(function.packed) - function.rebound
+    return _qualified(function, _body(function), set(plain))
+
+
+def makes_generator(function: Compiled, node: ast.expr) -> bool:
+    """Whether an expression is the call of a function that is known to make a generator with calls in it."""
+    path = dotted(node.func) if isinstance(node, ast.Call) else None
+    if path is None or path.split(".")[0] in function.scope.locals:
+        return False
+    try:
+        target = function.resolve_dotted(path)
+    except KeyError:
+        return False
+    if not isinstance(target, FunctionType):
+        return False
+    form = helper(target)
+    return form is not None and form.generator
+
+
+def _body(function: Compiled) -> list[Any]:
+    node = function.node
+    return [] if isinstance(node, ast.Lambda) else list(node.body)
+
+
+def _bound_once(body: list[Any]) -> dict[str, ast.expr]:
+    """Names with one plain binding, and what they are bound to."""
+    found: dict[str, ast.expr] = {}
+    stores: dict[str, int] = {}
+    for node in own_nodes(body):
+        for name in (*binds(node), *(walrus_names(node) if isinstance(node, _SCOPES) else ())):
+            stores[name] = stores.get(name, 0) + 1
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            found[node.targets[0].id] = node.value
+    return {name: value for name, value in found.items() if stores.get(name) == 1}
+
+
+def _qualified(function: Compiled, body: list[Any], names: set[str]) -> frozenset[str]:
+    names = (names & function.scope.locals) - function.scope.captured
+    if not names:
+        return frozenset()
+    allowed: set[ast.AST] = set()
+
+    def allow(node: ast.expr) -> None:
+        if isinstance(node, ast.Name):
+            allowed.add(node)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
+            if node.func.id in ("enumerate", "zip") and function.is_builtin(node.func.id):
+                if node.func.id == "zip" or len(node.args) == 1:
+                    allowed.update(a for a in node.args if isinstance(a, ast.Name))
+
+    for node in own_nodes(body):
+        if isinstance(node, ast.For):
+            allow(node.iter)
+        elif isinstance(node, ast.YieldFrom):
+            allow(node.value)
+        elif isinstance(node, _COMPREHENSIONS):
+            if not any(isinstance(n, _LAZY) for n in ast.walk(node)):
+                allow(node.generators[0].iter)
+        elif isinstance(node, ast.Call) and not node.keywords and len(node.args) == 1:
+            func = node.func
+            if isinstance(func, ast.Name) and func.id in CONSUMERS - {"dict"}:
+                if function.is_builtin(func.id) and isinstance(node.args[0], ast.Name):
+                    allowed.add(node.args[0])
+    used: set[str] = set()
+    for statement in body:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names:
+                used.add(node.id)
+                if node not in allowed:
+                    names.discard(node.id)
+    return frozenset(names & used)
+
+
+def may_close(form: Compiled) -> bool:
+    """Whether a generator of this function, or one that it goes over, may be left inside a ``try`` or a
+    ``with``, so that closing it runs code of the user's."""
+    met = {form}
+    stack = [form]
+    while stack:
+        function = stack.pop()
+        for inside, instr in _yields(function.body, False):
+            if inside:
+                return True
+            if not isinstance(instr, ir.For):
+                continue
+            for source in _made(function, instr):
+                if source is None:
+                    return True
+                if source not in met:
+                    met.add(source)
+                    stack.append(source)
+    return False
+
+
+def _yields(block: ir.Block, inside: bool) -> list[tuple[bool, ir.Instr]]:
+    """The yields of a block, and the loops with yields in them; whether each is inside a ``try``."""
+    found: list[tuple[bool, ir.Instr]] = []
+    for instr in block:
+        if isinstance(instr, ir.Yield):
+            found.append((inside, instr))
+            continue
+        within = inside or isinstance(instr, (ir.TryExcept, ir.TryFinally))
+        inner = [entry for part in ir.blocks(instr) for entry in _yields(part, within)]
+        if inner and isinstance(instr, ir.For):
+            found.append((inside, instr))
+        found += inner
+    return found
+
+
+def _made(function: Compiled, loop: ir.For) -> list[Compiled | None]:
+    """The generators that a loop makes and goes over; None for one that is not known."""
+    calls = {
+        instr.target: instr
+        for instr in ir.instructions(function.body)
+        if isinstance(instr, ir.Apply) and instr.target is not None and instr.target.startswith("__t")
+    }
+    found: list[Compiled | None] = []
+    for source in ir.leaves(loop.source):
+        made = loop.makers.get(source) or (calls.get(source) if isinstance(source, str) else None)
+        if made is None:
+            continue
+        if not isinstance(made.callee, ir.Load):
+            found.append(None)
+            continue
+        try:
+            callee = function.resolve_dotted(made.callee.name)
+        except KeyError:
+            continue
+        callee = callee.call if isinstance(callee, BoundCall) else callee
+        if isinstance(callee, Transform) or (isinstance(callee, Call) and callee.streams):
+            found.append(None)  # a source that has to be stopped
+        form = helper(callee) if isinstance(callee, FunctionType) else None
+        if form is not None and form.generator:
+            found.append(form)
+    return found
