@@ -24,7 +24,7 @@ from .types import T, of_class, of_value
 from .types_results import element
 from .verdicts import function_verdict
 
-__all__ = ["Effect", "effect_of"]
+__all__ = ["Effect", "Summary", "effect_of"]
 
 _BOOL = of_value(True)
 
@@ -36,6 +36,9 @@ class Effect:
 
     paths: frozenset[str]
     types: dict[str, T | None]
+    #: The fields of objects that it may change, each with the storage that it is in (see `engine.memory`),
+    #: where all of them are known.
+    changes: tuple[tuple[Any, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def effect_of(region: Any, frame: Any, *, called: bool, begun: bool) -> Effect:
         types = dict(zip(region.names, kinds, strict=True))
         if begun:
             types.update(dict.fromkeys(region.binds))
-        walk = _Summary(form, types, 0, set())
+        walk = Summary(form, types, 0, set())
         paths = frozenset(walk.instr(region))
         found = Effect(paths, {name: walk.types.get(name) for name in region.binds})
         if len(region.effects) > 256:
@@ -116,7 +119,7 @@ def _function(form: Compiled, types: dict[str, T | None], depth: int, open_: set
         open_.add("met")  # recursion adds nothing of its own; but what is worked out inside is not the whole
         return Effect(frozenset(), {})
     open_.add((form, key))
-    walk = _Summary(form, dict(types), depth, open_)
+    walk = Summary(form, dict(types), depth, open_)
     paths = frozenset(walk.block(form.body))
     open_.discard((form, key))
     known = {"return": _one(walk.returns), "yield": _one(walk.yields)}
@@ -132,7 +135,9 @@ def _one(kinds: list[T | None]) -> T | None:
     return kinds[0] if len(set(kinds)) == 1 else None
 
 
-class _Summary:
+class Summary:
+    """A walk through the steps of a function: what they may write, by the types that its names have."""
+
     def __init__(self, form: Compiled, types: dict[str, T | None], depth: int, open_: set[Any]) -> None:
         self.form = form
         self.types = types
@@ -266,7 +271,7 @@ class _Summary:
         elif not self.iterable(instr.source):
             return {EVERYTHING}
         else:
-            paths, kind = set[str](), element(source)
+            paths, kind = set[str](), element(self.kind(instr.source))
         if instr.unpack is None:
             self.types[instr.item] = kind
         elif kind is not None and kind.cls is tuple and len(kind.args) == len(instr.unpack):
@@ -297,7 +302,7 @@ class _Summary:
     def iterable(self, source: ir.Operand) -> bool:
         if isinstance(source, str) and self.form.values.get(source) is not None:
             return True
-        found = self.operand(source)
+        found = self.kind(source)
         return found is not None and found.cls in _ITERABLE
 
     def called(self, form: Compiled, types: dict[str, T | None], instr: ir.Apply) -> set[str]:
@@ -319,6 +324,10 @@ class _Summary:
     def forget(self, region: ir.Region) -> None:
         for name in region.binds:
             self.types[name] = None
+
+    def kind(self, source: ir.Operand) -> T | None:
+        """The type of an operand, where it is known."""
+        return self.operand(source)
 
     def operand(self, source: ir.Operand) -> T | None:
         if isinstance(source, str):

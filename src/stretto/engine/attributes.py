@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..compiler import ir
 from ..compiler.fragments import Fragment
 from .containers import Versioned
-from .memory import MISSING, UNKNOWN, Change
+from .memory import ALL, MISSING, UNKNOWN, Change
 from .nodes import ORDERED, FragmentNode, Look, Node
 from .operands import bound, link, operand, plain, trace_of
 from .slots import PENDING, UNBOUND, Slot
@@ -120,7 +120,8 @@ def step_load(engine: Engine, strand: Strand, block: Block, instr: ir.LoadAttrib
         run_fragment(engine, strand, block, instr.fragment, instr.within)
         return
     unknown = tokens.unknown()
-    if not late and not unknown:
+    sure = not late and not unknown
+    if sure:
         change = engine.memory.attribute(held, instr.name, strand.here)
         if change is MISSING:
             try:
@@ -138,6 +139,7 @@ def step_load(engine: Engine, strand: Strand, block: Block, instr: ir.LoadAttrib
         if change is MISSING or change is UNKNOWN:
             run_fragment(engine, strand, block, instr.fragment, instr.within)
             return
+        sure = change.field is not ALL  # else it may be gone, and the class asked instead
     fragment = instr.fragment
     node = LoadNode(
         strand, link(frame, instr.lineno, instr.within), block.place, fragment, held, frame.cells, instr.name
@@ -145,7 +147,7 @@ def step_load(engine: Engine, strand: Strand, block: Block, instr: ir.LoadAttrib
     engine.place(node, strand)
     node.look = Look(strand.here, before)
     node.await_tokens(unknown)
-    if late or unknown:
+    if not sure:
         # of what kind it is, and so whether to look at it does something, is not known
         node.token = Token(1)
         strand.write(EVERYTHING, node.token, certain=False)

@@ -110,6 +110,8 @@ def squash(engine: Engine, first: Any, end: Any) -> list[Token | Native]:
             entry.alive = False
             tokens += abandon(engine, entry.stack, suspended=True)
             ctx = entry.boundary
+            if entry.mays is not None:
+                tokens += entry.mays
         else:
             if entry.state == RUNNING:
                 engine.out.append((CANCEL, entry))

@@ -138,6 +138,12 @@ def finish_strand(engine: Engine, strand: Strand, value: Any = None) -> None:
                 for other in strand.tokens.before_read(path):
                     token.after(other)
         token.wake(engine)
+    if strand.mays is not None:
+        unknown = [] if strand.tokens is None else strand.tokens.unknown()
+        for may in strand.mays:
+            for other in unknown:
+                may.after(other)
+            may.wake(engine)
     if strand.boundary is not None:
         strand.boundary.leave(engine)
 

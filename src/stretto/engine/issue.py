@@ -10,13 +10,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
-from ..compiler.summary import effect_of
+from ..compiler.relaxations import relaxed
+from ..compiler.summary import Effect, effect_of
+from ..compiler.summary_objects import told_apart
 from . import apply, attributes, generators, loops, regions, steps, versions
 from .failures import raise_at
 from .functions import deliver, finish_strand
 from .operands import OLDEST, ROOM, Failure, link, trace_of
 from .slots import Output, Slot
 from .strands import FINAL, FUNC, GEN, HANDLER, LOOP, SEQ, TRY, TURN, Block, Strand, Try
+from .tokens import EVERYTHING, HEAP
 
 if TYPE_CHECKING:
     from .machine import Engine
@@ -115,8 +118,10 @@ def _leave_behind(engine: Engine, strand: Strand, block: Block, instr: ir.Instr 
     if isinstance(instr, ir.Region) and instr.joinable:
         # the step itself is the region that waits
         block.pc += 1
-        effect = effect_of(instr, block.frame, called=False, begun=False)
+        effect = _effect(engine, strand, instr, block.frame, called=False, begun=False)
         child = strand.split_step(block, instr, effect)
+        if effect.changes:
+            strand.promise(child, effect.changes, engine.memory)
         engine.place(child, strand)
         _wait(engine, child, wait)
         return True
@@ -131,8 +136,10 @@ def _leave_behind(engine: Engine, strand: Strand, block: Block, instr: ir.Instr 
     called = outer.kind == FUNC
     fresh = outer.kind in (SEQ, TURN) or (outer.kind == LOOP and outer.count == 0)
     begun = not (fresh and index == len(stack) - 1 and outer.pc == 0)
-    effect = effect_of(outer.region, outer.frame, called=called, begun=begun)
+    effect = _effect(engine, strand, outer.region, outer.frame, called=called, begun=begun)
     child = strand.split(index, effect)
+    if effect.changes:
+        strand.promise(child, effect.changes, engine.memory)
     engine.place(child, strand)
     base = child.stack[0]
     if called:
@@ -140,6 +147,17 @@ def _leave_behind(engine: Engine, strand: Strand, block: Block, instr: ir.Instr 
         deliver(engine, strand, base, result)
     _wait(engine, child, wait)
     return True
+
+
+def _effect(engine: Engine, strand: Strand, region: Any, frame: Any, *, called: bool, begun: bool) -> Effect:
+    """What a part that is being left behind may write."""
+    effect = effect_of(region, frame, called=called, begun=begun)
+    if (EVERYTHING in effect.paths or HEAP in effect.paths) and relaxed("objects"):
+        if strand.tokens is None or not strand.tokens.unknown():
+            finer = told_apart(region, frame, engine.memory, strand.here, called=called, begun=begun)
+            if finer is not None:
+                return finer
+    return effect
 
 
 def _wait(engine: Engine, strand: Strand, wait: Any) -> None:

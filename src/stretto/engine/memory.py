@@ -26,7 +26,7 @@ from .containers import Dict, List, Set, Versioned
 from .slots import PENDING, Slot
 from .tokens import Token
 
-__all__ = ["ALL", "MISSING", "UNKNOWN", "Change", "History", "Memory", "Order"]
+__all__ = ["ALL", "LAST", "MISSING", "UNKNOWN", "Change", "History", "Memory", "Order"]
 
 #: A place in program order: the turn of the strand, and of each strand that it was split off from.
 Order = tuple[int, ...]
@@ -42,6 +42,8 @@ class _Mark:
         return self.name
 
 
+#: The last place within a strand, behind all that it may issue.
+LAST: Final = 1 << 60
 #: The field of a change that may touch any part of its object.
 ALL: Final[Any] = _Mark("<all>")
 #: What is said of an object that may hold, or lead to, anything.
@@ -80,7 +82,8 @@ class Change(Token):
         self.made: Versioned | None = None
 
     def wake(self, engine: Any) -> None:
-        self.history.forget(self)
+        if self.missing == 1:
+            self.history.forget(self)
         Token.wake(self, engine)
 
 

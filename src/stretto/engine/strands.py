@@ -11,6 +11,7 @@ from types import CellType
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
+from .memory import LAST, Change
 from .order import Entry
 from .slots import UNBOUND, Advanced, Gen, Output
 from .tokens import Token, Tokens
@@ -18,7 +19,7 @@ from .tokens import Token, Tokens
 if TYPE_CHECKING:
     from ..compiler.functions import Compiled
     from ..compiler.summary import Effect
-    from .memory import Change, Memory
+    from .memory import Memory
 
 __all__ = [
     "FINAL",
@@ -137,7 +138,7 @@ class Strand(Entry):
     """A point of issue; its entry in program order is where the next operation goes in."""
 
     __slots__ = (
-        "alive", "base", "boundary", "ctx", "ctx_frame", "exc", "exit", "missing", "names", "order",
+        "alive", "base", "boundary", "ctx", "ctx_frame", "exc", "exit", "mays", "missing", "names", "order",
         "outputs", "paths", "queued", "result", "stack", "stopped", "token", "tokens", "turn", "waiting",
         "why",
     )  # fmt: skip
@@ -169,6 +170,8 @@ class Strand(Entry):
         self.outputs: dict[str, Output] | None = None
         self.result: Output | None = None
         self.token: Token | None = None
+        #: The changes that it may issue, of objects that are known.
+        self.mays: list[Change] | None = None
 
     #: The frame whose names the outputs are, where it was split off.
     base: Frame
@@ -200,6 +203,14 @@ class Strand(Entry):
         if tokens is None:
             tokens = self.tokens = Tokens()
         tokens.change(change)
+
+    def promise(self, child: Strand, fields: tuple[tuple[Any, Any], ...], memory: Memory) -> None:
+        """Look-ups of these fields wait until a part that was left behind has issued its changes."""
+        child.mays = []
+        for thing, field in fields:
+            may = Change((*child.order, LAST), field)
+            memory.history(thing).add(may)
+            child.mays.append(may)
 
     @property
     def here(self) -> tuple[int, ...]:
