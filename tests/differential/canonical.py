@@ -78,10 +78,18 @@ class _Canon:
             return f"<type {value.__name__}>"
         if _is_function(value):
             return f"<function {getattr(value, '__name__', '')}>"
-        state = getattr(value, "__dict__", None)
+        state = _state(value)
         if state is not None:
             return kind.__name__ + "{" + ", ".join(f"{k}={text(v)}" for k, v in state.items()) + "}"
         return f"<{kind.__name__}>"
+
+
+def _state(value: object) -> dict[str, object] | None:
+    """The attributes of an object."""
+    names = vars(type(value)).get("__slots__", ())
+    if isinstance(names, tuple) and names and not names[0].startswith("_"):
+        return {name: getattr(value, name) for name in names if hasattr(value, name)}
+    return getattr(value, "__dict__", None)
 
 
 def _is_function(value: object) -> bool:
@@ -92,7 +100,7 @@ def _is_function(value: object) -> bool:
 
 
 def _has_identity(value: object) -> bool:
-    return type(value) in _SHARED or (hasattr(value, "__dict__") and not _is_function(value))
+    return type(value) in _SHARED or (_state(value) is not None and not _is_function(value))
 
 
 def _children(value: object) -> list[object]:
@@ -105,5 +113,5 @@ def _children(value: object) -> list[object]:
         return list(value.args)
     if isinstance(value, type) or _is_function(value):
         return []
-    state = getattr(value, "__dict__", None)
+    state = _state(value)
     return list(state.values()) if state is not None else []

@@ -25,7 +25,7 @@ from typing import Any
 from stretto.compiler import functions, source
 
 from .canonical import canonical_all
-from .vocabulary import Box, Reference, vocabulary
+from .vocabulary import Agent, Box, Reference, vocabulary
 from .world import World, digest, entered
 
 __all__ = [
@@ -339,7 +339,7 @@ def _globals(namespace: dict[str, Any], given: set[str]) -> Iterator[tuple[str, 
     for name, value in list(namespace.items()):
         if name in given or name.startswith("__"):
             continue
-        if isinstance(value, (int, str, list, dict, set, Box)):
+        if isinstance(value, (int, str, list, dict, set, Box, Agent)):
             yield f"global {name}", value
             continue
         raw = getattr(value, "__wrapped__", value)

@@ -16,7 +16,7 @@ from typing import Any
 
 from .world import EVERYTHING, Operation, current
 
-__all__ = ["Boom", "Box", "Reference", "vocabulary"]
+__all__ = ["Agent", "Boom", "Box", "Reference", "Slotted", "vocabulary"]
 
 
 class Boom(Exception):
@@ -110,6 +110,35 @@ class Box:
     def __str__(self) -> str:
         current().unknown("Box.__str__", self.n)
         return f"box {self.n}"
+
+
+class Agent:
+    """An object with plain attributes."""
+
+    def __init__(self, n: int, xs: list[int], peer: Any = None) -> None:
+        self.n = n
+        self.xs = xs
+        self.d: dict[str, int] = {}
+        self.peer = self if peer is None else peer
+
+
+class Slotted:
+    """The same, with slots."""
+
+    __slots__ = ("d", "n", "peer", "xs")
+
+    def __init__(self, n: int, xs: list[int], peer: Any = None) -> None:
+        self.n = n
+        self.xs = xs
+        self.d: dict[str, int] = {}
+        self.peer = self if peer is None else peer
+
+
+def stir(agent: Any) -> None:
+    """Unknown code that changes an object."""
+    current().unknown("stir", agent.n, agent.xs)
+    agent.n += 1
+    agent.peer.xs.append(agent.n)
 
 
 class Span:
@@ -342,7 +371,23 @@ def vocabulary(call: Any) -> dict[str, Any]:
             current().unknown("acts end", x)
 
     words = {name: value for name, value in locals().items() if name != "call"}
-    unknown = (note, stamp, poke, keep, kept, apply, scope, Box, Span, Quiet, Boom, Halt)
+    unknown = (
+        note,
+        stamp,
+        poke,
+        keep,
+        kept,
+        apply,
+        scope,
+        stir,
+        Box,
+        Agent,
+        Slotted,
+        Span,
+        Quiet,
+        Boom,
+        Halt,
+    )
     return words | {word.__name__: word for word in unknown}
 
 

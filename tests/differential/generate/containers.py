@@ -17,7 +17,7 @@ class Containers(Scalars):
     LIST: ClassVar[list[tuple[int, str]]] = [
         (12, "_leaf_list"), (10, "_display"), (10, "_comprehended"), (4, "_sorted"), (4, "_added"),
         (4, "_sliced"), (3, "_listed"), (3, "_helped_list"), (3, "_from_dict"), (3, "_from_nest"),
-        (2, "_mapped"), (2, "_box_list"), (2, "_copied"), (1, "_ranged"),
+        (2, "_mapped"), (2, "_box_list"), (2, "_agent_list"), (2, "_copied"), (1, "_ranged"),
     ]  # fmt: skip
 
     def list(self, depth: int) -> str:

@@ -133,7 +133,7 @@ class Control(Changes):
 
     def everything(self) -> str:
         """A result in which much can be seen."""
-        kinds = ("int", "list", "dict", "str", "nest", "box", "pair", "bool")
+        kinds = ("int", "list", "dict", "str", "nest", "box", "pair", "bool", "agent")
         chosen = [name for kind in kinds for name in self.scope.names(kind)]
         shown = chosen if self.c.chance(60) else [self.c.pick(chosen) for _ in range(2)] if chosen else []
         parts = [*shown, self.expression(self.any_kind(), 2)]

@@ -55,6 +55,7 @@ PROFILES = {
             calls=30,
             effects=20,
         ),
+        Profile("objects", {"agent": 70, "if": 12, "for": 10, "alias": 10, "try": 10, "help": 12}, calls=35),
         Profile(
             "functions",
             {"def": 14, "lambda": 8, "help": 16, "return": 5},

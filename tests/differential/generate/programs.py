@@ -16,6 +16,7 @@ __all__ = ["generate"]
 MODULE = "a, b, xs, s, d, o = 4, 5, [3, 4], 'st', {'a': 2, 'c': 6}, Box(5)"
 PARAMETERS = (
     ("int", "n"), ("list", "xs"), ("list", "ys"), ("dict", "d"), ("nest", "m"), ("box", "o"), ("str", "s"),
+    ("agent", "r"),
 )  # fmt: skip
 
 
@@ -26,7 +27,7 @@ def generate(source: Source, profile: Profile) -> Program:
 
 class _Programs(Classes):
     def program(self) -> Program:
-        lines: list[str] = ["G = [1, 2]", "T = {'a': 1}", "B = Box(3)", MODULE, ""]
+        lines: list[str] = ["G = [1, 2]", "T = {'a': 1}", "B = Box(3)", "A = Agent(1, G)", MODULE, ""]
         for number in range(self.c.below(self.profile.helpers + 1)):
             lines += [*self.helper(number), ""]
         while len(self.classes) < 3 and self.c.chance(self.profile.classes):
@@ -68,6 +69,8 @@ class _Programs(Classes):
             return text if shared else f"(same := {text})"
         if kind == "nest" and shared and self.c.chance(60):
             return self.c.pick(["[same]", "[same, [1]]", "[same, same]"])
+        if kind == "agent":
+            return "Agent(2, same, Slotted(3, same))" if shared and self.c.chance(50) else "Agent(1, [1])"
         if kind == "box":
             return "Box(2, same)" if shared and self.c.chance(50) else "Box(1)"
         return self.literal(kind)
@@ -85,7 +88,12 @@ class _Programs(Classes):
         if form == "rec":
             kinds.append("int")
             written.append(self.scope.bind("int", "k0"))
-        for kind, names in (("int", POOLS["int"][:2]), ("list", POOLS["list"]), ("str", POOLS["str"])):
+        for kind, names in (
+            ("int", POOLS["int"][:2]),
+            ("list", POOLS["list"]),
+            ("str", POOLS["str"]),
+            ("agent", POOLS["agent"]),
+        ):
             for word in names[: self.c.below(3)]:
                 kinds.append(kind)
                 written.append(self.scope.bind(kind, word))

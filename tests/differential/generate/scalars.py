@@ -18,6 +18,7 @@ class Scalars(Words):
     INT: ClassVar[list[tuple[int, str]]] = [
         (12, "_leaf_int"), (14, "_sum_of_two"), (5, "_quotient"), (6, "_length"), (6, "_total"), (5, "_item"),
         (4, "_looked_up"), (4, "_aggregate"), (6, "_helped_int"), (4, "_applied"), (3, "_attribute"),
+        (4, "_agent_int"),
         (3, "_walrus"), (2, "_popped"), (2, "_lambda_now"), (2, "_opened"), (2, "_best"), (2, "_counted"),
         (2, "_pair_item"), (1, "_operated"), (3, "_acted"), (1, "_short_int"), (1, "_reduced"),
     ]  # fmt: skip

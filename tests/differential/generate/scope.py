@@ -20,6 +20,7 @@ POOLS: dict[str, tuple[str, ...]] = {
     "pair": ("u",),
     "nest": ("m", "mm"),
     "box": ("o", "oo"),
+    "agent": ("r", "rr"),
     "opt": ("z",),
     "func": ("f", "g"),
     "actor": ("r", "rr"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .agents import Agents
 from .blocks import Lines, indented
 from .matching import Matching
 from .scope import Scope
@@ -16,7 +17,7 @@ CAUGHT = (
 )  # fmt: skip
 
 
-class Statements(Matching):
+class Statements(Agents, Matching):
     """Writes every statement."""
 
     def on_idiom(self) -> Lines:

@@ -10,7 +10,7 @@ from .scope import POOLS, Helper, Scope
 
 __all__ = ["Words"]
 
-MODULE_NAMES = {"list": ["G"], "dict": ["T"], "box": ["B"]}
+MODULE_NAMES = {"list": ["G"], "dict": ["T"], "box": ["B"], "agent": ["A"]}
 
 
 class Words:
@@ -77,6 +77,7 @@ class Words:
             "pair": f"({n}, {n + 1})",
             "nest": ("[]", "[[]]", "[[1], []]", "[[2, 3]]", "[[0]]", "[[], [4]]")[n],
             "box": f"Box({n})",
+            "agent": f"Agent({n}, [{n}])",
             "opt": ("None", "1", "None", "2", "0", "3")[n],
             "func": "(lambda x: x + 1)",
             "actor": f"{self.c.pick(self.classes)}({n})" if kind == "actor" else "",
