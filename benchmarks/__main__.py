@@ -23,6 +23,7 @@ from .durable import durable
 from .journal import journal
 from .measure import by_turns, child_seconds
 from .native import native
+from .objects import objects
 from .rows import Row
 from .streams import streams
 from .work import DEEPEN, LOOK, branchy, branchy_by_hand, chain, chain_by_hand, many, many_by_hand
@@ -90,7 +91,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE")
     parser.add_argument("--markdown", action="store_true", help="print a table for the README as well")
     parser.add_argument(
-        "--only", default="abcdefghijklmnop", metavar="LETTERS", help="which rows, as in --only ae"
+        "--only", default="abcdefghijklmnopq", metavar="LETTERS", help="which rows, as in --only ae"
     )
     parser.add_argument("--check", action="store_true", help="fail where a target is missed")
     options = parser.parse_args()
@@ -107,6 +108,7 @@ def main() -> int:
         "n": lambda: native(repeat=5),
         "o": compiling,
         "p": lambda: streams(repeat=5),
+        "q": lambda: objects(1_000, repeat=3),
     }
     started = time.monotonic()
     engine = "as machine code" if as_machine_code() else "interpreted"

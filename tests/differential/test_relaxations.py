@@ -68,6 +68,16 @@ def test_objects_change_side_by_side() -> None:
         assert overlapped(many, 1).time > relaxed * 4
 
 
+REGIONS = AGENTS.replace(
+    "    a.answer", "    if flag(a.plan):\n        a.notes.append(ask(a.n))\n    a.answer"
+)
+
+
+def test_decisions_of_one_object_do_not_hold_up_others() -> None:
+    many = Program(REGIONS, "([Agent(i) for i in range(30)],)")
+    assert overlapped(many, 1).time < sequential(many, 1).time / 4
+
+
 def _time(program: Program) -> float:
     return overlapped(program, 1).time / sequential(program, 1).time
 

@@ -44,6 +44,9 @@ class Noting:
         self.returns: list[Info] = []
         self.left: str | None = None
         self.values_shown: set[str] = set()
+        #: Attributes that were set, as text, with what is known of the value; and names that hold one.
+        self.stored: dict[str, Info] = {}
+        self.loaded: dict[str, str] = {}
 
     # -- noting -----------------------------------------------------------------------------------------
 

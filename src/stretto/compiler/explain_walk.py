@@ -16,7 +16,7 @@ from ..calls import BoundCall, Call
 from ..effects import Kind
 from . import ir, known
 from .explain_model import Info, Operation, Section, Span, Trip, joined, merged
-from .explain_regions import Regions
+from .explain_objects import Objects
 from .explain_words import DECLARE, effect_words, fragment_text, place_of, unknown_remedy
 from .types import T, of_annotation, of_value
 from .verdicts import function_verdict
@@ -49,7 +49,7 @@ def walk(form: Compiled, fn: Any) -> tuple[Section, list[Operation]]:
     return section, trip.operations
 
 
-class Walk(Regions):
+class Walk(Objects):
     """One function, once."""
 
     # -- blocks -----------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ class Walk(Regions):
             reason = self.words.why_ordinary(name)
             says = f"changed in place, in order; what looks at it waits{reason}"
             self.note("change", line, self.words.name(name), says, "ordered", text, ordered_by=[name])
-        else:
+        elif not self.change_of(fragment, line):
             self.unknown(
                 fragment, line, text, late, types, dict(zip(fragment.reads, infos, strict=True)), result
             )

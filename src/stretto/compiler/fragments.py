@@ -341,6 +341,15 @@ class Fragment:
             return node.id
         return ir.Const(node.value) if isinstance(node, ast.Constant) else None
 
+    @property
+    def may_change(self) -> bool:
+        """Whether it is a change of a built-in container, if what it names in `mutates` is one."""
+        for kind in (list, dict, set):
+            types = tuple([T(kind) if name == self.mutates else None for name in self.reads])
+            if self.plain_change(types):
+                return True
+        return False
+
     def _judge_change(self, types: tuple[T | None, ...]) -> bool:
         if self.mutates is None or self.mutates not in self.reads or self.soft or not relaxed("objects"):
             return False
