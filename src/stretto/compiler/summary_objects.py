@@ -243,8 +243,9 @@ class _Objects(Summary):
             self.trip.touched = True
             if not receiver.fresh:
                 self.trip.change(receiver.thing, ALL)
+        bound: dict[str, Any] = self.types
         for name in fragment.binds:
-            self.types[name] = receiver if name == fragment.mutates else None
+            bound[name] = receiver if name == fragment.mutates else None
         if verdict.pure and len(fragment.binds) == 1:
             (name,) = fragment.binds
             found: Any = verdict.type
@@ -252,7 +253,7 @@ class _Objects(Summary):
                 found = held[0]
             elif isinstance(fragment.expr, _DISPLAYS):
                 found = self.trip.made(verdict.type)
-            self.types[name] = found
+            bound[name] = found
         return set()
 
     def apply(self, instr: ir.Apply) -> set[str]:
