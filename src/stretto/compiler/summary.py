@@ -327,7 +327,8 @@ class Summary:
 
     def kind(self, source: ir.Operand) -> T | None:
         """The type of an operand, where it is known."""
-        return self.operand(source)
+        found = self.operand(source)
+        return None if isinstance(found, Made) else found
 
     def operand(self, source: ir.Operand) -> T | None:
         if isinstance(source, str):
@@ -369,8 +370,7 @@ class Summary:
         if instr.transforms:
             return set()
         if isinstance(callee, FunctionType) and instr.simple:
-            given = [self.operand(a) for _, a in instr.args]
-            verdict = function_verdict(callee, tuple([None if isinstance(g, Made) else g for g in given]))
+            verdict = function_verdict(callee, tuple(self.kind(a) for _, a in instr.args))
             if verdict.pure:
                 if instr.target is not None:
                     self.types[instr.target] = verdict.type
