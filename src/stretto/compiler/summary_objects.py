@@ -276,11 +276,15 @@ class _Objects(Summary):
             callee = callee.call
         if isinstance(callee, Call):
             effects = callee.effects
-            if effects.kind is Kind.PLAIN:
-                raise _GivesUp
             if instr.target is not None:
                 self.types[instr.target] = callee.checker.type
+            if callee.streams and not callee.opens:
+                return set()  # nothing of it runs before a loop goes over it
+            if effects.kind is Kind.PLAIN:
+                raise _GivesUp
             return {r.root for r in (*effects.writes, *effects.commutes)}
+        if instr.transforms:
+            return set()
         if type(callee) is FunctionType and instr.simple:
             verdict = function_verdict(callee, tuple(map(_plain, given)))
             if verdict.pure:
