@@ -37,17 +37,16 @@ class Agent:
         self.goal = goal
         self.notes: list[str] = []
 
-
-def step(agent: Agent, seconds: float) -> None:
-    agent.plan = think(agent.goal, seconds)
-    agent.notes.append(think(agent.plan, seconds))
-    agent.answer = write(agent.notes, seconds)
+    def step(self, seconds: float) -> None:
+        self.plan = think(self.goal, seconds)
+        self.notes.append(think(self.plan, seconds))
+        self.answer = write(self.notes, seconds)
 
 
 @flow
 def agents(those: list[Agent], seconds: float) -> None:
     for agent in those:
-        step(agent, seconds)
+        agent.step(seconds)
 
 
 async def agents_by_hand(those: list[Agent], seconds: float) -> None:
