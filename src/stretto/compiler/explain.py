@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import DeclarationError
-from .explain_model import Operation, Section
+from .explain_model import Operation, Section, Trip
+from .explain_overlap import outline, steps
 from .explain_walk import walk
 
 __all__ = ["Explanation", "Line", "explain"]
@@ -58,17 +59,19 @@ class Explanation:
         lines: the lines of the flow; those of a helper follow the line that calls it.
         calls: the declared calls that were found.
         stops: the operations at which the overlap stops.
+        steps: the same in the order in which they can run, with what each waits for.
     """
 
-    def __init__(self, flow: Any, section: Section, operations: list[Operation], everything: bool) -> None:
+    def __init__(self, flow: Any, section: Section, trip: Trip, everything: bool) -> None:
         self.flow = flow
         self.everything = everything
         self.lines: list[Line] = list(_lines(section, 0, 0, {}))
         shown = [o for line in self.lines for o in line.operations]
         self.calls = [o for o in shown if o.kind == "call"]
         self.stops: list[Operation] = []
+        self.steps = steps(trip.operations, trip.earlier)
         seen: set[Any] = set()
-        for operation in operations:
+        for operation in trip.operations:
             key = (operation.file, operation.line, operation.text)
             if operation.stops_overlap and key not in seen:
                 seen.add(key)
@@ -85,6 +88,7 @@ class Explanation:
             "file": code.co_filename,
             "calls": len(self.calls),
             "may_overlap": sum(o.overlaps for o in self.calls),
+            "steps": [item.as_json() for item in self.steps],
             "lines": [line.as_json() for line in self.lines],
             "stops": [{"file": o.file, "line": o.line, **o.as_json()} for o in self.stops],
         }
@@ -131,7 +135,7 @@ class Explanation:
                 out.append(f"{gutter}{MARKS[o.mark]} {o.name:<{column}}  {o.says}")
                 if o.remedy and o.stops_overlap:
                     out.append(f"{gutter}  {'':<{column}}  to free it: {o.remedy}")
-        return "\n".join([*out, "", *self.summary()])
+        return "\n".join([*out, "", *outline(self.steps), *self.summary()])
 
 
 def _lines(section: Section, depth: int, indent: int, seen: dict[Any, int]) -> Iterator[Line]:
@@ -177,5 +181,5 @@ def explain(flow: Any, *, everything: bool = False) -> Explanation:
 
     if not isinstance(flow, Flow):
         raise DeclarationError(f"explain takes a flow, a function under @flow; found {flow!r}")
-    section, operations = walk(flow.form, flow.fn)
-    return Explanation(flow, section, operations, everything)
+    section, trip = walk(flow.form, flow.fn)
+    return Explanation(flow, section, trip, everything)

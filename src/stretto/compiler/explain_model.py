@@ -14,7 +14,7 @@ from .types import T
 if TYPE_CHECKING:
     from .functions import Compiled
 
-__all__ = ["Info", "Operation", "Section", "Span", "Trip", "comes_from", "joined", "merged"]
+__all__ = ["Info", "Operation", "Section", "Span", "Trip", "comes_from", "cover", "joined", "merged"]
 
 
 @dataclass(slots=True, eq=False)
@@ -29,6 +29,7 @@ class Info:
         of: what is waited for, in words.
         blamed: the place that was named already as the reason why the type is not known.
         value: it is a container that is a value, here already, though what it holds may be late.
+        within: what it was made of in a region that was left behind.
     """
 
     type: T | None = None
@@ -38,6 +39,7 @@ class Info:
     of: str = ""
     value: bool = False
     blamed: Any = None
+    within: tuple[Info, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -49,6 +51,7 @@ class Span:
     deciders: tuple[Info, ...] = ()
     #: The loops around it, where it is a region that is left behind.
     loops: tuple[Span, ...] = ()
+    line: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -170,6 +173,8 @@ class Trip:
 
     def __init__(self) -> None:
         self.operations: list[Operation] = []
+        #: What was found in the turn before, of every loop.
+        self.earlier: list[Operation] = []
         self.loops: tuple[Span, ...] = ()
         self.quiet = 0
         self.clock = 0
@@ -197,7 +202,7 @@ class Trip:
                 for c in calls:
                     writes = (*c.call.effects.writes, *c.call.effects.commutes) if c.call else ()
                     if (c.at < o.at or _together(o, c)) and any(
-                        _cover(w.root, r) for w in writes for r in roots
+                        cover(w.root, r) for w in writes for r in roots
                     ):
                         o.ordered_by.append(f"{c.name} (line {c.line})")
                 if o.ordered_by:
@@ -219,5 +224,5 @@ def _kind(o: Operation) -> Kind:
     return kind
 
 
-def _cover(a: str, b: str) -> bool:
+def cover(a: str, b: str) -> bool:
     return not a or not b or a == b or a.startswith(b + ":") or b.startswith(a + ":")

@@ -63,6 +63,8 @@ class Noting:
             if not ops or (ops[-1].kind, ops[-1].name) != (kind, name) or kind != "try":
                 ops.append(o)
             trip.operations.append(o)
+        else:
+            trip.earlier.append(o)
         return o
 
     def info(self, source: Any) -> Info:
@@ -129,14 +131,15 @@ class Regions(Noting):
             info.late = True
         del self.trip.settled[mark:]
 
-    def leave(self, region: Any, what: str, of: str) -> None:
+    def leave(self, region: Any, what: str, of: str, *by: Info) -> None:
         """What a region that was left behind binds is a result still to come, of a type that nobody knows."""
         for name in region.binds:
             if name in self.names or not name.startswith("__"):
                 shown = self.words.name(name)
                 known = "its type" if name.startswith("__t") else f"the type of `{shown}`"
                 origin = (f"{known} is known only after the {what} of line {region.lineno}", "")
-                self.names[name] = Info(None, True, origin, of=of)
+                made = (*self.deciders, *by, *([self.names[name]] if name in self.names else []))
+                self.names[name] = Info(None, True, origin, of=of, within=made)
 
     def merge(self, *ways: dict[str, Info]) -> None:
         """After one of several ways."""
@@ -177,7 +180,7 @@ class Regions(Noting):
                 self.settle(test)
                 self.deciders = (*self.deciders, test)
                 self.arms(i.then, i.orelse)
-            self.leave(i, "branch", of)
+            self.leave(i, "branch", of, test)
             return
         word = " or ".join(_LEAVES[w] for w in ways)
         scope = (
@@ -221,7 +224,7 @@ class Regions(Noting):
                 self.settle(source)
                 self.deciders = (*self.deciders, source)
                 self.turns(i, i.source)
-            self.leave(i, "loop", of)
+            self.leave(i, "loop", of, source)
         else:
             self.decided(of, source)
             self.turns(i, i.source)
@@ -274,7 +277,7 @@ class Regions(Noting):
         behind, left, deciders, opened = self.behind, self.left, self.deciders, self.open
         scope = self.scope
         self.left = None
-        span = Span(trip.clock + 1, trip.clock + 1)
+        span = Span(trip.clock + 1, trip.clock + 1, line=i.lineno)
         trip.loops = (*around, span)
         if i.body.joinable:
             span.loops = trip.loops

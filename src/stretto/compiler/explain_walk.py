@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..calls import BoundCall, Call
 from ..effects import Kind
 from . import ir, known
-from .explain_model import Info, Operation, Section, Span, Trip, joined, merged
+from .explain_model import Info, Section, Span, Trip, joined, merged
 from .explain_objects import Objects
 from .explain_words import DECLARE, effect_words, fragment_text, place_of, unknown_remedy
 from .types import T, of_annotation, of_value
@@ -31,7 +31,7 @@ _BOOL = of_value(True)
 _ENOUGH = 2000
 
 
-def walk(form: Compiled, fn: Any) -> tuple[Section, list[Operation]]:
+def walk(form: Compiled, fn: Any) -> tuple[Section, Trip]:
     """Everything that a flow may do, in program order."""
     trip = Trip()
     try:
@@ -46,7 +46,7 @@ def walk(form: Compiled, fn: Any) -> tuple[Section, list[Operation]]:
     section = Section(form)
     Walk(trip, section, params, ()).block(form.body)
     trip.judge()
-    return section, trip.operations
+    return section, trip
 
 
 class Walk(Objects):

@@ -163,9 +163,9 @@ class CausalEngine(Engine):
 
     def resumed(self, strand: Strand) -> None:
         """A point of issue can go on."""
-        cause = self.cause
-        if strand.why is not cause:
-            strand.why = _merged(strand.why, cause, CONTROL)
+        old, cause = strand.why, self.cause
+        if old[1] is not cause[1] or old[2] is not cause[2] or old[0] != cause[0]:
+            strand.why = _merged(old, cause, CONTROL)
 
     # -- what the engine does -------------------------------------------------------------------------
 
