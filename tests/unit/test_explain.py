@@ -560,3 +560,82 @@ def test_odd_flows_are_explained() -> None:
     for everything in (False, True):
         assert str(explain(odd, everything=everything))
     json.dumps(explain(odd).as_json())
+
+
+class TestSteps:
+    """What can run together, before a run."""
+
+    def told(self, fn: Any) -> list[tuple[int, str, str, str, list[str]]]:
+        return [
+            (item.step, item.operation.name, item.turns, item.why, [other.name for other in item.after])
+            for item in explain(fn).steps
+        ]
+
+    def test_chains_in_a_loop(self) -> None:
+        @flow
+        def digest(topics: list[str]) -> str:
+            notes = []
+            for topic in topics:
+                hits = search(topic)
+                notes.append(chat(", ".join(hits)))
+            return chat(", ".join(notes))
+
+        assert self.told(digest) == [
+            (1, "search", "together", "", []),
+            (2, "chat", "together", "result", ["search"]),
+            (3, "chat", "", "result", ["chat"]),
+        ]
+
+    def test_writes_stand_alone(self) -> None:
+        @flow
+        def writes(text: str) -> None:
+            chat(text)
+            send("ann", text)
+            send("bob", text)
+            search(text)
+
+        assert self.told(writes) == [
+            (1, "chat", "", "", []),
+            (1, "search", "", "", []),
+            (2, "send", "", "order", ["chat"]),
+            (3, "send", "", "order", ["send"]),
+        ]
+
+    def test_turns_that_need_the_turn_before(self) -> None:
+        @flow
+        def chain(text: str, times: int) -> str:
+            for _ in range(times):
+                text = chat(text)
+            return text
+
+        [(step, name, turns, _, _)] = self.told(chain)
+        assert (step, name, turns) == (1, "chat", "one by one")
+
+    def test_what_a_decision_leads_to(self) -> None:
+        @flow
+        def decides(text: str) -> str:
+            first = chat(text)
+            if len(first) > 3:
+                first = chat(first)
+            search("beside")
+            return chat(first)
+
+        assert self.told(decides) == [
+            (1, "chat", "", "", []),
+            (1, "search", "", "", []),
+            (2, "chat", "", "result", ["chat"]),
+            (3, "chat", "", "result", ["chat"]),
+        ]
+
+    def test_for_people(self) -> None:
+        @flow
+        def both(text: str) -> None:
+            chat(text)
+            send("ann", text)
+
+        text = str(explain(both))
+        assert "What can run together" in text
+        assert re.search(r"   1  chat :\d+", text) and re.search(
+            r"   2  send :\d+  all before: chat :\d+", text
+        )
+        assert [step["step"] for step in explain(both).as_json()["steps"]] == [1, 2]

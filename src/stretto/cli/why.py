@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from stretto.observe.paths import Step
     from stretto.observe.places import Line, Place
 
-__all__ = ["WHY", "explain_recorded"]
+__all__ = ["WHY", "explain_recorded", "report"]
 
 #: A critical path of more calls than this is shown without its short ones.
 _SHOWN = 12
@@ -54,12 +54,13 @@ def explain_recorded(given: Given) -> int:
             print(json.dumps(found.as_json(), ensure_ascii=False, indent=2))
         else:
             width = min(shutil.get_terminal_size((80, 24)).columns, 80)
-            for line in _report(found, state_of(record), width, Style(sys.stdout)):
+            for line in report(found, state_of(record), width, Style(sys.stdout)):
                 print(line.rstrip())
     return OK
 
 
-def _report(found: RunExplanation, state: str, width: int, style: Style) -> Iterator[str]:
+def report(found: RunExplanation, state: str, width: int, style: Style) -> Iterator[str]:
+    """What people read of it, line by line."""
     timeline = found.timeline
     yield f"{style('1', clean(timeline.flow))}, run {clean(found.run)}: {state}"
     yield ""

@@ -66,7 +66,7 @@ def steps(operations: list[Operation], earlier: list[Operation]) -> list[Item]:
     last: Item | None = None  # what everything after it waits for
     for at, item in enumerate(items):
         o = item.operation
-        needs = list(_makers_of(o, makers))
+        needs = list(dict.fromkeys(_makers_of(o, makers)))
         before = set(items[:at])
         if any(need is item or need not in before for need in needs):
             chained.add(item)

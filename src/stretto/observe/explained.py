@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ..engine.causes import SOFT
+from ..errors import RunNotFound
 from ..journal.events import Event
 from ..journal.resuming import journal_for
 from .paths import Model, critical_path, ideal
@@ -43,6 +45,13 @@ class RunExplanation:
         self.places: list[Place] = []
         if timeline.caused:
             self.places = costliest(Model(timeline), self.path, self.took, _PLACES)
+
+    def __str__(self) -> str:
+        from ..cli.output import Style
+        from ..cli.why import report  # the command line knows how people like to read it
+
+        lines = report(self, self.timeline.state.value, 80, Style(io.StringIO()))
+        return "\n".join(line.rstrip() for line in lines)
 
     @property
     def gaps(self) -> int:
@@ -95,14 +104,19 @@ def _seconds(micros: int) -> float:
     return micros / 1_000_000
 
 
-def explain_run(run: str, *, journal: str | Path | None = None) -> RunExplanation:
+def explain_run(run: str | None = None, *, journal: str | Path | None = None) -> RunExplanation:
     """Say where the time of a run went.
 
     Args:
-        run: its identifier.
+        run: its identifier; the run that was started last if it is not given.
         journal: the URL of its journal; the one that is configured if it is not given.
 
     Raises `RunNotFound`.
     """
-    found = journal_for(journal, run)
+    found = journal_for(journal, run or "that was started last")
+    if run is None:
+        newest = found.runs(limit=1)
+        if not newest:
+            raise RunNotFound(f"{found.where}: there is no run yet")
+        run = newest[0].id
     return RunExplanation(run, (event for _, event in found.events(run)))
