@@ -148,7 +148,7 @@ class Run(Generic[R]):
             driver.engine.cancel(error)
             driver.kick()
 
-    def _task(self, node: Any, report: Callable[[Any, BaseException | None], None]) -> _Task:
+    def task(self, node: Any, report: Callable[[Any, BaseException | None], None]) -> _Task:
         """A piece of code, to be run in the user's thread."""
         recording = self.recording
         if recording is None:
@@ -196,7 +196,7 @@ class Run(Generic[R]):
         over = threading.Event()
 
         def native(node: Any, report: Callable[[Any, BaseException | None], None]) -> None:
-            tasks.append(self._task(node, report))
+            tasks.append(self.task(node, report))
             news.put(None)
 
         def end() -> None:
@@ -246,7 +246,7 @@ class Run(Generic[R]):
             nonlocal helper
             if helper is None:
                 helper = _Helper(contextvars.copy_context(), begun)
-            helper.put(self._task(node, report).carry_out)
+            helper.put(self.task(node, report).carry_out)
 
         def end() -> None:
             if not ended.done():

@@ -137,15 +137,7 @@ class VirtualClock:
         finished: list[bool] = []
 
         def native(node: Any, report: Callable[[Any, BaseException | None], None]) -> None:
-            def carry_out() -> None:
-                try:
-                    value = node.run()
-                except BaseException as error:
-                    report(None, error)
-                else:
-                    report(value, None)
-
-            work.append(carry_out)
+            work.append(run.task(node, report).carry_out)
             loop.stop()
 
         def ended() -> None:

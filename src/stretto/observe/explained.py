@@ -10,6 +10,7 @@ from typing import Any
 from ..engine.causes import SOFT
 from ..errors import RunNotFound
 from ..journal.events import Event
+from ..journal.history import without_gc
 from ..journal.resuming import journal_for
 from .paths import Model, critical_path, ideal
 from .places import Line, Place, costliest
@@ -119,4 +120,5 @@ def explain_run(run: str | None = None, *, journal: str | Path | None = None) ->
         if not newest:
             raise RunNotFound(f"{found.where}: there is no run yet")
         run = newest[0].id
-    return RunExplanation(run, (event for _, event in found.events(run)))
+    with without_gc():
+        return RunExplanation(run, (event for _, event in found.events(run)))
