@@ -130,3 +130,35 @@ def test_a_long_run_takes_time_in_proportion(journal: str) -> None:
         took.append(time.process_time() - began)
         assert len(found.timeline.calls) == times
     assert took[1] < 12 * took[0]
+
+
+def slowly(text: str) -> str:
+    time.sleep(0.2)
+    return text.upper()
+
+
+slowly = NAMES.setdefault("slowly", eval("lambda text: nap(text)", {"nap": slowly}))
+
+
+@flow
+def naps() -> str:
+    seen: list[str] = []
+    for n in range(2):
+        seen.append(look(n))
+        slowly("nap")
+    return seen[-1]
+
+
+@call.reads("web")
+async def look(n: int) -> str:
+    await asyncio.sleep(0.1)
+    return str(n)
+
+
+def test_code_that_is_no_call_is_named(journal: str) -> None:
+    naps.using(journal=journal)()
+    found = explain_run(journal=journal)
+    assert [step.call.short for step in found.path] == ["look", "look"]
+    [own] = [place for place in found.places if "slowly" in place.name]
+    assert own.path_time >= 200_000 and own.saving >= 50_000 and own.line.text.startswith("slowly(")
+    assert "slowly" in str(found) and "assume_pure" in own.remedy

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from stretto.engine.causes import CERTAIN, CONTROL, DATA, EFFECT, LIMIT, ORDER, ROOM, SOFT, START
 from stretto.journal.history import without_gc
 from stretto.observe import RunExplanation
+from stretto.observe.places import Line
 from stretto.observe.timeline import INSIDE
 
 from .execute import OK
@@ -24,7 +25,7 @@ from .values import clean, shorten
 
 if TYPE_CHECKING:
     from stretto.observe.paths import Step
-    from stretto.observe.places import Line, Place
+    from stretto.observe.places import Place
 
 __all__ = ["WHY", "explain_recorded", "report"]
 
@@ -67,7 +68,7 @@ def report(found: RunExplanation, state: str, width: int, style: Style) -> Itera
     calls = len(timeline.calls)
     count = f"{calls:,} call" + "s" * (calls != 1)
     yield f"  one by one     {lasted(found.sequential):>8}   {style.dim(f'{count}; own code is not counted')}"
-    times = f"{found.sequential / found.took:.1f} times as fast" if found.took else ""
+    times = f"{found.sequential / found.took:.1f} times as fast" if 0 < found.took < found.sequential else ""
     yield f"  as it was      {style('1', f'{lasted(found.took):>8}')}   {style.dim(times)}"
     if found.ideal is not None:
         yield f"  at best        {lasted(found.ideal):>8}   {style.dim('if only results were waited for')}"
@@ -114,7 +115,7 @@ def _path(found: RunExplanation, width: int, style: Style) -> Iterator[str]:
             yield style.dim(f"  {'':>8}  {lasted(step.gap):>8}  {_gap(found, step)}")
         why = clean(WHY[call.kind])
         if call.unseen:
-            why = f"{why} (of {clean(call.unseen.rpartition('/')[2])})"
+            why = f"{why}: {clean(call.unseen.rpartition('/')[2])}"
         why = shorten(why, max(width - room - 24, 8))
         text = f"  {lasted(call.started):>8}  {lasted(call.took):>8}  {shorten(names[index], room):<{room}}  "
         yield text + (style("33", why) if call.kind in SOFT or call.kind == INSIDE else style.dim(why))
@@ -148,6 +149,9 @@ def _gap(found: RunExplanation, step: Step) -> str:
     start, end = step.call.started - step.gap, step.call.started
     if any(start <= time <= end for time in found.timeline.resumed):
         return "interrupted, and what was under way lost"
+    wait = step.call.wait
+    if wait is not None and wait.own is not None:
+        return f"{clean(wait.last.rpartition('/')[2])} {Line(wait.own.file, wait.own.line)} (own code)"
     return "no call of the path: own code, or waiting for the disk"
 
 
@@ -161,7 +165,10 @@ def _places(places: Sequence[Place], width: int, style: Style) -> Iterator[str]:
         share = f"{lasted(place.path_time)} on the path"
         if place.on_path > 1:
             share += f" in {place.on_path:,} calls"
-        saved = f"would save {lasted(place.saving)}" if place.saving else "nothing to declare"
+        would = (
+            "would save" if place.calls else "may save"
+        )  # what code that becomes a call waits for, who knows
+        saved = f"{would} {lasted(place.saving)}" if place.saving else "nothing to declare"
         space = " " * max(width - len(title) - len(share) - len(saved) - 6, 1)
         yield f"{style('1', title)}  {share}{space}{style('32' if place.saving else '2', saved)}"
         yield from textwrap.wrap(place.says, width, initial_indent="   ", subsequent_indent="   ")

@@ -16,7 +16,7 @@ from typing import Any, Final
 from . import streams
 from .containers import Dict, List
 from .machine import Engine
-from .nodes import FAILED, NO_KWARGS, QUEUED, RUNNING, Node
+from .nodes import FAILED, NO_KWARGS, QUEUED, RUNNING, CallNode, Node
 from .places import path
 from .queues import Ready, Runnable, Settled
 from .slots import PENDING, Slot, Waiter
@@ -65,21 +65,24 @@ class Source:
 
     Attributes:
         over: the numbers of those that it could not do without itself.
+        own: of code that is no call, how long it took, and where it stands.
     """
 
-    __slots__ = ("number", "over", "place", "site", "text")
+    __slots__ = ("number", "over", "own", "place", "site", "text")
 
     def __init__(self, number: int, node: Node | streams.Source, over: tuple[int, ...]) -> None:
         self.number = number
         self.place = node.place
         self.site = node.site
         self.over = over
+        self.own: tuple[int, Any] | None = None
         self.text = ""
 
     def __str__(self) -> str:
         """Its place."""
         if not self.text:
-            self.text = path(self.place, self.site)
+            site = self.site if self.own is None else " ".join(self.site.split())[:40]
+            self.text = path(self.place, site)
             self.place = None
         return self.text
 
@@ -137,6 +140,8 @@ class CausalEngine(Engine):
         #: Why the oldest entry is the oldest.
         self.advanced: Cause = _AT_ONCE
         self.numbers = 0
+        #: Since when code runs that is no call.
+        self.natives: dict[Node, int] = {}
         self.settled = Settled(self)
         self.ready = Ready(self)
         self.runnable = Runnable(self)
@@ -201,7 +206,11 @@ class CausalEngine(Engine):
         self.numbers += 1
         needs = node.why[2]
         source = Source(self.numbers, node, tuple([need.number for need in needs]) if needs else ())
-        return (DATA, source, (source,), 0)
+        if type(node) is CallNode:
+            return (DATA, source, (source,), 0)
+        # code of the flow's own needs what it was given, and has no event of its own
+        source.own = self.clock() - self.natives.pop(node), node.trace
+        return (DATA, source, needs, 0)
 
     def failed(self, node: Node, error: BaseException) -> None:
         super().failed(node, error)
@@ -249,6 +258,8 @@ class CausalEngine(Engine):
             node.why = (kind, last, needs, since or self.clock())
         elif since and kind != ORDER:
             node.why = (CERTAIN, self.advanced[1], needs, since)
+        if type(node) is not CallNode:
+            self.natives[node] = self.clock()
 
     def _advance(self) -> None:
         _, last, _, _ = self.advanced

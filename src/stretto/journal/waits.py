@@ -1,8 +1,9 @@
 """What a call waited for, as it stands in a journal: a few lines of text.
 
-The first line says how it waited last, and for whose end where that was not a result that it needs; the
-second where it stands in the source; the third its effects; each further one is the place of a result that it
-could not do without, the latest first::
+The first line says how it waited last, and for whose end where that was not a result that it needs (and of
+code that is no call, behind a tab, how long it took and where it stands); the second where it stands in the
+source; the third its effects; each further one is the place of a result that it could not do without, the
+latest first::
 
     order digest/for/3/summarise
     digest.py:21
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from ..calls import Call
     from ..engine.causes import Cause
 
-__all__ = ["Wait", "read_wait", "wait_text"]
+__all__ = ["Own", "Wait", "read_wait", "wait_text"]
 
 #: So many places in the source are known at a time.
 _MOST = 10_000
@@ -51,7 +52,13 @@ def wait_text(call: Call[..., Any], trace: Any, cause: Cause) -> str:
             _same.clear()
         same = _same[key] = _at(trace[0].filename, trace[1], call)
     # A result that was needed is the first of those that follow.
-    text = f"{kind} {last}{same}" if kind in SOFT and last is not None else kind + same
+    if last is None or (kind not in SOFT and needs and needs[0] is last):
+        text = kind + same
+    elif last.own is None:
+        text = f"{kind} {last}{same}"
+    else:
+        took, (form, line, *_) = last.own
+        text = f"{kind} {last}\t{took} {_near(form.filename)}:{line}{same}"
     if kind == LIMIT:
         text = f"{text}; limit {call.limit}"
     for need in needs:
@@ -63,8 +70,11 @@ def _at(file: str, line: int, call: Call[..., Any]) -> str:
     """Where a call stands, from the folder where the program runs, and its effects."""
     effects = call.effects
     declared = effects.kind.value if effects.free or effects.kind is Kind.PLAIN else str(effects)
-    here = os.path.join(os.getcwd(), "")
-    return f"\n{file.removeprefix(here)}:{line}\n{declared}"
+    return f"\n{_near(file)}:{line}\n{declared}"
+
+
+def _near(file: str) -> str:
+    return file.removeprefix(os.path.join(os.getcwd(), ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,7 @@ class Wait:
         effects: what was declared of it.
         limit: how many of its kind may run at once, where it waited for that.
         needs: the places of results that it could not do without, the latest first.
+        own: what it waited for last, if that was code of the flow's own.
     """
 
     kind: str
@@ -87,6 +98,16 @@ class Wait:
     effects: str
     limit: str
     needs: Sequence[str]
+    own: Own | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Code that is no call: how long it took, in microseconds, and where it stands."""
+
+    took: int
+    file: str
+    line: int
 
 
 def read_wait(text: str) -> Wait | None:
@@ -102,4 +123,11 @@ def read_wait(text: str) -> Wait | None:
         return None
     if not last and needs:
         last = needs[0]
-    return Wait(kind, last, file, int(line), effects, limit, tuple(needs))
+    last, _, code = last.partition("\t")
+    return Wait(kind, last, file, int(line), effects, limit, tuple(needs), _own(code))
+
+
+def _own(text: str) -> Own | None:
+    took, _, at = text.partition(" ")
+    file, _, line = at.rpartition(":")
+    return Own(int(took), file, int(line)) if took.isdecimal() and line.isdecimal() else None

@@ -92,7 +92,7 @@ class Model:
             start = max((ends[need] for need in call.needs), default=0)
             last = call.last
             if last is not None and (call.kind not in SOFT or waits(call)):
-                if call.kind == EFFECT and freed(last):
+                if call.kind == EFFECT and freed(last) and not call.unseen:
                     # what is freed does not hold back what waited for it; others before it may
                     start = max(start, plain.below(position[last]))
                 else:

@@ -68,7 +68,7 @@ class Place:
 
     @property
     def name(self) -> str:
-        return self.calls[0].short
+        return self.calls[0].short if self.calls else self.call
 
     @property
     def effects(self) -> str:
@@ -102,14 +102,45 @@ def costliest(model: Model, path: Sequence[Step], took: int, most: int) -> list[
         if found is not None:
             found.made += 1
             found.calls.append(call)
+    own = _own(path, model, took)
     held = _held(path)
     ranked = sorted(
         places.values(), key=lambda p: p.path_time + sum(p.waited.values()) + held.get(_key(p.calls[0]), 0)
     )
     for place in ranked[: -_TRIED - 1 : -1]:
         _judge(place, model, took, held.get(_key(place.calls[0]), 0))
-    dearest = sorted(places.values(), key=lambda place: (-place.saving, -place.path_time))
+    dearest = sorted([*places.values(), *own], key=lambda place: (-place.saving, -place.path_time))
     return [place for place in dearest if place.cost > _WORTH * took][:most]
+
+
+def _may_touch_anything(call: Call) -> bool:
+    """Whether nothing is known of what a call has waited for."""
+    return bool(call.unseen) or (call.last is not None and call.last.effects == "plain")
+
+
+def _own(path: Sequence[Step], model: Model, took: int) -> list[Place]:
+    """Code of the flow's own that calls on the path waited for."""
+    places: dict[_Key, Place] = {}
+    for step in path:
+        wait = step.call.wait
+        if wait is None or wait.own is None:
+            continue
+        name, own = wait.last.rpartition("/")[2], wait.own
+        place = places.setdefault((name, own.file, own.line), Place(name, Line(own.file, own.line)))
+        place.on_path += 1
+        place.made += 1
+        place.path_time += own.took
+        place.says = "it is no call: it runs as a whole, in order, and what follows waits for it"
+        place.remedy = "make it a call that says what it touches, or say that it touches nothing: assume_pure"
+        place.change = place.line
+    for name, file, number in places:
+
+        def waits(call: Call, name: str = name, at: tuple[str, int] = (file, number)) -> bool:
+            own = call.wait.own if call.wait is not None else None
+            return own is None or (own.file, own.line) != at or call.unseen.rpartition("/")[2] != name
+
+        places[name, file, number].saving = max(0, took - model.took(_nothing, waits))
+    return list(places.values())
 
 
 def _held(path: Sequence[Step]) -> dict[_Key, int]:
@@ -117,7 +148,7 @@ def _held(path: Sequence[Step]) -> dict[_Key, int]:
     held: dict[_Key, int] = {}
     for step in path:
         call = step.call
-        if call.kind == EFFECT and call.last is not None:
+        if call.kind == EFFECT and call.last is not None and not call.unseen:
             key = _key(call.last)
             held[key] = held.get(key, 0) + call.started - call.inputs_came
     return held
@@ -136,9 +167,7 @@ def _judge(place: Place, model: Model, took: int, held: int) -> None:
             if call not in its or call.kind not in kinds:
                 return True
             # no name is narrow enough for what may touch anything
-            return (
-                call.kind == EFFECT and not plain and call.last is not None and call.last.effects == "plain"
-            )
+            return call.kind == EFFECT and not plain and _may_touch_anything(call)
 
         saving = took - model.took(freed, waits)
         if saving > max(best, _WORTH * took):

@@ -159,17 +159,16 @@ class Timeline:
     def _lean(self, wait: Wait) -> Wait:
         file = self._files.setdefault(wait.file, wait.file)
         effects = self._files.setdefault(wait.effects, wait.effects)
-        return Wait(wait.kind, wait.last, file, wait.line, effects, wait.limit, wait.needs)
+        return Wait(wait.kind, wait.last, file, wait.line, effects, wait.limit, wait.needs, wait.own)
 
     def _link(self) -> None:
         """Find what calls waited for."""
-        times = [call.ended for call in self.by_end]
+        self._times = [call.ended for call in self.by_end]
         for call in self.calls:
             wait = call.wait
             if wait is None:
                 # made by code that runs as a whole, one after another: it came after what had ended
-                index = min(bisect_right(times, call.started), self._rank[call]) - 1
-                call.last = self.by_end[index] if index >= 0 else None
+                call.last = self._ended_by(call.started, call)
                 continue
             call.kind = wait.kind
             call.needs = [need for place in wait.needs if (need := self._before(place, call)) is not None]
@@ -178,7 +177,12 @@ class Timeline:
             call.last = self._before(wait.last, call)
             if call.last is None:
                 call.unseen = wait.last
-                call.last = max(call.needs, key=lambda need: need.ended, default=None)
+                call.last = self._ended_by(call.started - (wait.own.took if wait.own else 0), call)
+
+    def _ended_by(self, time: int, call: Call) -> Call | None:
+        """What had ended last by that time, before a call."""
+        index = min(bisect_right(self._times, time), self._rank[call]) - 1
+        return self.by_end[index] if index >= 0 else None
 
     def _before(self, place: str, call: Call) -> Call | None:
         """The call at a place, if it can be what another one waited for."""
