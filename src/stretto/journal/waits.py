@@ -59,8 +59,6 @@ def wait_text(call: Call[..., Any], trace: Any, cause: Cause) -> str:
     else:
         took, (form, line, *_) = last.own
         text = f"{kind} {last}\t{took} {_near(form.filename)}:{line}{same}"
-    if kind == LIMIT:
-        text = f"{text}; limit {call.limit}"
     for need in needs:
         text = f"{text}\n{need}"
     return text
@@ -70,6 +68,8 @@ def _at(file: str, line: int, call: Call[..., Any]) -> str:
     """Where a call stands, from the folder where the program runs, and its effects."""
     effects = call.effects
     declared = effects.kind.value if effects.free or effects.kind is Kind.PLAIN else str(effects)
+    if call.limit is not None:
+        declared = f"{declared}; limit {call.limit}"
     return f"\n{_near(file)}:{line}\n{declared}"
 
 
@@ -86,7 +86,7 @@ class Wait:
         last: the place of the operation whose end let it go on; empty if it waited for none.
         file, line: where the call stands in the source.
         effects: what was declared of it.
-        limit: how many of its kind may run at once, where it waited for that.
+        limit: how many of its kind may run at once, where that is declared.
         needs: the places of results that it could not do without, the latest first.
         own: what it waited for last, if that was code of the flow's own.
     """

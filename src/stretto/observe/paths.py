@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
-from ..engine.causes import CERTAIN, EFFECT, ORDER, SOFT
+from ..engine.causes import CERTAIN, EFFECT, LIMIT, ORDER, SOFT
 from .timeline import Call, Timeline
 
 __all__ = ["Model", "Step", "critical_path", "ideal"]
@@ -80,6 +81,8 @@ class Model:
         """When each call could start; puts in when it ends, unless that is known."""
         position = self.position
         starts: dict[Call, int] = {}
+        running: dict[str, list[int]] = {}  # of each call with a limit, when those that run end
+        lifted = {call.name for call in self.calls if call.kind == LIMIT and not waits(call)}
         older, plain = _Maximum(len(self.calls)), _Maximum(len(self.calls))
         by_end, ended = self.by_end, 0
         for call in self.calls:
@@ -99,9 +102,15 @@ class Model:
                     start = max(start, ends[last])
                 if call.kind in (ORDER, CERTAIN):
                     start = max(start, older.below(position[call]))
+            if call.limit and call.name not in lifted:
+                ending = running.setdefault(call.name, [])
+                if len(ending) >= call.limit:
+                    start = max(start, heappop(ending))
             starts[call] = start
             if call not in ends:
                 ends[call] = start + call.started - self.could[call] + call.took
+            if call.name in running:
+                heappush(running[call.name], ends[call])
         return starts
 
 

@@ -170,7 +170,8 @@ def _judge(place: Place, model: Model, took: int, held: int) -> None:
             return call.kind == EFFECT and not plain and _may_touch_anything(call)
 
         saving = took - model.took(freed, waits)
-        if saving > max(best, _WORTH * took):
+        # the one that asks less is told first, and stays unless the other is worth much more
+        if saving > (best + took // 10 if best else _WORTH * took):
             best = saving
             place.says, place.remedy = says, remedy
             place.change = (defined_at(place.call, place.line.file) if definition else None) or place.line
@@ -195,9 +196,13 @@ def _remedies(
     effects, waited = place.effects, place.waited
     name = place.name
     if effects == "plain":
+        says = f"nothing is said of what {name} touches: it waits for all before it, and what follows for it"
         yield (
-            f"nothing is said of what {name} touches: it waits for all before it, and what follows for it",
-            'say what it touches: @call.reads("..."), @call.writes("...") or @call.unordered',
+            says, 'say what it touches: @call.writes("..."), @call.reads("...") or @call.unordered',
+            True, its.__contains__, frozenset({EFFECT}),
+        )  # fmt: skip
+        yield (
+            says, 'if it changes nothing, say so: @call.reads("...") or @call.unordered',
             True, its.__contains__, frozenset({ORDER, EFFECT}),
         )  # fmt: skip
     elif ORDER in waited:

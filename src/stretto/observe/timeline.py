@@ -71,6 +71,12 @@ class Call:
         return self.wait.effects if self.wait is not None else ""
 
     @property
+    def limit(self) -> int:
+        """How many of its kind may run at once; 0 where any number may."""
+        limit = self.wait.limit if self.wait is not None else ""
+        return int(limit) if limit.isdecimal() else 0
+
+    @property
     def changes(self) -> bool:
         """Whether it is one of those that are made in order."""
         return self.effects.startswith(("plain", "writes", "commutes")) or "; " in self.effects
