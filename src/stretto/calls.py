@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping
 from typing import Any, Generic, NoReturn, ParamSpec, Protocol, TypeVar, cast, overload
 
 from .compiler.types import Checker, checker_of, item_checker_of, text_of
@@ -66,7 +66,14 @@ class Call(Generic[P, R_co]):
         opens: of such a call, whether `fn` is no generator, and has to be called for its iterator.
         buffer: how many items of it may wait to be taken.
         items: the check of the declared type of its items.
+        here: whether it runs in the thread of the program, in its turn.
+        changes_receiver: whether it is a method that may change the object that it is looked up on.
+        made_again: whether it is left out of the journal if its result cannot be recorded.
     """
+
+    here = False
+    made_again = False
+    changes_receiver = False
 
     def __init__(self, fn: Callable[..., Any], effects: Effects, options: Mapping[str, Any]) -> None:
         functools.update_wrapper(self, fn)
@@ -118,6 +125,10 @@ class Call(Generic[P, R_co]):
         if instance is None:
             return self
         return BoundCall(self, instance)
+
+    def holds(self, names: Iterable[str | None]) -> bool:
+        """Whether the declaration holds for keyword arguments of these names; None stands for ``**``."""
+        return True
 
     def resources(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
         """The arguments by name, defaults included, to fill resource names with."""

@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 from .compiler.source import flow_node
 from .drivers.ambient import CLOCK, SCOPE, SEQUENTIAL
@@ -22,6 +22,7 @@ from .secrecy import secrecy_of, takes
 
 if TYPE_CHECKING:
     from .compiler.functions import Compiled
+    from .engine.machine import Outcome
     from .runs import Run
 
 __all__ = ["BoundFlow", "Flow", "flow"]
@@ -49,6 +50,9 @@ class Flow(Generic[P, R]):
         secret: what of it is kept out of the journal; None if nothing is.
         journal: the URL of the journal of its runs; empty for none; None for the one that is configured.
     """
+
+    #: The script that this process runs, if it was started for that (see `stretto.scripts`).
+    running: ClassVar[Flow[..., Any] | None] = None
 
     def __init__(self, fn: Callable[P, R], options: Mapping[str, Any]) -> None:
         self._node = flow_node(fn)
@@ -96,6 +100,10 @@ class Flow(Generic[P, R]):
     def overdue(self) -> TimeoutError:
         """What is raised when it has taken too long."""
         return TimeoutError(f"the flow {self.name} took longer than its timeout of {self.timeout:g} s")
+
+    def told(self, outcome: Outcome) -> Outcome:
+        """How a journal is told that a run ended."""
+        return outcome
 
     def check(self, args: Any, kwargs: Mapping[str, Any]) -> None:
         """`FlowArgumentError` if the flow cannot be called like this."""

@@ -174,7 +174,9 @@ class Run(Generic[R]):
         assert outcome is not None
         if self.recording is not None:
             try:
-                outcome = self.recording.settled(outcome, self.flow.secret)
+                told = self.flow.told(outcome)
+                settled = self.recording.settled(told, self.flow.secret)
+                outcome = outcome if settled is told else settled
             except BaseException as error:  # whoever waits must hear of it
                 self._future.set_exception(error)
                 raise

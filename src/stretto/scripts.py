@@ -16,7 +16,10 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .compiler.toplevel import NAME, TopLevel, parse, toplevel_node
+from .compiler.source import MODULE
+from .compiler.toplevel import TopLevel, parse, toplevel_node
+from .declarations.project import load
+from .engine.machine import Outcome
 from .flows import Flow
 
 if TYPE_CHECKING:
@@ -37,9 +40,10 @@ class Script(Flow[..., Any]):
         source = Path(path).read_bytes()
         file = str(Path(path).absolute())
         code = compile(source, file, "exec", dont_inherit=True)
+        load(Path(file).parent, Path.cwd(), catalogue=True)
         tree = parse(source, file)
         self.module = _main_module(file, ast.get_docstring(tree, clean=False))
-        self.fn = FunctionType(code, vars(self.module), NAME)
+        self.fn = FunctionType(code, vars(self.module), MODULE)
         self._node = toplevel_node(tree)
         self._form = TopLevel(self.fn, self._node)
         self.name = Path(path).name
@@ -53,8 +57,19 @@ class Script(Flow[..., Any]):
     def check(self, args: Any, kwargs: Mapping[str, Any]) -> None:
         """What a journal keeps as its arguments is for its process; its top level has no parameters."""
 
+    def told(self, outcome: Outcome) -> Outcome:
+        """To leave by ``sys.exit`` is no failure of a script, whatever it says by it."""
+        if isinstance(outcome.error, SystemExit):
+            return Outcome(outcome.error.code)
+        return outcome
+
+    def look(self) -> None:
+        """Execute its imports and definitions, so that what it calls is known."""
+        self._form.look()
+
     def enter(self) -> None:
         """Make this process one that runs the script."""
+        Flow.running = self
         sys.modules["__main__"] = self.module
         sys.argv[:] = self.started_with["argv"]
         if not sys.flags.safe_path:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -115,3 +117,61 @@ def test_no_script(target: str, message: str, tmp_path: Path) -> None:
     assert done.returncode in (1, 2)
     assert message in done.stderr
     assert "stretto/" not in done.stderr
+
+
+DURABLE = """
+import sys
+import time
+from stretto import call
+
+@call.reads("web")
+def get(n: int) -> int:
+    with open("made.txt", "a") as made:
+        made.write(f"{n}\\n")
+    time.sleep(n)
+    return n
+
+def main():
+    print("first", get(0), sys.argv[1:], flush=True)
+    print("second", get(1) + get(2))
+    sys.exit(3)
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def test_a_script_that_was_killed_is_taken_up(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(DURABLE)
+    command = [sys.executable, "-m", "stretto"]
+    with subprocess.Popen(
+        [*command, "run", "script.py", "a", "--b"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as begun:
+        assert begun.stdout is not None
+        assert begun.stdout.readline() == "first 0 ['a', '--b']\n"
+        time.sleep(0.5)  # a result that changes nothing is told to the journal a moment later
+        begun.kill()
+    listed = subprocess.run(
+        [*command, "ls", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    run_id = json.loads(listed.stdout)[0]["id"]
+    journal = str(tmp_path / ".stretto" / "journal.db")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    refused = subprocess.run(
+        [*command, "resume", "--dry-run", run_id, "--journal", journal],
+        cwd=elsewhere, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert refused.returncode == 2
+    assert "no --dry-run of a script" in refused.stderr
+    done = subprocess.run(
+        [*command, "resume", run_id, "--journal", journal],
+        cwd=elsewhere, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (3, "first 0 ['a', '--b']\nsecond 3\n"), done.stderr
+    assert (tmp_path / "made.txt").read_text().split().count("0") == 1
+    shown = subprocess.run(
+        [*command, "show", run_id], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "returned" in shown.stdout or "done" in shown.stdout
+    assert "SystemExit" not in shown.stdout

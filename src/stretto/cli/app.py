@@ -18,7 +18,7 @@ from .arguments import Signature
 from .execute import BAD_USAGE, OK, default_journal, execute, failed, usage_error, user_stdout
 from .load import UsageError, did_you_mean, load_flow
 from .options import Given, without_password
-from .script import is_script
+from .script import is_script, load_to_look
 
 if TYPE_CHECKING:
     from stretto import Flow
@@ -31,6 +31,7 @@ HELP = """\
 usage: stretto run [--sequential] [--json] [--journal URL | --no-journal] FILE.py:FLOW [ARGUMENTS ...]
        stretto run [--sequential] [--journal URL | --no-journal] SCRIPT.py [ARGUMENTS ...]
        stretto explain [--json] FILE.py:FLOW | RUN
+       stretto explain [--json | --suggest] SCRIPT.py
        stretto resume | fork | ls | show | settle | prune | export | import ...
        stretto --version
 
@@ -40,7 +41,7 @@ Run a plain sequential Python function with its calls overlapped.
                  (stretto run FILE.py:FLOW --help tells which there are);
                  or a whole file that defines no flow, as python SCRIPT.py would run it
   explain        say which calls overlap, which cannot, and the line that would free them; of a run that
-                 is recorded, where its time went
+                 is recorded, where its time went; --suggest proposes lines for [effects]
 
   resume         take up a run that was interrupted: what it has done is not done again
   fork           start a new run that shares what another one has done, up to one call
@@ -152,6 +153,8 @@ class _Options:
     @property
     def _known(self) -> set[str]:
         known = {"--json", "--help", "-h"}
+        if self.command == "explain":
+            return known | {"--suggest"}
         return known | {"--sequential", "--journal", "--no-journal"} if self.command == "run" else known
 
     def _take(self, words: list[str], known: set[str]) -> bool:
@@ -204,7 +207,7 @@ def _explain(options: _Options) -> int:
     if options.words:
         error = UsageError(f"explain takes the flow alone; found {options.words[0]!r}")
         return usage_error(error, "usage: stretto explain [--json] FILE.py:FLOW", as_lines=options.json)
-    flow = _load(options)
+    flow: Any = load_to_look(options.target) if is_script(options.target) else _load(options)
     if isinstance(flow, int):
         return flow
     from stretto import explain
@@ -213,6 +216,11 @@ def _explain(options: _Options) -> int:
         report = explain(flow)
     except StrettoError as error:
         return failed(error, as_lines=options.json)
+    if "--suggest" in options.flags:
+        from stretto.declarations.suggest import suggestions
+
+        print("\n".join(suggestions(report)))
+        return OK
     print(json.dumps(report.as_json(), indent=2) if options.json else report)
     return OK
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stretto.compiler.source import MODULE
+
 from .execute import OK, carry_out
 from .load import UsageError
 from .options import Given
 from .output import Style
 from .runs import as_fields, find_run, journal_url, opened
+from .script import ended
 from .values import clean
 
 if TYPE_CHECKING:
-    from stretto.journal import RunRecord
+    from stretto.journal import Journal, RunRecord
     from stretto.journal.replay import Operation, Preview
 
 __all__ = ["fork_run", "resume_run"]
@@ -31,7 +35,13 @@ def resume_run(given: Given) -> int:
     accept = "--accept-orphans" in given.flags
     with opened(given) as journal:
         record = find_run(journal, given.places[0])
+        script = record.flow.endswith(f":{MODULE}")
         if "--dry-run" in given.flags:
+            if script:
+                raise UsageError(
+                    "what a script would do is known only when its imports and definitions have been "
+                    "executed: there is no --dry-run of a script"
+                )
             from stretto.journal.doubts import ended
             from stretto.journal.replay import preview
 
@@ -40,6 +50,11 @@ def resume_run(given: Given) -> int:
             _say(record, preview(journal, record.id), given)
             return OK
 
+        if script:
+            return _resume_script(
+                journal, record.id, Path(url).absolute() if "://" not in url else url, given
+            )
+
     def begin() -> Any:
         from stretto import resume
 
@@ -47,6 +62,30 @@ def resume_run(given: Given) -> int:
 
     again = given.again("resume", record.id)
     return carry_out(begin, as_lines=given.json, again=again, resuming=given.again)
+
+
+def _resume_script(journal: Journal, run: str, url: Any, given: Given) -> int:
+    """Be the process that the script ran in, as far as it was told: its folder and its arguments."""
+    from stretto.journal.history import History, value_of
+    from stretto.journal.resuming import take_up
+    from stretto.journal.secrets import opened_arguments
+    from stretto.scripts import load_script
+
+    started = History(journal, run, whole=False).started
+    _, said, file = opened_arguments(run, started.flow, value_of(journal, started.arguments))
+    if not Path(file).is_file():
+        raise UsageError(f"the run was of the script {file}, and there is no such file any more: put it back")
+    try:
+        os.chdir(said["cwd"])
+    except OSError as error:
+        raise UsageError(
+            f"the script ran in the folder {said['cwd']}, and that is not there: {error}"
+        ) from None
+    script = load_script(file, said["argv"][1:])
+    script.started_with = said
+    script.enter()
+    made = take_up(run, journal=url, accept="--accept-orphans" in given.flags)
+    return ended(made, given.again("resume", run), given.again)
 
 
 def fork_run(given: Given) -> int:

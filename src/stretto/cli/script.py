@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stretto.runs import Run
     from stretto.scripts import Script
 
-__all__ = ["is_script", "run_script"]
+__all__ = ["ended", "is_script", "load_to_look", "run_script"]
 
 
 def is_script(target: str) -> bool:
@@ -62,6 +62,20 @@ def run_script(
 
     run = Run(script, (), {}, recording=recording_of(script, (), script.started_with))
     return ended(run, again, resuming)
+
+
+def load_to_look(path: str) -> Script | int:
+    """A script whose imports and definitions have been executed, and nothing else; or the exit code."""
+    from stretto.scripts import load_script
+
+    try:
+        script = load_script(path, [])
+    except (SyntaxError, ValueError) as error:
+        error.__traceback__ = None
+        return failed(error, as_lines=False)
+    script.enter()
+    script.look()
+    return script
 
 
 def alone(script: Script) -> int:

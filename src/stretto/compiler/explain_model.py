@@ -83,6 +83,8 @@ class Operation:
     stops_overlap: bool = False
     remedy: str = ""
     shown: bool = True
+    #: The dotted name by which a table of effects would speak of it.
+    about: str = ""
     inner: Section | None = None
     call: Call[..., Any] | None = None
     #: Where it comes in program order, and the loops around it: ranges of such numbers.

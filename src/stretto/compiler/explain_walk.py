@@ -13,6 +13,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, cast
 
 from ..calls import BoundCall, Call
+from ..declarations.suggest import method_named, named
 from ..effects import Kind
 from . import ir, known
 from .explain_model import Info, Section, Span, Trip, joined, merged
@@ -150,6 +151,9 @@ class Walk(Objects):
 
     def run(self, fragment: Any, line: int) -> None:
         """A fragment: how it may run, and what is known of what it binds."""
+        if fragment.whole:
+            self.whole(fragment, line)
+            return
         infos = [self.info(n) for n in fragment.reads]
         result = Info(needs=tuple(infos))
         types = tuple(info.type for info in infos)
@@ -190,6 +194,16 @@ class Walk(Objects):
                 kind, bool(late), origin, (result,), of, blamed=None if kind else result.blamed
             )
 
+    def whole(self, fragment: Any, line: int) -> None:
+        """A statement of a script that CPython runs as it stands."""
+        text, names = fragment.text, ", ".join(f"`{name}`" for name in sorted(fragment.bound))
+        if fragment.defines or not fragment.calls:
+            self.note("plain", line, "plain", text, "plain", text, shown=False)
+            return
+        says = f"runs as a whole, in order: {names} is not the top level's alone"
+        fix = f"put it into a function, or give {names} to the functions that read it as an argument"
+        self.note("whole", line, "as a whole", says, "ordered", text, suspect=True, remedy=fix)
+
     def unknown(
         self, fragment: Any, line: int, text: str, late: list[str], types: Any, infos: Any, result: Info
     ) -> None:
@@ -216,6 +230,7 @@ class Walk(Objects):
                 "plain",
                 text,
                 shown=False,
+                about=method_named(self.form, fragment),
             )
             return
         result.blamed = fragment
@@ -236,6 +251,7 @@ class Walk(Objects):
             remedy=remedy,
             result=result,
             scope=self.waits(sure or late),
+            about=method_named(self.form, fragment),
         )
 
     def waits(self, at_once: Any) -> Span | None:
@@ -348,7 +364,7 @@ class Walk(Objects):
             word = "a nested function" if nested else "unknown code"
             if readable and not late and self.behind is None:
                 says = f"{word}: runs at once, checked; in order from its first effect"
-                self.note("checked", i.lineno, name, says, "plain", text)
+                self.note("checked", i.lineno, name, says, "plain", text, about=named(self.form, i, callee))
                 return Info(
                     None, False, (f"the type of what {i.text} returns is not known", ""), tuple(args), text
                 )
@@ -360,8 +376,8 @@ class Walk(Objects):
         result = Info(None, True, origin, tuple(args), text, blamed=i)
         self.note(
             "unknown", i.lineno, name, says, "ordered", text, suspect=True, remedy=remedy,
-            ordered_by=["everything before it"], result=result, inputs=tuple(args),
-            scope=self.waits(late or not readable or managed),
+            about=named(self.form, i, callee), ordered_by=["everything before it"], result=result,
+            inputs=tuple(args), scope=self.waits(late or not readable or managed),
         )  # fmt: skip
         return result
 

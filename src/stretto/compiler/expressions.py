@@ -261,7 +261,8 @@ class Expressions(Questions, ABC):
             func = ast.copy_location(ast.Attribute(rests.pop(0), func.attr, ast.Load()), func)
         args, values = rests[: len(node.args)], rests[len(node.args) :]
         if _lone_star(node):
-            args = [ast.copy_location(ast.Starred(args[0], ast.Load()), node.args[0])]
+            starred = ast.copy_location(ast.Starred(args[0], ast.Load()), node.args[0])
+            args = list[ast.expr]([starred])
         keywords = [
             ast.copy_location(ast.keyword(k.arg, v), k) for k, v in zip(node.keywords, values, strict=True)
         ]

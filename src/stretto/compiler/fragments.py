@@ -67,6 +67,9 @@ class Fragment:
         "stores", "text", "trivial", "unpacks",
     )  # fmt: skip
 
+    #: Whether it is a statement of a script that CPython runs as it stands.
+    whole = False
+
     def __init__(
         self,
         function: Compiled,

@@ -20,6 +20,8 @@ from types import (
 from typing import Any
 
 from ..calls import BoundCall, Call
+from ..declarations.project import load_once
+from ..declarations.registry import call_of
 from ..flows import Flow
 from . import ir, known
 from .bounded import Bounded
@@ -69,6 +71,7 @@ class Compiled:
     at_top = False
 
     def __init__(self, fn: FunctionType, node: FunctionNode, taken: frozenset[str] = frozenset()) -> None:
+        load_once()
         code = fn.__code__
         self.fn = fn
         self.node = node
@@ -153,7 +156,8 @@ class Compiled:
             return vars(found)[name] if isinstance(found, ModuleType) else found[name]
 
     def resolve_dotted(self, path: str) -> Any:
-        """As `resolve`, for ``module.name``; KeyError if there is nothing."""
+        """As `resolve`, for ``module.name``, and the call that it is declared to be; KeyError if there is
+        nothing."""
         first, *rest = path.split(".")
         value = self.resolve(first)
         for name in rest:
@@ -161,7 +165,7 @@ class Compiled:
                 value = getattr(value, name)
             except AttributeError:
                 raise KeyError(path) from None
-        return value
+        return call_of(value) or value
 
     def is_data(self, name: str) -> bool:
         """Whether a name is a global that holds data, which other code may change."""

@@ -41,6 +41,7 @@ from stretto.compiler.known_objects import (
     is_plain_class,
     slots_safe,
 )
+from stretto.compiler.types import attribute_type, method_type
 
 __all__ = ["ITEMS", "attr", "getitem"]
 
@@ -165,7 +166,7 @@ def _attr_slow(a: Any, name: str) -> Any:
         if cls is type and issubclass(type(a), type) and class_attribute(a, name) is None:
             return getattr(a, name)
         stop(f"the attribute `{name}` of {name_of(a)}")
-    if known.in_assumed_package(cls):
+    if known.in_assumed_package(cls) or attribute_type(cls, name)[0] or method_type(cls, name):
         return getattr(a, name)
     if slots_safe(cls, "__getattribute__") and defining_class(cls, "__getattr__") is None:
         found = class_attribute(cls, name)

@@ -36,11 +36,14 @@ from types import (
     ModuleType,
     WrapperDescriptorType,
 )
-from typing import Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from stretto.compiler.known_methods import LISTED, MUTATORS, OUTSIDE
 from stretto.compiler.known_tables import HIGHER_ORDER_NAMES, MODULES, MUTATES_FIRST, RESOURCES
 from stretto.errors import DeclarationError
+
+if TYPE_CHECKING:
+    from stretto.compiler.types import T
 
 __all__ = [
     "HIGHER_ORDER",
@@ -48,6 +51,8 @@ __all__ = [
     "MUTATORS",
     "assume_pure",
     "class_key",
+    "declare_pure",
+    "declared_result",
     "find",
     "in_assumed_package",
     "is_higher_order",
@@ -57,6 +62,7 @@ __all__ = [
     "mutates_first_argument",
     "recorded_resource",
     "refresh",
+    "take_back",
 ]
 
 _C = TypeVar("_C", bound=Callable[..., Any])
@@ -76,6 +82,7 @@ _recorded: dict[int, tuple[object, str]] = {}
 HIGHER_ORDER: dict[int, object] = {}
 
 _assumed: dict[int, object] = {}
+_results: dict[int, T | None] = {}
 _assumed_packages: set[str] = set()
 
 _loaded: set[str] = set()
@@ -313,6 +320,23 @@ def assume_pure(*things: Any) -> Any:
     if len(things) == 1 and callable(things[0]):
         return things[0]
     return None
+
+
+def declare_pure(thing: object, result: T | None) -> None:
+    """As `assume_pure` of one function or class; `result` is the type of what it gives, if that is known."""
+    _assumed[id(thing)] = thing
+    _results[id(thing)] = result
+
+
+def declared_result(thing: object) -> T | None:
+    """The type of what a function gives that was declared free of effects."""
+    return _results.get(id(thing))
+
+
+def take_back(thing: object) -> None:
+    """What was declared of a function does not hold any more."""
+    _assumed.pop(id(thing), None)
+    _results.pop(id(thing), None)
 
 
 def _assume_package(name: str) -> None:

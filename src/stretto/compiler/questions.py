@@ -7,11 +7,13 @@ from types import FunctionType
 from typing import Any, TypeGuard
 
 from ..calls import BoundCall, Call
+from ..declarations import registry
 from ..flows import Flow
 from ..text import Transform
 from . import known
 from .emit import Emitter
 from .functions import Compiled, helper
+from .receivers import receiver_makes
 from .relaxations import relaxed
 from .scope import binds, free_names, own_children, own_nodes, walrus_names
 from .syntax import eager_generators, framed, located, targets
@@ -155,7 +157,10 @@ class Questions(Emitter):
                     return func.attr not in _BUILTIN_METHODS if isinstance(func, ast.Attribute) else True
                 return True
         if isinstance(func, ast.Attribute):
-            return func.attr not in _BUILTIN_METHODS
+            name = func.attr
+            if name in _BUILTIN_METHODS:
+                return registry.is_operation_name(name) and receiver_makes(self.function, func) is not None
+            return not registry.is_free_name(name)
         return True
 
     def value_look(self, node: ast.Call) -> tuple[str, str, list[ast.expr]] | None:

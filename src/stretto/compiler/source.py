@@ -16,7 +16,10 @@ from ..errors import SourceNotFound, UnsupportedConstruct
 from .bounded import Bounded
 from .mangling import QUIRK, written_out
 
-__all__ = ["FunctionNode", "check_supported", "declared_outside", "function_node"]
+__all__ = ["MODULE", "FunctionNode", "check_supported", "declared_outside", "function_node"]
+
+#: What CPython calls the code of a module.
+MODULE = "<module>"
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 

@@ -20,7 +20,7 @@ from . import ir, known
 from .fragments import Fragment
 from .functions import Compiled, compiled, helper
 from .generators import admitted
-from .types import T, of_class, of_value
+from .types import T, method_call, of_class, of_value
 from .types_results import element
 from .verdicts import function_verdict
 
@@ -350,15 +350,20 @@ class Summary:
     def apply(self, instr: ir.Apply) -> set[str]:
         if instr.target is not None:
             self.types[instr.target] = None
-        if not isinstance(instr.callee, ir.Load):
-            return {EVERYTHING}
-        try:
-            callee = self.form.resolve_dotted(instr.callee.name)
-        except KeyError:
-            return {EVERYTHING}
+        if isinstance(instr.callee, ir.Load):
+            try:
+                callee = self.form.resolve_dotted(instr.callee.name)
+            except KeyError:
+                return {EVERYTHING}
+        else:
+            callee = method_call(self.operand(instr.callee))
+            if callee is None:
+                return {EVERYTHING}
         if isinstance(callee, BoundCall):
             callee = callee.call
         if isinstance(callee, Call):
+            if not callee.holds([name for name, _ in instr.kwargs]):
+                return {EVERYTHING}
             if instr.target is not None:
                 self.types[instr.target] = callee.checker.type
             effects = callee.effects
@@ -366,7 +371,8 @@ class Summary:
                 return set()  # nothing of it runs before a loop goes over it
             if effects.kind is Kind.PLAIN:
                 return {EVERYTHING}
-            return {r.root for r in (*effects.writes, *effects.commutes)}
+            own = {HEAP} if callee.changes_receiver else set[str]()
+            return own | {r.root for r in (*effects.writes, *effects.commutes)}
         if instr.transforms:
             return set()
         if isinstance(callee, FunctionType) and instr.simple:

@@ -18,6 +18,7 @@ import __future__
 
 import ast
 import builtins
+import contextlib
 import re
 import sys
 import warnings
@@ -25,19 +26,17 @@ from collections.abc import Callable, Iterable, Iterator
 from types import FunctionType
 from typing import Any
 
+from ..declarations import registry
 from . import ir
 from .fragments import Fragment
 from .functions import Compiled, forget, is_static
 from .lower import Statements
 from .scope import Scope, bound_names, free_names, loaded_names, unbound_names
-from .source import declared_outside, unsupported
+from .source import MODULE, declared_outside, unsupported
 from .syntax import eager_generators
 from .values import value_names
 
-__all__ = ["NAME", "TopLevel", "parse", "toplevel_node"]
-
-#: What CPython calls the code of a module.
-NAME = "<module>"
+__all__ = ["TopLevel", "parse", "toplevel_node"]
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _DEFINES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -89,7 +88,7 @@ def _is_guard(test: ast.expr) -> bool:
 def toplevel_node(tree: ast.Module) -> ast.FunctionDef:
     """The top level as if it were the body of a function without parameters."""
     node = ast.FunctionDef(
-        name=NAME,
+        name=MODULE,
         args=ast.arguments([], [], None, [], [], None, []),
         body=tree.body or [ast.Pass(lineno=1, col_offset=0)],
         decorator_list=[],
@@ -130,6 +129,21 @@ class TopLevel(Compiled):
         self.declared = declared_outside(self.filename) - own
         self._statements: Statements | None = None
 
+    def look(self) -> ir.Block:
+        """All steps, for who only looks: imports, definitions and constants are executed, nothing else is."""
+        steps: list[ir.Instr] = []
+        for step in self._parts():
+            if isinstance(step, ir.Later):
+                steps += step.steps()
+                continue
+            assert isinstance(step, ir.Run) and isinstance(step.fragment, _Whole)
+            if step.fragment.defines or not step.fragment.calls:
+                with contextlib.suppress(Exception):  # what it needs is not there: it stays unknown
+                    step.fragment.native({})()
+            steps.append(step)
+        self._body = tuple(steps)
+        return self._body
+
     @property
     def body(self) -> ir.Block:
         if self._body is None:
@@ -165,6 +179,7 @@ class TopLevel(Compiled):
 
     def lower(self, statements: list[ast.stmt]) -> ir.Block:
         """The steps of a part."""
+        registry.check()
         lowering = self._statements
         if lowering is None:
             kinds = value_names(self)
@@ -199,17 +214,21 @@ def _taken(statements: list[ast.stmt], wanted: Callable[[ast.stmt], bool]) -> li
 class _Whole(Fragment):
     """A statement that CPython runs as it stands, in the namespace of the module."""
 
-    __slots__ = ("bound",)
+    __slots__ = ("bound", "calls", "defines")
+
+    whole = True
 
     def __init__(self, form: TopLevel, statement: ast.stmt, flags: int) -> None:
-        super().__init__(form, [], (), (), opaque=True, lineno=statement.lineno, name=NAME)
+        super().__init__(form, [], (), (), opaque=True, lineno=statement.lineno, name=MODULE)
         self.text = ast.unparse(statement).split("\n")[0]
         #: The names of the module that it may bind.
         self.bound = bound_names([statement])
+        self.defines = is_definition(statement)
+        self.calls = any(isinstance(n, ast.Call) for n in ast.walk(statement))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)  # the compilation of the whole has told
             code = compile(ast.Module([statement], []), form.filename, "exec", flags=flags, dont_inherit=True)
-        self._native = FunctionType(code, form.globals, NAME)
+        self._native = FunctionType(code, form.globals, MODULE)
 
     def native(self, cells: Any) -> Callable[..., Any]:
         native = self._native
@@ -233,16 +252,22 @@ class _Whole(Fragment):
 # -- which names are shared, and which statements CPython runs ----------------------------------------------
 
 
+def is_definition(s: ast.stmt) -> bool:
+    """Whether a statement does nothing but give names to functions, classes and modules."""
+    if isinstance(s, (*_DEFINES, *_IMPORTS)):
+        return True
+    if isinstance(s, ast.Assign) and isinstance(s.value, ast.Call):
+        func = s.value.func
+        return (func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")) in _MAKERS
+    return False
+
+
 def runs_whole(s: ast.stmt, shared: Iterable[str]) -> bool:
     """Whether CPython runs a statement of the top level as it stands."""
-    if isinstance(s, (*_DEFINES, *_IMPORTS)):
+    if is_definition(s):
         return True
     if isinstance(s, ast.AnnAssign):
         return not s.simple
-    if isinstance(s, ast.Assign) and isinstance(s.value, ast.Call):
-        func = s.value.func
-        if (func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")) in _MAKERS:
-            return True
     if any(isinstance(n, _DEFINES) for n in ast.walk(s)) or not bound_names([s]).isdisjoint(shared):
         return True
     holder = toplevel_node(ast.Module([s], []))

@@ -21,12 +21,19 @@ __all__ = [
     "Json",
     "T",
     "Verdict",
+    "attribute_type",
     "checker_of",
+    "declare_attribute",
+    "declare_method",
     "infer",
     "item_checker_of",
+    "method_call",
+    "method_type",
     "of_annotation",
     "of_class",
     "of_value",
+    "take_back_attributes",
+    "tell_apart",
     "text_of",
 ]
 
@@ -64,7 +71,7 @@ class T:
 
 class Json:
     """Stands for the type of what `json.loads` gives: a str, number, bool, None, list or dict, all the way
-    down."""
+    down; and of objects that are declared to hold nothing else."""
 
 
 #: Stands behind the element type of a tuple of any length.
@@ -112,6 +119,75 @@ def _entry(cls: type) -> T | None:
 
 
 _PATHS: Final[dict[type, T]] = {}
+
+
+#: Attributes and methods that are declared free of effects, with the types that they give.
+_declared: Final[dict[tuple[type, str], T | None]] = {}
+_methods: Final[dict[tuple[type, str], T]] = {}
+_told_apart: Final[list[type]] = []
+_MRO: Final = type.__dict__["__mro__"].__get__
+
+
+def tell_apart(cls: type) -> None:
+    """Know instances of exactly this class from others: something is declared of them."""
+    if _entry(cls) is None:
+        _SIMPLE[cls] = T(cls)
+        _told_apart.append(cls)
+
+
+def declare_attribute(cls: type, name: str, kind: T | None) -> None:
+    """Reading this attribute of an instance, or calling this method, has no effects and gives this type."""
+    tell_apart(cls)
+    _declared[cls, name] = kind
+
+
+def declare_method(cls: type, name: str, call: Any) -> None:
+    """Looking this method up on an instance has no effects, whatever calling it has."""
+    tell_apart(cls)
+    _methods[cls, name] = T(type(name, (_Method,), {"call": call}))
+
+
+class _Method:
+    """Stands for the type of a declared method that was looked up on an instance: one class for each."""
+
+    call: ClassVar[Any]
+
+
+def method_type(cls: type, name: str) -> T | None:
+    """The type of a declared method, looked up on exactly such an instance; None if it is none."""
+    if _methods:
+        for base in _MRO(cls):
+            if (base, name) in _methods:
+                return _methods[base, name]
+            if name in vars(base):
+                break  # overridden
+    return None
+
+
+def method_call(found: T | None) -> Any:
+    """The declared call that values of this type are; None if they are none."""
+    return found.cls.call if found is not None and issubclass(found.cls, _Method) else None
+
+
+def attribute_type(cls: type, name: str) -> tuple[bool, T | None]:
+    """Whether an attribute of exactly such an instance is declared free of effects, and its type."""
+    if not _declared:
+        return False, None
+    for base in _MRO(cls):
+        if (base, name) in _declared:
+            return True, _declared[base, name]
+        if name in vars(base):
+            break  # overridden
+    return False, None
+
+
+def take_back_attributes() -> None:
+    """Forget what was declared of attributes."""
+    for cls in _told_apart:
+        _SIMPLE.pop(cls, None)
+    _told_apart.clear()
+    _declared.clear()
+    _methods.clear()
 
 
 def of_annotation(annotation: object) -> T | None:

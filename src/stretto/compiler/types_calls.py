@@ -10,7 +10,7 @@ from typing import Final
 
 from stretto.compiler import known
 from stretto.compiler.known_objects import ITERATORS, PLAIN, SCALARS, is_plain_class
-from stretto.compiler.types import Json, T, Verdict, of_annotation
+from stretto.compiler.types import Json, T, Verdict, attribute_type, of_annotation
 from stretto.compiler.types_infer import _BOOL, _IMPURE, _INT, _MISSING, Judge, looked_into
 from stretto.compiler.types_results import call_result, element, method_result, pattern_result
 
@@ -59,7 +59,8 @@ class Inference(Judge):
     def _call(self, node: ast.Call, f: object) -> Verdict:
         if known.in_assumed_package(f):
             given = self._arguments(node)
-            return Verdict(True, True, None) if given is not None else _IMPURE
+            kind = known.declared_result(f) if not node.keywords else None
+            return Verdict(True, True, kind) if given is not None else _IMPURE
         if not known.is_pure(f):
             return _IMPURE
         name = getattr(f, "__name__", "")
@@ -241,6 +242,14 @@ class Inference(Judge):
 
     def _method(self, node: ast.Call, func: ast.Attribute) -> Verdict:
         owner = self.judge(func.value)
+        if owner.type is not None and owner.pure:
+            free, kind = attribute_type(owner.type.cls, func.attr)
+            if free:
+                given = self._arguments(node)
+                if given is None:
+                    return _IMPURE
+                looks = any(looked_into(v.type) for v in given[0])
+                return Verdict(True, owner.heap or given[1] or looks, None if node.keywords else kind)
         if not self._known(owner) or owner.type is None:
             return _IMPURE
         cls, name = owner.type.cls, func.attr

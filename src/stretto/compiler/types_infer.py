@@ -8,7 +8,7 @@ from types import GeneratorType, ModuleType
 from typing import Final
 
 from stretto.compiler.known_objects import ITERATORS, MUTABLE, PLAIN, SCALARS, is_plain_class
-from stretto.compiler.types import ELLIPSIS, Json, T, Verdict, of_value
+from stretto.compiler.types import ELLIPSIS, Json, T, Verdict, attribute_type, method_type, of_value
 from stretto.compiler.types_results import attribute_result, binary_result, element
 
 __all__ = ["Judge", "looked_into"]
@@ -30,6 +30,11 @@ def looked_into(found: T | None) -> bool:
     if found.cls in (tuple, frozenset):
         return not found.args or any(looked_into(a) for a in found.args if a != ELLIPSIS)
     return found.cls not in PLAIN or found.cls.__name__.startswith("dict_")
+
+
+def _in_json(name: str) -> bool:
+    """Whether what `json.loads` gives may have an attribute of that name."""
+    return any(hasattr(cls, name) for cls in (dict, list, str, int, float, bool, type(None)))
 
 
 class _Missing:
@@ -265,6 +270,10 @@ class Judge:
 
     def _Subscript(self, node: ast.Subscript) -> Verdict:
         owner, index = self.judge(node.value), self.judge(node.slice)
+        if owner.type is not None and owner.pure and self._known(index):
+            free, declared = attribute_type(owner.type.cls, "__getitem__")
+            if free:
+                return Verdict(True, owner.heap or index.heap, declared)
         if not self._known(owner) or not self._known(index) or owner.type is None:
             return _IMPURE
         cls = owner.type.cls
@@ -298,9 +307,16 @@ class Judge:
         if value is not _MISSING:
             return Verdict(True, False, of_value(value))
         owner = self.judge(node.value)
+        if owner.type is not None and owner.pure:
+            free, declared = attribute_type(owner.type.cls, node.attr)
+            declared = declared or method_type(owner.type.cls, node.attr)
+            if free or declared is not None:
+                return Verdict(True, owner.heap, declared)
         if not self._known(owner):
             return _IMPURE
         kind = None if owner.type is None else attribute_result(owner.type, node.attr)
+        if owner.type is not None and owner.type.cls is Json and not _in_json(node.attr):
+            kind = owner.type  # data that is looked into by attributes, too
         return Verdict(True, owner.heap or looked_into(owner.type), kind)
 
     # -------------------------------------------------------------- iteration

@@ -67,6 +67,8 @@ def binary_result(op: type[ast.operator], left: T | None, right: T | None) -> T 
         if a is tuple:
             known = ELLIPSIS not in (*left.args, *right.args) and left.args and right.args
             return T(tuple, left.args + right.args) if known else T(tuple)
+    if op is ast.Div and a.__module__.startswith("pathlib") and (b is str or b is a):
+        return left
     if op in (ast.BitOr, ast.BitAnd, ast.Sub, ast.BitXor) and a is b and a in (set, frozenset):
         return left if left == right else T(a)
     if op is ast.BitOr and a is b is dict:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..calls import BoundCall, Call
 from ..effects import Kind
@@ -303,7 +303,7 @@ class _Analysis:
         target = self.callee(func)
         uses = [default] * count
         keyword_use = default
-        if _is_declared(target):
+        if _is_declared(target) and target.holds([k.arg for k in node.keywords]):
             uses, keyword_use = ["look"] * count, "look"
         elif isinstance(func, ast.Name) and self.builtin(func.id):
             if func.id in _EAGER and not node.keywords:
@@ -350,7 +350,7 @@ class _Analysis:
         return form is not None and not form.lowering and not form.generator
 
 
-def _is_declared(target: object) -> bool:
+def _is_declared(target: object) -> TypeGuard[Call[..., Any]]:
     return isinstance(target, Call) and target.effects.kind is not Kind.PLAIN
 
 

@@ -13,6 +13,7 @@ from ..compiler.guard import NeedsOrder, call_guarded
 from ..compiler.relaxations import relaxed
 from ..compiler.types import Verdict
 from ..compiler.verdicts import function_verdict
+from ..declarations.registry import call_of, receiver
 from ..effects import Kind
 from ..errors import StrettoError
 from ..flows import BoundFlow, Flow
@@ -33,7 +34,7 @@ from .tokens import EVERYTHING, HEAP, Token
 if TYPE_CHECKING:
     from .machine import Engine
 
-__all__ = ["function_node", "paths_of", "step_apply"]
+__all__ = ["function_node", "here_node", "paths_of", "step_apply"]
 
 _ITERABLES = (list, tuple, dict, set, frozenset, str, bytes, range)
 
@@ -83,11 +84,14 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
         args.insert(0, callee.instance)
         callee = callee.call
         kind = Call
-    if kind is Call:
-        if callee.streams and not callee.opens:
-            node = stream_node(engine, strand, block, instr, callee, args, kwargs)
-        else:
-            node = call_node(engine, strand, block, instr, callee, args, kwargs)
+    call: Any = callee if kind is Call else call_of(callee)
+    if call is not None and call.holds(kwargs):
+        if call is not callee:
+            args[:0] = receiver(callee)
+        make = here_node if call.here else call_node
+        if call.streams and not call.opens:
+            make = stream_node
+        node = make(engine, strand, block, instr, call, args, kwargs)
         if instr.target is not None:
             frame.env[instr.target] = node
         return None
@@ -230,12 +234,13 @@ def _merge(kwargs: dict[str, Any], value: Any, callee: Any) -> None:
     if type(value) is not dict:
         _merge_any(kwargs, value, callee)
         return
-    for key in value:
+    given = cast("dict[Any, Any]", value)
+    for key in given:
         if key in kwargs:
             raise Failure(TypeError(f"{_text(callee)} got multiple values for keyword argument '{key}'"))
         if not isinstance(key, str):
             raise Failure(TypeError("keywords must be strings"))
-        kwargs[key] = value[key]
+        kwargs[key] = given[key]
 
 
 def _merge_any(kwargs: dict[str, Any], value: Any, callee: Any) -> None:
@@ -372,6 +377,42 @@ def paths_of(call: Call[..., Any], resources: Any, args: list[Any], kwargs: dict
             except Exception as error:
                 raise Failure(error) from None
     return found
+
+
+def here_node(
+    engine: Engine, strand: Strand, block: Block, instr: ir.Apply, call: Any, args: list[Any],
+    kwargs: Any,
+) -> FunctionNode:  # fmt: skip
+    """Call a declared function in its turn, in the program's own thread, on the very objects it is given."""
+    node = FunctionNode(
+        strand,
+        trace_of(block, instr),
+        block.place,
+        instr.label,
+        call.run_here,
+        args,
+        kwargs,
+        False,
+        None,
+        None,
+    )
+    engine.place(node, strand)
+    tokens = strand.tokens
+    if tokens:
+        node.await_tokens(tokens.before_read(HEAP))
+    node.type = call.checker.type
+    node.token = Token(1)
+    paths = paths_of(call, call.effects.writes, args, kwargs)
+    if call.changes_receiver:
+        paths.append(HEAP)
+    for path in strand.told_apart(paths):
+        strand.write(path, node.token, certain=True)
+    complete = node.gather(args)
+    if kwargs:
+        complete = node.gather(list(kwargs.values())) and complete
+    if complete and node.missing == 0:
+        engine.ready.append(node)
+    return node
 
 
 def function_node(

@@ -7,6 +7,7 @@ with fresh slots for whatever the region may bind (lazy task creation: Mohr, Kra
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import CellType
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from ..compiler import ir
 from .memory import LAST, Change
 from .order import Entry
 from .slots import UNBOUND, Advanced, Gen, Output
-from .tokens import Token, Tokens
+from .tokens import EVERYTHING, STDOUT, Token, Tokens, stdout_redirected
 
 if TYPE_CHECKING:
     from ..compiler.functions import Compiled
@@ -295,9 +296,16 @@ class Strand(Entry):
     def _promise(self, child: Strand, paths: frozenset[str]) -> None:
         """What follows waits for what a part that was left behind may write."""
         token = child.token = Token(1)
-        child.paths = paths
+        child.paths = paths = frozenset(self.told_apart(paths))
         for path in paths:
             self.write(path, token, certain=False)
+
+    def told_apart(self, paths: Iterable[str]) -> Iterable[str]:
+        """The same paths; but what is written to stdout goes anywhere if that has been redirected, or may be
+        by then."""
+        if STDOUT in paths and (stdout_redirected() or (self.tokens and self.tokens.all_may_change())):
+            return (EVERYTHING,)
+        return paths
 
     def _owed(self, region: ir.Region, env: dict[str, Any], effect: Effect) -> dict[str, Output] | None:
         """Bind what a region may bind to slots, which it fills when it has ended."""

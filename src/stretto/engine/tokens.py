@@ -8,11 +8,22 @@ anything else need not wait.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from .slots import Waiter
 
-__all__ = ["CHANGES", "EVERYTHING", "HEAP", "NAMES", "Token", "Tokens", "covers"]
+__all__ = [
+    "CHANGES",
+    "EVERYTHING",
+    "HEAP",
+    "NAMES",
+    "STDOUT",
+    "Token",
+    "Tokens",
+    "covers",
+    "stdout_redirected",
+]
 
 #: The path that covers every other.
 EVERYTHING = ""
@@ -24,6 +35,15 @@ CHANGES = "\0heap:changes"
 NAMES = "\0heap:names"
 #: So many entries under one root are kept apart when tokens are copied; more are taken together.
 _FINE = 32
+
+
+#: The path of what is printed. Where that goes can be changed, to be looked at by the program.
+STDOUT = "stdout"
+
+
+def stdout_redirected() -> bool:
+    """Whether what is printed goes elsewhere than where this process's output goes."""
+    return sys.stdout is not sys.__stdout__
 
 
 class Token:
@@ -114,6 +134,11 @@ class Tokens:
         else:
             under = self.under
             self.at[CHANGES] = under[CHANGES] = under[HEAP] = under[EVERYTHING] = token
+
+    def all_may_change(self) -> bool:
+        """Whether there is a write to come that may be one of anything."""
+        token = self.at.get(EVERYTHING)
+        return token is not None and not token.settled
 
     def write(self, path: str, token: Token, *, certain: bool) -> None:
         """Note a write to come. A `certain` write runs as the oldest operation, so that everything before

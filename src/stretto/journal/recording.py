@@ -140,10 +140,13 @@ class Recording:
                 raise orphaned(self.lease.run, self.history, begun)
 
     def came_back(self, call: Call[..., Any], begun: Begun, value: Any) -> None:
-        """Record a result. Raises `NotRecordable`, which is then recorded as what the call ended with."""
+        """Record a result. Raises `NotRecordable`, which is then recorded as what the call ended with; but a
+        call that may be made again is left out."""
         try:
             data = self.secrets.result(call, begun.call, begun.digest, value)
         except NotRecordable as error:
+            if call.made_again:
+                return
             named = NotRecordable(
                 error.path,
                 f"{where(call.fn)}: {call.name}: its result cannot be recorded",

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from ..compiler.source import MODULE
 from ..errors import FlowArgumentError, JournalError, RunNotFound
 from ..flows import Flow
 from .codecs import encode
@@ -28,7 +29,17 @@ from .secrets import check_key, encode_arguments, opened_arguments, ready, settl
 if TYPE_CHECKING:
     from ..runs import Run
 
-__all__ = ["beginning", "flow_named", "fork", "journal_for", "journal_of", "name_of", "record", "resume"]
+__all__ = [
+    "beginning",
+    "flow_named",
+    "fork",
+    "journal_for",
+    "journal_of",
+    "name_of",
+    "record",
+    "resume",
+    "take_up",
+]
 
 
 def journal_of(flow: Flow[..., Any]) -> Journal | None:
@@ -63,6 +74,13 @@ def resume(
     Returns a handle at once, as `Flow.start` does. Raises `RunNotFound`, `LeaseHeld` where the process that
     runs it is alive, `RunEndedAlready`, and `SecretKeyError` where it has secrets whose key is not here.
     """
+    made = take_up(run, journal=journal, accept=accept)
+    made.drive_elsewhere()
+    return made
+
+
+def take_up(run: str, *, journal: str | Path | None, accept: bool | Collection[str] = False) -> Run[Any]:
+    """As `resume`; but somebody has yet to drive the run."""
     found = journal_for(journal, run)
     about = found.run(run)
     if about.state.ended:
@@ -87,7 +105,6 @@ def resume(
     except BaseException:
         found.release(lease)
         raise
-    made.drive_elsewhere()
     return made
 
 
@@ -236,6 +253,8 @@ def name_of(flow: Flow[..., Any]) -> str:
 def flow_named(name: str, file: str) -> Flow[..., Any]:
     """The flow that a journal calls so, which was in that file when it was run."""
     module, _, qualname = name.rpartition(":")
+    if qualname == MODULE:
+        return _script(file)
     found: Any = sys.modules["__main__"] if module == "__main__" else _loaded(file)
     if found is None:
         try:
@@ -264,6 +283,17 @@ def flow_named(name: str, file: str) -> Flow[..., Any]:
             "Put it back, or start a new run"
         )
     return cast("Flow[..., Any]", found)
+
+
+def _script(file: str) -> Flow[..., Any]:
+    """The script that this process runs."""
+    running = Flow.running
+    if running is None or _resolved(running.fn.__code__.co_filename) != file:
+        raise RunNotFound(
+            f"the run was of the whole script {file}, which is run in a process of its own: "
+            "take it up with the command `stretto resume`"
+        )
+    return running
 
 
 def _loaded(file: str) -> Any:

@@ -1,0 +1,53 @@
+"""Which tables hold: those of the catalogue, and the one of the project."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import DeclarationError
+from . import registry
+from .table import Entry, find_file, read
+
+__all__ = ["CATALOGUE", "catalogue_entries", "load", "load_once"]
+
+#: One file for each library, under the name that it is imported by.
+CATALOGUE = Path(__file__).parent / "catalogue"
+_loaded = False
+
+
+def load_once() -> None:
+    """Read the table of the project that this process works in, unless one was read already."""
+    if not _loaded:
+        load(Path.cwd(), catalogue=False)
+        registry.check()
+
+
+def load(*folders: Path, catalogue: bool) -> None:
+    """Read the nearest table of the first of these folders that has one, and the catalogue.
+
+    `catalogue` says whether that holds where the table itself says nothing about it.
+    """
+    global _loaded
+    _loaded = True
+    registry.forget()
+    found = next((f for f in map(find_file, folders) if f is not None), None)
+    if found is not None:
+        file, said = found
+        asked: Any = said.get("catalogue", catalogue)
+        if not isinstance(asked, bool):
+            raise DeclarationError(f"{file}: effects.catalogue is true or false; found {asked!r}")
+        catalogue = asked
+        registry.declare(read(file, said))
+    if catalogue:
+        for path in sorted(CATALOGUE.glob("*.toml")):
+            registry.declare_later(path.stem, functools.partial(catalogue_entries, path))
+
+
+def catalogue_entries(path: Path) -> Iterator[Entry]:
+    """The entries of one file of the catalogue."""
+    said = tomllib.loads(path.read_text(encoding="utf-8"))
+    return read(path, said["effects"], sure=False)

@@ -1,0 +1,176 @@
+"""The table ``[effects]`` of ``stretto.toml``, or ``[tool.stretto.effects]`` of ``pyproject.toml``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from ..calls import call
+from ..effects import Effects, Kind, Resource
+from ..errors import DeclarationError
+
+__all__ = ["Entry", "effects_of", "find_file", "read"]
+
+_NAME = re.compile(r"[A-Za-z_*]\w*(\.([A-Za-z_]\w*|\*))*")
+_FREE = {"unordered": Kind.UNORDERED, "pure": Kind.PURE}
+_VERBS = ("reads", "writes", "commutes")
+_GRAMMAR = (
+    "expected 'reads R', 'writes R' or 'commutes R' (several with ';' between them, and R a resource such as "
+    "'web' or 'store:{key}', several with ','), or 'unordered', 'pure' or 'ordered'"
+)
+_OWN = ("effect", "returns", "unless", "here", "changes_self")
+_OPTIONS = ("limit", "retries", "timeout", "idempotent", "fails", "pickle", "secret", "name")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """One line of a table.
+
+    Attributes:
+        name: a dotted name, perhaps with ``*`` in it.
+        effect: what it touches; None for ``ordered``, which takes back what another table says.
+        options: those of `call`.
+        returns: the type of what it gives, as text; empty if nothing is said.
+        unless: keyword arguments with which nothing of this holds.
+        here: whether it runs in the thread of the program, in its turn; else a sync call has its own.
+        where: file and line, for messages.
+        changes_self: whether it is a method that changes the object itself, as it can be looked at.
+        sure: whether it is the user's, and there must be something of that name; a catalogue covers several
+            versions of a library.
+    """
+
+    name: str
+    effect: Effects | None
+    where: str
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    returns: str = ""
+    unless: frozenset[str] = frozenset()
+    here: bool = False
+    changes_self: bool = False
+    sure: bool = True
+
+    @property
+    def rank(self) -> tuple[bool, bool]:
+        """Of two entries about the same thing, that of the higher rank counts, or the later one."""
+        return self.sure, "*" not in self.name
+
+
+def find_file(folder: Path) -> tuple[Path, Mapping[str, Any]] | None:
+    """The nearest table, from a folder upwards: its file and what it says."""
+    import tomllib  # late, as most programs have no such file
+
+    for parent in (folder, *folder.parents):
+        for name, path in (
+            ("stretto.toml", ("effects",)),
+            ("pyproject.toml", ("tool", "stretto", "effects")),
+        ):
+            file = parent / name
+            if not file.is_file():
+                continue
+            try:
+                found: Any = tomllib.loads(file.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                raise DeclarationError(f"{file} cannot be read, and might declare effects: {error}") from None
+            for part in path:
+                found = cast("dict[str, Any]", found).get(part) if isinstance(found, dict) else None
+            if found is None:
+                continue
+            if not isinstance(found, dict):
+                raise DeclarationError(f"{file}: effects is a table of names and effects; found {found!r}")
+            return file, cast("dict[str, Any]", found)
+    return None
+
+
+def read(file: Path, said: Mapping[str, Any], *, sure: bool = True) -> Iterator[Entry]:
+    """The entries of a table; `DeclarationError` names the file, the line and the name of what is wrong."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    for name, value in _flat("", said):
+        at = f"{file}:{_line_of(name, lines)}: {name}"
+        yield _entry(name, value, at, sure)
+
+
+def _flat(prefix: str, said: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """A name without quotes is taken apart at its dots by TOML: put it together again."""
+    for key, value in said.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and "effect" not in value:
+            yield from _flat(f"{name}.", cast("dict[str, Any]", value))
+        elif name != "catalogue":
+            yield name, value
+
+
+def _line_of(name: str, lines: list[str]) -> int:
+    key = re.compile(rf"""\s*["']?{re.escape(name)}["']?\s*=""")
+    last = name.rpartition(".")[2]
+    part = re.compile(rf"""\s*(.*\.)?["']?{re.escape(last)}["']?\s*=""")
+    for wanted in (key, part):
+        for number, line in enumerate(lines, 1):
+            if wanted.match(line):
+                return number
+    return 1
+
+
+def _entry(name: str, value: Any, at: str, sure: bool) -> Entry:
+    if not _NAME.fullmatch(name):
+        raise DeclarationError(
+            f"{at}: this is no dotted name; expected one such as 'requests.get' or 'openai.*.create'"
+        )
+    said: dict[str, Any] = {"effect": value} if isinstance(value, str) else value
+    if not isinstance(said, dict) or not isinstance(said.get("effect"), str):
+        raise DeclarationError(
+            f"{at}: found {value!r}; expected an effect such as 'reads web', or a table such as "
+            '{ effect = "reads web", retries = 2 }'
+        )
+    options = {key: option for key, option in said.items() if key not in _OWN}
+    for key in options:
+        if key not in _OPTIONS:
+            raise DeclarationError(
+                f"{at}: there is no option {key!r}. There are: {', '.join((*_OWN, *_OPTIONS))}"
+            )
+    try:
+        call(**options)
+    except DeclarationError as error:
+        raise DeclarationError(f"{at}: {error}") from None
+    unless: Any = said.get("unless", [])
+    returns: Any = said.get("returns", "")
+    here: Any = said.get("here", False)
+    changes: Any = said.get("changes_self", False)
+    flags = isinstance(here, bool) and isinstance(changes, bool)
+    if not (isinstance(unless, list) and isinstance(returns, str) and flags):
+        raise DeclarationError(
+            f"{at}: `unless` is a list of names of arguments, `returns` a type as text, `here` and "
+            "`changes_self` are true or false"
+        )
+    if changes and not here:
+        raise DeclarationError(f"{at}: only what runs `here` may have changes_self = true")
+    effect = effects_of(said["effect"], at)
+    if here and (effect is None or effect.kind is not Kind.WRITES):
+        raise DeclarationError(
+            f"{at}: only what writes runs `here`, in its turn, in the program's own thread"
+        )
+    names = frozenset(map(str, cast("list[Any]", unless)))
+    return Entry(name, effect, at, options, returns, names, here, changes, sure)
+
+
+def effects_of(text: str, at: str) -> Effects | None:
+    """The effects that a text says; None for ``ordered``."""
+    words = text.strip()
+    if words == "ordered":
+        return None
+    if words in _FREE:
+        return Effects(_FREE[words])
+    groups: dict[str, tuple[Resource, ...]] = {}
+    for part in words.split(";"):
+        verb, _, rest = part.strip().partition(" ")
+        names = [r.strip() for r in rest.split(",") if r.strip()]
+        if verb not in _VERBS or not names:
+            raise DeclarationError(f"{at}: {text!r} is no effect; {_GRAMMAR}")
+        try:
+            groups[verb] = groups.get(verb, ()) + tuple(map(Resource.parse, names))
+        except DeclarationError as error:
+            raise DeclarationError(f"{at}: {error}") from None
+    kind = Kind.WRITES if "writes" in groups else Kind.COMMUTES if "commutes" in groups else Kind.READS
+    return Effects(kind, **groups)
