@@ -12,7 +12,18 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Concatenate,
+    Generic,
+    ParamSpec,
+    Self,
+    TypeVar,
+    cast,
+    overload,
+)
 
 from .compiler.source import flow_node
 from .drivers.ambient import CLOCK, SCOPE, SEQUENTIAL

@@ -78,20 +78,20 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
             args.extend(_members(operand(frame, instr.args[0][1]), callee))
     kind: type[Any] = type(callee)  # pyright: ignore[reportUnknownVariableType]
     lent = None
-    if instr.lends and kind in (Call, BoundCall, Transform):
-        borrowed(engine, strand, block, instr, callee, args, kwargs)
     if kind is BoundCall:
         args.insert(0, callee.instance)
         callee = callee.call
         kind = Call
     call: Any = callee if kind is Call else call_of(callee)
+    if instr.lends and (call is not None or kind is Transform):
+        borrowed(engine, strand, block, instr, call, args, kwargs)
     if call is not None and call.holds(kwargs):
         if call is not callee:
             args[:0] = receiver(callee)
-        make = here_node if call.here else call_node
+        issued = here_node if call.here else call_node
         if call.streams and not call.opens:
-            make = stream_node
-        node = make(engine, strand, block, instr, call, args, kwargs)
+            issued = stream_node
+        node = issued(engine, strand, block, instr, call, args, kwargs)
         if instr.target is not None:
             frame.env[instr.target] = node
         return None
