@@ -7,6 +7,7 @@ import builtins
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from inspect import CO_GENERATOR
 from types import (
     BuiltinFunctionType,
@@ -292,6 +293,8 @@ def _may_call(form: Compiled) -> bool:
             callee = form.resolve_dotted(instr.callee.name)
         except KeyError:
             continue
+        if type(callee) is partial:
+            callee = callee.func
         if isinstance(callee, (Call, Flow, BoundCall)) or known.recorded_resource(callee) is not None:
             return True
         if isinstance(callee, FunctionType) and helper(callee) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
@@ -78,6 +79,11 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
             args.extend(_members(operand(frame, instr.args[0][1]), callee))
     kind: type[Any] = type(callee)  # pyright: ignore[reportUnknownVariableType]
     lent = None
+    if kind is partial:  # as it calls what it is made of
+        args[:0] = callee.args
+        kwargs = {**callee.keywords, **kwargs}
+        callee = callee.func
+        kind = type(callee)
     if kind is BoundCall:
         args.insert(0, callee.instance)
         callee = callee.call
