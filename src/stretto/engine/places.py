@@ -68,7 +68,8 @@ def users(trace: TracebackType | None) -> TracebackType | None:
         trace = trace.tb_next
     made: TracebackType | None = None
     for entry in reversed(entries):
-        made = TracebackType(made, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+        lineno: int | None = entry.tb_lineno  # None where the code does not tell
+        made = TracebackType(made, entry.tb_frame, entry.tb_lasti, -1 if lineno is None else lineno)
     return made
 
 
