@@ -40,7 +40,7 @@ class Control(Changes):
 
     WALKED: ClassVar[list[tuple[int, str]]] = [
         (9, "list"), (5, "range"), (2, "enumerate"), (2, "zip"), (3, "items"), (1, "nest"), (1, "pair"),
-        (2, "display"), (1, "dict"),
+        (2, "display"), (1, "dict"), (4, "stream"),
     ]  # fmt: skip
 
     def on_for(self) -> Lines:
@@ -69,6 +69,9 @@ class Control(Changes):
         elif form == "pair":
             source = self.pair(2)
             target = lambda: self.bind("int")  # noqa: E731
+        elif form == "stream":
+            source = self.stream()
+            target = lambda: self.bind("int")  # noqa: E731
         elif form == "dict":
             source = self.dict(1)
             target = lambda: self.bind("str")  # noqa: E731
@@ -80,6 +83,11 @@ class Control(Changes):
             lines = [head, *indented(self.body(3))]
         self.scope.after([body, self.scope.block()])
         return lines + self.loop_else()
+
+    def stream(self) -> str:
+        """A call that gives numbers one by one."""
+        forms = ("chunks(I)", "rows(K)", "bits(I)", "chunks(A)", "lines()", "dial(I)", "feed(I)", "acts(I)")
+        return self.fill(forms[min(self.c.below(len(forms)), self.c.below(len(forms)))], 1)
 
     def loop_else(self) -> Lines:
         if not self.c.chance(15):
