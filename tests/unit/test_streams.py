@@ -7,10 +7,11 @@ import itertools
 import random
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
-from stretto import call, errors, flow
+from stretto import call, errors, explain, flow
 from stretto.streams import BUFFER
 from stretto.testing import VirtualClock
 from stretto.text import splitlines
@@ -298,6 +299,38 @@ def test_what_is_opened_has_to_be_an_iterator() -> None:
     for run in (use, use.sequential):
         with pytest.raises(errors.ReturnTypeError, match="to return an iterator, and returned int: 3"):
             run()
+
+
+def test_explain_tells_of_streams() -> None:
+    @call.writes("log")
+    async def feed(n: int) -> AsyncIterator[int]:
+        yield n
+
+    @flow
+    def use(n: int) -> list[int]:
+        out = [slow(x) for x in count(n)]
+        for x in feed(n):
+            out.append(slow(x))
+        return [*out, *(slow(x) for x in count(n))]
+
+    text = str(explain(use))
+    assert "what count returns has no declared type" not in text
+    assert "each item of feed is asked for in its turn" in text
+
+
+def test_a_run_with_a_journal_refuses_streams(tmp_path: Path) -> None:
+    @flow
+    def use(n: int) -> int:
+        return sum(x for x in count(n))
+
+    @flow
+    def natively(n: int) -> int:
+        return next(count(n))
+
+    for program in (use, natively):
+        with pytest.raises(errors.NotRecordable, match="is a stream, and streams are not recorded"):
+            program.using(journal=tmp_path / "runs.db")(3)
+    assert told == []
 
 
 def test_the_option() -> None:

@@ -346,6 +346,10 @@ class Walk(Objects):
             f"what {callee.name} returns has no declared type",
             f"annotate what {callee.name} returns ({place_of(callee)}): `-> {{}}`",
         )
+        if callee.streams and callee.changes:
+            origin = (f"each item of {callee.name} is asked for in its turn", "")
+        elif callee.streams:  # a loop goes on with each item as it comes, as it does over a list of results
+            result.type = T(list, (callee.items.type,))
         result.origin = origin
         return result
 
