@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BEGUN",
     "BUFFER",
+    "END",
     "Begun",
     "Stage",
     "Stream",
@@ -38,6 +39,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+#: Stands for the item behind the last one.
+END: Any = object()
 
 #: How many items of a stream may wait for the loop that takes them, where the call does not say.
 BUFFER = 16
@@ -84,8 +88,8 @@ def ending(stages: list[Stage]) -> list[Any]:
     return items
 
 
-class Stream(Iterator[T]):
-    """The items of one call, in order, each given once.
+class Stream(Iterator[T], AsyncIterator[T]):
+    """The items of one call, in order, each given once; async code outside of flows says ``async for``.
 
     Attributes:
         call: the call.
@@ -152,6 +156,17 @@ class Stream(Iterator[T]):
         except BaseException:
             self._end()
             raise
+
+    def __aiter__(self) -> Stream[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        from .drivers.taking import awaited  # late, as above
+
+        item = await awaited(self)
+        if item is END:
+            raise StopAsyncIteration
+        return cast("T", item)
 
     def close(self) -> None:
         """End the call that the items come from, and wait until it has ended. No items come after that."""

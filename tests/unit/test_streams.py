@@ -264,6 +264,17 @@ def test_on_a_real_loop_in_threads_and_in_async_code() -> None:
                 break
         return out
 
+    async def by_hand() -> list[int]:
+        out = [x async for x in tokens(3)]
+        async for x in await rows.aio(9):
+            out.append(x)
+            if x == 2:
+                break
+        return out
+
+    assert asyncio.run(by_hand()) == [0, 1, 2, 0, 1, 2]
+    assert told == ["closed"]
+    told.clear()
     expected = [*range(0, 200, 2)] * 2
     assert both(100) == expected
     assert told == ["closed", "closed"]

@@ -135,7 +135,10 @@ def _invoke_now(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str
 
 
 async def invoke_on_loop(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """Run a call to its end, on the running loop, with the attempts that it is allowed."""
+    """Run a call to its end, on the running loop, with the attempts that it is allowed. A stream is given
+    before its first item."""
+    if call.streams and not call.opens:
+        return streamed(call, args, kwargs, call.fn(*args, **kwargs))
     for attempt in range(1, call.retries + 1):
         try:
             return await _attempt(call, args, kwargs)

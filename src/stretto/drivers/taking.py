@@ -9,14 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 from ..calls import Call
-from ..streams import Stream, Taker, arrived_item
+from ..streams import END, Stream, Taker, arrived_item
 from .ambient import CLOCK, SCOPE
 from .pumps import Pump
 from .sources import not_recorded
 
-__all__ = ["taker_of"]
-
-_ENDED: Any = object()
+__all__ = ["awaited", "taker_of"]
 
 
 def taker_of(stream: Stream[Any]) -> Taker:
@@ -35,6 +33,15 @@ def taker_of(stream: Stream[Any]) -> Taker:
     from .background import background
 
     return _OnLoop(stream, background().run, False)
+
+
+async def awaited(stream: Stream[Any]) -> Any:
+    """The next item, asked for by code that is async itself; `END` if there is none."""
+    if CLOCK.get() is None:
+        return await asyncio.to_thread(next, stream, END)
+    raise RuntimeError(
+        "`async for` over a stream, under a virtual clock: that runs flows, and no async code outside of them"
+    )
 
 
 class _Direct:
@@ -75,7 +82,7 @@ class _OnLoop:
 
     def take(self) -> Any:
         item = self.run(self._take())
-        if item is _ENDED:
+        if item is END:
             raise StopIteration
         return item
 
@@ -124,7 +131,7 @@ class _OnLoop:
         self._tell(None, error)
 
     def ended(self) -> None:
-        self._tell(_ENDED, None)
+        self._tell(END, None)
 
     def over(self) -> None:
         assert self.done is not None

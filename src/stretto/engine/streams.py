@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
 from ..compiler.summary import effect_of
-from ..streams import Stage, Stream, ending, opened, quietly, through
+from ..streams import END, Stage, Stream, ending, opened, quietly, through
 from .instructions import CLOSE, MORE
 from .nodes import DEAD, DONE, QUEUED, RUNNING, CallNode, FunctionNode
 from .operands import Failure, link
@@ -52,9 +52,6 @@ __all__ = [
     "press",
     "stopped",
 ]
-
-#: Stands in the last cell.
-END: Any = object()
 
 
 class Broken:
