@@ -12,10 +12,12 @@ itself. If all that it may change is found so, what follows waits for these few 
 from __future__ import annotations
 
 import ast
+from inspect import CO_GENERATOR
 from types import FunctionType, MethodType
 from typing import Any, Final
 
 from ..calls import BoundCall, Call
+from ..declarations.registry import call_of
 from ..effects import Kind
 from ..engine.containers import Versioned
 from ..engine.memory import ALL, MISSING, UNKNOWN, Change, Memory, Order
@@ -26,7 +28,7 @@ from . import ir
 from .fragments import Fragment
 from .functions import Compiled, compiled, helper
 from .known_objects import SCALARS
-from .summary import Effect, Summary
+from .summary import Effect, Made, Summary
 from .types import T, of_class, of_value
 from .verdicts import function_verdict
 
@@ -110,6 +112,8 @@ class _Trip:
 
 
 def _plain(found: Any) -> T | None:
+    if isinstance(found, Made):
+        return None
     kind: T | None = found.type if isinstance(found, Known) else found
     return kind
 
@@ -267,6 +271,8 @@ class _Objects(Summary):
         else:
             method: Any = self.operand(instr.callee)
             callee = method.thing if isinstance(method, Known) else None
+            if call_of(callee) is not None:
+                raise _GivesUp
             if type(callee) is MethodType:
                 given.insert(0, self.trip.of(callee.__self__))
                 callee = callee.__func__
@@ -275,6 +281,8 @@ class _Objects(Summary):
         if isinstance(callee, BoundCall):
             callee = callee.call
         if isinstance(callee, Call):
+            if callee.changes_receiver or not callee.holds([name for name, _ in instr.kwargs]):
+                raise _GivesUp
             effects = callee.effects
             if instr.target is not None:
                 self.types[instr.target] = callee.checker.type
@@ -285,6 +293,8 @@ class _Objects(Summary):
             return {r.root for r in (*effects.writes, *effects.commutes)}
         if instr.transforms:
             return set()
+        if isinstance(callee, FunctionType) and callee.__code__.co_flags & CO_GENERATOR:
+            raise _GivesUp  # what it changes, it changes when it is gone over
         if type(callee) is FunctionType and instr.simple:
             verdict = function_verdict(callee, tuple(map(_plain, given)))
             if verdict.pure:
@@ -300,8 +310,6 @@ class _Objects(Summary):
             if isinstance(instr.callee, ir.Load):
                 return super().apply(instr)
             raise _GivesUp
-        if form.generator:
-            raise _GivesUp  # what it changes, it changes when it is gone over
         if instr.simple and len(given) == len(form.params) and not form.packed:
             return self.called(form, dict(zip(form.params, given, strict=True)), instr)
         return self.called(form, dict.fromkeys(form.params), instr)
