@@ -83,7 +83,7 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
         args[:0] = callee.args
         kwargs = {**callee.keywords, **kwargs}
         callee = callee.func
-        kind = type(callee)
+        kind = cast("type[Any]", type(callee))
     if kind is BoundCall:
         args.insert(0, callee.instance)
         callee = callee.call

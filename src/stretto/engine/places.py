@@ -68,7 +68,7 @@ def users(trace: TracebackType | None) -> TracebackType | None:
         trace = trace.tb_next
     made: TracebackType | None = None
     for entry in reversed(entries):
-        lineno: int | None = entry.tb_lineno  # None where the code does not tell
+        lineno: Any = entry.tb_lineno  # None where the code does not tell, whatever typeshed says
         made = TracebackType(made, entry.tb_frame, entry.tb_lasti, -1 if lineno is None else lineno)
     return made
 
