@@ -79,6 +79,10 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
             args.extend(_members(operand(frame, instr.args[0][1]), callee))
     kind: type[Any] = type(callee)  # pyright: ignore[reportUnknownVariableType]
     lent = None
+    if instr.lends:
+        for v in args:
+            if isinstance(v, Slot) and v.open:
+                return v  # whether it is a generator decides who may be given it
     if kind is partial:  # as it calls what it is made of
         args[:0] = callee.args
         kwargs = {**callee.keywords, **kwargs}
