@@ -339,18 +339,20 @@ class FragmentNode(Node):
         for v in values:
             if v is UNBOUND and not fragment.soft:
                 fragment = self.fragment = fragment.softened()
-        copies: dict[int, Any] = {}
-        given = [lent(v, fragment, copies) for v in values]
-        try:
-            result = attempt(fragment, given, self.cells, self.exc_context)
-        except NeedsOrder:
-            pass  # handled below: what fails there must not have this in its context
-        except BaseException as error:
-            engine.failed(self, error)
-            return
-        else:
-            engine.finish(self, result)
-            return
+        # a change happens in its turn: what it is made from may be changed by others before it
+        if fragment.mutates is None or not fragment.plain_change(tuple([of_value(v) for v in values])):
+            copies: dict[int, Any] = {}
+            given = [lent(v, fragment, copies) for v in values]
+            try:
+                result = attempt(fragment, given, self.cells, self.exc_context)
+            except NeedsOrder:
+                pass  # handled below: what fails there must not have this in its context
+            except BaseException as error:
+                engine.failed(self, error)
+                return
+            else:
+                engine.finish(self, result)
+                return
         self.state = ORDERED
         engine.in_order(self)
 

@@ -115,14 +115,7 @@ def run_fragment(
         strand, link(frame, fragment.lineno, within), block.place, fragment, values, frame.cells
     )
     engine.place(node, strand)
-    changes = not verdict.pure and fragment.mutates is not None and fragment.plain_change(types)
-    if changes and tokens and (look or before):
-        for name, kind in zip(fragment.reads, kinds, strict=True):
-            if name != fragment.mutates and (kind is None or kind.cls not in SCALARS):
-                # what it puts there may be read from an object with changes to come
-                changes, look, before = False, None, tokens.before_read(HEAP)
-                break
-    if changes:
+    if not verdict.pure and fragment.mutates is not None and fragment.plain_change(types):
         change_container(engine, strand, node, types)
     else:
         node.look = look
