@@ -87,6 +87,7 @@ class Compiled:
         self.generators: frozenset[str] = frozenset()
         self._variants: dict[frozenset[str], Compiled] = {}
         self._closing: bool | None = None
+        self._iterated: frozenset[str] | None = None
         self.globals = fn.__globals__
         self.closure: dict[str, Any] = dict(zip(code.co_freevars, fn.__closure__ or (), strict=True))
         self.scope: Scope = scope_of(node, code.co_freevars)
@@ -121,6 +122,17 @@ class Compiled:
                     self._body = lower(self)
                     self.lowering = False
         return self._body
+
+    @property
+    def iterated(self) -> frozenset[str]:
+        """Local names that loops go over, and no other function sees."""
+        found = self._iterated
+        if found is None:
+            steps = ir.instructions(self.body)
+            loops = [step for step in steps if isinstance(step, ir.For)]
+            names = {s for loop in loops for s in ir.leaves(loop.source) if isinstance(s, str)}
+            found = self._iterated = (self.scope.locals & names) - self.scope.captured
+        return found
 
     def taking(self, names: frozenset[str]) -> Compiled:
         """The same function, as it is compiled where these parameters hold generators."""

@@ -433,6 +433,8 @@ def leave(state: tuple[Execution | None, Execution]) -> None:
             raise execution.stopped
     finally:
         current.execution = before
+        if execution is not before:
+            execution.stopped = None  # its traceback leads back here: it would be freed late
 
 
 def run(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any], own: Iterable[object], root: bool) -> Any:
@@ -446,10 +448,11 @@ def run(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any], own: Iterable[obj
     current.execution = execution
     try:
         result = f(*args, **kwargs) if root else _call_slow(f, args, kwargs)
+        if execution.stopped is not None:
+            raise execution.stopped
     except RecursionError:
         raise NeedsOrder("recursion that is too deep to follow") from None
     finally:
         current.execution = before
-    if execution.stopped is not None:
-        raise execution.stopped
+        execution.stopped = None  # its traceback leads back here: what the frames hold would be freed late
     return result

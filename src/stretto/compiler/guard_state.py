@@ -156,4 +156,7 @@ def stop(reason: str) -> NoReturn:
         exc.inner = (found.f_code.co_filename, found.f_lineno)
     if execution is not None:
         execution.stopped = exc
-    raise exc
+    try:
+        raise exc
+    finally:
+        del exc  # its traceback holds this frame: what the frames hold would be freed late

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
 from .instructions import CANCEL
+from .leaving import Native, abandon, let_go, let_go_after
 from .nodes import DEAD, FAILED, RUNNING, FailedNode, FragmentNode, Node, unbound
 from .places import rooted, users
 from .slots import Gen
 from .strands import FINAL, GEN, HANDLER, TRY, Block, Special, Strand
-from .streams import Native, abandon, close_in_turn
 from .tokens import Token
 
 if TYPE_CHECKING:
@@ -138,8 +138,10 @@ def handle(engine: Engine, node: Node) -> None:
     ctx = node.ctx
     error = node.exc = rooted(error, node, -1 if ctx is None else ctx.depth)
     if ctx is None:
-        squash(engine, engine.end.following, engine.end)
-        engine.conclude(error=error)
+        trace, place = node.trace, node.place
+        left = [t for t in squash(engine, engine.end.following, engine.end) if isinstance(t, Native)]
+        engine.failure = error
+        let_go_after(engine, trace, place, left)
         return
     strand = ctx.strand
     # everything older has ended, so nobody who waited for these can come too early
@@ -170,7 +172,7 @@ def handle(engine: Engine, node: Node) -> None:
         if region.leave is not None:
             frame.env[ir.FAILURE] = error
     if left:
-        close_in_turn(engine, strand, after, left)
+        let_go(engine, strand, after, left)
     after.saved = strand.handling
     after.item = error
     strand.exc = error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..compiler import ir
 from ..compiler.functions import Compiled
 from .containers import Versioned
+from .leaving import let_go_of_names
 from .nodes import BuildNode
 from .operands import Failure, plain, trace_of
 from .slots import PENDING, UNBOUND, Output, Slot
@@ -101,6 +102,8 @@ def return_from(engine: Engine, strand: Strand, block: Block, value: Any) -> Non
     strand.stack.pop()
     if block.item is not None:
         value = block.item
+    if block.frame.form.iterated:
+        let_go_of_names(engine, strand, block)
     if strand.stack:
         deliver(engine, strand, block, value)
     elif strand.result is not None:

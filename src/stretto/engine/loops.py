@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any, cast
 
 from ..compiler import ir
 from ..streams import Stream
-from .apply import function_node, paths_of
+from .apply import function_node, made_up, paths_of
 from .containers import Dict, Versioned
 from .generators import Generator, Pairing, go_on
+from .leaving import Native, abandon, let_go
 from .lending import ordinary
 from .nodes import BuildNode
 from .operands import ROOM, Failure, operand, trace_of
@@ -20,7 +22,7 @@ from .regions import step_try
 from .rows import Rows, rows
 from .slots import PENDING, Gen, Slot
 from .strands import LOOP, SEQ, TURN, Block, Special, Strand
-from .streams import END, Native, Taking, Waits, abandon, begin, close_in_turn, next_item
+from .streams import END, Taking, Waits, begin, next_item
 from .streams import before as before_stream
 from .tokens import HEAP
 
@@ -81,7 +83,8 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
                 loop.target = _Pairs(source, leaves, ir.leaves(source) if generators else ())
                 loop.iterator = loop.target.again(0)
         else:
-            loop.iterator = _Native(_rebuilt(source, iter(leaves)), iterate=False, streams=own)
+            loop.iterator = Native(_rebuilt(source, iter(leaves)), iterate=False, streams=own)
+            _taken(block, source)
     else:
         v = operand(block.frame, source)
         if isinstance(v, Slot):
@@ -109,7 +112,8 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
         elif _is_own(block, instr, v):
             call = v.call
             if call.changes:
-                loop.iterator = _Native(v, iterate=True, streams=[v])
+                loop.iterator = Native(v, iterate=True, streams=[v])
+                _taken(block, source)
                 strand.stack.append(loop)
                 return None
             before = before_stream(strand, _read_by(v))
@@ -117,9 +121,17 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
                 return before
             loop.iterator = begin(engine, strand, block, instr, v, _read_by(v))
         else:
-            loop.iterator = _Native(v, iterate=True, streams=[])
+            loop.iterator = Native(v, iterate=True, streams=[])
+            _taken(block, source)
     strand.stack.append(loop)
     return None
+
+
+def _taken(block: Block, source: ir.Operand | ir.Pairs) -> None:
+    """Only the loop itself holds what it goes over, if that has no name."""
+    for leaf in ir.leaves(source):
+        if made_up(leaf):
+            block.frame.env.pop(leaf, None)
 
 
 def _changes(engine: Engine, strand: Strand, item: Any) -> list[Token] | None:
@@ -227,19 +239,6 @@ def _further(iterator: Iterator[Any], count: int) -> Iterator[Any]:
     return iterator
 
 
-class _Native(Native):
-    """An iterator of the user's, advanced in its turn."""
-
-    __slots__ = ("iterate", "iterator", "step")
-
-    def __init__(self, iterator: Any, iterate: bool, streams: list[Stream[Any]]) -> None:
-        super().__init__(streams)
-        self.iterator = iterator
-        #: Whether ``iter()`` has to be called first.
-        self.iterate = iterate
-        self.step: Any = None
-
-
 def _leaves(block: Block, source: ir.Pairs) -> list[Any]:
     return [operand(block.frame, leaf) for leaf in ir.leaves(source)]
 
@@ -282,7 +281,7 @@ def next_turn(engine: Engine, strand: Strand, block: Special) -> Any:
     if engine.inflight >= engine.limit and engine.end.following is not strand:
         return ROOM
     iterator = block.iterator
-    if type(iterator) is _Native:
+    if type(iterator) is Native:
         item = _advance(engine, strand, block, iterator)
         if isinstance(item, Slot):
             return item
@@ -314,8 +313,8 @@ def next_turn(engine: Engine, strand: Strand, block: Special) -> Any:
         except Exception as error:
             raise Failure(error) from None
     if item is _STOP:
-        if type(iterator) is _Native and iterator.streams:
-            close_in_turn(engine, strand, block, [iterator])  # ``zip`` leaves the longer ones
+        if type(iterator) is Native and type(iterator.iterator) is not GeneratorType:
+            let_go(engine, strand, block, [iterator])  # ``zip`` leaves the longer ones
         exhausted(strand, block, None)
     else:
         begin_turn(engine, strand, block, item)
@@ -399,7 +398,7 @@ def begin_turn(engine: Engine, strand: Strand, block: Special, item: Any) -> Non
     frame.env[region.item] = item
 
 
-def _advance(engine: Engine, strand: Strand, block: Special, native: _Native) -> Any:
+def _advance(engine: Engine, strand: Strand, block: Special, native: Native) -> Any:
     """The next item of an unknown iterator: a slot until it has been asked for in its turn."""
     if native.step is None:
         if native.iterate:

@@ -23,6 +23,7 @@ from .containers import Versioned
 from .functions import push_function
 from .instructions import CANCEL, NATIVE, OPEN, START, Instruction
 from .issue import issue
+from .leaving import Native
 from .memory import Memory
 from .nodes import (
     DEAD,
@@ -41,7 +42,7 @@ from .nodes import (
 from .order import Entry
 from .slots import UNBOUND, Slot, Waiter
 from .strands import Strand
-from .streams import Native, Source, close, opened_by, press
+from .streams import Source, close, opened_by, press
 
 if TYPE_CHECKING:
     from ..calls import Call
@@ -98,6 +99,8 @@ class Engine:
         self.queues: dict[Any, deque[Any]] = {}
         self.result: Any = None
         self.outcome: Outcome | None = None
+        #: What the run has failed with, while it only lets go of things any more.
+        self.failure: BaseException | None = None
         self.observer: Callable[[str, Any], None] | None = None
         #: How a clock, a random number or the environment is read; a journal puts itself here.
         self.reader: Reader | None = None
@@ -383,7 +386,7 @@ class Engine:
             head: Any = end.following
             if head is end:
                 value = self.result
-                self.conclude(value.value if isinstance(value, Slot) else value)
+                self.conclude(value.value if isinstance(value, Slot) else value, self.failure)
                 return
             if isinstance(head, Strand):
                 if head.waiting:

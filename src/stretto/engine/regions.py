@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from ..compiler import ir
 from .functions import return_from
 from .generators import end_generator
+from .leaving import abandon, let_go
 from .operands import Failure, operand
 from .slots import PENDING, Slot
 from .steps import run_fragment
 from .strands import FINAL, FUNC, GEN, HANDLER, LOOP, SEQ, TRY, TURN, Block, Special, Strand, Try
-from .streams import abandon, close_in_turn
 
 if TYPE_CHECKING:
     from .machine import Engine
@@ -203,7 +203,7 @@ def unwind(engine: Engine, strand: Strand) -> Any:
             if what == LOOP and block.iterator is not None:
                 left = abandon(engine, [block])
                 if left:
-                    close_in_turn(engine, strand, block, left)
+                    let_go(engine, strand, block, left)
             stack.pop()
             if (what == TURN and kind == "continue") or (what == LOOP and kind == "break"):
                 strand.exit = None

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
 from ..compiler.summary import effect_of
-from ..streams import END, Stage, Stream, ending, opened, quietly, through
+from ..streams import END, Stage, Stream, ending, opened, through
 from .instructions import CLOSE, MORE
-from .nodes import DEAD, DONE, QUEUED, RUNNING, CallNode, FunctionNode
-from .operands import Failure, link
-from .slots import PENDING, Gen, Slot
+from .nodes import DEAD, DONE, QUEUED, RUNNING, CallNode
+from .operands import Failure
+from .slots import PENDING, Slot
 from .strands import LOOP, Block, Strand
-from .tokens import EVERYTHING, HEAP, Token, covers
+from .tokens import HEAP, Token, covers
 
 if TYPE_CHECKING:
     from ..calls import Call
@@ -34,17 +34,14 @@ if TYPE_CHECKING:
 __all__ = [
     "END",
     "Cell",
-    "Native",
     "Several",
     "Source",
     "StreamNode",
     "Taking",
     "Waits",
-    "abandon",
     "before",
     "begin",
     "close",
-    "close_in_turn",
     "given",
     "next_item",
     "opened_by",
@@ -284,60 +281,6 @@ class Several:
 
     def takings(self) -> Iterator[Taking]:
         raise NotImplementedError
-
-
-class Native:
-    """How far a loop is in an iterator that is asked for each item in its turn.
-
-    Attributes:
-        streams: what it goes over, as far as that is streams that nobody else sees.
-    """
-
-    __slots__ = ("streams",)
-
-    def __init__(self, streams: list[Stream[Any]]) -> None:
-        self.streams = streams
-
-    def wake(self, engine: Engine) -> None:
-        """The failure that has ended the loop has become real."""
-        engine.left.append(self)
-
-
-def abandon(engine: Engine, stack: list[Block], suspended: bool = False) -> list[Native]:
-    """Blocks of a strand are left: so are the loops among them, and what they take from. What has to be
-    closed in its turn comes back. `suspended`: so are generators that loops among them go over; else those
-    are left by being closed."""
-    found: list[Native] = []
-    for block in reversed(stack):
-        if block.kind == LOOP:
-            iterator = block.iterator
-            if suspended and isinstance(iterator, Gen):
-                held = block.frame.env.get(block.region.source)
-                if isinstance(held, Gen):
-                    found += abandon(engine, held.blocks, suspended)
-            if type(iterator) is Taking:
-                close(engine, iterator.source)
-            elif isinstance(iterator, Several):
-                for taking in iterator.takings():
-                    close(engine, taking.source)
-            elif isinstance(iterator, Native) and iterator.streams:
-                found.append(iterator)
-    return found
-
-
-def close_in_turn(engine: Engine, strand: Strand, block: Block, natives: list[Native]) -> None:
-    """Close the streams of loops that are left here, as operations in their turn."""
-    for native in natives:
-        for stream in native.streams:
-            at = block.region
-            where = link(block.frame, 0 if at is None else at.lineno, ())
-            node = FunctionNode(
-                strand, where, block.place, "close", quietly, [stream], {}, False, None, None
-            )  # fmt: skip
-            engine.place(node, strand)
-            node.token = Token(1)
-            strand.write(EVERYTHING, node.token, certain=True)
-            engine.ready.append(node)
 
 
 def close(engine: Engine, source: Source) -> None:
