@@ -229,6 +229,9 @@ class Emitter:
         """Work out what a region may bind and read, and whether it can end otherwise than normally."""
         if isinstance(region, (ir.For, ir.While)):
             self.seal(region.body)
+        if isinstance(region, ir.For):
+            leaves = ir.leaves(region.source)
+            region.takes = tuple([n for n in leaves if isinstance(n, str) and n.startswith("__t")])
         inner = [i for block in ir.blocks(region) for i in ir.instructions(block)]
         if isinstance(region, ir.Iteration):
             inner = list(ir.instructions(region.body))

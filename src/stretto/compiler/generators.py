@@ -16,6 +16,7 @@ from ..calls import BoundCall, Call
 from ..text import Transform
 from . import ir
 from .functions import Compiled, helper
+from .relaxations import relaxed
 from .scope import binds, own_nodes, walrus_names
 from .syntax import CONSUMERS
 from .values import dotted
@@ -95,6 +96,8 @@ def _qualified(function: Compiled, body: list[Any], names: set[str]) -> frozense
             allow(node.iter)
         elif isinstance(node, ast.YieldFrom):
             allow(node.value)
+        elif not relaxed("values"):
+            continue  # what uses it up is a fragment
         elif isinstance(node, _COMPREHENSIONS):
             if not any(isinstance(n, _LAZY) for n in ast.walk(node)):
                 allow(node.generators[0].iter)

@@ -109,6 +109,7 @@ class Region(Instr):
         alone: a block of nothing but this region.
         effects: what it may write, by the types of `names` (see `stretto.compiler.summary`).
         advances: the names of generators that it may go on with (see `stretto.engine.generators`).
+        takes: the temporaries that a loop goes over; nobody else needs them once it has begun.
     """
 
     label: str = ""
@@ -120,6 +121,7 @@ class Region(Instr):
     alone: Block = ()
     effects: dict[Any, Any] = field(default_factory=dict[Any, Any])
     advances: frozenset[str] = frozenset()
+    takes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, eq=False)

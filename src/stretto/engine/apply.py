@@ -105,7 +105,7 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
         if instr.target is not None:
             frame.env[instr.target] = node
         return None
-    if kind is Transform and len(args) == 1 and not kwargs:
+    if instr.transforms and kind is Transform and len(args) == 1 and not kwargs:
         (v,) = args
         if isinstance(v, Slot):
             return v

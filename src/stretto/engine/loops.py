@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..compiler import ir
 from ..streams import Stream
-from .apply import function_node, made_up, paths_of
+from .apply import function_node, paths_of
 from .containers import Dict, Versioned
 from .generators import Generator, Pairing, go_on
 from .leaving import Native, abandon, let_go
@@ -84,7 +84,6 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
                 loop.iterator = loop.target.again(0)
         else:
             loop.iterator = Native(_rebuilt(source, iter(leaves)), iterate=False, streams=own)
-            _taken(block, source)
     else:
         v = operand(block.frame, source)
         if isinstance(v, Slot):
@@ -113,8 +112,7 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
             call = v.call
             if call.changes:
                 loop.iterator = Native(v, iterate=True, streams=[v])
-                _taken(block, source)
-                strand.stack.append(loop)
+                _begun(strand, loop)
                 return None
             before = before_stream(strand, _read_by(v))
             if before:
@@ -122,16 +120,15 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
             loop.iterator = begin(engine, strand, block, instr, v, _read_by(v))
         else:
             loop.iterator = Native(v, iterate=True, streams=[])
-            _taken(block, source)
-    strand.stack.append(loop)
+    _begun(strand, loop)
     return None
 
 
-def _taken(block: Block, source: ir.Operand | ir.Pairs) -> None:
-    """Only the loop itself holds what it goes over, if that has no name."""
-    for leaf in ir.leaves(source):
-        if made_up(leaf):
-            block.frame.env.pop(leaf, None)
+def _begun(strand: Strand, loop: Special) -> None:
+    strand.stack.append(loop)
+    if type(loop.iterator) is Native:
+        for name in loop.region.takes:
+            loop.frame.env.pop(name, None)
 
 
 def _changes(engine: Engine, strand: Strand, item: Any) -> list[Token] | None:

@@ -246,6 +246,8 @@ class Strand(Entry):
             ctx.pending += 1
         child.names, child.exc = self.names, self.exc
         child.base = clone
+        for name in region.takes:
+            frame.env.pop(name, None)
         child.outputs = self._owed(region, frame.env, effect)
         if self.ctx_frame is not None:
             child.ctx_frame = clone if self.ctx_frame is frame else self.ctx_frame.fork()
