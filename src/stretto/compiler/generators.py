@@ -14,7 +14,7 @@ from typing import Any
 
 from ..calls import BoundCall, Call
 from ..text import Transform
-from . import ir
+from . import ir, known
 from .functions import Compiled, helper
 from .relaxations import relaxed
 from .scope import binds, own_nodes, walrus_names
@@ -118,7 +118,7 @@ def _qualified(function: Compiled, body: list[Any], names: set[str]) -> frozense
 
 def may_close(form: Compiled) -> bool:
     """Whether a generator of this function, or one that it goes over, may be left inside a ``try`` or a
-    ``with``, so that closing it runs code of the user's."""
+    ``with`` or a loop over who knows what, so that closing it may run code of the user's."""
     met = {form}
     stack = [form]
     while stack:
@@ -170,11 +170,15 @@ def _made(function: Compiled, loop: ir.For) -> list[Compiled | None]:
         try:
             callee = function.resolve_dotted(made.callee.name)
         except KeyError:
+            found.append(None)
             continue
         callee = callee.call if isinstance(callee, BoundCall) else callee
         if isinstance(callee, Transform) or (isinstance(callee, Call) and callee.streams):
             found.append(None)  # a source that has to be stopped
-        form = helper(callee) if isinstance(callee, FunctionType) else None
-        if form is not None and form.generator:
-            found.append(form)
+        if isinstance(callee, FunctionType):
+            form = helper(callee)
+            if form is not None and form.generator:
+                found.append(form)
+            elif form is None and not known.is_pure(callee):
+                found.append(None)  # it may make an ordinary one
     return found

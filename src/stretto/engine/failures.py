@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from ..compiler import ir
 from .instructions import CANCEL
 from .leaving import Native, abandon, let_go, let_go_after
-from .nodes import DEAD, FAILED, RUNNING, FailedNode, FragmentNode, Node, unbound
+from .nodes import DEAD, FAILED, RUNNING, FailedNode, FragmentNode, FunctionNode, Node, unbound
 from .places import rooted, users
 from .slots import Gen
-from .strands import FINAL, GEN, HANDLER, TRY, Block, Special, Strand
+from .strands import FINAL, GEN, HANDLER, LOOP, TRY, Block, Special, Strand
 from .tokens import Token
 
 if TYPE_CHECKING:
@@ -115,6 +115,8 @@ def squash(engine: Engine, first: Any, end: Any) -> list[Token | Native]:
         else:
             if entry.state == RUNNING:
                 engine.out.append((CANCEL, entry))
+            elif type(entry) is FunctionNode:
+                entry.args = []  # what waits for a token may be held for long, and a generator with it
             ctx = entry.ctx
             if entry.state == FAILED:
                 tokens += entry.squashed
@@ -154,7 +156,9 @@ def handle(engine: Engine, node: Node) -> None:
     index = next(i for i, block in enumerate(strand.stack) if block.ctx is ctx and block.kind == TRY)
     block = strand.stack[index]
     assert node.snap is not None
-    left, engine.left = engine.left + abandon(engine, _left(strand.stack[index:], node.snap)), []
+    stack = strand.stack[index:]
+    engine.left += abandon(engine, _within(stack, node.snap), suspended=True)
+    left, engine.left = engine.left + abandon(engine, _left(stack, node.snap)), []
     del strand.stack[index:]
     strand.handling = block.saved
     if ctx.timer is not None:
@@ -189,6 +193,16 @@ def _left(stack: list[Block], names: dict[str, Any]) -> list[Block]:
             if isinstance(held, Gen) and held.blocks:
                 return stack[:index]
     return stack
+
+
+def _within(stack: list[Block], names: dict[str, Any]) -> list[Block]:
+    """The blocks of a generator that ran the operation that failed, and has yielded since."""
+    for block in stack:
+        if block.kind == LOOP and isinstance(block.iterator, Gen) and block.frame is stack[0].frame:
+            held, then = block.frame.env.get(block.region.source), names.get(block.region.source)
+            if isinstance(held, Gen) and isinstance(then, Gen) and not then.blocks:
+                return held.blocks
+    return []
 
 
 def raise_at(
