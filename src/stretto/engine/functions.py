@@ -131,9 +131,11 @@ def finish_strand(engine: Engine, strand: Strand, value: Any = None) -> None:
     if strand.result is not None:
         _hand_over(engine, strand.result, value)
     if strand.outputs:
+        assert strand.base is not None
         env = strand.base.env
         for name, output in strand.outputs.items():
             _hand_over(engine, output, env.get(name, UNBOUND))
+    strand.base = strand.ctx_frame = None  # others may hold the strand for longer than its names should last
     token = strand.token
     if token is not None:
         if strand.tokens is not None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..streams import Stream, quietly
 from .nodes import FunctionNode
 from .operands import link
-from .slots import Gen, Slot
+from .slots import PENDING, Gen
 from .strands import LOOP, Block, Strand
 from .streams import Several, Taking, close
 from .tokens import EVERYTHING, Token
@@ -92,10 +92,11 @@ def let_go_of_names(engine: Engine, strand: Strand, block: Block) -> None:
     """A function has come to its end, and with it its names."""
     env = block.frame.env
     for name in block.frame.form.iterated:
-        value = env.get(name)
-        if isinstance(value, Slot):
-            value = value.value
-        if type(value) is GeneratorType and cast("GeneratorType[Any]", value).gi_frame is not None:
+        value: Any = env.get(name)
+        kind = cast("type[Any]", type(value))
+        if kind is FunctionNode and value.value is not PENDING:
+            kind = cast("type[Any]", type(value.value))
+        if kind is GeneratorType or kind is FunctionNode:
             del env[name]
             native = Native(value, iterate=False, streams=[])
             del value

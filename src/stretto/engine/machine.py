@@ -37,6 +37,7 @@ from .nodes import (
     BuildNode,
     CallNode,
     FragmentNode,
+    FunctionNode,
     Node,
 )
 from .order import Entry
@@ -325,7 +326,7 @@ class Engine:
             node.values = []
         else:
             self.resolve(node, value)
-            if type(node) is CallNode:
+            if type(node) is CallNode or type(node) is FunctionNode:
                 node.args, node.kwargs = _NO_ARGS, NO_KWARGS
         token = node.token
         if token is not None:

@@ -175,7 +175,7 @@ class Strand(Entry):
         self.mays: list[Change] | None = None
 
     #: The frame whose names the outputs are, where it was split off.
-    base: Frame
+    base: Frame | None
     #: The paths that the token stands for.
     paths: frozenset[str]
     #: What let it go on, where that is recorded (see `stretto.engine.causes`).
