@@ -388,19 +388,19 @@ def vocabulary(call: Any) -> dict[str, Any]:
         Boom,
         Halt,
     )
-    return words | {word.__name__: word for word in unknown} | {"rows": _WITHOUT_SOURCE["rows"]}
+    return words | {word.__name__: word for word in unknown} | {"entries": _WITHOUT_SOURCE["entries"]}
 
 
 #: Of a library whose source cannot be found, as in a compiled extension: when this is closed can be seen.
 _WITHOUT_SOURCE: dict[str, Any] = {"current": current}
 exec(
     """
-def rows(x):
+def entries(x):
     try:
         for at in range(3):
-            yield current().unknown("row", x, at) % 10
+            yield current().unknown("entry", x, at) % 10
     finally:
-        current().unknown("rows end", x)
+        current().unknown("entries end", x)
 """,
     _WITHOUT_SOURCE,
 )
