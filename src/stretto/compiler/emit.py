@@ -16,7 +16,7 @@ from .scope import bound_names, loaded_names, used_once
 if TYPE_CHECKING:
     from .functions import Compiled
 
-__all__ = ["Emitter", "exits"]
+__all__ = ["Emitter", "exits", "keep_needed"]
 
 
 class Emitter:
@@ -282,6 +282,16 @@ def _layers(region: ir.Region) -> list[ir.Region]:
     if isinstance(region, ir.If) and region.decided is not None:
         return [region, region.decided]
     return [region]
+
+
+def keep_needed(steps: ir.Block | list[ir.Instr]) -> None:
+    """Loops leave the temporaries that later steps of the same statement still need."""
+    needed: set[str] = set()
+    for instr in reversed(list(ir.instructions(tuple(steps)))):
+        if isinstance(instr, ir.For) and instr.takes:
+            instr.takes = tuple([n for n in instr.takes if n not in needed])
+        needed -= _binds(instr)
+        needed |= _reads(instr)
 
 
 def _binds(instr: ir.Instr) -> set[str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import ir
+from .emit import keep_needed
 from .functions import Compiled
 from .generators import generator_names
 from .matching import Matching
@@ -46,9 +47,11 @@ class Statements(Matching):
         self.depth += 1
         with self.emitting() as steps:
             for statement in statements:
-                mark = self.temporaries
+                mark, begun = self.temporaries, len(steps)
                 self.statement(statement)
                 self.temporaries = mark
+                if self.depth == 1:
+                    keep_needed(steps[begun:])
                 if isinstance(statement, (ast.Return, ast.Raise, ast.Break, ast.Continue)):
                     break  # nothing after it can run
                 if self.depth == 1:

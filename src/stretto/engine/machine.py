@@ -42,7 +42,7 @@ from .nodes import (
 )
 from .order import Entry
 from .slots import UNBOUND, Slot, Waiter
-from .strands import Strand
+from .strands import Frame, Strand
 from .streams import Source, close, opened_by, press
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ class Engine:
         self.queues: dict[Any, deque[Any]] = {}
         self.result: Any = None
         self.outcome: Outcome | None = None
+        #: What the flow's names hold lasts until the run has ended, though all may be issued long before.
+        self.names: Frame | None = None
         #: What the run has failed with, while it only lets go of things any more.
         self.failure: BaseException | None = None
         self.observer: Callable[[str, Any], None] | None = None
@@ -113,6 +115,7 @@ class Engine:
         root = Strand([])
         self.place(root, self.end)
         push_function(self, root, None, form, fn, list(args), kwargs, None, None)
+        self.names = root.stack[0].frame
         self.resume(root)
 
     def pump(self, budget: int = 2000) -> bool:
@@ -210,6 +213,7 @@ class Engine:
     def conclude(self, value: Any = None, error: BaseException | None = None) -> None:
         """The run has an outcome; what is still running of it is awaited."""
         self.outcome = Outcome(value, error)
+        self.names = None
         for source in list(self.sources):
             close(self, source)
 
