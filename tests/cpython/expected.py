@@ -35,6 +35,7 @@ _FUNCTION = "it gives a function other defaults; functions are taken to stay wha
 _CONTEXT = "an exception whose context native code has set gets that of the handler which it was raised in"
 
 _LATER = "what nobody holds any more is let go a little later than CPython's counts do it"
+_EARLIER = "what a helper held that has failed may be let go of before its exception is"
 _WITH = "`with` on what is no context manager is an AttributeError, where CPython has a TypeError"
 
 _ANY_WAY = {
@@ -68,6 +69,6 @@ DIFFERING = {
         "NameErrorTests.test_name_error_suggestions": _FRAMES,
         "TestDecorators.test_dbcheck": "eval in a decorator does not see the names of the function",
         "TestPEP380Operation.test_delegator_is_visible_to_debugger": _FRAMES,
-        "ExceptionTests.test_memory_error_cleanup": "what a helper held that has failed may be let go of before its exception is",
+        "ExceptionTests.test_memory_error_cleanup": _EARLIER,
     },
 }
