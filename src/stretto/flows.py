@@ -147,9 +147,14 @@ class Flow(Generic[P, R]):
         else:
             run.drive_here()
         error = run.error()
-        if error is not None:
+        if error is None:
+            return run.result()
+        context = error.__context__
+        try:
             raise error  # from here: one frame of ours in the traceback, not three
-        return run.result()
+        except BaseException:
+            error.__context__ = context  # where the flow was called in a handler, it has that at its end
+            raise
 
     async def aio(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the flow overlapped on the running event loop."""
@@ -157,9 +162,14 @@ class Flow(Generic[P, R]):
         run = await self._run_without_blocking(args, kwargs)
         await run.drive_on_loop()
         error = run.error()
-        if error is not None:
+        if error is None:
+            return run.result()
+        context = error.__context__
+        try:
             raise error
-        return run.result()
+        except BaseException:
+            error.__context__ = context
+            raise
 
     def sequential(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """The reference run: the function as CPython runs it, each call ending before the next begins."""

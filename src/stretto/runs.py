@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import queue
+import sys
 import threading
 import uuid
 from collections import deque
@@ -71,7 +72,7 @@ class Run(Generic[R]):
         self.flow = flow
         self.recording = recording
         self.engine = Engine(limit=flow.limit) if recording is None else _causal(flow.limit)
-        self.engine.begin(flow.form, flow.fn, tuple(args), dict(kwargs))
+        self.engine.begin(flow.form, flow.fn, tuple(args), dict(kwargs), sys.exception())
         if recording is not None:
             self.engine.reader = recording.read
         self.driver: AsyncioDriver | None = None

@@ -107,7 +107,7 @@ class Callbacks(Comprehensions):
     ) -> ast.expr | None:
         """``sum(...)``: added up in order, so that a failing addition comes before the next call."""
         start = node.args[1] if len(node.args) == 2 else options.get("start", ast.Constant(0))
-        if len(node.args) > 2 or set(options) - {"start"}:
+        if len(node.args) > 2 or set(options) - {"start"} or not all(map(self.builtin, ("type", "float"))):
             return None
         total, held, first = self.fresh(), self.fresh(), self.fresh()
         self.own_names |= {total, held, first}
@@ -153,6 +153,7 @@ class Callbacks(Comprehensions):
         key = options.get("key")
         if (
             len(node.args) != 1
+            or not self.builtin("list")
             or set(options) - {"key", "reverse", "default"}
             or ("default" in options) != ("default" in options and name != "sorted")
         ):

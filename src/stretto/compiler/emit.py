@@ -141,6 +141,12 @@ class Emitter:
         statement = ast.copy_location(ast.Assign([ast.Name(name, ast.Store())], expr), at)
         return self.make([statement], at, (name,), expr=expr, opaque=opaque)
 
+    def meant(self, thing: object, at: ast.AST) -> ast.expr:
+        """A name for this very object, whatever the program calls by the names that it has."""
+        name = self.fresh()
+        self.emit(ir.Move(getattr(at, "lineno", 0), target=name, source=ir.Const(thing)))
+        return ast.copy_location(ast.Name(name, ast.Load()), at)
+
     def run_expr(self, name: str, expr: ast.expr, at: Any, *, opaque: bool = False) -> None:
         fragment = self.make_expr(name, expr, at, opaque=opaque)
         if isinstance(expr, ast.Attribute) and self.held(expr.value) and relaxed("objects"):

@@ -160,9 +160,7 @@ class Walk(Objects):
         verdict = fragment.verdict(types)
         late = [n for n, info in zip(fragment.reads, infos, strict=True) if info.late]
         text = fragment_text(fragment, self.words)
-        made = "__failure" in fragment.reads or (
-            isinstance(fragment.expr, ast.Attribute) and fragment.expr.attr in ("__enter__", "__exit__")
-        )
+        made = "__failure" in fragment.reads or hasattr(fragment.expr, "looks_up")
         if fragment.opaque:
             says = "holds calls that run as a whole, in order, when everything before is done"
             self.note(

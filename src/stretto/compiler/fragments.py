@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import ir
 from .guard import compile_guarded
+from .guard_source import requalified
 from .relaxations import relaxed
 from .scope import bound_names
 from .source import UNEVALUATED
@@ -147,7 +148,10 @@ class Fragment:
         used = {name: cells[name] for name in self.cells}
         future = bool(self._future)
         form = self.function
-        fn = compile_guarded(self._tree(), form.filename, form.globals, used, future_annotations=future)
+        fn = compile_guarded(
+            self._tree(), form.filename, form.globals, used,
+            future_annotations=future, qualname=self._qualname,
+        )  # fmt: skip
         if self.name != fn.__code__.co_name:
             fn.__code__ = fn.__code__.replace(co_name=self.name)
         if self.soft:
@@ -237,6 +241,11 @@ class Fragment:
         """How the user's module has its annotations."""
         return self.function.fn.__code__.co_flags & UNEVALUATED
 
+    @property
+    def _qualname(self) -> str:
+        own = self.function.qualname
+        return own if self.name == self.function.name else f"{own}.<locals>.{self.name}"
+
     def _compile(self) -> CodeType:
         tree: ast.stmt = self._tree()
         if self.cells:
@@ -255,10 +264,7 @@ class Fragment:
         code = _inner(module)
         if self.cells:
             code = _inner(code)
-        qualname = self.function.qualname
-        if self.name != self.function.name:
-            qualname = f"{qualname}.<locals>.{self.name}"
-        return _requalified(code, code.co_qualname, qualname).replace(co_name=self.name, co_qualname=qualname)
+        return requalified(code, code.co_qualname, self._qualname).replace(co_name=self.name)
 
     # -- what it may do -------------------------------------------------------------------------------
 
@@ -449,22 +455,6 @@ def _of_library(value: Any) -> bool:
 
 def _inner(code: CodeType) -> CodeType:
     return next(c for c in code.co_consts if isinstance(c, CodeType))
-
-
-def _requalified(code: CodeType, old: str, new: str) -> CodeType:
-    """The code with what is defined in it named as it is in the user's function."""
-    if old == new or not any(isinstance(c, CodeType) for c in code.co_consts):
-        return code
-    consts: list[Any] = []
-    for const in code.co_consts:
-        if isinstance(const, CodeType):
-            inner = _requalified(const, old, new)
-            name = new + const.co_qualname.removeprefix(old)
-            # the body of a class holds its name as a constant
-            own = tuple([name if c == const.co_qualname else c for c in inner.co_consts])
-            const = inner.replace(co_qualname=name, co_consts=own)
-        consts.append(const)
-    return code.replace(co_consts=tuple(consts))
 
 
 def _copy_or_missing(name: str) -> ast.Try:

@@ -45,6 +45,7 @@ def compile_guarded(
     freevars: Mapping[str, CellType] = _NONE,
     *,
     future_annotations: bool = False,
+    qualname: str = "",
 ) -> FunctionType:
     """Compile a run of statements so that nothing with an effect is performed.
 
@@ -54,6 +55,7 @@ def compile_guarded(
         namespace: the globals of the statements.
         freevars: cells of the names that they take from an enclosing function.
         future_annotations: whether annotations are left unevaluated.
+        qualname: the qualified name of the function; its name, where it is not given.
 
     Returns:
         A function of the same signature. It does what the plain function would do (values,
@@ -62,7 +64,9 @@ def compile_guarded(
     """
     package = namespace.get("__package__")
     unit = Unit(None)
-    build(unit, tree, tuple(freevars), filename, future_annotations, package, tree.name, root=True)
+    build(
+        unit, tree, tuple(freevars), filename, future_annotations, package, qualname or tree.name, root=True
+    )
     assert unit.code is not None
     made = assemble(unit, freevars, namespace, tree.name)
     if tree.args.defaults:

@@ -48,6 +48,7 @@ from stretto.compiler.known_objects import (
     refresh_classes,
     slots_safe,
 )
+from stretto.compiler.managers import LOOKUPS, looks_quietly
 
 __all__ = [
     "argument",
@@ -259,6 +260,8 @@ def _prepare() -> None:
         cls = known.find(name)
         if isinstance(cls, type):
             _class_rules[cls, attribute] = made
+    for lookup in LOOKUPS:
+        _rules[id(lookup)] = _looked_up
     for path in NEW_FUNCTIONS:
         thing = known.find(path)
         if thing is not None:
@@ -275,6 +278,12 @@ def _prepare() -> None:
 def quick_method(cls: type, name: str) -> None:
     """Remember a method of a plain class as one that needs no rule for scalars."""
     _quick.add((cls, name))
+
+
+def _looked_up(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What a ``with`` looks up of its context manager."""
+    (manager,) = args
+    return f(manager) if looks_quietly(f, manager) else stop(f"`with` a {name_of(manager)}")
 
 
 def _method(f: Any, owner: Any, name: str, args: Any, kwargs: Any) -> Any:

@@ -7,6 +7,8 @@ import copy
 from dataclasses import dataclass
 from typing import Any, Final
 
+from stretto.compiler.mangling import unbinds
+
 __all__ = ["PREFIX", "ExpressionRewriter", "Marked", "bound_names", "own_nodes"]
 
 #: What the names of the guarded operations begin with in rewritten code.
@@ -400,7 +402,7 @@ class ExpressionRewriter(ast.NodeTransformer):
 
     def _super(self, node: ast.Call) -> ast.expr:
         args = [*self.function.args.posonlyargs, *self.function.args.args]
-        if "__class__" not in self.cells or not args or node.keywords:
+        if "__class__" not in self.cells or not args or node.keywords or unbinds(self.function):
             return self.refuse(node, "super()")
         names = [
             ast.copy_location(ast.Name(name, ast.Load()), node)

@@ -21,7 +21,7 @@ from typing import Any, Final
 from stretto.compiler.guard_rewrite import PREFIX, Marked, rewrite
 from stretto.compiler.guard_state import HERE, fresh, keep, stop
 
-__all__ = ["Unit", "assemble", "build", "follow", "followed", "is_generator", "twin_of"]
+__all__ = ["Unit", "assemble", "build", "follow", "followed", "is_generator", "requalified", "twin_of"]
 
 _FUTURE: Final = __future__.annotations.compiler_flag
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -190,17 +190,25 @@ def build(
     outer = next(c for c in whole.co_consts if isinstance(c, CodeType))
     name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
     code = next(c for c in outer.co_consts if isinstance(c, CodeType))
-    unit.code = _renamed(code, code.co_qualname, qualname).replace(co_name=name)
+    unit.code = requalified(code, code.co_qualname, qualname).replace(co_name=name)
     unit.cells = {name: cells[name] for name in used}
 
 
-def _renamed(code: CodeType, old: str, new: str) -> CodeType:
-    """The code under the qualified name that the native one has, and those inside it too."""
-    consts = tuple(_renamed(c, old, new) if isinstance(c, CodeType) else c for c in code.co_consts)
+def requalified(code: CodeType, old: str, new: str) -> CodeType:
+    """The code under another qualified name, and what is defined in it."""
+    if old == new:
+        return code
     qualname = code.co_qualname
     if qualname.startswith(old):
         qualname = new + qualname[len(old) :]
-    return code.replace(co_consts=consts, co_qualname=qualname)
+    consts: list[Any] = []
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            const = requalified(const, old, new)
+        elif type(const) is str and const == code.co_qualname and not code.co_flags & inspect.CO_OPTIMIZED:
+            const = qualname  # the body of a class holds its name
+        consts.append(const)
+    return code.replace(co_consts=tuple(consts), co_qualname=qualname)
 
 
 def _marker(marked: list[Marked], filename: str) -> Callable[[int, FunctionType], FunctionType]:

@@ -26,6 +26,7 @@ __all__ = [
     "PLAIN",
     "SCALARS",
     "attribute_is_plain",
+    "binds_quietly",
     "class_attribute",
     "class_module",
     "class_mro",
@@ -236,7 +237,7 @@ _BINDING: Final = (
 )
 
 
-def _binds_quietly(raw: Any) -> bool:
+def binds_quietly(raw: Any) -> bool:
     """Whether reading this class attribute through an instance runs no code."""
     kind = type(raw)
     if kind in _C_DESCRIPTORS or kind in _BINDING:
@@ -283,13 +284,13 @@ def attribute_is_plain(obj: Any, name: str) -> bool:
     if base in _UNIVERSE:
         if name in ("name", "value") and type(raw) is not property:
             return True  # of an enumeration's member
-        return type(raw) in _C_DESCRIPTORS or _binds_quietly(raw)
+        return type(raw) in _C_DESCRIPTORS or binds_quietly(raw)
     kind = type(raw)
     if kind in _C_DESCRIPTORS:
         return True
     if defining_class(kind, "__set__") is not None or defining_class(kind, "__delete__") is not None:
         return False
-    if _binds_quietly(raw):
+    if binds_quietly(raw):
         return True
     names = instance_dict(obj)
     return names is not None and name in names
@@ -309,7 +310,7 @@ def _class_attribute_is_plain(cls: type, name: str) -> bool:
             return True
         return on_meta is not None and type(on_meta[1]) in _BINDING
     raw = found[1]
-    if type(raw) is property or _binds_quietly(raw):
+    if type(raw) is property or binds_quietly(raw):
         return True
     if isinstance(_names(cls).get("_member_map_"), dict) and name in _names(cls)["_member_map_"]:
         return True

@@ -14,6 +14,7 @@ from . import ir
 from .emit import keep_needed
 from .functions import Compiled
 from .generators import generator_names
+from .managers import LOOKUPS
 from .matching import Matching
 from .scope import bound_plainly, evaluated_annotations, unbound_names
 from .syntax import line, locate, located
@@ -169,12 +170,13 @@ class Statements(Matching):
         if not self.needs(s.test) and not (s.msg and self.needs(s.msg)):
             self.fragment([s], s)
             return
+        if not __debug__:
+            return  # as CPython has it under -O
         test = self.truth(s.test)
         with self.emitting() as failing:
-            error: ast.expr = ast.Name("AssertionError", ast.Load())
-            if s.msg is not None:
-                error = ast.Call(error, [self.residual(s.msg)], [])
-            self.fragment([locate(ast.Raise(error, None), s)], s)
+            # whatever AssertionError means here, it is the builtin that is raised
+            failed = ast.Assert(ast.Constant(False), s.msg and self.residual(s.msg))
+            self.fragment([locate(failed, s)], s)
         self.region(ir.If(line(s), test=test, then=(), orelse=tuple(failing)))
 
     def do_raise(self, s: ast.Raise) -> None:
@@ -282,11 +284,9 @@ class Statements(Matching):
         item, *others = s.items
         at = item.context_expr
         manager = self.spilled(self.residual(item.context_expr), at)
-        kind = ast.Call(ast.Name("type", ast.Load()), [ast.Name(manager, ast.Load())], [])
-        enter = self.spilled(ast.Attribute(kind, "__enter__", ast.Load()), at)
-        leaving = self.spilled(ast.Attribute(kind, "__exit__", ast.Load()), at)
+        enter, leave_by = (self.looked_up(lookup, manager, at) for lookup in LOOKUPS)
         entered = self.fresh()
-        self.emit_apply(entered, enter, (manager,), at, "__enter__")
+        self.emit_apply(entered, enter, (), at, "__enter__")
         nothing = ir.Const(None)
         with self.emitting() as body:
             if item.optional_vars is not None:
@@ -297,16 +297,22 @@ class Statements(Matching):
             else:
                 body.extend(self.block(s.body))
         with self.emitting() as final:
-            self.emit_apply(self.fresh(), leaving, (manager, nothing, nothing, nothing), at, "__exit__")
+            self.emit_apply(self.fresh(), leave_by, (nothing, nothing, nothing), at, "__exit__")
         with self.emitting() as leave:
             error = ast.Name(ir.FAILURE, ast.Load())
-            kind_of = self.spilled(ast.Call(ast.Name("type", ast.Load()), [error], []), at)
+            kind = self.spilled(ast.Call(self.meant(type, at), [error], []), at)
             trace = self.spilled(ast.Attribute(error, "__traceback__", ast.Load()), at)
             answer = self.fresh()
-            self.emit_apply(answer, leaving, (manager, kind_of, ir.FAILURE, trace), at, "__exit__")
+            self.emit_apply(answer, leave_by, (kind, ir.FAILURE, trace), at, "__exit__")
             test = self.truth(ast.copy_location(ast.Name(answer, ast.Load()), at))
             self.region(ir.If(line(s), test=test, then=(), orelse=(ir.Reraise(line(s)),)))
         self.region(ir.TryFinally(line(s), body=tuple(body), final=tuple(final), leave=tuple(leave)))
+
+    def looked_up(self, lookup: Callable[[Any], Any], manager: str, at: ast.expr) -> str:
+        """Emit the lookup of a special method of a context manager."""
+        call = ast.Call(self.meant(lookup, at), [ast.Name(manager, ast.Load())], [])
+        call.looks_up = True  # type: ignore[attr-defined]
+        return self.spilled(call, at)
 
 
 def key_parts(key: ast.expr) -> list[ast.expr]:

@@ -1,17 +1,19 @@
 """What means something else inside a class: ``self.__x`` is ``self._Class__x``, and ``super()`` in a method
 is ``super(__class__, self)``.
 
-CPython sees to that while it compiles a class body. What lowering compiles stands in no class, so it is
-written out when the source is read.
+CPython sees to that while it compiles a class body. What lowering compiles stands in no class, so private
+names are written out when the source is read, and ``super()`` when a method is to be lowered: a class that
+stands in a function is compiled whole, and CPython knows best what is wrong with a ``super()`` in it.
 """
 
 from __future__ import annotations
 
 import ast
+import copy
 import re
 from typing import Any
 
-__all__ = ["QUIRK", "written_out"]
+__all__ = ["QUIRK", "unbinds", "with_supers", "written_out"]
 
 _PRIVATE = re.compile(r"\b__(?!\w*__\b)\w")
 _SUPER = re.compile(r"\bsuper\(\)")
@@ -19,10 +21,14 @@ _OWN_SUPER = re.compile(r"\bsuper\s*=[^=]|\b(?:def|class|as|import)\s+super\b")
 #: Set on a function in which a private name is that of a nested function, a class or an import: there
 #: CPython mangles some uses of it and not others.
 QUIRK = "stretto_private"
+#: Set on a method: the calls in it that look for its class and its first argument.
+_SUPERS = "stretto_supers"
+#: And the method without them, once it has been asked for.
+_LOWERED = "stretto_lowered"
 
 
 def written_out(tree: ast.Module, text: str) -> ast.Module:
-    """The syntax of a file, with that written out."""
+    """The syntax of a file, with private names written out."""
     supers = _SUPER.search(text) is not None and _OWN_SUPER.search(text) is None
     if supers or _PRIVATE.search(text) is not None:
         _Writer(supers).visit(tree)
@@ -88,12 +94,10 @@ class _Writer(ast.NodeTransformer):
             and len(self.functions) == 1
             and isinstance(self.functions[0], ast.FunctionDef)
         ):
-            given = self.functions[0].args
-            names = [a.arg for a in (*given.posonlyargs, *given.args)]
-            if names:
-                own = [ast.Name(name, ast.Load()) for name in ("__class__", names[0])]
-                node.args = [ast.copy_location(name, node) for name in own]
-                return node
+            method = self.functions[0]
+            if method.args.posonlyargs or method.args.args:
+                method.__dict__.setdefault(_SUPERS, []).append(node)
+            return node
         self.generic_visit(node)
         return node
 
@@ -133,3 +137,30 @@ class _Writer(ast.NodeTransformer):
         node.rest = node.rest and self.name(node.rest)
         self.generic_visit(node)
         return node
+
+
+def with_supers(method: Any) -> Any:
+    """A method as it is to be lowered: with its ``super()`` written out, if it has any."""
+    if not hasattr(method, _SUPERS) or unbinds(method):
+        return method
+    made = method.__dict__.get(_LOWERED)
+    if made is None:
+        made = copy.deepcopy(method)
+        for call in made.__dict__.pop(_SUPERS):
+            call.__dict__.pop("stretto_children", None)  # of the original
+            own = [ast.Name(name, ast.Load()) for name in ("__class__", _first(made))]
+            call.args = [ast.copy_location(name, call) for name in own]
+        made = method.__dict__.setdefault(_LOWERED, made)
+    return made
+
+
+def _first(method: Any) -> str:
+    given = method.args
+    name: str = (*given.posonlyargs, *given.args)[0].arg
+    return name
+
+
+def unbinds(method: Any) -> bool:
+    """Whether what ``super()`` looks for may be gone by then, which is no NameError."""
+    gone = {n.id for n in ast.walk(method) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Del)}
+    return not gone.isdisjoint(("__class__", _first(method)))

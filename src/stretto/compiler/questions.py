@@ -283,7 +283,7 @@ class Questions(Emitter):
         if any(isinstance(a, ast.Starred) for a in node.args):
             return None
         fn, *sources = node.args
-        if node.func.id == "filter" and len(sources) != 1:
+        if len(sources) != 1 and (node.func.id == "filter" or not self.builtin("zip")):
             return None
         names = [f"__m{i}" for i in range(len(sources))]
         plain_lambda = (

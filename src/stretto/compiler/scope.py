@@ -85,6 +85,9 @@ def own_children(node: Any, *, comprehensions: bool) -> list[ast.AST]:
         return [*node.decorator_list, *node.bases, *(k.value for k in node.keywords)]
     if isinstance(node, _COMPREHENSIONS) and not comprehensions:
         return [node.generators[0].iter]
+    if isinstance(node, ast.AnnAssign) and node.value is None and not node.simple:
+        if isinstance(node.target, ast.Name):
+            return [node.annotation]  # ``(x): int`` does not even make x a local name
     return children(node)
 
 

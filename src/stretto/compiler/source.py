@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from ..errors import SourceNotFound, UnsupportedConstruct
 from .bounded import Bounded
-from .mangling import QUIRK, written_out
+from .mangling import QUIRK, with_supers, written_out
 
 __all__ = ["MODULE", "FunctionNode", "check_supported", "declared_outside", "function_node"]
 
@@ -65,10 +65,11 @@ def function_node(code: CodeType) -> FunctionNode | None:
     ]
     if len(candidates) != 1:
         return None
-    for inner in ast.walk(candidates[0]):
+    node = cast("FunctionNode", with_supers(candidates[0]))
+    for inner in ast.walk(node):
         if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             cast("Any", inner).stretto_unevaluated = bool(code.co_flags & UNEVALUATED)
-    return candidates[0]
+    return node
 
 
 def declared_outside(filename: str) -> frozenset[str]:

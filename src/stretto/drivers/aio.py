@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ..engine.instructions import CANCEL, NATIVE, START, TIMER, UNTIMED
 from ..engine.machine import Engine
 from ..engine.nodes import RUNNING, CallNode, natively
-from .ambient import CURRENT, timed_out
+from .ambient import CURRENT, timed_out, under
 from .retries import Retries
 from .sources import Sources
 
@@ -162,7 +162,8 @@ class AsyncioDriver:
     async def run(self, node: CallNode) -> None:
         """The task of an async call."""
         try:
-            value = await node.call.fn(*node.args, **node.kwargs)
+            work = node.call.fn(*node.args, **node.kwargs)
+            value = await (work if node.exc_context is None else under(node.exc_context, work))
         except BaseException as error:
             self.failed(node, error)
         else:
@@ -180,7 +181,8 @@ class AsyncioDriver:
             limit = asyncio.timeout(node.call.timeout)
             try:
                 async with limit:
-                    value = await node.call.fn(*node.args, **node.kwargs)
+                    work = node.call.fn(*node.args, **node.kwargs)
+                    value = await (work if node.exc_context is None else under(node.exc_context, work))
             except TimeoutError:
                 if limit.expired():
                     raise timed_out(node.call) from None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextvars
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,6 +28,7 @@ __all__ = [
     "invoke_on_loop",
     "streamed",
     "timed_out",
+    "under",
 ]
 
 
@@ -126,12 +128,46 @@ def invoke_now(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str,
 def _invoke_now(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     if not call.is_async and call.timeout is None and not call.retries:
         return arrived(call, call.fn(*args, **kwargs))
+    work = invoke_on_loop(call, args, kwargs)
     clock = CLOCK.get()
     if clock is not None:
-        return clock.run(invoke_on_loop(call, args, kwargs))
+        return _as_from_here(clock.run, work)
     from .background import background
 
-    return background().run(invoke_on_loop(call, args, kwargs))
+    return _as_from_here(background().run, work)
+
+
+def _as_from_here(run: Callable[[Coroutine[Any, Any, Any]], Any], work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine elsewhere; what it raises has the context that it would have if it had run here."""
+    current = sys.exception()
+    if current is None:
+        return run(work)
+    raised: list[tuple[BaseException, BaseException | None]] = []
+
+    async def there() -> Any:
+        try:
+            return await under(current, work)
+        except BaseException as error:
+            raised.append((error, error.__context__))
+            raise
+
+    try:
+        return run(there())
+    except BaseException as error:
+        for known, context in raised:
+            if known is error:
+                error.__context__ = context
+        raise
+
+
+async def under(current: BaseException, work: Awaitable[Any]) -> Any:
+    """Await something as if from inside the handler of an exception."""
+    trace, outer = current.__traceback__, current.__context__
+    try:
+        raise current
+    except BaseException:
+        current.__traceback__, current.__context__ = trace, outer
+        return await work
 
 
 async def invoke_on_loop(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

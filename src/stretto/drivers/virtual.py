@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import random
 import selectors
+import sys
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
@@ -90,6 +91,8 @@ class VirtualClock:
         self._loop: _Loop | None = None
         self._entered = 0
         self._token: contextvars.Token[Any] | None = None
+        #: What is being handled where the program waits for one call, while others go on as well.
+        self.handled: BaseException | None = None
 
     @property
     def now(self) -> float:
@@ -126,8 +129,13 @@ class VirtualClock:
         loop = self.loop
         task = loop.create_task(work)
         task.add_done_callback(lambda _: loop.stop())
-        while not task.done():
-            loop.run_forever()  # a run that goes on meanwhile stops the loop too, for what it does outside
+        handled, self.handled = self.handled, sys.exception()
+        try:
+            while not task.done():
+                # a run that goes on meanwhile stops the loop too, for what it does outside
+                loop.run_forever()
+        finally:
+            self.handled = handled
         return task.result()
 
     def drive(self, run: Run[Any]) -> None:
@@ -186,6 +194,12 @@ class _Driver(AsyncioDriver):
 
         return super().from_outside(arrived)
 
+    def failed(self, node: CallNode, error: BaseException) -> None:
+        handled = self.clock.handled
+        if handled is not None and handled is not node.exc_context:
+            forget(error, handled, node.exc_context)  # that was somebody else's
+        super().failed(node, error)
+
     async def run(self, node: CallNode) -> None:
         if self.clock.seed is not None:
             try:
@@ -230,3 +244,15 @@ class _Driver(AsyncioDriver):
         self.sync.append(carry_out)
         self.loop.stop()
         return done
+
+
+def forget(error: BaseException, handled: BaseException, own: BaseException | None) -> None:
+    """Take an exception that was handled around it all out of the context of an error."""
+    seen: set[int] = set()
+    link = error
+    while (context := link.__context__) is not None and context is not own and id(link) not in seen:
+        if context is handled:
+            link.__context__ = None
+            return
+        seen.add(id(link))
+        link = context

@@ -453,7 +453,7 @@ def function_node(
         except NeedsOrder:
             guard = False
         except BaseException as error:
-            raise Failure(error) from None
+            raise Failure(error, raised=resource is None) from None
     node = FunctionNode(
         strand, trace_of(block, instr), block.place, site, fn, args, kwargs, guard,
         resource, engine.reader,

@@ -21,12 +21,13 @@ from .tokens import Token
 
 if TYPE_CHECKING:
     from .machine import Engine
+    from .operands import Failure
 
 __all__ = ["handle", "in_context", "raise_at", "squash", "squash_younger"]
 
 
 def in_context(error: BaseException, current: BaseException | None) -> BaseException:
-    """The error as it is when raised while `current` is being handled."""
+    """The error as it is when raised while `current` is being handled, if nobody has raised it so."""
     if current is None or error is current or _reaches(error, current):
         return error
     link: BaseException | None = current
@@ -205,12 +206,12 @@ def _within(stack: list[Block], names: dict[str, Any]) -> list[Block]:
     return []
 
 
-def raise_at(
-    engine: Engine, strand: Strand, trace: Any, place: Any, error: BaseException, own_line: bool
-) -> None:
+def raise_at(engine: Engine, strand: Strand, trace: Any, place: Any, failure: Failure) -> None:
     """A failure while issuing: it takes its place in program order, and the strand stops."""
-    node = FailedNode(strand, trace, place, "raise", own_line)
+    node = FailedNode(strand, trace, place, "raise", failure.own_line)
+    if failure.raised:
+        node.exc_context = None  # it has the one that it has to have
     engine.place(node, strand)
     if strand.ctx is None or strand.ctx.strand is not strand:
         strand.stopped = True
-    engine.failed(node, error)
+    engine.failed(node, failure.error)

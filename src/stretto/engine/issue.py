@@ -96,7 +96,7 @@ def issue(engine: Engine, strand: Strand, budget: int) -> int:
             trace = link(block.frame, 0, ()) if at is None else trace_of(block, at)
             if failure.around and at is not None:
                 trace = link(block.frame, at.lineno, at.within[:-1])
-            raise_at(engine, strand, trace, block.place, failure.error, failure.own_line)
+            raise_at(engine, strand, trace, block.place, failure)
             return budget
         if wait is None:
             if not stack:

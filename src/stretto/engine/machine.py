@@ -110,9 +110,14 @@ class Engine:
 
     # -- from outside ---------------------------------------------------------------------------------
 
-    def begin(self, form: Compiled, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Issue a flow. TypeError if the arguments do not fit its signature."""
+    def begin(
+        self, form: Compiled, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
+        handled: BaseException | None = None,
+    ) -> None:  # fmt: skip
+        """Issue a flow, called while an exception was `handled`. TypeError if the arguments do not fit its
+        signature."""
         root = Strand([])
+        root.exc = handled
         self.place(root, self.end)
         push_function(self, root, None, form, fn, list(args), kwargs, None, None)
         self.names = root.stack[0].frame
@@ -349,7 +354,8 @@ class Engine:
         node.state = FAILED
         if type(node) is FragmentNode:
             node.keep_bound(error)
-        node.exc = failures.in_context(error, node.exc_context)
+        under = None if node.native and node.lost is None else node.exc_context
+        node.exc = failures.in_context(error, under)
         failures.squash_younger(self, node)
         self.stirred = True
         if self.observer is not None:

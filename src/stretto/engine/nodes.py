@@ -86,6 +86,8 @@ class Node(Slot):
 
     #: Whether it stands in the way of a call that commutes: it may fail, or must be seen in order.
     steady = False
+    #: Whether it runs as if from inside the handler: what it raises has the context that it has to have.
+    native = False
 
     def __init__(self, strand: Strand, trace: Trace | None, place: Any, site: str) -> None:
         # a slot's fields are set here: one call less for each operation
@@ -316,6 +318,7 @@ class PassNode(Node):
 class FragmentNode(Node):
     """A fragment that waits for its operands or for its turn."""
 
+    native = True
     __slots__ = ("cells", "fragment", "look", "outputs", "values")
 
     def __init__(
@@ -440,6 +443,7 @@ def natively(fn: Callable[..., Any], values: list[Any], context: BaseException |
 class FunctionNode(Node):
     """A call of something that is neither a declared call nor compiled."""
 
+    native = True
     __slots__ = ("args", "fn", "guard", "kwargs", "reader", "resource")
 
     def __init__(

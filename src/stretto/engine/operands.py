@@ -24,12 +24,16 @@ class Failure(Exception):
     """The user's program has failed at this step.
 
     `own_line` says that the traceback has no entry yet for the line itself; `around`, that it happened in the
-    frame around the comprehension that the step is in.
+    frame around the comprehension that the step is in; `raised`, that it was raised natively, as if from
+    inside the handler, or goes on outwards: its context is what it has to be.
     """
 
-    def __init__(self, error: BaseException, own_line: bool = True, around: bool = False) -> None:
+    def __init__(
+        self, error: BaseException, own_line: bool = True, around: bool = False, raised: bool = False
+    ) -> None:
         super().__init__()
         self.around = around
+        self.raised = raised
         self.error = error
         self.own_line = own_line
 

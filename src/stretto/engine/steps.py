@@ -107,7 +107,7 @@ def run_fragment(
         except BaseException as error:
             if strand.ctx_frame is frame:
                 rebind(env, fragment, error)
-            raise Failure(error, own_line=False) from None
+            raise Failure(error, own_line=False, raised=True) from None
         else:
             bind(env, fragment, result)
             return
