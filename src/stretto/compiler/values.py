@@ -263,8 +263,10 @@ class _Analysis:
                 if isinstance(child, ast.expr):
                     self.expr(child, "return")
         elif isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
+            lazy = isinstance(node, ast.GeneratorExp) and use not in ("look", "iterate")
             for generator in node.generators:
-                self.expr(generator.iter, "iterate")
+                # a generator that is kept holds on to what it goes over
+                self.expr(generator.iter, "escape" if lazy else "iterate")
                 self.target(generator.target)
                 for test in generator.ifs:
                     self.expr(test, "test")
@@ -326,9 +328,22 @@ class _Analysis:
         ):
             uses = ["look"] * count
         for argument, kind in zip(node.args, uses, strict=True):
+            if isinstance(argument, ast.GeneratorExp):
+                kind = "look" if self.uses_up(node) and not _is_declared(target) else "escape"
             self.expr(argument, "look" if isinstance(argument, ast.Starred) else kind)
         for keyword in node.keywords:
             self.expr(keyword.value, keyword_use)
+
+    def uses_up(self, node: ast.Call) -> bool:
+        """Whether a call uses a generator, its first argument, up before anything else happens: what is
+        called in the other arguments would come in between."""
+        others = [*node.args[1:], *(k.value for k in node.keywords)]
+        if any(isinstance(n, ast.Call) for part in others for n in ast.walk(part)):
+            return False
+        func = node.func
+        if isinstance(func, ast.Name):
+            return func.id in _EAGER and self.builtin(func.id)
+        return isinstance(func, ast.Attribute) and func.attr == "join"
 
     def callee(self, func: Any) -> Any:
         path = dotted(func)
