@@ -75,11 +75,11 @@ class Agents(Blocks):
             return [f"if {self.condition(1)}:", *indented(lines)]
         each = self.scope.bind("agent", self.scope.prefix + "v")
         names = ", ".join(self.leaf("agent") for _ in range(1 + self.c.below(3)))
-        lines = [
-            f"{each}.n = ask({each}.n)",
-            f"{each}.xs.append(ask({each}.n))",
-            f"{each}.n += ask({each}.xs)",
+        steps = [
+            [f"{each}.n = ask({each}.n)"],
+            [f"{each}.xs.append(ask({each}.n))"],
+            [f"{each}.n += ask({each}.xs)"],
         ]
         if self.c.chance(50):
-            lines.insert(self.c.below(3), f"if flag({each}.n):\n        {each}.xs = [{each}.n]")
-        return [f"for {each} in [{names}]:", *indented(lines[: 1 + self.c.below(4)])]
+            steps.insert(self.c.below(3), [f"if flag({each}.n):", f"    {each}.xs = [{each}.n]"])
+        return [f"for {each} in [{names}]:", *indented(sum(steps[: 1 + self.c.below(4)], []))]

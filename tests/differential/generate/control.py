@@ -197,7 +197,7 @@ class Control(Changes):
         variable = self.variable()
         head = f"{variable}={self.int(0)}" if self.c.chance(20) else variable
         keep, self.fuel = self.fuel, min(self.fuel, 4)
-        own = {"prefix": self.scope.prefix + "v", "gives": "int", "shared": frozenset()}
+        own = {"prefix": self.scope.prefix + "v", "gives": "int", "shared": frozenset(), "yields": False}
         with self.inner(**own, loops=0, final=False, handling=False, inside=()) as block:
             lines = self.outer_declared()
             block.bind("int", variable)

@@ -20,6 +20,7 @@ class Profile:
         shared: percent of the functions that bind names of the module; of nested ones, twice as many bind
             names of the function around them.
         classes: percent of the programs that have a class; of those, as many have another one.
+        generators: the same, of generator functions.
         fuel: how many statements a function has at the most, about.
     """
 
@@ -32,6 +33,7 @@ class Profile:
     fuel: int = 12
     shared: int = 8
     classes: int = 15
+    generators: int = 0
 
 
 PROFILES = {
@@ -64,6 +66,13 @@ PROFILES = {
             shared=25,
         ),
         Profile("classes", {"actor": 24, "return": 5}, helpers=1, fuel=9, classes=85),
+        Profile(
+            "generators",
+            {"generated": 40, "yield": 16, "for": 10, "break": 12, "return": 5},
+            helpers=1,
+            fuel=9,
+            generators=90,
+        ),
         Profile("effects", {"if": 14, "for": 16, "try": 8}, effects=45, calls=40, rate=(0, 0, 4, 8)),
     )
 }

@@ -32,6 +32,8 @@ class _Programs(Classes):
             lines += [*self.helper(number), ""]
         while len(self.classes) < 3 and self.c.chance(self.profile.classes):
             lines += [*self.klass(), ""]
+        while len(self.generators) < 3 and self.c.chance(self.profile.generators):
+            lines += [*self.generating(), ""]
         main, arguments = self.main()
         return Program(
             "\n".join([*lines, *main]) + "\n",

@@ -24,6 +24,7 @@ POOLS: dict[str, tuple[str, ...]] = {
     "opt": ("z",),
     "func": ("f", "g"),
     "actor": ("r", "rr"),
+    "gen": ("gg", "hh"),
 }
 
 
@@ -57,6 +58,7 @@ class Scope:
     handling: bool = False
     inside: tuple[str, ...] = ()  # what encloses the expression being written: "lambda", "comprehension", ...
     recursive: str = ""
+    yields: bool = False  # it is in a generator function, and in no function inside it
     shared: frozenset[tuple[str, str]] = frozenset()  # types and names declared global or nonlocal here
     global_names: frozenset[str] = frozenset()  # that this function or one around it declares
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .agents import Agents
 from .blocks import Lines, indented
-from .matching import Matching
+from .generators import Generators
 from .scope import Scope
 
 __all__ = ["Statements", "indented"]
@@ -17,7 +17,7 @@ CAUGHT = (
 )  # fmt: skip
 
 
-class Statements(Agents, Matching):
+class Statements(Agents, Generators):
     """Writes every statement."""
 
     def on_idiom(self) -> Lines:

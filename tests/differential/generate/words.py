@@ -23,6 +23,8 @@ class Words:
         self.helpers: list[Helper] = []
         #: Classes of the program.
         self.classes: list[str] = []
+        #: Generator functions of the program.
+        self.generators: list[str] = []
         self.fresh = 0
 
     # Names.
