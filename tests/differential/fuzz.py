@@ -16,15 +16,16 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "src"))
 
-from .generate import PROFILES, Random, generate
+from .generate import OPEN, PROFILES, Random, generate
 from .harness import Difference, Difficult, Program, differences, reference, report
 from .reduce import kinds, reduce
 
 SEEDS = (1, 2, 3)
+THEMES = {**PROFILES, **OPEN}
 
 
 def program(name: str) -> Program:
-    return generate(Random(name), PROFILES[name.split("-")[0]])
+    return generate(Random(name), THEMES[name.split("-")[0]])
 
 
 def differing(test: Program, options: argparse.Namespace) -> list[Difference]:
@@ -62,7 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--n", type=int, default=10_000, help="how many programs")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="which programs")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
-    parser.add_argument("--theme", action="append", choices=list(PROFILES), help="themes; all by default")
+    parser.add_argument(
+        "--theme", action="append", choices=list(THEMES), help="themes; those of the tests by default"
+    )
     parser.add_argument("--only", help="run one program, by its name")
     parser.add_argument("--ignore", action="append", default=[], help="pass over differences that begin so")
     parser.add_argument("--keep-going", action="store_true", help="one program per kind of difference")

@@ -7,7 +7,7 @@ past the object itself, and binds what it finds. No expression does quite that, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from .known_objects import binds_quietly, class_attribute, class_module
 
@@ -28,19 +28,19 @@ LOOKUPS: Final[dict[Callable[[Any], Any], str]] = {entering: "__enter__", leavin
 
 
 def _bound(manager: Any, name: str) -> Any:
-    cls: type[Any] = type(manager)
+    cls = cast("type[Any]", type(manager))
     found = class_attribute(cls, name)
     if found is None:
         with manager:  # CPython says what is wrong with it
             raise AssertionError(f"{cls.__name__} has no {name}")
     raw = found[1]
-    kind: Any = type(raw)
+    kind = cast("Any", type(raw))
     return raw if class_attribute(kind, "__get__") is None else kind.__get__(raw, manager, cls)
 
 
 def looks_quietly(lookup: Callable[[Any], Any], manager: Any) -> bool:
     """Whether looking up runs no code of the user's."""
-    found = class_attribute(type(manager), LOOKUPS[lookup])
+    found = class_attribute(cast("type[Any]", type(manager)), LOOKUPS[lookup])
     if found is None or binds_quietly(found[1]):
         return True
     return class_module(type(found[1])) in ("stretto.calls", "stretto.flows")

@@ -96,6 +96,8 @@ def issue(engine: Engine, strand: Strand, budget: int) -> int:
             trace = link(block.frame, 0, ()) if at is None else trace_of(block, at)
             if failure.around and at is not None:
                 trace = link(block.frame, at.lineno, at.within[:-1])
+            elif failure.again and at is not None:
+                trace = link(block.frame, at.lineno, ())
             raise_at(engine, strand, trace, block.place, failure)
             return budget
         if wait is None:

@@ -25,15 +25,18 @@ class Failure(Exception):
 
     `own_line` says that the traceback has no entry yet for the line itself; `around`, that it happened in the
     frame around the comprehension that the step is in; `raised`, that it was raised natively, as if from
-    inside the handler, or goes on outwards: its context is what it has to be.
+    inside the handler: its context is what it has to be; `again`, that it goes on outwards: so is that, and
+    its traceback has all lines of this function.
     """
 
     def __init__(
-        self, error: BaseException, own_line: bool = True, around: bool = False, raised: bool = False
-    ) -> None:
+        self, error: BaseException, own_line: bool = True, around: bool = False, raised: bool = False,
+        again: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.around = around
-        self.raised = raised
+        self.raised = raised or again
+        self.again = again
         self.error = error
         self.own_line = own_line
 

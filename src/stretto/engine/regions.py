@@ -104,7 +104,7 @@ def end_final(engine: Engine, strand: Strand, block: Special) -> Any:
     if block.region.leave is not None:
         block.frame.env.pop(ir.FAILURE, None)
         return None  # the context manager has swallowed it
-    raise Failure(value, own_line=False, raised=True)
+    raise Failure(value, own_line=False, again=True)
 
 
 def step_match(engine: Engine, strand: Strand, block: Special, instr: ir.Match) -> Any:
@@ -150,7 +150,7 @@ def step_reraise(engine: Engine, strand: Strand, block: Block, instr: ir.Reraise
     handler = strand.stack[index]
     del strand.stack[index:]
     strand.handling = handler.saved
-    raise Failure(handler.item, own_line=False, raised=True)
+    raise Failure(handler.item, own_line=False, again=True)
 
 
 def end_handler(engine: Engine, strand: Strand, block: Special) -> Any:

@@ -24,7 +24,7 @@ class Generators(Matching):
             body.append(f"yield {self.int(2)}")
             body += self.body(1) if self.c.chance(30) else []
         loop = ["for n in source:", *indented(body)]
-        form = self.c.below(10)
+        form = self.c.below(10) if self.profile.closes else 0
         if form >= 6:
             with self.inner(final=True):
                 loop = ["try:", *indented(loop), "finally:", *indented(self.body(1))]
@@ -34,9 +34,7 @@ class Generators(Matching):
                 loop = ["try:", *indented(loop), f"except {caught}:", *indented(self.body(2))]
         lines += loop
         if self.c.chance(30):
-            lines.append(
-                f"yield from {self.generated()}" if self.generators else f"yield from {self.list(1)}"
-            )
+            lines.append(f"yield from {self.generated() if self.generators else self.list(1)}")
         if self.c.chance(20):
             lines.append(f"return {self.int(1)}")
         self.generators.append(f"gen{len(self.generators)}")
@@ -52,7 +50,7 @@ class Generators(Matching):
         return made
 
     def on_yield(self) -> Lines | None:
-        if not self.scope.yields or self.scope.final:
+        if not self.scope.yields or self.scope.final or not self.profile.closes:
             return None
         value = self.int(2)
         return [f"{self.bind('str')} = str((yield {value}))" if self.c.chance(15) else f"yield {value}"]
@@ -69,9 +67,8 @@ class Generators(Matching):
             call = self.c.pick(["sum({})", "next({}, 7)", "max({}, default=1)", "len([*{}])"])
             return [f"{self.bind('int')} = {call.format(source)}"]
         if form == 2:
-            return [
-                f"{self.bind('list')} = {self.c.pick(['list({})', '[*{}]', 'sorted({})']).format(source)}"
-            ]
+            call = self.c.pick(["list({})", "[*{}]", "sorted({})"])
+            return [f"{self.bind('list')} = {call.format(source)}"]
         variable = self.variable()
         if form == 3:
             with self.within("comprehension"), self.bound("int", variable):
