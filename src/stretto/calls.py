@@ -1,7 +1,8 @@
 """``@call``: operations of the outside world, with what they touch said beside them.
 
 A `Call` wraps one function. Inside a flow the engine decides when it runs; anywhere else it simply
-runs, and a call of an ``async def`` function returns its value, not a coroutine.
+runs, and a call of an ``async def`` function returns its value, not a coroutine; except in code that is
+itself an ``async def``, where it is to be awaited.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+import sys
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping
 from typing import Any, Generic, NoReturn, ParamSpec, Protocol, TypeVar, cast, overload
 
 from .compiler.types import Checker, checker_of, item_checker_of, text_of
 from .drivers.ambient import invoke_now, invoke_on_loop
+from .drivers.coroutines import coroutine_of, in_async_code
 from .effects import Effects, Kind, Resource
 from .errors import DeclarationError
 from .secrecy import OPTION as SECRET
@@ -62,6 +65,7 @@ class Call(Generic[P, R_co]):
         changes: whether it changes the world, as far as is known.
         is_async: whether `fn` runs on the event loop; else it runs in a thread.
         checker: the check of the declared return type.
+        awaited: whether calling `fn` gives a coroutine.
         streams: whether what it gives is a stream of items (see `stretto.streams`).
         opens: of such a call, whether `fn` is no generator, and has to be called for its iterator.
         buffer: how many items of it may wait to be taken.
@@ -96,6 +100,7 @@ class Call(Generic[P, R_co]):
             )
         generates = _is(fn, inspect.isgeneratorfunction)
         self.is_async = is_coroutine_function(fn) or _is(fn, inspect.isasyncgenfunction)
+        self.awaited = is_coroutine_function(fn)
         self.streams = (
             generates or _is(fn, inspect.isasyncgenfunction) or "buffer" in options or _iterates(fn)
         )
@@ -113,7 +118,10 @@ class Call(Generic[P, R_co]):
         return f"<call {self.name}: {self.effects}>"
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
-        """Run the call here and now (what a call outside any flow means)."""
+        """Run the call here and now (what a call outside any flow means). Of an async call in an ``async
+        def`` it is a coroutine, as the function itself would give."""
+        if self.awaited and in_async_code(sys._getframe(1)):
+            return cast("R_co", coroutine_of(self, args, kwargs))
         return cast("R_co", invoke_now(self, args, kwargs))
 
     async def aio(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
@@ -182,6 +190,8 @@ class BoundCall:
         self.instance = instance
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.call.awaited and in_async_code(sys._getframe(1)):
+            return coroutine_of(self, args, kwargs)
         return self.call(self.instance, *args, **kwargs)
 
     async def aio(self, *args: Any, **kwargs: Any) -> Any:

@@ -9,7 +9,7 @@ import ast
 import copy
 import functools
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from pathlib import Path
 from types import FunctionType
 from typing import (
@@ -19,6 +19,7 @@ from typing import (
     Concatenate,
     Generic,
     ParamSpec,
+    Protocol,
     Self,
     TypeVar,
     cast,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from .engine.machine import Outcome
     from .runs import Run
 
-__all__ = ["BoundFlow", "Flow", "flow"]
+__all__ = ["AsyncFlow", "BoundAsyncFlow", "BoundFlow", "Flow", "flow"]
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -60,10 +61,12 @@ class Flow(Generic[P, R]):
         limit: how many operations may be in flight, or None for the default.
         secret: what of it is kept out of the journal; None if nothing is.
         journal: the URL of the journal of its runs; empty for none; None for the one that is configured.
+        is_async: whether the function is an ``async def``.
     """
 
     #: The script that this process runs, if it was started for that (see `stretto.scripts`).
     running: ClassVar[Flow[..., Any] | None] = None
+    is_async = False
 
     def __init__(self, fn: Callable[P, R], options: Mapping[str, Any]) -> None:
         self._node = flow_node(fn)
@@ -85,7 +88,7 @@ class Flow(Generic[P, R]):
         return f"<flow {self.name}>"
 
     @property
-    def node(self) -> ast.FunctionDef:
+    def node(self) -> ast.FunctionDef | ast.AsyncFunctionDef:
         """The syntax of the function."""
         return self._node
 
@@ -243,6 +246,72 @@ class BoundFlow(Generic[P, R]):
         return BoundFlow(self.flow.using(journal=journal), self.instance)
 
 
+class BoundAsyncFlow(BoundFlow[P, R]):
+    """An `AsyncFlow` looked up on an instance."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        """As `AsyncFlow.__call__`."""
+        return cast("Coroutine[Any, Any, R]", self.flow(self.instance, *args, **kwargs))
+
+    def using(self, *, journal: str | Path | None) -> BoundAsyncFlow[P, R]:
+        """As `Flow.using`."""
+        return BoundAsyncFlow(self.flow.using(journal=journal), self.instance)
+
+
+class AsyncFlow(Flow[P, R]):
+    """An ``async def`` function whose calls overlap. Calling it gives a coroutine, as its signature says."""
+
+    is_async = True
+
+    @overload
+    def __get__(self, instance: None, owner: type, /) -> Self: ...
+    @overload
+    def __get__(
+        self: AsyncFlow[Concatenate[Any, Q], R], instance: object, owner: type | None = None, /
+    ) -> BoundAsyncFlow[Q, R]: ...
+    def __get__(self, instance: Any, owner: type | None = None, /) -> Any:
+        return self if instance is None else BoundAsyncFlow(self, instance)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        """A coroutine that runs the flow overlapped on the event loop that it is awaited on."""
+        self.check(args, kwargs)
+        piece = SCOPE.get()
+        if piece is not None:
+            piece.check()
+        if SEQUENTIAL.get() or (piece is not None and piece.records):
+            return cast("Coroutine[Any, Any, R]", self.fn(*args, **kwargs))
+        work: Any = self.aio(*args, **kwargs)
+        work.__name__ = self.fn.__name__  # which is named where nobody awaits it
+        work.__qualname__ = self.fn.__qualname__
+        return cast("Coroutine[Any, Any, R]", work)
+
+    def sequential(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The reference run: the function as CPython and asyncio run it, each call ending before anything
+        else goes on. It blocks, and has an event loop of its own."""
+        from .drivers.reference import run_reference  # late: see the top of this module
+
+        self.check(args, kwargs)
+        token = SEQUENTIAL.set(True)
+        try:
+            return cast("R", run_reference(self.fn(*args, **kwargs)))
+        finally:
+            SEQUENTIAL.reset(token)
+
+
+class _Decorator(Protocol):
+    """What ``flow(name=...)`` gives."""
+
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncFlow[P, R]: ...
+    @overload
+    def __call__(self, fn: Callable[P, R], /) -> Flow[P, R]: ...
+    def __call__(self, fn: Any, /) -> Any: ...
+
+
+@overload
+def flow(fn: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncFlow[P, R]: ...
 @overload
 def flow(fn: Callable[P, R], /) -> Flow[P, R]: ...
 @overload
@@ -252,9 +321,9 @@ def flow(
     timeout: float | None = ...,
     limit: int | None = ...,
     secret: bool | str | Collection[str] = ...,
-) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
+) -> _Decorator: ...
 def flow(fn: Any = None, /, **options: Any) -> Any:
-    """Make a plain function a flow.
+    """Make a function a flow: a `def`, or an `async def`, which gives a coroutine when it is called.
 
     Options: `name`; `timeout`, seconds a run may take before it raises TimeoutError; `limit`, how many
     operations may be in flight; `secret`, what is kept out of the journal: True for all arguments and the
@@ -281,7 +350,8 @@ def _flow(fn: Any, options: Mapping[str, Any]) -> Any:
         return type(method)(_flow(method.__func__, options))
     if isinstance(fn, Flow):
         raise DeclarationError(f"{fn.name} is a flow already")
-    return Flow(cast("Callable[..., Any]", fn), options)
+    function = cast("Callable[..., Any]", fn)
+    return AsyncFlow(function, options) if inspect.iscoroutinefunction(function) else Flow(function, options)
 
 
 def _option_ok(option: str, value: object) -> bool:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .configuration import choice, chosen
 from .drivers.aio import AsyncioDriver
-from .drivers.ambient import SCOPE, Piece
+from .drivers.ambient import CLOCK, SCOPE, Piece
 from .drivers.background import background
 from .engine.machine import Engine, Outcome
 from .engine.nodes import RUNNING
@@ -151,14 +151,18 @@ class Run(Generic[R]):
 
     def task(self, node: Any, report: Callable[[Any, BaseException | None], None]) -> _Task:
         """A piece of code, to be run in the user's thread."""
-        recording = self.recording
-        if recording is None:
-            return _Task(node, report, Piece(lambda: node.state == RUNNING))
-        return _Task(node, report, recording.scope(node, self._stop))
+        return _Task(node, report, self._scope(node))
+
+    def _scope(self, node: Any) -> Piece:
+        """What the calls in a piece of code go through."""
+        if self.recording is None:
+            return Piece(lambda: node.state == RUNNING)
+        return self.recording.scope(node, self._stop)
 
     def begin(self, driver: AsyncioDriver) -> None:
         """On the driver's loop: set it going."""
         driver.recording = self.recording
+        driver.scope = self._scope
         with self._lock:
             self.driver = driver
             stopped = self._cancelled
@@ -255,7 +259,11 @@ class Run(Generic[R]):
             if not ended.done():
                 ended.set_result(None)
 
-        driver = AsyncioDriver(self.engine, loop, contextvars.copy_context(), native, end)
+        clock = CLOCK.get()
+        if clock is None:
+            driver = AsyncioDriver(self.engine, loop, contextvars.copy_context(), native, end)
+        else:
+            driver = clock.driver(self, end)
         self.begin(driver)
         cancelled = False
         while not ended.done():
@@ -281,6 +289,8 @@ async def run_without_blocking(flow: Flow[Any, R], args: Any, kwargs: Mapping[st
     """A run that has not begun, made on an event loop."""
     if flow.journal == "" or (flow.journal is None and chosen() and choice().url is None):
         return Run(flow, args, kwargs)
+    if CLOCK.get() is not None:  # it cannot wait for a thread
+        return Run(flow, args, kwargs, recording=recording_of(flow, args, kwargs))
     return Run(flow, args, kwargs, recording=await asyncio.to_thread(recording_of, flow, args, kwargs))
 
 

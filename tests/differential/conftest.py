@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 _COMMON = {
@@ -20,3 +21,9 @@ _COMMON = {
 settings.register_profile("differential", derandomize=True, database=None, **_COMMON)
 settings.register_profile("differential-fuzz", derandomize=False, **_COMMON)
 settings.load_profile("differential-fuzz" if "STRETTO_FUZZ" in os.environ else "differential")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A program that fails leaves coroutines behind, as it would in asyncio; whichever test runs when they
+    are collected would hear of it."""
+    config.addinivalue_line("filterwarnings", "ignore:coroutine '.*' was never awaited:RuntimeWarning")

@@ -6,8 +6,10 @@ namespace, arguments and a `World` of its own.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
+import inspect
 import io
 import linecache
 import marshal
@@ -23,6 +25,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stretto.compiler import functions, source
+from stretto.errors import UnsupportedConstruct
 
 from .canonical import canonical_all
 from .vocabulary import Agent, Box, Reference, vocabulary
@@ -255,7 +258,12 @@ def _run(
                 raise Difficult("there is no main")
             with clock, _ignoring(outcome.ignored):
                 try:
-                    roots["result"] = (getattr(main, method) if method else main)(*arguments)
+                    result = (getattr(main, method) if method else main)(*arguments)
+                    if inspect.iscoroutine(result):
+                        result = asyncio.run(result) if call is Reference.call else clock.run(result)
+                    roots["result"] = result
+                except UnsupportedConstruct as error:
+                    return Outcome("rejected", crash=_story(error))
                 except Exception as error:
                     outcome.ended = "raised"
                     _describe(outcome, error, filename, roots)
@@ -393,16 +401,21 @@ def _patience(filename: str) -> Iterator[None]:
         return at_line if frame.f_code.co_filename == filename else None
 
     def at_line(frame: types.FrameType, event: str, arg: object) -> Any:
+        nonlocal over
         if event == "line" and time.thread_time() > end:
+            over = True
             raise TimeIsUp
         return at_line
 
+    over = False
     before = sys.gettrace()
     sys.settrace(enter)
     try:
         yield
     finally:
         sys.settrace(before)
+    if over:
+        raise TimeIsUp  # once more: a ``finally`` of the program may have failed, and so got rid of it
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from .generate import PROFILES, Random, generate
+from .generate.asyncs import asynchronous
 from .harness import (
     Difference,
     Difficult,
@@ -79,6 +80,22 @@ def test_as_the_reference(theme: str) -> None:
         # Hypothesis has made the choices small; what is left is made smaller as a program.
         small, why = reduce(differs.program, differs.found, SEEDS)
         pytest.fail(report(small, why), pytrace=False)
+
+
+@pytest.mark.timeout(60 + PROGRAMS // 10)
+@pytest.mark.parametrize("theme", PROFILES)
+def test_asyncio_as_the_reference(theme: str) -> None:
+    """The same programs as asyncio code: the reference is `asyncio.run`."""
+    for number in range(max(4, PROGRAMS // (8 * len(PROFILES)))):
+        program = asynchronous(generate(Random(f"async-{theme}-{number}"), PROFILES[theme]))
+        if program is None:
+            continue
+        try:
+            found = differences(program, (1, 2))
+        except Difficult:
+            continue
+        if found:
+            pytest.fail(report(*reduce(program, found, (1, 2))), pytrace=False)
 
 
 @pytest.mark.parametrize("theme", PROFILES)

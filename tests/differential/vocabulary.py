@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import functools
 import inspect
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -388,7 +389,8 @@ def vocabulary(call: Any) -> dict[str, Any]:
         Boom,
         Halt,
     )
-    return words | {word.__name__: word for word in unknown} | {"entries": _WITHOUT_SOURCE["entries"]}
+    others = {"entries": _WITHOUT_SOURCE["entries"], "asyncio": asyncio}
+    return words | {word.__name__: word for word in unknown} | others
 
 
 #: Of a library whose source cannot be found, as in a compiled extension: when this is closed can be seen.
@@ -404,6 +406,18 @@ def entries(x):
 """,
     _WITHOUT_SOURCE,
 )
+
+
+_PARTS = ("<lambda>", "<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>")
+
+
+def in_async_code() -> bool:
+    """Whether the function that calls a word is an ``async def``."""
+    frame = sys._getframe(2)
+    while frame.f_code.co_name in _PARTS or frame.f_globals.get("__name__", "").startswith("asyncio."):
+        assert frame.f_back is not None
+        frame = frame.f_back
+    return bool(frame.f_code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR))
 
 
 def _stepped(source: Any) -> Iterator[Any]:
@@ -422,25 +436,59 @@ def _stepped(source: Any) -> Iterator[Any]:
             source.aclose().send(None)
 
 
+class _Items:
+    """An async generator that never waits, as an iterator of both kinds; it ends where nobody holds it any
+    more."""
+
+    def __init__(self, source: Any) -> None:
+        self._items = _stepped(source)
+
+    def __iter__(self) -> _Items:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._items)
+
+    def __aiter__(self) -> _Items:
+        return self
+
+    async def __anext__(self) -> Any:
+        for item in self._items:
+            return item
+        raise StopAsyncIteration
+
+    def close(self) -> None:
+        self._items.close()  # type: ignore[attr-defined]
+
+    def __enter__(self) -> _Items:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()
+
+
 class Reference:
-    """``@call`` and ``@flow`` as plain CPython has them: they do nothing."""
+    """``@call`` and ``@flow`` as plain CPython has them: they do nothing. A plain function that calls an
+    async word gets its value."""
 
     class _Call:
         def __call__(self, fn: Any = None, **options: object) -> Any:
             if fn is None:
                 return self
             if inspect.isasyncgenfunction(fn):
-                return functools.wraps(fn)(lambda *args, **kwargs: _stepped(fn(*args, **kwargs)))
+                return functools.wraps(fn)(lambda *args, **kwargs: _Items(fn(*args, **kwargs)))
             if not inspect.iscoroutinefunction(fn):
                 return fn
 
             @functools.wraps(fn)
             def run(*args: object, **kwargs: object) -> object:
+                if in_async_code():
+                    return fn(*args, **kwargs)
                 try:
                     fn(*args, **kwargs).send(None)
                 except StopIteration as stop:
                     given = stop.value
-                    return _stepped(given) if inspect.isasyncgen(given) else given
+                    return _Items(given) if inspect.isasyncgen(given) else given
                 raise AssertionError("a call waited in the reference run")
 
             return run

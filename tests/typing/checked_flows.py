@@ -66,3 +66,34 @@ def wrong() -> None:
 
 
 declared: Flow[[int], int] = of_flows
+
+
+@flow
+async def awaited(n: int) -> int:
+    return await look.aio(n)
+
+
+@flow(name="options")
+async def awaited_too(n: int) -> int:
+    return await awaited(n)
+
+
+async def ways_to_run_async_flows() -> None:
+    assert_type(await awaited(1), int)
+    assert_type(await awaited_too(1), int)
+    assert_type(await awaited.aio(1), int)
+    assert_type(awaited.sequential(1), int)
+    assert_type(awaited.start(1), Run[int])
+
+
+class Agent:
+    @flow
+    async def act(self, n: int) -> int:
+        return await awaited(n)
+
+
+async def ways_to_run_methods() -> None:
+    assert_type(await Agent().act(1), int)
+    assert_type(await Agent().act.aio(1), int)
+    assert_type(Agent().act.sequential(1), int)
+    assert_type(Agent().act.start(1), Run[int])

@@ -13,14 +13,11 @@ def test_constructs_that_are_not_taken() -> None:
     def generator() -> Any:
         yield 1
 
-    async def coroutine() -> None: ...
-
     def framed() -> Any:
         return locals()
 
     for function, word in [
         (generator, "yield"),
-        (coroutine, "async def"),
         (framed, "locals()"),
     ]:
         with pytest.raises(errors.UnsupportedConstruct) as caught:

@@ -8,12 +8,19 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
+from ..calls import BoundCall, Call
 from ..text import Transform
 from . import ir
 from .assignments import Assignments
 from .syntax import Renamer, frame_of, targets
 
 __all__ = ["Comprehensions"]
+
+
+def _method(name: str, method: str) -> ast.expr:
+    """``type(name).method``"""
+    kind = ast.Call(ast.Name("type", ast.Load()), [ast.Name(name, ast.Load())], [])
+    return ast.Attribute(kind, method, ast.Load())
 
 
 class Comprehensions(Assignments):
@@ -110,6 +117,25 @@ class Comprehensions(Assignments):
                     return made
         return step
 
+    def gives_stream(self, node: ast.expr) -> bool:
+        """Whether ``async for`` over this is over a stream: that of a call, awaited where it returns one, or
+        what a name holds that such a call has been bound to."""
+        if isinstance(node, ast.Name) and node.id in self.once:
+            made = self.makers(node.id).get(node.id)
+            return made is not None and isinstance(made.callee, ir.Load) and self.opens_stream(made)
+        if isinstance(node, ast.Await):
+            return isinstance(node.value, ast.Call) and self.streams(node.value, awaited=True)
+        return isinstance(node, ast.Call) and self.streams(node)
+
+    def opens_stream(self, made: ir.Apply) -> bool:
+        assert isinstance(made.callee, ir.Load)
+        try:
+            target = self.function.resolve_dotted(made.callee.name)
+        except KeyError:
+            return False
+        target = target.call if isinstance(target, BoundCall) else target
+        return isinstance(target, Call) and target.streams and (target.awaited == (type(made) is ir.Awaited))
+
     def delegate(self, node: ast.YieldFrom) -> str:
         held = self.source(node.value)
         item, result = self.fresh(), self.fresh()
@@ -120,6 +146,36 @@ class Comprehensions(Assignments):
         made.makers = self.makers(held)
         self.region(made, result)
         return result
+
+    def async_loop(
+        self,
+        target: ast.expr,
+        source: ir.Operand,
+        body: Callable[[], ir.Block],
+        at: Any,
+        orelse: Callable[[], ir.Block] = lambda: (),
+    ) -> None:
+        """Emit ``async for target in source``: item by item, each awaited in its turn."""
+        lineno = getattr(at, "lineno", 0)
+        label = self.label("for")
+        held = self.named(source, at)
+        begin = self.spilled(_method(held, "__aiter__"), at)
+        iterator = self.fresh()
+        self.emit_apply(iterator, begin, (held,), at, "__aiter__")
+        following = self.spilled(_method(iterator, "__anext__"), at)
+        with self.emitting() as turn:
+            item = self.fresh()
+            with self.emitting() as asked:
+                self.emit_awaited(item, following, (iterator,), at, "__anext__")
+            done = ir.Match(
+                lineno, type=ir.Const(StopAsyncIteration), name=None, body=(ir.Break(lineno, done=True),)
+            )
+            handlers = (done, ir.Reraise(lineno))
+            self.region(ir.TryExcept(lineno, body=tuple(asked), handlers=handlers), item)
+            self.assign_target(target, item, target)
+            turn.extend(body())
+        iteration = ir.Iteration(lineno, body=tuple(turn))
+        self.region(ir.While(lineno, body=iteration, orelse=orelse(), label=label))
 
     def bind(self, target: ast.expr, value: ast.expr, at: Any) -> None:
         if isinstance(target, ast.Name):
@@ -234,10 +290,11 @@ class Comprehensions(Assignments):
         held = None if self.as_generator(first) is not None else self.source(first)
         with self.within(frame_of(node), node), self.variables(names, [*parts, *elements]) as renamed:
             items = iter(renamed)
-            levels: list[tuple[Any, Any, list[Any]]] = []
+            levels: list[tuple[Any, Any, list[Any], int]] = []
             for index, generator in enumerate(node.generators):
                 target, source = next(items), next(items)
-                levels.append((target, first if index == 0 else source, [next(items) for _ in generator.ifs]))
+                source = first if index == 0 else source
+                levels.append((target, source, [next(items) for _ in generator.ifs], generator.is_async))
             last = list(items)
 
             def level(depth: int) -> ir.Block:
@@ -245,8 +302,16 @@ class Comprehensions(Assignments):
                     with self.emitting() as steps:
                         innermost(last)
                     return tuple(steps)
-                target, source, tests = levels[depth]
+                target, source, tests, is_async = levels[depth]
                 with self.emitting() as steps:
+                    if is_async and not self.gives_stream(source):
+                        self.async_loop(
+                            target,
+                            held if depth == 0 and isinstance(held, str) else self.operand(source),
+                            lambda: self.filtered(tests, lambda: level(depth + 1), node),
+                            node,
+                        )
+                        return tuple(steps)
                     self.loop(
                         target,
                         source,

@@ -33,7 +33,7 @@ class Emitter:
         #: Comprehension variables being lowered (their original names).
         self.renamed: set[str] = set()
         #: How many comprehensions have been given variables of their own.
-        self.scopes = 0
+        self.scopes: int = 0
         #: Names that are bound wherever they are met from here on.
         self.certain: set[str] = set()
         #: Names that some statement unbinds.
@@ -77,13 +77,14 @@ class Emitter:
         self.frames = before
 
     @contextmanager
-    def keeping(self, *names: str) -> Generator[None]:
-        """Regions emitted meanwhile bind these temporaries for what follows them."""
+    def keeping(self, *names: str, inside: bool = True) -> Generator[None]:
+        """Regions emitted meanwhile bind these temporaries for what follows them; of loops, if not `inside`,
+        only the loop itself and its turns."""
         start = len(self.out)
         yield
         for instr in self.out[start:]:
-            if isinstance(instr, ir.Region):
-                _keep(instr, frozenset(names))
+            if isinstance(instr, ir.Region) and (inside or isinstance(instr, ir.For)):
+                _keep(instr, frozenset(names), inside)
 
     def fresh(self) -> str:
         self.temporaries += 1
@@ -195,23 +196,40 @@ class Emitter:
     def emit_apply(
         self, target: str | None, callee: ir.Operand, args: Sequence[ir.Operand | tuple[int, ir.Operand]],
         at: Any, text: str, kwargs: tuple[tuple[str | None, ir.Operand], ...] = (),
-    ) -> None:  # fmt: skip
+        kind: type[ir.Apply] = ir.Apply,
+    ) -> ir.Apply:  # fmt: skip
         pairs: tuple[tuple[int, ir.Operand], ...] = tuple(a if isinstance(a, tuple) else (0, a) for a in args)
         simple = not kwargs and not any(star for star, _ in pairs)
         short = text.split("\n")[0][:60]
-        self.region(
-            ir.Apply(
-                getattr(at, "lineno", 0),
-                target=target,
-                callee=callee,
-                args=pairs,
-                kwargs=kwargs,
-                simple=simple,
-                text=short,
-                label=self.label(short),
-            ),
-            *((target,) if target else ()),
+        made = kind(
+            getattr(at, "lineno", 0),
+            target=target,
+            callee=callee,
+            args=pairs,
+            kwargs=kwargs,
+            simple=simple,
+            text=short,
+            label=self.label(short),
         )
+        self.region(made, *((target,) if target else ()))
+        return made
+
+    def emit_awaited(
+        self, target: str | None, callee: ir.Operand, args: Sequence[ir.Operand | tuple[int, ir.Operand]],
+        at: Any, text: str, kwargs: tuple[tuple[str | None, ir.Operand], ...] = (),
+    ) -> None:  # fmt: skip
+        """``await callee(...)``."""
+        with self.emitting() as apart:
+            made = self.fresh()
+            first = self.emit_apply(made, callee, args, at, text, kwargs)
+            self.emit_await(target, made, at)
+        self.labels[first.text] -= 1  # one call, in two forms
+        whole = self.emit_apply(target, callee, args, at, text, kwargs, ir.Awaited)
+        assert isinstance(whole, ir.Awaited)
+        whole.apart = tuple(apart)
+
+    def emit_await(self, target: str | None, source: ir.Operand, at: Any) -> None:
+        self.emit_apply(target, source, (), at, "await", kind=ir.Await)
 
     def region(self, region: Any, *results: str) -> None:
         """Emit a region. Of the temporaries bound inside, only `results` are used after it."""
@@ -271,14 +289,14 @@ class Emitter:
         region.joinable = not found
 
 
-def _keep(region: ir.Region, names: frozenset[str]) -> None:
+def _keep(region: ir.Region, names: frozenset[str], inside: bool) -> None:
     for kept in _layers(region):
         kept.binds |= names
         kept.names = tuple(sorted({*kept.names, *kept.binds}))
-    for block in ir.blocks(region):
+    for block in ir.blocks(region) if inside else ():
         for instr in block:
             if isinstance(instr, ir.Region):
-                _keep(instr, names)
+                _keep(instr, names, inside)
 
 
 def _layers(region: ir.Region) -> list[ir.Region]:
@@ -303,7 +321,7 @@ def keep_needed(steps: ir.Block | list[ir.Instr]) -> None:
 def _binds(instr: ir.Instr) -> set[str]:
     if isinstance(instr, ir.Run):
         return set(instr.fragment.binds)
-    if isinstance(instr, (ir.Move, ir.Delete, ir.Apply, ir.NewValue, ir.Update, ir.ValueRead)):
+    if isinstance(instr, (ir.Move, ir.Delete, ir.Apply, ir.Never, ir.NewValue, ir.Update, ir.ValueRead)):
         return {instr.target} if instr.target else set()
     if isinstance(instr, ir.For):
         return {instr.item, *(instr.unpack or ()), *((instr.result,) if instr.result else ())}
@@ -336,7 +354,7 @@ def _operands(value: Any) -> set[str]:
 def _reads(instr: ir.Instr) -> set[str]:
     if isinstance(instr, ir.Run):
         return set(instr.fragment.reads)
-    if isinstance(instr, (ir.Move, ir.Return, ir.Yield)):
+    if isinstance(instr, (ir.Move, ir.Return, ir.Yield, ir.RaiseFirst)):
         return _operands(instr.source)
     if isinstance(instr, ir.Apply):
         return {n for _, a in (*instr.args, *instr.kwargs) for n in _operands(a)} | _operands(instr.callee)

@@ -16,8 +16,9 @@ from ..calls import BoundCall, Call
 from ..declarations.suggest import method_named, named
 from ..effects import Kind
 from . import ir, known
+from .coroutines import awaited_target
+from .explain_awaits import Awaits
 from .explain_model import Info, Section, Span, Trip, joined, merged
-from .explain_objects import Objects
 from .explain_words import DECLARE, effect_words, fragment_text, place_of, unknown_remedy
 from .types import T, of_annotation, of_value
 from .verdicts import function_verdict
@@ -30,6 +31,8 @@ __all__ = ["Walk", "walk"]
 _BOOL = of_value(True)
 #: So many calls of helpers are looked into.
 _ENOUGH = 2000
+#: Methods that a statement calls.
+_LOOKED_UP = ("__enter__", "__exit__", "__aenter__", "__aexit__", "__aiter__", "__anext__")
 
 
 def walk(form: Compiled, fn: Any) -> tuple[Section, Trip]:
@@ -50,7 +53,7 @@ def walk(form: Compiled, fn: Any) -> tuple[Section, Trip]:
     return section, trip
 
 
-class Walk(Objects):
+class Walk(Awaits):
     """One function, once."""
 
     # -- blocks -----------------------------------------------------------------------------------------
@@ -160,7 +163,12 @@ class Walk(Objects):
         verdict = fragment.verdict(types)
         late = [n for n, info in zip(fragment.reads, infos, strict=True) if info.late]
         text = fragment_text(fragment, self.words)
-        made = "__failure" in fragment.reads or hasattr(fragment.expr, "looks_up")
+        expr = fragment.expr
+        made = (
+            "__failure" in fragment.reads
+            or hasattr(expr, "looks_up")
+            or (isinstance(expr, ast.Attribute) and expr.attr in _LOOKED_UP)
+        )
         if fragment.opaque:
             says = "holds calls that run as a whole, in order, when everything before is done"
             self.note(
@@ -276,6 +284,7 @@ class Walk(Objects):
                 callee = self.form.resolve_dotted(i.callee.name)
             except KeyError:
                 return self.unknown_call(i, text, args, None)
+        callee = awaited_target(callee)
         if isinstance(callee, BoundCall):
             callee = callee.call
         if isinstance(callee, Call):
@@ -354,12 +363,12 @@ class Walk(Objects):
     def unknown_call(self, i: ir.Apply, text: str, args: list[Info], callee: Any) -> Info:
         late = self.words.late(args)
         nested = isinstance(i.callee, str) and i.callee in self.words.nested
-        managed = i.text in ("__enter__", "__exit__")
+        managed = i.text in _LOOKED_UP
         readable = callee is None or isinstance(callee, (FunctionType, type))
         name = "with" if managed else i.text if len(i.text) <= 18 else "..." + i.text[-15:]
         if managed:
             says, remedy = "enters and leaves in order, when everything before is done", DECLARE
-            if i.text == "__exit__":
+            if i.text not in ("__enter__", "__aenter__"):
                 return Info()
         else:
             remedy = unknown_remedy(i, callee, nested)

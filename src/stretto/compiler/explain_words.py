@@ -28,7 +28,8 @@ _TRIED = [
     str, int, list[str], dict[str, str], float, list[int], dict[str, int], bool, bytes,
     list[list[str]], dict[str, list[str]], list[dict[str, str]],
 ]  # fmt: skip
-_MADE_UP = re.compile(r"\b__c\d+_(\w+)")
+_DEFS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_MADE_UP = re.compile(r"\b__c\d+_(?:\d+_)?(\w+)")
 _TEMPORARY = re.compile(r"\b__t\d+\b")
 _WHEN = {
     Kind.PLAIN: "when everything before it is done; what reads anything waits for it",
@@ -52,7 +53,7 @@ class Words:
         #: What stands for each temporary.
         self.texts: dict[str, str] = {}
         body: Any = form.node.body if isinstance(form.node.body, list) else []
-        self.nested = {n.name for s in body for n in ast.walk(s) if isinstance(n, ast.FunctionDef)}
+        self.nested = {n.name for s in body for n in ast.walk(s) if isinstance(n, _DEFS)}
         self._ordinary: dict[str, int] | None = None
 
     def name(self, name: str) -> str:
@@ -117,7 +118,7 @@ class Words:
         if expr is None:
             statement = fragment.statements[0]
             what = type(statement).__name__.lower()
-            if isinstance(statement, ast.FunctionDef):
+            if isinstance(statement, _DEFS):
                 used = [n for n in fragment.reads if infos[n].late] or list(fragment.reads)
                 given_to = f"give `{self.name(used[0])}` to `{statement.name}` as an argument" if used else ""
                 return f"`{statement.name}` is made of what is not there yet", given_to, False

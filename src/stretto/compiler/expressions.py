@@ -8,10 +8,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from ..errors import InternalError
+from ..errors import InternalError, UnsupportedConstruct
 from . import ir
 from .functions import is_static
-from .questions import Questions
+from .questions import Questions, awaits
 from .scope import walrus_names
 from .syntax import located
 from .values import dotted
@@ -95,6 +95,9 @@ class Expressions(Questions, ABC):
     def into(self, name: str, value: ast.expr, at: ast.AST) -> None:
         """Emit ``name = value`` for a local name."""
         if self.display(name, value, at):
+            return
+        if isinstance(value, ast.Await):
+            self.await_(value, name)
             return
         if isinstance(value, ast.Call) and self.is_apply(value):
             self.apply(value, name)
@@ -353,6 +356,42 @@ class Expressions(Questions, ABC):
         rests = iter(self.sequence([b for b in bounds if b is not None]))
         return ast.copy_location(ast.Slice(*[b and next(rests) for b in bounds]), node)
 
+    @abstractmethod
+    def gathers(self, node: ast.expr) -> bool:
+        """Whether a call is one of `asyncio.gather`."""
+
+    @abstractmethod
+    def check_made(self, node: ast.Call) -> None:
+        """`UnsupportedConstruct` for a function of asyncio that needs to be awaited where it is called."""
+
+    @abstractmethod
+    def gather(self, node: ast.Call) -> str:
+        """Emit ``await asyncio.gather(...)``; the name of the list, which is a value."""
+
+    def of_await(self, node: ast.Await) -> ast.expr:
+        name = self.fresh()
+        self.await_(node, name)
+        return ast.copy_location(ast.Name(name, ast.Load()), node)
+
+    def await_(self, node: ast.Await, target: str | None) -> None:
+        """Emit ``await``; of a call, it is one step."""
+        if self.gathers(node.value):
+            assert isinstance(node.value, ast.Call)
+            held = self.gather(node.value)
+            if target is None:
+                return
+            if target in self.values:
+                self.emit(ir.Move(node.lineno, target=target, source=held))
+            else:
+                look = ir.ValueRead(
+                    node.lineno, target=target, source=held, method="copy", args=(), plain=None
+                )
+                self.emit(look)
+        elif isinstance(node.value, ast.Call):
+            self.apply(node.value, target, awaited=True)
+        else:
+            self.emit_await(target, self.operand(node.value), node)
+
     def of_namedexpr(self, node: ast.NamedExpr) -> ast.expr:
         value = self.operand(node.value)
         kept = self.named(value, node)
@@ -412,6 +451,12 @@ class Expressions(Questions, ABC):
 
     def of_listcomp(self, node: Any) -> ast.expr:
         if not self.takes_apart(node):
+            first, *others = node.generators
+            if awaits(first.iter):  # that is worked out here, whatever becomes of the rest
+                begun = ast.comprehension(first.target, self.settled(first.iter), first.ifs, first.is_async)
+                node = copy.copy(node)
+                node.generators = [begun, *others]
+                node.__dict__.pop("stretto_children", None)
             return self.opaque(node) if self.calls(node) else self.over(node)
         held = self.comprehension(node)
         name = self.fresh()
@@ -441,6 +486,11 @@ class Expressions(Questions, ABC):
 
     def opaque(self, node: ast.expr) -> ast.expr:
         """Run an expression as a whole, in order, its calls simply running."""
+        if awaits(node):
+            raise UnsupportedConstruct(
+                "an await in a comprehension whose variables a function inside it sees. Write it as a loop",
+                filename=self.function.filename, lineno=node.lineno, construct="await",
+            )  # fmt: skip
         name = self.fresh()
         binds = sorted(walrus_names(node))
         if binds:
@@ -452,7 +502,7 @@ class Expressions(Questions, ABC):
 
     # -- calls ----------------------------------------------------------------------------------------
 
-    def apply(self, node: ast.Call, target: str | None) -> None:
+    def apply(self, node: ast.Call, target: str | None, *, awaited: bool = False) -> None:
         """Emit a call as a step."""
         start = len(self.out)
         func = node.func
@@ -492,7 +542,15 @@ class Expressions(Questions, ABC):
         )
         given = [a for star, a in args if not star]
         lends = self.lend(given, self.out[start:]) or bool(self.function.generators & set(given))
-        self.emit_apply(target, callee, tuple(args), node, path or ast.unparse(func), kwargs)
+        text = path or ast.unparse(func)
+        if awaited:
+            self.emit_awaited(target, callee, tuple(args), node, text, kwargs)
+        else:
+            kind = ir.Apply
+            if self.function.is_async:
+                kind = ir.Made
+                self.check_made(node)
+            self.emit_apply(target, callee, tuple(args), node, text, kwargs, kind)
         applied = self.out[-1]
         assert isinstance(applied, ir.Apply)
         applied.lends = lends

@@ -8,6 +8,7 @@ free of effects.
 from __future__ import annotations
 
 import ast
+import inspect
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -264,7 +265,9 @@ class Fragment:
         code = _inner(module)
         if self.cells:
             code = _inner(code)
-        return requalified(code, code.co_qualname, self._qualname).replace(co_name=self.name)
+        # a flag without a meaning for plain code: it tells that this is a part of an ``async def``
+        flags = code.co_flags | (inspect.CO_ITERABLE_COROUTINE if self.function.is_async else 0)
+        return requalified(code, code.co_qualname, self._qualname).replace(co_name=self.name, co_flags=flags)
 
     # -- what it may do -------------------------------------------------------------------------------
 

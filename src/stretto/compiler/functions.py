@@ -23,9 +23,11 @@ from typing import Any
 from ..calls import BoundCall, Call
 from ..declarations.project import load_once
 from ..declarations.registry import call_of
+from ..errors import UnsupportedConstruct
 from ..flows import Flow
 from . import ir, known
 from .bounded import Bounded
+from .coroutines import awaited_target
 from .relaxations import off, relaxed
 from .scope import Scope, bound_names, scope_of
 from .source import FunctionNode, declared_outside, function_node, unsupported
@@ -63,6 +65,7 @@ class Compiled:
 
     Attributes:
         name, qualname, filename, lineno: of the user's function, for tracebacks.
+        is_async: whether it is an ``async def``.
         scope: its names.
         values: local names whose containers are values (see `stretto.compiler.values`).
         body: its steps.
@@ -76,6 +79,7 @@ class Compiled:
         code = fn.__code__
         self.fn = fn
         self.node = node
+        self.is_async = isinstance(node, ast.AsyncFunctionDef)
         self.name = code.co_name
         self.qualname = fn.__qualname__
         self.filename = code.co_filename
@@ -215,7 +219,7 @@ def compiled(fn: FunctionType, node: FunctionNode | None = None) -> Compiled | N
     if found is None:
         if node is None:
             node = function_node(fn.__code__)
-            if node is None or isinstance(node, ast.AsyncFunctionDef) or unsupported(node) is not None:
+            if node is None or unsupported(node) is not None:
                 return None
         with _lock:
             found = _cache.get(key)
@@ -277,7 +281,10 @@ def helper(fn: FunctionType) -> Compiled | None:
         _deciding[key] = False
         before = dict(_deciding)
         form = compiled(fn)
-        if form is not None and not _may_call(form):
+        try:
+            if form is not None and not _may_call(form):
+                form = None
+        except UnsupportedConstruct:
             form = None
         del _deciding[key]
         provisional = any(_deciding[k] and not before[k] for k in _deciding)
@@ -302,7 +309,7 @@ def _may_call(form: Compiled) -> bool:
         if not isinstance(instr.callee, ir.Load):
             return True
         try:
-            callee = form.resolve_dotted(instr.callee.name)
+            callee = awaited_target(form.resolve_dotted(instr.callee.name))
         except KeyError:
             continue
         if type(callee) is partial:

@@ -48,7 +48,7 @@ from stretto.compiler.known_objects import (
     refresh_classes,
     slots_safe,
 )
-from stretto.compiler.managers import LOOKUPS, looks_quietly
+from stretto.compiler.managers import ASYNC_LOOKUPS, LOOKUPS, looks_quietly
 
 __all__ = [
     "argument",
@@ -260,7 +260,7 @@ def _prepare() -> None:
         cls = known.find(name)
         if isinstance(cls, type):
             _class_rules[cls, attribute] = made
-    for lookup in LOOKUPS:
+    for lookup in (*LOOKUPS, *ASYNC_LOOKUPS):
         _rules[id(lookup)] = _looked_up
     for path in NEW_FUNCTIONS:
         thing = known.find(path)

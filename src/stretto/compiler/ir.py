@@ -19,9 +19,12 @@ __all__ = [
     "FAILURE",
     "Apply",
     "Assign",
+    "Await",
+    "Awaited",
     "Block",
     "Break",
     "Close",
+    "Collect",
     "Const",
     "Continue",
     "Delete",
@@ -32,12 +35,15 @@ __all__ = [
     "Later",
     "Load",
     "LoadAttribute",
+    "Made",
     "Match",
     "Move",
+    "Never",
     "NewValue",
     "Operand",
     "Pairs",
     "Raise",
+    "RaiseFirst",
     "Region",
     "Reraise",
     "Return",
@@ -207,6 +213,25 @@ class Apply(Region):
 
 
 @dataclass(slots=True, eq=False)
+class Awaited(Apply):
+    """``await f(...)``. `apart` is the same as a call, and an `Await` of what it returns: for functions that
+    are not async and yet return something to be awaited."""
+
+    apart: Block = ()
+
+
+@dataclass(slots=True, eq=False)
+class Made(Apply):
+    """A call in an ``async def`` that is not awaited where it stands: of an async function it makes a
+    coroutine, and runs nothing."""
+
+
+@dataclass(slots=True, eq=False)
+class Await(Apply):
+    """``await`` of anything else than a call, which is in `callee`: a coroutine is called by that."""
+
+
+@dataclass(slots=True, eq=False)
 class If(Region):
     """Choose a block. The test is a name that holds a bool or something whose truth is asked.
 
@@ -356,6 +381,20 @@ class Reraise(Instr):
 
 
 @dataclass(slots=True, eq=False)
+class RaiseFirst(Region):
+    """Raise the first failure in a list in which None stands for none, with the traceback that it has."""
+
+    source: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Never(Instr):
+    """Bind a name to a result that will never come: what needs it waits until it is squashed."""
+
+    target: str
+
+
+@dataclass(slots=True, eq=False)
 class NewValue(Instr):
     """Bind a name to a new container that is a value: ``kind`` is list, dict or set."""
 
@@ -374,6 +413,11 @@ class Update(Instr):
     args: tuple[Operand, ...]
     #: The same statement as plain code, for a name that turns out to hold an ordinary object.
     plain: Fragment | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Collect(Update):
+    """Append a result as it is: nothing waits for it here, so it may never come."""
 
 
 @dataclass(slots=True, eq=False)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import builtins
 import collections
+import functools
 import sys
 import types
 from abc import ABCMeta
@@ -244,8 +245,19 @@ def binds_quietly(raw: Any) -> bool:
         return True
     if kind is classmethod:
         # Until 3.12 a class method passes the binding on to what it wraps.
-        return type(raw.__func__) is types.FunctionType
-    return defining_class(kind, "__get__") is None
+        inner = raw.__func__
+        return type(inner) is types.FunctionType or defining_class(type(inner), "__get__") in _ours()
+    binding = defining_class(kind, "__get__")
+    return binding is None or binding in _ours()
+
+
+@functools.cache
+def _ours() -> tuple[type, ...]:
+    """Calls and flows, which are given their instance like functions."""
+    from ..calls import Call  # late: calls know of types
+    from ..flows import AsyncFlow, Flow
+
+    return Call, Flow, AsyncFlow
 
 
 def instance_dict(obj: object) -> dict[str, Any] | None:

@@ -7,15 +7,17 @@ the order in which Python evaluates them: what comes before a call is worked out
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Callable
 from typing import Any
 
 from . import ir
 from .emit import keep_needed
 from .functions import Compiled
+from .gathering import Gathering
 from .generators import generator_names
-from .managers import LOOKUPS
-from .matching import Matching
+from .managers import ASYNC_LOOKUPS, LOOKUPS
+from .questions import awaits
 from .scope import bound_plainly, evaluated_annotations, unbound_names
 from .syntax import line, locate, located
 from .values import value_names
@@ -39,9 +41,10 @@ def lower(function: Compiled) -> ir.Block:
     return statements.block(body)
 
 
-class Statements(Matching):
+class Statements(Gathering):
     """Lowers statements. The classes that it is derived from, each in its module, lower what they are made
-    of: `Matching`, `Callbacks`, `Comprehensions`, `Assignments`, `Expressions`, `Questions`, `Emitter`.
+    of: `Gathering`, `Matching`, `Callbacks`, `Comprehensions`, `Assignments`, `Expressions`, `Questions`,
+    `Emitter`.
     """
 
     def block(self, statements: list[ast.stmt]) -> ir.Block:
@@ -77,7 +80,9 @@ class Statements(Matching):
         value = s.value
         if self.update(s):
             return
-        if isinstance(value, ast.Call) and self.is_apply(value):
+        if isinstance(value, ast.Await):
+            self.await_(value, None)
+        elif isinstance(value, ast.Call) and self.is_apply(value):
             self.apply(value, None)
         elif self.needs(value):
             rest = self.residual(value)
@@ -197,10 +202,27 @@ class Statements(Matching):
     def do_continue(self, s: ast.Continue) -> None:
         self.emit(ir.Continue(line(s)))
 
-    def do_functiondef(self, s: ast.FunctionDef) -> None:
+    def do_functiondef(self, s: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        if any(awaits(d) for d in _defaults(s)):
+            s = self.made_ready(s)
         self.fragment([s], s, opaque=any(self.calls(d) for d in made_with(s)))
         if s.name in self.function.scope.cells:
             self.emit(ir.Assign(line(s), target=s.name, source=""))
+
+    do_asyncfunctiondef = do_functiondef
+
+    def made_ready(self, s: Any) -> Any:
+        """A nested function whose decorators and defaults have been worked out."""
+        a = s.args
+        ready = iter(self.sequence(_defaults(s), settle=True))
+        made = copy.copy(s)
+        made.decorator_list = [next(ready) for _ in s.decorator_list]
+        made.args = copy.copy(a)
+        made.args.defaults = [next(ready) for _ in a.defaults]
+        made.args.kw_defaults = [d and next(ready) for d in a.kw_defaults]
+        made.__dict__.pop("stretto_children", None)
+        made.args.__dict__.pop("stretto_children", None)
+        return made
 
     # -- compound statements --------------------------------------------------------------------------
 
@@ -278,32 +300,47 @@ class Statements(Matching):
             steps.extend(self.block([ast.copy_location(body, handler)]))
         return tuple(steps)
 
-    def do_with(self, s: ast.With) -> None:
-        if self.plain(s):
+    def do_asyncfor(self, s: ast.AsyncFor) -> None:
+        if self.gives_stream(s.iter):
+            self.loop(s.target, s.iter, lambda: self.block(s.body), s, lambda: self.block(s.orelse))
             return
+        source = self.operand(s.iter)
+        self.async_loop(s.target, source, lambda: self.block(s.body), s, lambda: self.block(s.orelse))
+
+    def do_with(self, s: ast.With) -> None:
+        if not self.plain(s):
+            self.managed(s, awaited=False)
+
+    def do_asyncwith(self, s: ast.AsyncWith) -> None:
+        self.managed(s, awaited=True)
+
+    def managed(self, s: ast.With | ast.AsyncWith, *, awaited: bool) -> None:
         item, *others = s.items
         at = item.context_expr
         manager = self.spilled(self.residual(item.context_expr), at)
-        enter, leave_by = (self.looked_up(lookup, manager, at) for lookup in LOOKUPS)
+        lookups = ASYNC_LOOKUPS if awaited else LOOKUPS
+        emit = self.emit_awaited if awaited else self.emit_apply
+        enter, leave_by = (self.looked_up(lookup, manager, at) for lookup in lookups)
+        entering, exiting = lookups.values()
         entered = self.fresh()
-        self.emit_apply(entered, enter, (), at, "__enter__")
+        emit(entered, enter, (), at, entering)
         nothing = ir.Const(None)
         with self.emitting() as body:
             if item.optional_vars is not None:
                 self.assign_target(item.optional_vars, entered, at)
             if others:
-                rest = ast.copy_location(ast.With(others, s.body, None), s)
+                rest = ast.copy_location(type(s)(others, s.body, None), s)
                 body.extend(self.block([rest]))
             else:
                 body.extend(self.block(s.body))
         with self.emitting() as final:
-            self.emit_apply(self.fresh(), leave_by, (nothing, nothing, nothing), at, "__exit__")
+            emit(self.fresh(), leave_by, (nothing, nothing, nothing), at, exiting)
         with self.emitting() as leave:
             error = ast.Name(ir.FAILURE, ast.Load())
             kind = self.spilled(ast.Call(self.meant(type, at), [error], []), at)
             trace = self.spilled(ast.Attribute(error, "__traceback__", ast.Load()), at)
             answer = self.fresh()
-            self.emit_apply(answer, leave_by, (kind, ir.FAILURE, trace), at, "__exit__")
+            emit(answer, leave_by, (kind, ir.FAILURE, trace), at, exiting)
             test = self.truth(ast.copy_location(ast.Name(answer, ast.Load()), at))
             self.region(ir.If(line(s), test=test, then=(), orelse=(ir.Reraise(line(s)),)))
         self.region(ir.TryFinally(line(s), body=tuple(body), final=tuple(final), leave=tuple(leave)))
@@ -324,11 +361,10 @@ def key_parts(key: ast.expr) -> list[ast.expr]:
     return [key]
 
 
-def made_with(s: ast.FunctionDef) -> list[ast.expr]:
+def made_with(s: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.expr]:
     """What runs when a nested function is made."""
-    return [
-        *s.decorator_list,
-        *s.args.defaults,
-        *(d for d in s.args.kw_defaults if d),
-        *evaluated_annotations(s),
-    ]
+    return [*_defaults(s), *evaluated_annotations(s)]
+
+
+def _defaults(s: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.expr]:
+    return [*s.decorator_list, *s.args.defaults, *(d for d in s.args.kw_defaults if d)]

@@ -1,7 +1,8 @@
-"""What a ``with`` looks up, and what it says where that is missing.
+"""What a ``with`` or ``async with`` looks up, and what it says where that is missing.
 
-CPython looks up ``__enter__`` and ``__exit__`` on the type of the context manager, past its metaclass and
-past the object itself, and binds what it finds. No expression does quite that, so lowering calls these.
+CPython looks up ``__enter__`` and ``__exit__``, or ``__aenter__`` and ``__aexit__``, on the type of the context
+manager, past its metaclass and past the object itself, and binds what it finds. No expression does quite
+that, so lowering calls these.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any, Final, cast
 
 from .known_objects import binds_quietly, class_attribute, class_module
 
-__all__ = ["LOOKUPS", "entering", "leaving", "looks_quietly"]
+__all__ = ["ASYNC_LOOKUPS", "LOOKUPS", "entering", "leaving", "looks_quietly"]
 
 
 def entering(manager: Any) -> Any:
@@ -24,23 +25,46 @@ def leaving(manager: Any) -> Any:
     return _bound(manager, "__exit__")
 
 
+def async_entering(manager: Any) -> Any:
+    """The bound ``__aenter__`` of an asynchronous context manager."""
+    return _bound(manager, "__aenter__")
+
+
+def async_leaving(manager: Any) -> Any:
+    """The bound ``__aexit__`` of an asynchronous context manager."""
+    return _bound(manager, "__aexit__")
+
+
+#: What is looked up to enter and to leave, in this order.
 LOOKUPS: Final[dict[Callable[[Any], Any], str]] = {entering: "__enter__", leaving: "__exit__"}
+ASYNC_LOOKUPS: Final[dict[Callable[[Any], Any], str]] = {
+    async_entering: "__aenter__", async_leaving: "__aexit__",
+}  # fmt: skip
 
 
 def _bound(manager: Any, name: str) -> Any:
     cls = cast("type[Any]", type(manager))
     found = class_attribute(cls, name)
-    if found is None:
-        with manager:  # CPython says what is wrong with it
-            raise AssertionError(f"{cls.__name__} has no {name}")
+    if found is None:  # CPython says what is wrong with it
+        if name in ASYNC_LOOKUPS.values():
+            _managed(manager).send(None)
+        else:
+            with manager:
+                pass
+        raise AssertionError(f"{cls.__name__} has no {name}")
     raw = found[1]
     kind = cast("Any", type(raw))
     return raw if class_attribute(kind, "__get__") is None else kind.__get__(raw, manager, cls)
 
 
+async def _managed(manager: Any) -> None:
+    async with manager:
+        pass
+
+
 def looks_quietly(lookup: Callable[[Any], Any], manager: Any) -> bool:
     """Whether looking up runs no code of the user's."""
-    found = class_attribute(cast("type[Any]", type(manager)), LOOKUPS[lookup])
+    found = class_attribute(cast("type[Any]", type(manager)), (LOOKUPS | ASYNC_LOOKUPS)[lookup])
     if found is None or binds_quietly(found[1]):
         return True
     return class_module(type(found[1])) in ("stretto.calls", "stretto.flows")

@@ -19,7 +19,7 @@ from .scope import binds, free_names, own_children, own_nodes, walrus_names
 from .syntax import eager_generators, framed, located, targets
 from .values import dotted
 
-__all__ = ["Questions"]
+__all__ = ["Questions", "awaits"]
 
 #: Names of methods of built-in types: calling one stays in a fragment, where the guard looks at the receiver.
 _BUILTIN_METHODS = frozenset(
@@ -122,7 +122,9 @@ class Questions(Emitter):
     def _needs_itself(self, n: ast.AST) -> bool:
         if isinstance(n, ast.Call):
             return self.is_apply(n) or self.value_look(n) is not None or self.calls_back(n)
-        if isinstance(n, (ast.NamedExpr, ast.Yield, ast.YieldFrom)):
+        if isinstance(n, (ast.NamedExpr, ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith)):
+            return True
+        if runs_async(n):
             return True
         if isinstance(n, ast.Name):
             return n.id in self.function.generators
@@ -206,8 +208,9 @@ class Questions(Emitter):
 
     # -- comprehensions, and functions that call back ------------------------------------------------
 
-    def streams(self, node: ast.Call) -> bool:
-        """Whether an expression is a call that gives a stream, perhaps with another one made of it."""
+    def streams(self, node: ast.Call, *, awaited: bool = False) -> bool:
+        """Whether an expression is a call that gives a stream, perhaps with another one made of it, where it
+        is `awaited` or where it is not."""
         path = dotted(node.func)
         if path is None or self.is_local(path.split(".")[0]):
             return False
@@ -218,8 +221,15 @@ class Questions(Emitter):
         if isinstance(target, BoundCall):
             target = target.call
         if isinstance(target, Transform):
-            return len(node.args) == 1 and isinstance(node.args[0], ast.Call) and self.streams(node.args[0])
-        return isinstance(target, Call) and target.streams
+            if len(node.args) != 1 or awaited:
+                return False
+            (of,) = node.args
+            awaited = isinstance(of, ast.Await)
+            of = of.value if isinstance(of, ast.Await) else of
+            return isinstance(of, ast.Call) and self.streams(of, awaited=awaited)
+        if not (isinstance(target, Call) and target.streams):
+            return False
+        return target.awaited == awaited if self.function.is_async else not awaited
 
     def as_items(self, node: ast.expr, at: ast.Call) -> ast.GeneratorExp | None:
         """What a function that uses up an iterator is given: a generator expression, or a stream as one."""
@@ -230,7 +240,7 @@ class Questions(Emitter):
 
     def takes_apart(self, node: Any) -> bool:
         """Whether a comprehension is to run element by element, as steps."""
-        if not self.calls(node) or not relaxed("values"):
+        if not self.calls(node) or not (relaxed("values") or awaits(node)):
             return False
         own = {n for g in node.generators for n in targets(g.target)}
         inner = [n for n in own_nodes([node], comprehensions=True) if n is not node]
@@ -321,3 +331,15 @@ class Questions(Emitter):
             if not hasattr(child, "lineno") and isinstance(child, (ast.expr, ast.stmt)):
                 ast.copy_location(child, node)
         return ast.fix_missing_locations(made)
+
+
+def awaits(node: ast.AST) -> bool:
+    """Whether an expression holds an ``await`` of the function that it is in."""
+    return any(isinstance(n, ast.Await) or runs_async(n) for n in own_nodes([node], comprehensions=True))
+
+
+def runs_async(node: ast.AST) -> bool:
+    """Whether it is a comprehension with ``async for`` in it."""
+    return isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp)) and any(
+        g.is_async for g in node.generators
+    )

@@ -24,6 +24,8 @@ __all__ = [
 ]
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+_COMPOUND = (ast.If, *_LOOPS, ast.Try, ast.TryStar, ast.With, ast.AsyncWith, ast.Match)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -250,9 +252,7 @@ def scope_of(node: FunctionNode, code_free: Iterable[str]) -> Scope:
     names = frozenset(params) | bound_names(body) - global_names - nonlocal_names
     sites: dict[str, list[tuple[int, bool]]] = {}
     for position, statement in enumerate(body):
-        compound = isinstance(
-            statement, (ast.If, ast.For, ast.While, ast.Try, ast.With, ast.Match, ast.TryStar)
-        )
+        compound = isinstance(statement, _COMPOUND)
         for inner in own_nodes([statement]):
             for name in binds(inner):
                 sites.setdefault(name, []).append((position, compound))

@@ -39,12 +39,7 @@ class _Tree:
 
 _trees: Bounded[str, _Tree] = Bounded(256)
 
-_REFUSED: dict[type[ast.AST], str] = {
-    ast.Await: "await",
-    ast.AsyncFor: "async for",
-    ast.AsyncWith: "async with",
-    ast.AsyncFunctionDef: "async def",
-}
+_REFUSED: dict[type[ast.AST], str] = {}
 if sys.version_info >= (3, 12):
     _REFUSED[ast.TypeAlias] = "type alias"
 
@@ -111,11 +106,11 @@ def first_line(node: FunctionNode) -> int:
     return min([node.lineno, *(d.lineno for d in decorators)])
 
 
-def flow_node(fn: Any) -> ast.FunctionDef:
+def flow_node(fn: Any) -> ast.FunctionDef | ast.AsyncFunctionDef:
     """The syntax of a function that is to be a flow; errors name the file and the line."""
     if not isinstance(fn, FunctionType):
         raise UnsupportedConstruct(
-            f"a flow is a plain Python function (def); found {type(fn).__name__} {fn!r}. "
+            f"a flow is a plain Python function (def or async def); found {type(fn).__name__} {fn!r}. "
             "Decorate the function itself, and put @flow outermost"
         )
     code = fn.__code__
@@ -131,24 +126,18 @@ def flow_node(fn: Any) -> ast.FunctionDef:
             "(or a notebook cell), not made by exec or typed at a plain prompt",
             filename=code.co_filename, lineno=code.co_firstlineno,
         )  # fmt: skip
-    if isinstance(node, ast.AsyncFunctionDef):
-        raise UnsupportedConstruct(
-            f"{fn.__qualname__} is an async def; a flow is written as a plain def, its calls overlap "
-            "without await",
-            filename=code.co_filename, lineno=node.lineno, construct="async def",
-        )  # fmt: skip
-    assert isinstance(node, ast.FunctionDef)
+    assert not isinstance(node, ast.Lambda)
     check_supported(node, code.co_filename)
     if code.co_flags & CO_GENERATOR:
         raise UnsupportedConstruct(
             "a flow cannot hold yield (yet). Move it into a function of its own, which the flow loops over",
-            filename=code.co_filename, lineno=_first_yield(node).lineno, construct="yield",
+            filename=code.co_filename, lineno=first_yield(node).lineno, construct="yield",
         )  # fmt: skip
     return node
 
 
-def _first_yield(node: ast.FunctionDef) -> Any:
-    """The first ``yield`` of a generator function's own."""
+def first_yield(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Any:
+    """The first ``yield`` of a function's own; None if it is no generator."""
     stack: list[ast.AST] = list(reversed(node.body))
     while stack:
         item = stack.pop()
@@ -156,7 +145,7 @@ def _first_yield(node: ast.FunctionDef) -> Any:
             return item
         if not isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             stack.extend(reversed(list(ast.iter_child_nodes(item))))
-    return node
+    return None
 
 
 def check_supported(node: FunctionNode, filename: str) -> None:
@@ -170,12 +159,23 @@ def check_supported(node: FunctionNode, filename: str) -> None:
         )  # fmt: skip
 
 
+def _awaits(node: ast.GeneratorExp) -> bool:
+    """Whether a generator expression is an async one: what its outermost source awaits is awaited before."""
+    first, *others = node.generators
+    inside = [node.elt, *first.ifs, *others]
+    return any(g.is_async for g in node.generators) or any(
+        isinstance(n, ast.Await) for part in inside for n in ast.walk(part)
+    )
+
+
 def unsupported(node: FunctionNode) -> tuple[Any, str, str] | None:
     """The first construct in a function that cannot be compiled, its name, and what to do."""
     advice = "Move it into a function of its own that holds no call, or declare that function as a call"
     body: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
     if hasattr(node, QUIRK):
         return node, "private names of nested functions, classes or imports", "Rename them"
+    if isinstance(node, ast.AsyncFunctionDef) and (found := first_yield(node)) is not None:
+        return found, "yield in an async def", "Call it where it is gone over with async for"
     stack = [(item, True) for item in reversed(body)]
     while stack:
         item, own = stack.pop()  # `own`: it runs in the frame of the function itself
@@ -186,10 +186,12 @@ def unsupported(node: FunctionNode) -> tuple[Any, str, str] | None:
             isinstance(n, (ast.Yield, ast.YieldFrom)) for n in ast.walk(item.body)
         ):
             return item, "yield in a lambda", advice
-        if isinstance(item, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)) and any(
-            g.is_async for g in item.generators
+        if isinstance(item, ast.GeneratorExp) and _awaits(item):
+            return item, "async generator expression", "Make it a list comprehension"
+        if isinstance(item, ast.TryStar) and any(
+            isinstance(n, (ast.Await, ast.AsyncFor, ast.AsyncWith)) for n in ast.walk(item)
         ):
-            return item, "async comprehension", advice
+            return item, "await in a try with except*", "Put the try into an async function of its own"
         if isinstance(item, ast.TryStar) and (leaving := leaves(item)) is not None:
             return leaving, f"{type(leaving).__name__.lower()} in a try with except*", "Put it behind the try"
         if isinstance(item, ast.ClassDef) and any(isinstance(s, ast.Nonlocal) for s in item.body):

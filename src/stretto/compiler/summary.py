@@ -17,8 +17,9 @@ from ..engine.slots import PENDING, Gen, Slot
 from ..engine.tokens import EVERYTHING, HEAP, NAMES
 from ..flows import Flow
 from . import ir, known
+from .coroutines import awaited_target, gives_coroutine
 from .fragments import Fragment
-from .functions import Compiled, compiled, helper
+from .functions import Compiled, compiled, helper, is_static
 from .generators import admitted
 from .types import T, method_call, of_class, of_value
 from .types_results import element
@@ -359,8 +360,17 @@ class Summary:
             callee = method_call(self.operand(instr.callee))
             if callee is None:
                 return {EVERYTHING}
+        callee = awaited_target(callee)
         if isinstance(callee, BoundCall):
             callee = callee.call
+        if type(instr) is not ir.Apply:
+            asynchronous = is_static(callee) and gives_coroutine(callee)
+            if isinstance(instr, ir.Made) and asynchronous:
+                return set()  # a coroutine is made, and nothing runs
+            if isinstance(instr, ir.Awaited) and not asynchronous:
+                return {EVERYTHING}  # what it returns is awaited
+        elif not isinstance(callee, Call) and gives_coroutine(callee):
+            return {EVERYTHING}
         if isinstance(callee, Call):
             if not callee.holds([name for name, _ in instr.kwargs]):
                 return {EVERYTHING}
@@ -394,6 +404,9 @@ class Summary:
         return {EVERYTHING}
 
 
+_LEAVES = (ir.Break, ir.Continue, ir.Return, ir.Raise, ir.Reraise, ir.Never)
+
+
 def _leaves_for_good(block: ir.Block) -> bool:
     """Whether what stands behind a block never follows it."""
-    return bool(block) and isinstance(block[-1], (ir.Break, ir.Continue, ir.Return, ir.Raise, ir.Reraise))
+    return bool(block) and isinstance(block[-1], _LEAVES)

@@ -16,6 +16,7 @@ from ..calls import BoundCall, Call
 from ..effects import Kind
 from ..flows import Flow
 from . import known
+from .coroutines import asyncio_name, awaited_target, gives_coroutine
 from .functions import Compiled, compiled, helper
 from .relaxations import relaxed
 from .scope import captured_by
@@ -114,7 +115,12 @@ class _Analysis:
             self.statements(s.orelse)
             self.guarded -= bool(s.finalbody)
             self.statements(s.finalbody)
-        elif isinstance(s, ast.With):
+        elif isinstance(s, ast.AsyncFor):
+            self.expr(s.iter, "escape")
+            self.target(s.target)
+            self.statements(s.body)
+            self.statements(s.orelse)
+        elif isinstance(s, (ast.With, ast.AsyncWith)):
             for item in s.items:
                 self.expr(item.context_expr, "escape")
                 if item.optional_vars is not None:
@@ -152,7 +158,8 @@ class _Analysis:
                 self.kinds[name] = kind
                 self.expr(value, "display")
                 return
-            if isinstance(value, ast.Call) and self.returns_value(value):
+            called = value.value if isinstance(value, ast.Await) else value
+            if isinstance(called, ast.Call) and self.returns_value(called, called is not value):
                 self.kinds.setdefault(name, None)
             else:
                 self.bad.add(name)
@@ -208,6 +215,10 @@ class _Analysis:
     def fresh(self, node: Any) -> type | None:
         if isinstance(node, ast.ListComp):
             return list
+        if isinstance(node, ast.Await):
+            call = node.value
+            gathers = isinstance(call, ast.Call) and asyncio_name(self.function, call.func) == "gather"
+            return list if gathers else None
         if isinstance(node, ast.List) and not any(isinstance(e, ast.Starred) for e in node.elts):
             return list
         if isinstance(node, ast.DictComp) or (isinstance(node, ast.Dict) and None not in node.keys):
@@ -233,6 +244,8 @@ class _Analysis:
             return
         if isinstance(node, ast.Call):
             self.call(node, use)
+        elif isinstance(node, ast.Await) and isinstance(node.value, ast.Call):
+            self.call(node.value, use, awaited=True)
         elif isinstance(node, ast.Subscript):
             self.expr(node.value, "look")
             self.expr(node.slice, "look")
@@ -283,7 +296,7 @@ class _Analysis:
                 if isinstance(child, ast.expr):
                     self.expr(child, "escape")
 
-    def call(self, node: ast.Call, use: str) -> None:
+    def call(self, node: ast.Call, use: str, *, awaited: bool = False) -> None:
         uses: list[str]
         func = node.func
         count = len(node.args)
@@ -303,6 +316,8 @@ class _Analysis:
         elif not isinstance(func, ast.Name):
             self.expr(func, "escape")
         target = self.callee(func)
+        if not awaited and gives_coroutine(target) and (self.function.is_async or not _is_call(target)):
+            target = None  # a coroutine is made, and holds on to what it is given
         uses = [default] * count
         keyword_use = default
         if _is_declared(target) and target.holds([k.arg for k in node.keywords]):
@@ -353,20 +368,27 @@ class _Analysis:
             found = self.function.resolve_dotted(path)
         except KeyError:
             return None
+        found = awaited_target(found)
         return found.call if isinstance(found, BoundCall) else found
 
     def form(self, target: Any) -> Compiled | None:
         return helper(target) if isinstance(target, FunctionType) else compiled(target.fn)
 
-    def returns_value(self, node: ast.Call) -> bool:
+    def returns_value(self, node: ast.Call, awaited: bool) -> bool:
         """Whether a call is one of a compiled function, whose result nobody else holds."""
         target = self.callee(node.func)
+        if gives_coroutine(target) != awaited:
+            return False
         form = self.form(target) if _has_form(target) else None
         return form is not None and not form.lowering and not form.generator
 
 
 def _is_declared(target: object) -> TypeGuard[Call[..., Any]]:
     return isinstance(target, Call) and target.effects.kind is not Kind.PLAIN
+
+
+def _is_call(target: object) -> bool:
+    return isinstance(target, Call)
 
 
 def _has_form(target: object) -> bool:

@@ -17,14 +17,15 @@ from concurrent.futures import ThreadPoolExecutor
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from ..engine.instructions import CANCEL, NATIVE, START, TIMER, UNTIMED
+from ..engine.instructions import AWAIT, CANCEL, NATIVE, START, TIMER, UNTIMED
 from ..engine.machine import Engine
 from ..engine.nodes import RUNNING, CallNode, natively
-from .ambient import CURRENT, timed_out, under
+from .ambient import CURRENT, SCOPE, Piece, timed_out, under
 from .retries import Retries
 from .sources import Sources
 
 if TYPE_CHECKING:
+    from ..engine.awaits import AwaitNode
     from ..engine.nodes import Node
     from ..engine.timers import TimerNode
     from ..journal.recording import Recording
@@ -76,6 +77,8 @@ class AsyncioDriver:
         self.over = False
         self.retries = Retries(self)
         self.sources = Sources(self)
+        #: What the calls in a piece of code that runs as a whole go through.
+        self.scope: Callable[[Node], Piece] = lambda node: Piece(lambda: node.state == RUNNING)
         #: The journal's side of the run, if it has one.
         self.recording: Recording | None = None
 
@@ -99,7 +102,7 @@ class AsyncioDriver:
                     done += 1
             finally:
                 for kind, node in todo[done:]:  # a fault: what was not started will not be
-                    if kind is START or kind is NATIVE:
+                    if kind is START or kind is NATIVE or kind is AWAIT:
                         engine.fail(node, asyncio.CancelledError())
             if self.recording is not None and self.recording.share(self):
                 more = True
@@ -129,6 +132,8 @@ class AsyncioDriver:
         elif kind is NATIVE:
             self.natives.add(node)
             self.native(node, self._reporter(node))
+        elif kind is AWAIT:
+            self.tasks[node] = self.loop.create_task(self.wait(node), context=self._scoped(node))
         elif kind is TIMER:
             again = self.recording is not None and self.recording.ran_out(node)
             seconds, fire = (_LOOK_AGAIN, self._fire_again) if again else (node.seconds, self._fire)
@@ -176,6 +181,23 @@ class AsyncioDriver:
             self.scheduled = True
             self.loop.call_soon(self.turn)
 
+    async def wait(self, node: AwaitNode) -> None:
+        """The task of something that is no call, and is awaited."""
+        try:
+            value = await node.outcome()
+        except BaseException as error:
+            self.failed(node, error)
+        else:
+            self.engine.complete(node, value)
+        self.tasks.pop(node, None)
+        self.kick()
+
+    def _scoped(self, node: AwaitNode) -> contextvars.Context:
+        """The context of a piece of code that runs as a whole, on the loop."""
+        context = self.context.copy()
+        context.run(SCOPE.set, self.scope(node))
+        return context
+
     async def run_timed(self, node: CallNode) -> None:
         try:
             limit = asyncio.timeout(node.call.timeout)
@@ -211,7 +233,7 @@ class AsyncioDriver:
                 return
         self.engine.complete(node, value)
 
-    def failed(self, node: CallNode, error: BaseException) -> None:
+    def failed(self, node: Any, error: BaseException) -> None:
         """A call or a piece of code has raised, or was cancelled."""
         if type(node) is CallNode and node.state == RUNNING:
             try:

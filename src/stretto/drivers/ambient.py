@@ -42,6 +42,11 @@ class Clock(Protocol):
 
     def drive(self, run: Any) -> None: ...
 
+    @property
+    def inside(self) -> bool: ...
+
+    def driver(self, run: Any, ended: Callable[[], None]) -> Any: ...
+
 
 #: The virtual clock in force, if any.
 CLOCK: ContextVar[Clock | None] = ContextVar("stretto_clock", default=None)
@@ -86,6 +91,7 @@ class Piece:
 
     def __init__(self, wanted: Callable[[], bool]) -> None:
         self._wanted = wanted
+        self._turn: Any = None
 
     def check(self) -> None:
         """`Stopped` if nobody wants what the code does next."""
@@ -98,6 +104,25 @@ class Piece:
         """Make a call."""
         self.check()
         return run()
+
+    async def invoke_on_loop(
+        self, call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Make a call from async code: those that touch something one at a time."""
+        self.check()
+        if call.effects.free:
+            return await alone(call, args, kwargs)
+        async with self.turn():
+            self.check()
+            return await alone(call, args, kwargs)
+
+    def turn(self) -> Any:
+        """A lock, for the calls of async code that touch something."""
+        if self._turn is None:
+            import asyncio
+
+            self._turn = asyncio.Lock()
+        return self._turn
 
 
 #: The piece of code that runs here, if one does.
@@ -186,6 +211,15 @@ async def invoke_on_loop(call: Call[..., Any], args: tuple[Any, ...], kwargs: Ma
         if answer is not False:
             return answer.result
     return await _attempt(call, args, kwargs)
+
+
+async def alone(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """As `invoke_on_loop`; what the call's own code calls is its own affair."""
+    import asyncio
+
+    context = contextvars.copy_context()
+    context.run(SCOPE.set, None)
+    return await asyncio.create_task(invoke_on_loop(call, args, kwargs), context=context)
 
 
 async def _attempt(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..calls import Call
 from ..streams import END, Stream, Taker, arrived_item
-from .ambient import CLOCK, SCOPE
+from .ambient import CLOCK, SCOPE, SEQUENTIAL, Clock
 from .pumps import Pump
 from .sources import not_recorded
 
@@ -28,6 +28,8 @@ def taker_of(stream: Stream[Any]) -> Taker:
     plain = call.timeout is None and not call.retries
     if source is not None and not hasattr(source, "__anext__") and (plain or clock is not None):
         return _Direct(call, source)
+    if clock is not None and clock.inside and plain:
+        return _Inside(call, call.fn(*stream.args, **stream.kwargs) if source is None else source, clock)
     if clock is not None:
         return _OnLoop(stream, clock.run, True)
     from .background import background
@@ -37,11 +39,11 @@ def taker_of(stream: Stream[Any]) -> Taker:
 
 async def awaited(stream: Stream[Any]) -> Any:
     """The next item, asked for by code that is async itself; `END` if there is none."""
-    if CLOCK.get() is None:
-        return await asyncio.to_thread(next, stream, END)
-    raise RuntimeError(
-        "`async for` over a stream, under a virtual clock: that runs flows, and no async code outside of them"
-    )
+    if SEQUENTIAL.get():
+        return next(stream, END)  # nothing else goes on meanwhile
+    if CLOCK.get() is not None:
+        return next(stream, END)  # as any code that blocks the clock's loop
+    return await asyncio.to_thread(next, stream, END)
 
 
 class _Direct:
@@ -61,6 +63,32 @@ class _Direct:
         close = getattr(self.source, "close", None)
         if close is not None:
             self.context.run(close)
+
+
+class _Inside:
+    """An async iterator, asked by code on the loop of a virtual clock, which stands still meanwhile."""
+
+    def __init__(self, call: Call[..., Any], source: Any, clock: Clock) -> None:
+        self.call = call
+        self.source = source
+        self.clock = clock
+        self.context = contextvars.copy_context()
+        self.context.run(SCOPE.set, None)
+
+    def take(self) -> Any:
+        try:
+            item = self.context.run(self.clock.run, _next_of(self.source))
+        except StopAsyncIteration:
+            raise StopIteration from None
+        return arrived_item(self.call, item)
+
+    def close(self) -> None:
+        if hasattr(self.source, "aclose"):
+            self.context.run(self.clock.run, self.source.aclose())
+
+
+async def _next_of(source: Any) -> Any:
+    return await source.__anext__()
 
 
 class _OnLoop:

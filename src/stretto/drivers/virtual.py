@@ -90,6 +90,8 @@ class VirtualClock:
         self._random = None if seed is None else random.Random(seed)
         self._loop: _Loop | None = None
         self._entered = 0
+        #: What has to run outside of the loop: sync calls, and code that nobody knows.
+        self._work: deque[Callable[[], None]] = deque()
         self._token: contextvars.Token[Any] | None = None
         #: What is being handled where the program waits for one call, while others go on as well.
         self.handled: BaseException | None = None
@@ -127,48 +129,81 @@ class VirtualClock:
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine to its end on this clock."""
         loop = self.loop
-        task = loop.create_task(work)
-        task.add_done_callback(lambda _: loop.stop())
+        if loop.is_running():
+            return self._run_inside(work)
+        around = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)  # a call of the reference run, which has a loop of its own
         handled, self.handled = self.handled, sys.exception()
         try:
+            task = loop.create_task(work)
+            task.add_done_callback(lambda _: loop.stop())
             while not task.done():
-                # a run that goes on meanwhile stops the loop too, for what it does outside
-                loop.run_forever()
+                loop.run_forever()  # a run that goes on meanwhile stops the loop, for what it does outside
+                self._work_off()
         finally:
             self.handled = handled
+            asyncio._set_running_loop(around)
         return task.result()
+
+    @property
+    def inside(self) -> bool:
+        """Whether its loop is running, so that who asks is code on it."""
+        return self.loop.is_running()
+
+    def _run_inside(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """The same for code that blocks the loop: the loop's other work comes after it."""
+        inner = _Loop()
+        inner.virtual.now = self.now
+        asyncio._set_running_loop(None)
+        try:
+            return inner.run_until_complete(work)
+        finally:
+            self.loop.virtual.now = inner.virtual.now
+            inner.close()
+            asyncio._set_running_loop(self.loop)
+
+    def _work_off(self) -> None:
+        """What is to run outside of the loop."""
+        work = self._work
+        while work:
+            if self._random is not None and len(work) > 1:
+                work.rotate(self._random.randrange(len(work)))
+            work.popleft()()
 
     def drive(self, run: Run[Any]) -> None:
         """Turn a run's engine to its end."""
-        work: deque[Callable[[], None]] = deque()
         loop = self.loop
         finished: list[bool] = []
-
-        def native(node: Any, report: Callable[[Any, BaseException | None], None]) -> None:
-            work.append(run.task(node, report).carry_out)
-            loop.stop()
 
         def ended() -> None:
             finished.append(True)
             loop.stop()
 
-        driver = _Driver(run.engine, loop, contextvars.copy_context(), native, ended)
-        driver.clock = self
-        driver.sync = work
-        run.begin(driver)
+        run.begin(self.driver(run, ended))
         begun = Begun()
         token = BEGUN.set(begun)
         try:
             while not finished:
-                if not work:
+                if not self._work:
                     loop.run_forever()
-                while work:
-                    if self._random is not None and len(work) > 1:
-                        work.rotate(self._random.randrange(len(work)))
-                    work.popleft()()
+                self._work_off()
         finally:
             BEGUN.reset(token)
             run.close(begun)
+
+    def driver(self, run: Run[Any], ended: Callable[[], None]) -> AsyncioDriver:
+        """A driver of a run's engine on this clock; `ended` is called once, on the loop, at the run's end."""
+        work = self._work
+        loop = self.loop
+
+        def native(node: Any, report: Callable[[Any, BaseException | None], None]) -> None:
+            work.append(run.task(node, report).carry_out)
+            loop.stop()
+
+        driver = _Driver(run.engine, loop, contextvars.copy_context(), native, ended)
+        driver.clock = self
+        driver.sync = work
+        return driver
 
     async def jitter(self) -> None:
         if self._random is not None:

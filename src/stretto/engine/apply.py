@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from ..calls import BoundCall, Call
 from ..compiler import ir, known
+from ..compiler.coroutines import awaited_target
 from ..compiler.functions import compiled, helper
 from ..compiler.guard import NeedsOrder, call_guarded
 from ..compiler.relaxations import relaxed
@@ -35,7 +36,10 @@ from .tokens import EVERYTHING, HEAP, Token
 if TYPE_CHECKING:
     from .machine import Engine
 
-__all__ = ["function_node", "here_node", "paths_of", "step_apply"]
+__all__ = [
+    "AHEAD", "call_function", "call_node", "function_node", "here_node", "paths_of", "spread", "step_apply",
+    "unspread",
+]  # fmt: skip
 
 _ITERABLES = (list, tuple, dict, set, frozenset, str, bytes, range)
 
@@ -55,30 +59,12 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
                 v = bound(engine, strand, block, instr, v)
             args.append(v)
     else:
-        wait = _unspread(engine, strand, block, instr)
+        wait = unspread(engine, strand, block, instr)
         if wait is not None:
             return wait
         kwargs = {}
-        lone = len(instr.args) == 1 and instr.args[0][0]
-        for star, source in () if lone else instr.args:
-            v = operand(frame, source)
-            if star:
-                args.extend(_members(v, None))
-            else:
-                args.append(bound(engine, strand, block, instr, v))
-        for name, source in instr.kwargs:
-            v = operand(frame, source)
-            if name is None:
-                _merge(kwargs, v, callee)
-            elif name in kwargs:  # of a mapping before it
-                found = f"{_text(callee)} got multiple values for keyword argument '{name}'"
-                raise Failure(TypeError(found))
-            else:
-                kwargs[name] = bound(engine, strand, block, instr, v)
-        if lone:  # as CPython does it, after the keywords
-            args.extend(_members(operand(frame, instr.args[0][1]), callee))
+        spread(engine, strand, block, instr, callee, args, kwargs)
     kind: type[Any] = type(callee)  # pyright: ignore[reportUnknownVariableType]
-    lent = None
     if instr.lends:
         for v in args:
             if isinstance(v, Slot) and v.open:
@@ -112,12 +98,34 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
         if type(v) is Stream and instr.target is not None:
             frame.env[instr.target] = callee(v)  # nothing of it runs yet
             return None
-    form = made = None
-    if kind is BoundFlow:
+    return call_function(engine, strand, block, instr, callee, args, kwargs)
+
+
+def call_function(
+    engine: Engine, strand: Strand, block: Block, instr: ir.Apply, callee: Any,
+    args: list[Any], kwargs: dict[str, Any], begin: Callable[[], None] | None = None,
+) -> Any:  # fmt: skip
+    """Call what is no declared call; `begin` is told when a compiled function begins."""
+    frame = block.frame
+    kind = cast("type[Any]", type(callee))
+    if kind is MethodType and type(instr) is ir.Awaited:
+        callee = awaited_target(callee)
+        kind = cast("type[Any]", type(callee))
+        if kind is BoundCall:
+            args.insert(0, callee.instance)
+            callee = callee.call
+            kind = Call
+        if kind is Call:
+            node = call_node(engine, strand, block, instr, callee, args, kwargs)
+            if instr.target is not None:
+                frame.env[instr.target] = node
+            return None
+    form = made = lent = None
+    if issubclass(kind, BoundFlow):
         args.insert(0, callee.instance)
         callee = callee.flow
-        kind = Flow
-    elif kind is not FunctionType and kind is not Flow:
+        kind = cast("type[Any]", type(callee))
+    elif kind is not FunctionType and not issubclass(kind, Flow):
         runs = behind(callee)
         if runs is not None:
             first = runs.first
@@ -135,11 +143,13 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
             if made is not None:
                 raise Failure(TypeError("__init__() should return None, not 'generator'"))
             return make(engine, strand, block, instr, form, callee, args, kwargs)
+        if form is not None and form.is_async and type(instr) is ir.Apply:
+            form = None  # it makes a coroutine
         if form is not None and made is None and not kwargs:
             # What looked as if it might call anything is plain code, now that the types are known.
             if function_verdict(callee, tuple([type_of(v) for v in args])).pure:
                 form = None
-    elif kind is Flow:
+    elif issubclass(kind, Flow) and not (callee.is_async and type(instr) is ir.Apply):
         fn = callee.fn
         form = compiled(fn)
         try:
@@ -154,6 +164,8 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
             return ROOM
         if frame.depth >= AHEAD and engine.end.following is not strand:
             return OLDEST
+        if begin is not None:
+            begin()
         push_function(engine, strand, block, form, fn, args, kwargs, instr, (block.place, instr.label), made)
         return None
     result = function_node(engine, strand, block, instr, callee, args, kwargs)
@@ -162,7 +174,33 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
     return None
 
 
-def _unspread(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) -> Any:
+def spread(
+    engine: Engine, strand: Strand, block: Block, instr: ir.Apply, callee: Any,
+    args: list[Any], kwargs: dict[str, Any],
+) -> None:  # fmt: skip
+    """Work out arguments with names or stars among them; all can be taken apart by now (`unspread`)."""
+    frame = block.frame
+    lone = len(instr.args) == 1 and instr.args[0][0]
+    for star, source in () if lone else instr.args:
+        v = operand(frame, source)
+        if star:
+            args.extend(_members(v, None))
+        else:
+            args.append(bound(engine, strand, block, instr, v))
+    for name, source in instr.kwargs:
+        v = operand(frame, source)
+        if name is None:
+            _merge(kwargs, v, callee)
+        elif name in kwargs:  # of a mapping before it
+            found = f"{_text(callee)} got multiple values for keyword argument '{name}'"
+            raise Failure(TypeError(found))
+        else:
+            kwargs[name] = bound(engine, strand, block, instr, v)
+    if lone:  # as CPython does it, after the keywords
+        args.extend(_members(operand(frame, instr.args[0][1]), callee))
+
+
+def unspread(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) -> Any:
     """What has to come before all of ``*values`` and ``**values`` can be taken apart, which happens once."""
     frame = block.frame
     plain = True

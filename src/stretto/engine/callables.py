@@ -6,6 +6,7 @@ from types import FunctionType, MethodType
 from typing import Any, NamedTuple, cast
 
 from ..compiler import ir
+from ..compiler.coroutines import called_by
 from ..compiler.functions import Compiled, helper
 from ..flows import Flow
 
@@ -25,25 +26,13 @@ def behind(callee: Any) -> Behind | None:
     kind = cast("type[Any]", type(callee))
     if kind is MethodType:
         fn = callee.__func__
-        if type(fn) is Flow or (type(fn) is FunctionType and helper(fn) is not None):
+        if isinstance(fn, Flow) or (type(fn) is FunctionType and helper(fn) is not None):
             return Behind(fn, callee.__self__)
         return None
     if kind is type:
         return _constructed(callee)
-    if (
-        type(kind) is not type
-        or not kind.__flags__ & _MADE_IN_PYTHON
-        or kind.__module__.startswith("stretto.")
-    ):
-        return None
-    fn = _looked_up(kind, "__call__")
-    if type(fn) is FunctionType and helper(fn) is not None:
-        return Behind(fn, callee)
-    return None
-
-
-#: Of classes that a ``class`` statement has made (Py_TPFLAGS_HEAPTYPE).
-_MADE_IN_PYTHON = 1 << 9
+    fn = called_by(callee)
+    return None if fn is None or helper(fn) is None else Behind(fn, callee)
 
 
 def _constructed(cls: type[Any]) -> Behind | None:
@@ -52,7 +41,7 @@ def _constructed(cls: type[Any]) -> Behind | None:
     if type(init) is not FunctionType or new is not object.__new__:
         return None
     form = helper(init)
-    if form is None or not _returns_nothing(form):
+    if form is None or form.is_async or not _returns_nothing(form):
         return None
     return Behind(init, cls, True)
 
@@ -67,11 +56,3 @@ def _returns_nothing(form: Compiled) -> bool:
             if isinstance(i, ir.Return)
         )
     return found
-
-
-def _looked_up(kind: type[Any], name: str) -> Any:
-    """What a class has under a name, as it stands there."""
-    for base in kind.__mro__:
-        if name in base.__dict__:
-            return base.__dict__[name]
-    return None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-__all__ = ["CANCEL", "CLOSE", "MORE", "NATIVE", "OPEN", "START", "TIMER", "UNTIMED", "Instruction"]
+__all__ = ["AWAIT", "CANCEL", "CLOSE", "MORE", "NATIVE", "OPEN", "START", "TIMER", "UNTIMED", "Instruction"]
 
 #: Start a declared call.
 START: Final = "start"
 #: Run other code in the user's own thread.
 NATIVE: Final = "native"
+#: Await something on the event loop.
+AWAIT: Final = "await"
 #: Cancel a call, and await its end.
 CANCEL: Final = "cancel"
 #: Start the clock of a flow that is called in a flow (see `stretto.engine.timers`).

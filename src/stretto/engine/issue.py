@@ -13,7 +13,7 @@ from ..compiler import ir
 from ..compiler.relaxations import relaxed
 from ..compiler.summary import Effect, effect_of
 from ..compiler.summary_objects import told_apart
-from . import apply, attributes, generators, loops, regions, steps, versions
+from . import apply, attributes, awaits, gathering, generators, loops, regions, steps, versions
 from .failures import raise_at
 from .functions import deliver, finish_strand
 from .operands import OLDEST, ROOM, Failure, link, trace_of
@@ -30,18 +30,24 @@ __all__ = ["issue"]
 STEPS: dict[type[ir.Instr], Callable[..., Any]] = {
     ir.Apply: apply.step_apply,
     ir.Assign: steps.step_assign,
+    ir.Await: awaits.step_await,
+    ir.Awaited: awaits.step_awaited,
     ir.Close: generators.step_close,
     ir.Break: steps.step_break,
+    ir.Collect: gathering.step_collect,
     ir.Continue: steps.step_continue,
     ir.Delete: steps.step_delete,
     ir.For: loops.step_for,
     ir.If: regions.step_if,
     ir.Later: steps.step_later,
     ir.LoadAttribute: attributes.step_load,
+    ir.Made: awaits.step_made,
     ir.Match: regions.step_match,
     ir.Move: steps.step_move,
+    ir.Never: gathering.step_never,
     ir.NewValue: versions.step_new,
     ir.Raise: steps.step_raise,
+    ir.RaiseFirst: gathering.step_raise_first,
     ir.Reraise: regions.step_reraise,
     ir.Return: steps.step_return,
     ir.Run: steps.step_run,

@@ -10,6 +10,7 @@ from types import GeneratorType
 from typing import TYPE_CHECKING, Any, cast
 
 from ..compiler import ir
+from ..drivers.coroutines import following
 from ..streams import Stream
 from .apply import function_node, paths_of
 from .containers import Dict, Versioned
@@ -410,7 +411,11 @@ def _advance(engine: Engine, strand: Strand, block: Special, native: Native) -> 
                 failure.around = region is not block.region
                 raise
         else:
-            native.step = function_node(engine, strand, block, block.region, _next, [native.iterator], {})
+            asks: Any = _next
+            given: list[Any] = [native.iterator]
+            if block.frame.form.is_async:
+                asks, given = following, [native.iterator, _STOP]
+            native.step = function_node(engine, strand, block, block.region, asks, given, {})
     step = native.step
     if isinstance(step, Slot):
         if step.value is PENDING:

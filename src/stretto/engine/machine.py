@@ -21,7 +21,7 @@ from ..errors import Cancelled, DeclarationError, InternalError, ReturnTypeError
 from . import failures
 from .containers import Versioned
 from .functions import push_function
-from .instructions import CANCEL, NATIVE, OPEN, START, Instruction
+from .instructions import AWAIT, CANCEL, NATIVE, OPEN, START, Instruction
 from .issue import issue
 from .leaving import Native
 from .memory import Memory
@@ -195,7 +195,7 @@ class Engine:
 
     def broken(self, error: BaseException) -> None:
         """A fault of the machine itself: the run ends with it."""
-        started = [node for kind, node in self.out if kind in (START, NATIVE)]
+        started = [node for kind, node in self.out if kind in (START, NATIVE, AWAIT)]
         self.out = []
         self.running -= len(started)
         self.ready.clear()
@@ -291,7 +291,7 @@ class Engine:
             self.out.append((START if kind is CallNode else OPEN, node))
         else:
             self.memory.layouts.clear()  # it may change a class
-            self.out.append((NATIVE, node))
+            self.out.append((node.how, node))
         node.state = RUNNING
         self.running += 1
         if self.running > self.most_running:

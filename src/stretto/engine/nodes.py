@@ -18,6 +18,7 @@ from ..compiler.types import of_value
 from ..compiler.verdicts import function_verdict
 from ..effects import Kind
 from .containers import Versioned
+from .instructions import NATIVE
 from .memory import UNKNOWN, Change, Order
 from .slots import PENDING, UNBOUND, Slot, Waiter
 from .tokens import Token
@@ -88,6 +89,8 @@ class Node(Slot):
     steady = False
     #: Whether it runs as if from inside the handler: what it raises has the context that it has to have.
     native = False
+    #: How the driver runs it, if it does.
+    how = NATIVE
 
     def __init__(self, strand: Strand, trace: Trace | None, place: Any, site: str) -> None:
         # a slot's fields are set here: one call less for each operation

@@ -7,11 +7,11 @@ piece at a time; so a call in it is known by where that code stands and by the h
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..calls import Call, Done
-from ..drivers.ambient import CURRENT, Current, Piece, Stopped
+from ..drivers.ambient import CURRENT, Current, Piece, Stopped, alone
 from ..errors import InDoubt, JournalError, Orphaned
 from .doubts import in_doubt
 from .history import PastState
@@ -48,19 +48,63 @@ class Scope(Piece):
         self, call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], run: Callable[[], Any]
     ) -> Any:
         """Make a call, or answer it."""
+        steps = self._steps(call, args, kwargs)
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    value = run() if step is None else _ended(step())
+                except BaseException as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(value)
+        except StopIteration as done:
+            return done.value
+        except (InDoubt, Orphaned, JournalError) as error:
+            raise self._stopped(error) from None
+
+    async def invoke_on_loop(
+        self, call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """The same from async code: calls that touch something one at a time."""
+        if call.effects.free:
+            return await self._made_on_loop(call, args, kwargs)
+        async with self.turn():
+            return await self._made_on_loop(call, args, kwargs)
+
+    async def _made_on_loop(
+        self, call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        steps = self._steps(call, args, kwargs)
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    value = alone(call, args, kwargs) if step is None else step()
+                    if inspect.isawaitable(value):
+                        value = await value
+                except BaseException as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(value)
+        except StopIteration as done:
+            return done.value
+        except (InDoubt, Orphaned, JournalError) as error:
+            raise self._stopped(error) from None
+
+    def _stopped(self, error: BaseException) -> Stopped:
+        self._wanted = _never
+        self.stop(error)
+        return Stopped(str(error))
+
+    def _steps(
+        self, call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Generator[Callable[[], Any] | None, Any, Any]:
+        """What making a call, or answering it, consists of: yields None where the call is to be made, and
+        what else there is to run; is sent what came of it."""
         self.check()
         self._count += 1
-        try:
-            return self._invoke(call, f"{self.place}/{call.name}:{self._count}", args, kwargs, run)
-        except (InDoubt, Orphaned, JournalError) as error:
-            self._wanted = _never
-            self.stop(error)
-            raise Stopped(str(error)) from None
-
-    def _invoke(
-        self, call: Call[..., Any], place: str, args: tuple[Any, ...], kwargs: Mapping[str, Any],
-        run: Callable[[], Any],
-    ) -> Any:  # fmt: skip
+        place = f"{self.place}/{call.name}:{self._count}"
         recording = self.recording
         begun, past = recording.met(call, place, args, kwargs)
         if past is not None and past.ended:
@@ -69,8 +113,11 @@ class Scope(Piece):
                 raise value
             return value
         if past is not None and past.state is PastState.INTENDED and not call.idempotent:
+            check = call.check
+            if check is None:
+                raise in_doubt(recording.lease.run, call, place, args, kwargs)
             try:
-                answer = self._ask(call, place, args, kwargs)
+                answer = yield lambda: check(*args, **kwargs)
             except (InDoubt, JournalError):
                 raise
             except Exception as error:
@@ -85,7 +132,7 @@ class Scope(Piece):
             recording.journal.commit_here(recording.lease, [begun.intent()])
         token = CURRENT.set(Current(recording.lease.run, place, begun.key, begun.attempt))
         try:
-            value = run()
+            value = yield None
         except Exception as error:
             recording.went_wrong(call.name, begun, error, call.secret)
             raise
@@ -94,12 +141,11 @@ class Scope(Piece):
         recording.came_back(call, begun, value)
         return value
 
-    def _ask(self, call: Call[..., Any], place: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        if call.check is None:
-            raise in_doubt(self.recording.lease.run, call, place, args, kwargs)
-        answer = call.check(*args, **kwargs)
-        if inspect.iscoroutine(answer):
-            from ..drivers.background import background
 
-            answer = background().run(answer)
-        return answer
+def _ended(answer: Any) -> Any:
+    """What a function has returned; if that is a coroutine, what that returns."""
+    if inspect.iscoroutine(answer):
+        from ..drivers.background import background
+
+        return background().run(answer)
+    return answer

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from ..effects import Kind
-from ..engine.instructions import CANCEL, NATIVE, START, TIMER
+from ..engine.instructions import AWAIT, CANCEL, NATIVE, START, TIMER
 from ..engine.machine import Engine
 from ..engine.nodes import ORDERED, QUEUED, RUNNING, CallNode, FunctionNode, Node
 from ..engine.places import path
@@ -124,7 +124,7 @@ class _Replay:
             for kind, node in instructions:
                 if kind is START:
                     self.start(node)
-                elif kind is NATIVE:
+                elif kind is NATIVE or kind is AWAIT:
                     self.native(node)
                 elif kind is CANCEL:
                     engine.fail(node, asyncio.CancelledError())
