@@ -187,9 +187,6 @@ class Callbacks(Comprehensions):
         if name == "sorted":
             listed = framed(located(ast.ListComp(made, [over]), node), inner)
             keys = self.comprehension(listed)
-            loop = self.out[-1]
-            assert isinstance(loop, ir.Region)
-            loop.takes = ()  # what it goes over is sorted after it
             text = "[p[1] for p in sorted(zip(k, s), key=lambda p: p[0], reverse=r)]"
             expr: ast.expr = ast.parse(text, mode="eval").body
             reverse = keep.get("reverse", ast.Constant(False))

@@ -1,8 +1,8 @@
 """What a ``with`` or ``async with`` looks up, and what it says where that is missing.
 
-CPython looks up ``__enter__`` and ``__exit__``, or ``__aenter__`` and ``__aexit__``, on the type of the context
-manager, past its metaclass and past the object itself, and binds what it finds. No expression does quite
-that, so lowering calls these.
+CPython looks up ``__enter__`` and ``__exit__``, or ``__aenter__`` and ``__aexit__``, on the type of the
+context manager, past its metaclass and past the object itself, and binds what it finds. No expression does
+quite that, so lowering calls these.
 """
 
 from __future__ import annotations
