@@ -9,6 +9,7 @@ item is asked for. In a flow a loop over the call takes the items itself, as the
 from __future__ import annotations
 
 import sys
+import traceback
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
@@ -233,9 +234,13 @@ def quietly(stream: Stream[Any] | Taker) -> None:
         unheard(error, stream)
 
 
-def unheard(error: BaseException, where: object) -> None:
+def unheard(error: BaseException, where: object = None) -> None:
     """Hand an exception to where CPython hands those of a generator that nobody holds any more."""
     told = "Exception ignored while closing"
+    if sys.unraisablehook is sys.__unraisablehook__:  # which takes nothing that is not CPython's own
+        head = f"{told} a generator" if where is None else f"{told}: {where!r}"
+        sys.stderr.write(f"{head}\n{''.join(traceback.format_exception(error))}")
+        return
     kind, trace = type(error), error.__traceback__
     about: Any = SimpleNamespace(
         exc_type=kind, exc_value=error, exc_traceback=trace, err_msg=told, object=where

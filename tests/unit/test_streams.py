@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -370,3 +371,30 @@ def test_lines_of_text_in_pieces() -> None:
             pieces.append(rest[:cut])
             rest = rest[cut:]
         assert list(splitlines(pieces)) == text.splitlines()
+
+
+def test_what_closing_raises_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    @call.unordered
+    def ask(x: int) -> int:
+        return x
+
+    def gen(n: int) -> Iterator[int]:
+        try:
+            yield ask(n)
+        finally:
+            raise ValueError("not closed")
+
+    @flow
+    def main() -> int:
+        for x in gen(1):
+            break
+        return x
+
+    before, sys.unraisablehook = sys.unraisablehook, sys.__unraisablehook__
+    try:
+        assert main() == 1
+    finally:
+        sys.unraisablehook = before
+    told = capsys.readouterr().err
+    assert told.startswith("Exception ignored while closing a generator\n")
+    assert "ValueError: not closed" in told

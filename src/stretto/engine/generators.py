@@ -12,13 +12,13 @@ then.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from types import FunctionType, SimpleNamespace
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, cast
 
 from ..compiler import ir
 from ..compiler.functions import Compiled
+from ..streams import unheard
 from .functions import AHEAD, MAX_DEPTH
 from .operands import OLDEST, Failure, bound, operand, plain, trace_of, type_of
 from .slots import PENDING, Gen, Slot
@@ -302,13 +302,5 @@ def step_unraisable(engine: Engine, strand: Strand, block: Block, instr: ir.Unra
     handler = next(b for b in reversed(strand.stack) if b.kind == HANDLER)
     error = cast("BaseException", handler.item)
     if not isinstance(error, (GeneratorExit, StopIteration)):
-        sys.unraisablehook(
-            cast(
-                "Any",
-                SimpleNamespace(
-                    exc_type=type(error), exc_value=error, exc_traceback=error.__traceback__,
-                    err_msg="Exception ignored in a generator that was closed", object=None,
-                ),
-            )
-        )  # fmt: skip
+        unheard(error)
     return None
