@@ -19,6 +19,7 @@ from stretto.journal.events import (
     RunResumed,
     RunStarted,
     RunState,
+    StreamReceived,
     now,
 )
 
@@ -74,6 +75,7 @@ call_events: st.SearchStrategy[Event] = st.one_of(
     st.builds(RunResumed, texts, texts, times),
     st.builds(CallIntended, texts, texts, small, small, texts, attempts, times),
     st.builds(CallFinished, texts, texts, small, attempts, values, values, times, times, times, texts),
+    st.builds(StreamReceived, texts, texts, small, attempts, small, times, times, times),
     st.builds(CallSettled, texts, texts, small, st.sampled_from(Decision), values, texts, times),
     st.builds(RunEnded, st.sampled_from(RunState), values, values, times),
 )

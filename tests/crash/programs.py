@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 import uuid
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import stretto
@@ -106,6 +107,19 @@ async def fail(x: int) -> int:
     raise ValueError(x)
 
 
+@call.unordered
+async def words(n: int) -> AsyncIterator[str]:
+    for i in range(n):
+        await asyncio.sleep(0.002)
+        yield f"word{i}"
+
+
+@call.unordered
+def pages(n: int) -> Iterator[list[int]]:
+    for i in range(n):
+        yield [i]
+
+
 @flow
 def straight(n: int) -> list[object]:
     found: list[object] = []
@@ -177,6 +191,26 @@ def natively(n: int) -> list[object]:
     return found
 
 
+@flow
+def streamed(n: int) -> list[object]:
+    found: list[object] = []
+    for word in words(n):
+        put("a", word)
+        found.append(ask(word))
+    for i, word in enumerate(words(2 * n)):
+        if i == n:
+            break
+        tally("t", f"{i}{word}")
+    for page in pages(n):
+        for word in words(2):
+            put("a", f"{page}{word}".replace(" ", ""))
+        page.append(len(ask(page)))
+        found.append(page)
+    found.append("".join([ask(word) for word in words(n)]))
+    put("a", "end")
+    return found
+
+
 @flow(secret="n")
 def secretly(n: int) -> list[object]:
     found: list[object] = []
@@ -193,6 +227,7 @@ FLOWS = {
     "branches": (branches, 3),
     "reads": (reads, 3),
     "natively": (natively, 3),
+    "streamed": (streamed, 3),
     "secretly": (secretly, 3),
 }
 

@@ -39,6 +39,28 @@ async def slow() -> int:
 
 """
 
+STREAM = """
+@call.unordered
+async def tokens(n: int):
+    for i in range(n):
+        await asyncio.sleep(100 if FIRST and i == 3 else 0.001)
+        yield ("t") + str(i)
+
+@call.writes("w", idempotent=True)
+async def note(token: str) -> None:
+    if token == "t2":
+        kill()
+    print("note", token, flush=True)
+
+@flow
+def main() -> str:
+    found = []
+    for token in tokens(5):
+        note(token)
+        found.append(token)
+    return " ".join(found)
+"""
+
 
 class Case(NamedTuple):
     """A program; what resuming it ends with, and prints; what is edited before."""
@@ -209,6 +231,17 @@ def main() -> str:
 """,
         0,
         "done\n",
+    ),
+    "a stream that gives the same again": Case(
+        STREAM,
+        0,
+        "note t2\nnote t3\nnote t4\nt0 t1 t2 t3 t4\n",
+    ),
+    "a stream that gives something else the second time": Case(
+        STREAM.replace('"t"', '"t" if FIRST or i != 1 else "x"'),
+        1,
+        "",
+        "item 2 was 't1', and now 'x1'",
     ),
     "twins, and an edit above them": Case(
         """

@@ -9,7 +9,16 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from stretto.journal.events import CallFinished, CallIntended, CallSettled, Decision, Event, RunState, now
+from stretto.journal.events import (
+    CallFinished,
+    CallIntended,
+    CallSettled,
+    Decision,
+    Event,
+    RunState,
+    StreamReceived,
+    now,
+)
 from stretto.journal.history import without_gc
 from stretto.journal.leases import alive, describe
 from stretto.journal.waits import read_wait
@@ -20,7 +29,7 @@ from .options import Given
 from .output import Style
 from .runs import as_fields, find_run, opened, state_of
 from .times import ago, exact, iso, lasted
-from .tree import DONE, DOUBT, FAILED, SETTLED, History, Node, fetch
+from .tree import DONE, DOUBT, FAILED, RECEIVED, SETTLED, History, Node, fetch
 from .values import Values, clean, shorten
 from .why import WHY
 
@@ -74,6 +83,8 @@ class _Shown:
 
     def call_state(self, node: Node) -> str:
         """A write that is intended is in doubt only once nobody runs it any more."""
+        if node.state == RECEIVED and self.state == RunState.RUNNING.value:
+            return "running"
         if node.state != DOUBT:
             return node.state
         if self.history.read:  # how it ended may be among what was left out
@@ -82,7 +93,7 @@ class _Shown:
 
     def events(self, lines: Iterable[Line]) -> dict[int, Event]:
         """The events of those calls."""
-        numbers = {n for *_, node in lines for n in (node.intended, node.finished, node.settled) if n}
+        numbers = {n for *_, node in lines for n in node.events if n}
         return fetch(self.journal, self.record.id, numbers)
 
     def settling(self, place: str) -> tuple[str, str] | None:
@@ -122,8 +133,8 @@ class _Shown:
         print("\n  ]\n}" if history.calls else "]\n}")
 
     def fields(self, place: str, node: Node, events: dict[int, Event]) -> dict[str, Any]:
-        intended, finished, settled = _of(node, events)
-        last = finished or intended or settled
+        intended, finished, settled, received = _of(node, events)
+        last = finished or intended or settled or received
         assert last is not None
         state = self.call_state(node)
         found: dict[str, Any] = {"place": place, "call": last.call, "state": state}
@@ -151,6 +162,8 @@ class _Shown:
             found["settled"] = {"decision": settled.decision, "by": settled.by, "time": iso(settled.time)}
             if settled.value is not None and finished is None:
                 found |= self.values.json("result", settled.value)
+        if node.state == RECEIVED and received is not None:
+            found["received"] = _count(received)
         commands = self.settling(place) if state == DOUBT else None
         if commands is not None:
             found["settle"] = {"done": commands[0], "retry": commands[1]}
@@ -243,15 +256,15 @@ class _Shown:
 
     def says(self, node: Node, events: dict[int, Event]) -> tuple[str, str, str]:
         """How long a call took, what came of it, and what it waited for."""
-        intended, finished, settled = _of(node, events)
+        intended, finished, settled, received = _of(node, events)
         says, took, waited = "", "", ""
         if intended is not None:
             says = self.values.arguments(intended.arguments)
         if finished is not None:
             took = lasted(finished.ended - finished.started)
             if node.state in (DONE, FAILED):
-                value = finished.error if finished.result is None else finished.result
-                says += f" → {self.values.text(value)}" if value is not None else ""
+                values = [value for value in (finished.result, finished.error) if value is not None]
+                says += "".join([f" → {self.values.text(value)}" for value in values])
             if finished.attempt > 1:
                 waited += f"  attempt {finished.attempt}"
             late = finished.started - finished.ready
@@ -259,6 +272,9 @@ class _Shown:
                 wait = read_wait(finished.waited_for)
                 what = finished.waited_for if wait is None else WHY[wait.kind]
                 waited += "  " + shorten(clean(f"waited {lasted(late)} for {what}"), 48)
+        if received is not None and node.state == RECEIVED:
+            count = _count(received)
+            says = f"{count} {'item' if count == 1 else 'items'} so far"
         if settled is not None and node.state == SETTLED:
             if settled.decision is Decision.DONE and settled.value is not None:
                 says += f" → {self.values.text(settled.value)}"
@@ -279,10 +295,16 @@ def _first(lines: Iterator[Line], calls: int) -> Iterator[Line]:
 
 def _of(
     node: Node, events: dict[int, Event]
-) -> tuple[CallIntended | None, CallFinished | None, CallSettled | None]:
-    intended, finished, settled = (events.get(n) for n in (node.intended, node.finished, node.settled))
+) -> tuple[CallIntended | None, CallFinished | None, CallSettled | None, StreamReceived | None]:
+    intended, finished, settled, received = (events.get(n) for n in node.events)
     return (
         intended if isinstance(intended, CallIntended) else None,
         finished if isinstance(finished, CallFinished) else None,
         settled if isinstance(settled, CallSettled) else None,
+        received if isinstance(received, StreamReceived) else None,
     )
+
+
+def _count(received: StreamReceived) -> int:
+    """How many items of a stream are on record."""
+    return received.first + received.count

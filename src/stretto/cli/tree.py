@@ -20,14 +20,15 @@ from stretto.journal.events import (
     RunEnded,
     RunResumed,
     RunStarted,
+    StreamReceived,
 )
 
 if TYPE_CHECKING:
     from stretto.journal import Journal
 
-__all__ = ["DONE", "DOUBT", "FAILED", "SETTLED", "History", "Node", "doubts", "fetch"]
+__all__ = ["DONE", "DOUBT", "FAILED", "RECEIVED", "SETTLED", "History", "Node", "doubts", "fetch"]
 
-DONE, FAILED, DOUBT, SETTLED = "done", "failed", "in doubt", "settled"
+DONE, FAILED, DOUBT, SETTLED, RECEIVED = "done", "failed", "in doubt", "settled", "cut off"
 
 #: A name, and which time it stands there.
 _REPEATED = re.compile(r"(.*?)(?:#(\d{1,18}))?", re.ASCII | re.DOTALL)
@@ -35,6 +36,9 @@ _REPEATED = re.compile(r"(.*?)(?:#(\d{1,18}))?", re.ASCII | re.DOTALL)
 #: Of a run with more events than this, only the beginning is read where that is enough.
 MANY = 50_000
 _BEGINNING = 20_000
+
+#: What tells of a call.
+_CALLS = {CallFinished, CallIntended, CallSettled, StreamReceived}
 
 #: Events that are read through rather than looked up again: the journal reads that many at a time anyway.
 _NEAR = 8192
@@ -45,16 +49,21 @@ class Node:
 
     Attributes:
         state: where the call stands; empty for what is no call.
-        intended, finished, settled: the number of the call's last event of that kind, or 0.
+        intended, finished, settled, received: the number of the call's last event of that kind, or 0.
         inside: what is below it, by segment, in the order of first events.
     """
 
-    __slots__ = ("finished", "inside", "intended", "settled", "state")
+    __slots__ = ("finished", "inside", "intended", "received", "settled", "state")
 
     def __init__(self) -> None:
         self.state = ""
-        self.intended = self.finished = self.settled = 0
+        self.intended = self.finished = self.settled = self.received = 0
         self.inside: dict[str, Node] | None = None
+
+    @property
+    def events(self) -> tuple[int, int, int, int]:
+        """The numbers of the call's events: intended, finished, settled, received."""
+        return self.intended, self.finished, self.settled, self.received
 
     @property
     def is_loop(self) -> bool:
@@ -116,7 +125,7 @@ class History:
         self.read = _BEGINNING if events is not None and events > MANY else 0
         for seq, event in _some(journal, run, events or 0):
             kind = type(event)
-            if kind is CallFinished or kind is CallIntended or kind is CallSettled:
+            if kind in _CALLS:
                 self._call(seq, event)
             elif isinstance(event, RunStarted):
                 self.started = event
@@ -139,6 +148,9 @@ class History:
             node = self._node(event.place)
             node.settled, node.state = seq, SETTLED
             self.doubts.pop(event.place, None)
+        elif isinstance(event, StreamReceived):
+            node = self._node(event.place)
+            node.received, node.state = seq, RECEIVED
 
     def _node(self, place: str) -> Node:
         node = self.root

@@ -10,6 +10,7 @@ from stretto.errors import RecordedError, StrettoError
 from stretto.journal.codecs import Redacted, Sealed, join
 from stretto.journal.codecs.view import view
 from stretto.journal.events import BlobRef, Value
+from stretto.journal.items import Items
 
 from .output import as_json
 
@@ -42,6 +43,10 @@ class Values:
             found = self.read(value)
         except StrettoError as error:
             return clean(f"<cannot be read: {error}>")
+        if isinstance(found, Items):
+            count = len(found.items)
+            left = ", and its loop left it there" if found.left else ""
+            return clean(f"{count} {'item' if count == 1 else 'items'}: {_repr(found.items)}{left}")
         return _error(found) if isinstance(found, BaseException) else clean(_repr(found))
 
     def arguments(self, value: Value) -> str:
@@ -68,6 +73,8 @@ class Values:
             return {name: {"type": kind, "message": message}}
         if isinstance(found, Sealed) and found.kind:  # an exception
             return {name: {"type": found.kind, "message": str(Redacted())}}
+        if isinstance(found, Items):
+            found = {"items": found.items, "left": found.left}
         call = _call(found) if name == "arguments" else None
         if call is not None:
             found = {"args": list(call[0]), "kwargs": call[1]}

@@ -12,7 +12,7 @@ from ..engine import streams
 from ..engine.instructions import CLOSE, OPEN
 from ..engine.streams import Source
 from ..errors import NotRecordable
-from .pumps import Pump
+from .pumps import Pump, Receiver
 
 if TYPE_CHECKING:
     from .aio import AsyncioDriver
@@ -30,13 +30,10 @@ class Sources:
     def carry_out(self, kind: str, source: Source) -> None:
         """Start, go on with, or end a source."""
         pump = self._pumps.get(source)
-        if kind is OPEN and self.driver.recording is not None:
-            streams.over(self.driver.engine, source, not_recorded(source.call))
-            streams.stopped(self.driver.engine, source)
-            self.driver.kick()
+        if self.driver.recording is not None:
+            self.driver.recording.streams.carry_out(self.driver, kind, source)
         elif kind is OPEN:
-            pump = self._pumps[source] = Pump(source.stream, _Receiver(self, source), self.elsewhere)
-            pump.start(self.driver.loop, self.context(source))
+            self._pumps[source] = self.begin(source, _Receiver(self, source), self.driver.context.copy())
         elif pump is None:
             if kind is CLOSE and source in self.driver.engine.sources:  # it has never begun
                 streams.stopped(self.driver.engine, source)
@@ -50,8 +47,11 @@ class Sources:
             streams.stopped(self.driver.engine, source)
             self.driver.kick()
 
-    def context(self, source: Source) -> contextvars.Context:
-        return self.driver.context.copy()
+    def begin(self, source: Source, receiver: Receiver, context: contextvars.Context) -> Pump:
+        """Have the call made, in that context."""
+        pump = Pump(source.stream, receiver, self.elsewhere)
+        pump.start(self.driver.loop, context)
+        return pump
 
     def elsewhere(self, work: Callable[[], Any]) -> Awaitable[Any]:
         """Run sync code where it may take its time."""
@@ -59,10 +59,11 @@ class Sources:
 
 
 def not_recorded(call: Call[..., Any]) -> NotRecordable:
-    """What a stream in a run with a journal fails with."""
+    """What a stream whose items code asks for by itself fails with in a run with a journal."""
     return NotRecordable(
-        call.name, "is a stream, and streams are not recorded",
-        f"have {where(call.fn)} return a list, or run without a journal",
+        call.name, "is a stream that is asked for its items one by one, and those are not recorded",
+        f"loop over the call itself in the flow ({where(call.fn)}; a call with effects never is), have it "
+        "return a list, or run without a journal",
     )  # fmt: skip
 
 

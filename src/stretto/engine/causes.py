@@ -196,7 +196,8 @@ class CausalEngine(Engine):
 
     def heard(self, source: streams.Source) -> None:
         self.numbers += 1
-        given = Source(self.numbers, source, tuple([need.number for need in source.why[2]]))
+        given = Source(self.numbers, source, (source.heard, *[need.number for need in source.why[2]]))
+        source.heard = self.numbers
         self.cause = (DATA, given, (given,), 0)
 
     def _ended(self, node: Node) -> Cause:

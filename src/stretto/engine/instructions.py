@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-__all__ = ["AWAIT", "CANCEL", "CLOSE", "MORE", "NATIVE", "OPEN", "START", "TIMER", "UNTIMED", "Instruction"]
+__all__ = [
+    "AWAIT",
+    "CANCEL",
+    "CLOSE",
+    "MORE",
+    "NATIVE",
+    "NEEDED",
+    "OPEN",
+    "START",
+    "TIMER",
+    "UNTIMED",
+    "Instruction",
+]
 
 #: Start a declared call.
 START: Final = "start"
@@ -22,6 +34,8 @@ UNTIMED: Final = "untimed"
 OPEN: Final = "open"
 #: Go on with a source: one more item is wanted.
 MORE: Final = "more"
+#: All else waits for a source that is held up (see `stretto.engine.streams.hold`).
+NEEDED: Final = "needed"
 #: End a source, and await its end.
 CLOSE: Final = "close"
 

@@ -299,17 +299,17 @@ class Engine:
         if self.observer is not None:
             self.observer("start", node)
 
-    def set_aside(self, node: CallNode) -> None:
+    def set_aside(self, node: CallNode | Source) -> None:
         """A call that was started is held up outside: others may have its slot."""
         if node.call.limit is not None:
             self._free_slot(node.call)
 
-    def take_back(self, node: CallNode) -> None:
+    def take_back(self, node: CallNode | Source) -> None:
         """It goes on, or is given up: it has its slot again."""
         if node.call.limit is not None:
             self.active[node.call] += 1
 
-    def start_again(self, node: CallNode) -> None:
+    def start_again(self, node: CallNode | Source) -> None:
         """It goes on as soon as there is a slot for it."""
         self.running -= 1
         self.start(node)

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 from ..compiler import ir
 from ..compiler.summary import effect_of
 from ..streams import END, Stage, Stream, ending, opened, through
-from .instructions import CLOSE, MORE
+from .instructions import CLOSE, MORE, NEEDED
 from .nodes import DEAD, DONE, QUEUED, RUNNING, CallNode
-from .operands import Failure
+from .operands import Failure, trace_of
 from .slots import PENDING, Slot
 from .strands import LOOP, Block, Strand
 from .tokens import HEAP, Token, covers
@@ -43,6 +43,7 @@ __all__ = [
     "begin",
     "close",
     "given",
+    "hold",
     "next_item",
     "opened_by",
     "over",
@@ -103,25 +104,40 @@ class Source:
         made: how many items have come.
         allowed: how many may have come by now.
         taken: how many turns of the loop have begun with one.
+        ctx, trace: those of the loop.
+        held: the driver lets nothing more come until it is told that all else waits for that.
     """
 
     __slots__ = (
-        "allowed", "call", "last", "loop", "made", "place", "site", "stages", "state", "stream", "taken",
-        "why",
+        "allowed", "call", "ctx", "heard", "held", "last", "loop", "made", "place", "site", "stages", "state",
+        "stream", "taken", "trace", "why",
     )  # fmt: skip
 
     why: Any
 
-    def __init__(self, stream: Stream[Any], loop: Any) -> None:
+    def __init__(self, stream: Stream[Any], loop: Any, ctx: Any, trace: Any) -> None:
         assert stream.where is not None
         self.place, self.site = stream.where
         self.call: Call[..., Any] = stream.call
         self.stream = stream
         self.loop = loop
+        self.ctx = ctx
+        self.trace = trace
+        self.held = False
+        #: The number of what it has given last, where causes are kept.
+        self.heard = 0
         self.stages: list[Stage] = [stage() for stage in stream.stages]
         self.last = Cell()
         self.made = self.taken = self.allowed = 0
         self.state = QUEUED
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        return self.stream.args
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        return self.stream.kwargs
 
     def wants(self) -> bool:
         """Whether the driver is to ask for one more item."""
@@ -158,7 +174,7 @@ def begin(
         written = effect_of(instr, block.frame, called=False, begun=False).paths
         if any(covers(w, path) for w in written for path in paths):
             ahead, reads = 0, paths
-    source = Source(stream, (block.place, instr.label))
+    source = Source(stream, (block.place, instr.label), strand.ctx, trace_of(block, instr))
     source.allowed = max(ahead, 1)
     engine.sources.add(source)
     engine.start(source)
@@ -176,8 +192,8 @@ def next_item(engine: Engine, strand: Strand, taking: Taking) -> Any:
                 if before:
                     return Waits(before)
             _allow(engine, source, 1)
-        if source.state == QUEUED and engine.end.following is strand:
-            engine.start(source, forced=True)  # whoever holds its place may be waiting for this
+        if (source.held or source.state == QUEUED) and engine.end.following is strand:
+            _press(engine, source)
         return Waits(cell)
     if item is END:
         return END
@@ -199,19 +215,31 @@ class Waits:
 
 
 def press(engine: Engine, strand: Strand) -> None:
-    """A strand has become the oldest, and waits: not for a place that others hold who wait for it."""
+    """A strand has become the oldest, and waits: not for a place that others hold who wait for it, nor for
+    what is held up until then."""
     block = strand.stack[-1]
     iterator = block.iterator if block.kind == LOOP else None
     if type(iterator) is Taking:
-        _press(engine, iterator)
-    elif isinstance(iterator, Several):
-        for taking in iterator.takings():
-            _press(engine, taking)
+        takings = [iterator]
+    else:
+        takings = list(iterator.takings()) if isinstance(iterator, Several) else []
+    for taking in takings:
+        source = taking.source
+        if source.state == QUEUED or (source.held and _awaits(strand, source)):
+            _press(engine, source)
 
 
-def _press(engine: Engine, taking: Taking) -> None:
-    if taking.source.state == QUEUED:
-        engine.start(taking.source, forced=True)
+def _press(engine: Engine, source: Source) -> None:
+    if source.state == QUEUED:
+        engine.start(source, forced=True)  # whoever holds its place may be waiting for this
+    else:
+        source.held = False
+        engine.out.append((NEEDED, source))
+
+
+def _awaits(strand: Strand, source: Source) -> bool:
+    waiters: Any = source.last.waiters
+    return waiters is strand or (isinstance(waiters, list) and strand in waiters)
 
 
 def _allow(engine: Engine, source: Source, ahead: int) -> None:
@@ -263,6 +291,14 @@ def over(engine: Engine, source: Source, error: BaseException | None = None) -> 
             error = trouble
     source.state = DONE
     engine.resolve(source.last, END if error is None else Broken(error))
+
+
+def hold(engine: Engine, source: Source) -> None:
+    """Nothing more comes of a source until the loop waits for it as the oldest operation; `NEEDED` tells."""
+    source.held = True
+    oldest = engine.end.following
+    if isinstance(oldest, Strand) and _awaits(oldest, source):
+        _press(engine, source)
 
 
 def stopped(engine: Engine, source: Source) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..flows import Flow
     from .machine import Engine
     from .strands import Block, Strand, Try
+    from .streams import Source
 
 __all__ = ["TimerNode", "clocks", "step_timed"]
 
@@ -77,7 +78,7 @@ class TimerNode(Node):
         return True
 
 
-def clocks(node: Node) -> Iterator[TimerNode]:
+def clocks(node: Node | Source) -> Iterator[TimerNode]:
     """The clocks that an operation is under, the innermost first."""
     ctx = node.ctx
     while ctx is not None:

@@ -11,7 +11,7 @@ from ..effects import Kind
 from ..errors import NotRecordable
 from .codecs import digest, encode, encode_call
 from .codecs.classes import look_up, main_name
-from .events import CallFinished, CallIntended, now
+from .events import CallFinished, CallIntended, StreamReceived, now
 from .secrets import masked
 from .waits import wait_text
 
@@ -55,6 +55,9 @@ class Begun:
             self.place, self.call, self.digest, self.attempt, result, error, ready, self.started, ended,
             waited_for,
         )  # fmt: skip
+
+    def received(self, items: bytes, first: int, count: int) -> StreamReceived:
+        return StreamReceived(self.place, self.call, self.digest, self.attempt, items, first, count, now())
 
     def again(self) -> Begun:
         """The next attempt."""

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..calls import Call, where
 from ..errors import CorruptValue, InDoubt, JournalCorrupt, JournalError, Orphaned, RunEndedAlready
-from .history import History
+from .history import History, Past
 from .secrets import masked
 
 if TYPE_CHECKING:
     from .begun import Begun
     from .contract import RunRecord
 
-__all__ = ["ended", "in_doubt", "orphaned", "unreadable"]
+__all__ = ["ended", "in_doubt", "no_items", "no_stream", "orphaned", "other_items", "unreadable"]
 
 
 def ended(about: RunRecord) -> RunEndedAlready:
@@ -58,6 +58,35 @@ def orphaned(run: str, history: History, new: Begun | None = None) -> Orphaned:
         "Put back what makes them; or, if it is right that they were made and are not now, accept that:\n"
         f"    stretto resume {run} --accept-orphans\n"
         f"(`stretto resume {run} --dry-run` shows all that is reused, and all that is not.)"
+    )
+
+
+def other_items(
+    run: str, call: Call[..., Any], place: str, number: int, recorded: int, expected: str, found: str
+) -> Orphaned:
+    """A stream that was cut off and is made again has not given what the program had been given of it."""
+    return Orphaned(
+        f"{where(call.fn)}: the run {run} was interrupted when the stream {call.name} at {place} had given "
+        f"{recorded} {'item' if recorded == 1 else 'items'}, and what the program has done since depends on "
+        f"them. Made again, it gives something else: item {number + 1} was {expected}, and now {found}.\n"
+        f"If it may give the same another time, take the run up again:\n    stretto resume {run}\n"
+        f"Else start over from before the stream, with what was done until then:\n"
+        f"    stretto fork {run} --before {place}\n"
+        "(A call that returns a list is recorded before anything is done with it.)"
+    )
+
+
+def no_items(run: str, past: Past) -> JournalError:
+    return JournalError(
+        f"the run {run} has recorded what {past.call} at {past.place} returned, and now that is a stream. "
+        f"Put back what it was, or run it again from there: stretto fork {run} --before {past.place}"
+    )
+
+
+def no_stream(run: str, past: Past) -> JournalError:
+    return JournalError(
+        f"the run {run} has recorded the items of the stream {past.call} at {past.place}, and now that is no "
+        f"stream. Put back what it was, or run it again from there: stretto fork {run} --before {past.place}"
     )
 
 

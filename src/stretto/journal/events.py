@@ -16,6 +16,7 @@ from ..drivers.ambient import CLOCK
 
 __all__ = [
     "BlobRef",
+    "CallEvent",
     "CallFinished",
     "CallIntended",
     "CallSettled",
@@ -26,6 +27,7 @@ __all__ = [
     "RunResumed",
     "RunStarted",
     "RunState",
+    "StreamReceived",
     "Value",
     "now",
 ]
@@ -138,6 +140,9 @@ class CallIntended:
 class CallFinished:
     """A call came back: one of `result` and `error` is given.
 
+    Of a stream this is written when it has ended, or when its loop has left it: `result` is an encoded
+    `stretto.journal.items.Items`, and `error` stands beside it where the stream has failed after them.
+
     Attributes:
         ready: when its operands were there and it could have started.
         started: when it did.
@@ -155,6 +160,26 @@ class CallFinished:
     started: int
     ended: int
     waited_for: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReceived:
+    """A stream that goes on has given these items, and what is written next may depend on them.
+
+    Attributes:
+        items: a list of them, encoded.
+        first: how many came before these, and are recorded already.
+        count: how many these are.
+    """
+
+    place: str
+    call: str
+    digest: bytes
+    attempt: int
+    items: Value
+    first: int
+    count: int
+    time: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +205,10 @@ class RunEnded:
     time: int
 
 
-Event: TypeAlias = RunStarted | RunResumed | CallIntended | CallFinished | CallSettled | RunEnded
+CallEvent: TypeAlias = CallIntended | CallFinished | StreamReceived | CallSettled
+"""What tells of one call."""
+
+Event: TypeAlias = RunStarted | RunResumed | CallEvent | RunEnded
 
 
 class Recorded(NamedTuple):

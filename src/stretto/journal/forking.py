@@ -16,6 +16,7 @@ from .history import History, Past
 
 if TYPE_CHECKING:
     from ..engine.nodes import CallNode
+    from ..engine.streams import Source
 
 __all__ = ["Ancestor"]
 
@@ -33,7 +34,7 @@ class Ancestor:
     def __init__(self, history: History, before: str) -> None:
         self.history = history
         self.before = before
-        self.held: dict[CallNode, str] = {}
+        self.held: dict[CallNode | Source, str] = {}
         self.shared = True
         self._placed = False
 
@@ -55,7 +56,9 @@ class Ancestor:
         self._placed = True
         return self.before
 
-    def holds(self, own: History | None, node: CallNode, place: str, call: str, digest: bytes) -> bool:
+    def holds(
+        self, own: History | None, node: CallNode | Source, place: str, call: str, digest: bytes
+    ) -> bool:
         """Whether a call has to wait until it is certain on which side of the parting it stands."""
         if not self.shared:
             return False

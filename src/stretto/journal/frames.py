@@ -33,6 +33,7 @@ from .events import (
     RunResumed,
     RunStarted,
     RunState,
+    StreamReceived,
 )
 
 __all__ = ["DamagedBatch", "Encoded", "encode", "refs", "unpack", "values_of"]
@@ -147,6 +148,7 @@ _LAYOUTS = (
     ),
     _Layout(5, CallSettled, place=_TEXT, call=_TEXT, digest=_raw, decision=_decision, value=_raw, by=_TEXT),
     _Layout(6, RunEnded, state=_state, result=_raw, error=_raw),
+    _Layout(7, StreamReceived, place=_TEXT, call=_TEXT, digest=_raw, items=_raw),
 )  # fmt: skip
 _BY_CLASS = {layout.event: layout for layout in _LAYOUTS}
 _BY_KIND = {layout.kind: layout for layout in _LAYOUTS}
@@ -159,6 +161,7 @@ _VALUES: dict[type[Any], tuple[str, ...]] = {
     CallFinished: ("result", "error"),
     CallSettled: ("value",),
     RunEnded: ("result", "error"),
+    StreamReceived: ("items",),
 }
 
 

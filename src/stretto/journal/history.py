@@ -14,7 +14,18 @@ from typing import Any, TypeAlias
 from ..errors import JournalError
 from .codecs import decode, digest
 from .contract import Journal
-from .events import BlobRef, CallFinished, CallIntended, CallSettled, Decision, RunResumed, RunStarted, Value
+from .events import (
+    BlobRef,
+    CallEvent,
+    CallFinished,
+    CallIntended,
+    CallSettled,
+    Decision,
+    RunResumed,
+    RunStarted,
+    StreamReceived,
+    Value,
+)
 
 __all__ = [
     "ANY_ARGUMENTS",
@@ -52,6 +63,8 @@ class PastState(Enum):
     """It was about to start, and nothing tells that it ended: in doubt."""
     TO_RETRY = "to retry"
     """It did not happen after all, or may happen again: so the run itself has said, or a person."""
+    RECEIVED = "received"
+    """A stream that was cut off, and on the first items of which something depends."""
 
 
 class Past:
@@ -65,22 +78,30 @@ class Past:
         intent: what was recorded before its last attempt, if it changes the world.
         last: what is known last of it.
         accepted: the user has said that it need not be met again.
+        received: of a stream that was cut off, what tells its items, in order.
     """
 
-    __slots__ = ("accepted", "attempt", "call", "digest", "intent", "last", "place")
+    __slots__ = ("accepted", "attempt", "call", "digest", "intent", "last", "place", "received")
 
-    def __init__(self, event: CallIntended | CallFinished | CallSettled) -> None:
+    def __init__(self, event: CallEvent) -> None:
         self.place = event.place
         self.call = event.call
         self.digest = event.digest
         self.attempt = 0
         self.accepted = False
         self.intent: CallIntended | None = None
+        self.received: tuple[CallFinished | StreamReceived, ...] = ()
         self.last = event
         self.tell(event)
 
-    def tell(self, event: CallIntended | CallFinished | CallSettled) -> None:
+    def tell(self, event: CallEvent) -> None:
         """One more event of this call."""
+        if isinstance(event, StreamReceived):
+            if isinstance(self.last, CallFinished):  # its loop had left it, and went on later
+                self.received = (self.last,)
+            self.received = (*self.received, event)
+        else:
+            self.received = ()
         self.last = event
         if isinstance(event, CallIntended):
             self.intent = event
@@ -97,6 +118,8 @@ class Past:
             return PastState.RETURNED if last.error is None else PastState.RAISED
         if isinstance(last, CallIntended):
             return PastState.INTENDED
+        if isinstance(last, StreamReceived):
+            return PastState.RECEIVED
         return PastState.RETURNED if last.decision is Decision.DONE else PastState.TO_RETRY
 
     @property
@@ -112,7 +135,7 @@ class Past:
     def value(self) -> Value:
         """The encoded result or exception of a call that ended."""
         last = self.last
-        assert not isinstance(last, CallIntended)
+        assert isinstance(last, (CallFinished, CallSettled))
         if isinstance(last, CallSettled):
             found = last.value
         else:
@@ -121,8 +144,16 @@ class Past:
         return found
 
     @property
-    def events(self) -> list[CallIntended | CallFinished | CallSettled]:
+    def gave_items(self) -> bool:
+        """Whether what is recorded of it are the items of a stream, or may be."""
+        last = self.last
+        return not isinstance(last, CallFinished) or last.result is not None
+
+    @property
+    def events(self) -> list[CallEvent]:
         """What tells all that is known of it."""
+        if self.received:
+            return [*self.received]
         if self.intent is None or self.intent is self.last:
             return [self.last]
         return [self.intent, self.last]
@@ -183,7 +214,7 @@ class History:
                 return
             wanted = self._left if count is None else min(count, self._left)
             for _, event in islice(self._events, wanted):
-                if isinstance(event, (CallIntended, CallFinished, CallSettled)):
+                if isinstance(event, (CallFinished, CallIntended, StreamReceived, CallSettled)):
                     self._tell(event)
                 elif isinstance(event, RunResumed):
                     self.sources.add(event.source)
@@ -212,7 +243,7 @@ class History:
             self._writes = sum(past.intended for past in self._all())
         return self._writes
 
-    def _tell(self, event: CallIntended | CallFinished | CallSettled) -> None:
+    def _tell(self, event: CallEvent) -> None:
         if event.call == TIMEOUT:
             self.timeouts.add(event.place)
         past = self._calls.get(event.place)

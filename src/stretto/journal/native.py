@@ -129,6 +129,7 @@ class Scope(Piece):
                 return value
         if call.changes:
             recording.check_orphans(begun)
+            recording.streams.put_on_record()
             recording.journal.commit_here(recording.lease, [begun.intent()])
         token = CURRENT.set(Current(recording.lease.run, place, begun.key, begun.attempt))
         try:

@@ -22,6 +22,7 @@ from ..drivers.ambient import Current
 from ..engine.machine import Outcome
 from ..engine.nodes import RUNNING
 from ..engine.places import path
+from ..engine.streams import Source, hold
 from ..engine.timers import clocks
 from ..errors import Cancelled, InDoubt, JournalError, NotDecodable, NotRecordable, Orphaned, RecordedError
 from ..secrecy import Secrecy
@@ -36,6 +37,7 @@ from .leases import Lease
 from .native import Scope
 from .run_secrets import RunSecrets
 from .secrets import check_key
+from .streams import Recalled, StreamRecords
 
 if TYPE_CHECKING:
     from ..drivers.aio import AsyncioDriver
@@ -72,12 +74,13 @@ class Recording:
         self.ancestor = ancestor
         self.answered = 0
         self.secrets = RunSecrets(lease.run)
+        self.streams = StreamRecords(self)
         self._begun: dict[CallNode, Begun] = {}
         #: Calls of which what has been read so far does not tell whether they are recorded.
-        self._unread: dict[CallNode, str] = {}
+        self._unread: dict[CallNode | Source, str] = {}
         self._reading = False
         #: Calls that the run did not come to, since the flow they are in ran out of time.
-        self._withheld: set[CallNode] = set()
+        self._withheld: set[CallNode | Source] = set()
         #: Results that the journal is told of a little later, so that what comes next need not wait for that.
         #: They are of types whose values never change.
         self._late: deque[tuple[Begun, Any, int]] = deque()
@@ -168,8 +171,8 @@ class Recording:
 
     # -- calls that the engine makes ------------------------------------------------------------------
 
-    def begin(self, driver: AsyncioDriver, node: CallNode) -> None:
-        """The engine wants a call started."""
+    def begin(self, driver: AsyncioDriver, node: CallNode | Source) -> None:
+        """The engine wants a call started, or the source of a stream."""
         place = path(node.place, node.site)
         history = self.history
         if history is not None:
@@ -185,10 +188,12 @@ class Recording:
             name = call_name(node.call.fn)
             if self.ancestor is not None and self.ancestor.holds(history, node, place, name, mark):
                 driver.engine.set_aside(node)
+                if isinstance(node, Source):
+                    hold(driver.engine, node)
                 return
         self._begin(driver, node, place)
 
-    def _known(self, history: History, node: CallNode, place: str) -> bool:
+    def _known(self, history: History, node: CallNode | Source, place: str) -> bool:
         """Whether what has been read of the history tells all of a call."""
         if history.whole:
             return True
@@ -218,19 +223,24 @@ class Recording:
             self._read_on(driver, history)
         driver.kick()
 
-    def _begin(self, driver: AsyncioDriver, node: CallNode, place: str) -> None:
+    def _begin(self, driver: AsyncioDriver, node: CallNode | Source, place: str) -> None:
         call = node.call
         try:
             begun, past = self.met(call, place, tuple(node.args), node.kwargs)
+            if isinstance(node, Source):
+                self.streams.begin(driver, node, begun, past)
+                return
+            if past is not None and call.streams and past.gave_items:
+                driver.engine.complete(node, Recalled(begun, past))
+                return
             if past is not None and past.ended and not self.secrets.failed_for_now(self.journal, call, past):
                 self._answer(driver, node, past)
                 return
         except JournalError as error:
             self._stop(driver, node, error)
             return
-        if (past is None or not past.ended) and self._comes_too_late(node):
-            self._withheld.add(node)
-            driver.engine.set_aside(node)
+        if (past is None or not past.ended) and self.comes_too_late(node):
+            self.withhold(driver, node)
             return
         self._begun[node] = begun
         begun.waited = call, node.trace, node.why
@@ -249,6 +259,11 @@ class Recording:
         else:
             driver.engine.complete(node, value)
 
+    def withhold(self, driver: AsyncioDriver, node: CallNode | Source) -> None:
+        """Nothing of a call is made, nor of what is left of a stream, since the run did not come to it."""
+        self._withheld.add(node)
+        driver.engine.set_aside(node)
+
     def share(self, driver: AsyncioDriver) -> bool:
         """Go on with the calls of a forked run that had to wait for their turn; whether any could."""
         ancestor = self.ancestor
@@ -261,15 +276,19 @@ class Recording:
                 del ancestor.held[node]
                 engine.start_again(node)
             return bool(let_go)
-        node = engine.end.following
-        place = ancestor.held.pop(node, None)
+        return self.goes_on(driver, engine.end.following)
+
+    def goes_on(self, driver: AsyncioDriver, node: CallNode | Source) -> bool:
+        """Go on with a call of a forked run whose turn has come, or a stream that its loop waits for; whether
+        it was held up."""
+        place = None if self.ancestor is None else self.ancestor.held.pop(node, None)
         if place is None:
             return False
-        engine.take_back(node)
+        driver.engine.take_back(node)
         self._begin(driver, node, place)
         return True
 
-    def forgets(self, driver: AsyncioDriver, node: CallNode) -> bool:
+    def forgets(self, driver: AsyncioDriver, node: CallNode | Source) -> bool:
         """A call is no longer wanted: whether it was one that waited here."""
         if self._unread.pop(node, None) is not None:
             return True
@@ -288,6 +307,7 @@ class Recording:
             self._stop(driver, node, error)
             return
         self.catch_up()
+        self.streams.put_on_record()
         durable = driver.from_outside(partial(self._durable, driver, node))
         self.journal.commit(self.lease, [self._begun[node].intent()], durable)
 
@@ -307,7 +327,7 @@ class Recording:
     def returned(self, driver: AsyncioDriver, node: CallNode, value: Any) -> BaseException | None:
         """A call has returned: record that. What is wrong with the value, if it cannot be recorded."""
         begun = self._begun.pop(node, None)
-        if begun is None:
+        if begun is None or node.call.streams:  # its items will be recorded
             return None
         if type(value) in _NEVER_CHANGE and node.call.secret is None:
             if not self._late:
@@ -373,10 +393,11 @@ class Recording:
 
         driver.ask(node, check, told)
 
-    def _stop(self, driver: AsyncioDriver, node: CallNode, error: BaseException) -> None:
+    def _stop(self, driver: AsyncioDriver, node: CallNode | Source, error: BaseException) -> None:
         """End the run at a call that is not made."""
-        self._begun.pop(node, None)
-        driver.engine.fail(node, asyncio.CancelledError())
+        if not isinstance(node, Source):
+            self._begun.pop(node, None)
+            driver.engine.fail(node, asyncio.CancelledError())
         driver.engine.cancel(error)
 
     # -- what other code does -------------------------------------------------------------------------
@@ -427,9 +448,10 @@ class Recording:
     def has_answered(self, running: int) -> bool:
         """Whether all that goes on, so many operations, is what nothing is recorded of."""
         held = len(self._unread) + (0 if self.ancestor is None else len(self.ancestor.held))
-        return held == 0 and running == len(self._begun) + len(self._withheld)
+        going_on = len(self._begun) + len(self._withheld) + self.streams.going_on
+        return held == 0 and running == going_on
 
-    def _comes_too_late(self, node: CallNode) -> bool:
+    def comes_too_late(self, node: CallNode | Source) -> bool:
         """Whether a call that is not recorded is in a flow that had run out of time."""
         history = self.history
         if history is None or not history.timeouts:

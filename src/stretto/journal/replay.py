@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from ..effects import Kind
-from ..engine.instructions import AWAIT, CANCEL, NATIVE, START, TIMER
+from ..engine import streams
+from ..engine.instructions import AWAIT, CANCEL, CLOSE, MORE, NATIVE, OPEN, START, TIMER
 from ..engine.machine import Engine
 from ..engine.nodes import ORDERED, QUEUED, RUNNING, CallNode, FunctionNode, Node
 from ..engine.places import path
+from ..engine.streams import Source
 from ..engine.timers import TimerNode
 from ..errors import JournalError
 from ..flows import Flow
@@ -25,8 +27,10 @@ from .codecs import digest
 from .contract import Journal
 from .events import RunState
 from .history import TIMEOUT, History, Past, PastState
+from .items import Items
 from .resuming import beginning
 from .run_secrets import RunSecrets
+from .streams import Recalled
 
 __all__ = ["Operation", "Preview", "preview"]
 
@@ -107,7 +111,9 @@ class _Replay:
         self.engine = Engine(limit=flow.limit)
         self.engine.reader = self.read
         self.reused: list[Operation] = []
-        self.to_run: dict[Node, Operation] = {}
+        self.to_run: dict[Node | Source, Operation] = {}
+        #: The items of streams that are not taken yet.
+        self.items: dict[Source, Iterator[Any]] = {}
         self.in_doubt: dict[Node, Operation] = {}
         self.unknown: list[str] = []
         #: Of which no intent is recorded.
@@ -130,6 +136,12 @@ class _Replay:
                     engine.fail(node, asyncio.CancelledError())
                     self.to_run.pop(node, None)
                     self.in_doubt.pop(node, None)
+                elif kind is OPEN or kind is MORE:
+                    self.give(node, kind)
+                elif kind is CLOSE:
+                    self.to_run.pop(node, None)
+                    self.items.pop(node, None)
+                    streams.stopped(engine, node)
                 elif kind is TIMER and self.history.ran_out(path(node.where, TIMEOUT)):
                     self.timers.append(node)
             if engine.ended:
@@ -143,12 +155,15 @@ class _Replay:
                 operation = self.to_run[node] = self.operation(node)
                 if operation.changes and self.recorded(node, self.history.find) is None:
                     self.new_writes.add(node)
-        self.to_run = {node: self.to_run[node] for node in self.unfinished() if node in self.to_run}
+        going_on = (*self.unfinished(), *self.items)
+        self.to_run = {node: self.to_run[node] for node in going_on if node in self.to_run}
 
     def start(self, node: CallNode) -> None:
         operation = self.operation(node)
         past = self.recorded(node, self.history.take)
-        if past is None or past.state is PastState.TO_RETRY:
+        if past is not None and node.call.streams and past.gave_items:
+            self.engine.complete(node, Recalled(None, past))
+        elif past is None or past.state is PastState.TO_RETRY:
             self.to_run[node] = operation
             if past is None and operation.changes:
                 self.new_writes.add(node)
@@ -165,7 +180,36 @@ class _Replay:
             else:
                 self.engine.complete(node, value)
 
-    def recorded(self, node: CallNode, look: Callable[[str, str, bytes], Past | None]) -> Past | None:
+    def give(self, source: Source, kind: str) -> None:
+        """Give what is on record of a stream, as far as it is wanted."""
+        if kind is OPEN:
+            opened = source.stream.opened
+            past = opened.past if isinstance(opened, Recalled) else self.recorded(source, self.history.take)
+            place = path(source.place, source.site)
+            self.items[source] = iter(())
+            if past is None or not past.ended:
+                self.to_run[source] = Operation(place, call_name(source.call.fn), False)
+            else:
+                self.reused.append(Operation(past.place, past.call, False))
+                found, error = self.secrets.items(self.journal, past, source.call)
+                self.items[source] = self.going_over(source, found, error)
+        next(self.items[source], None)
+
+    def going_over(self, source: Source, found: Items, error: BaseException | None) -> Iterator[None]:
+        """Goes on at each step as far as is wanted."""
+        for item in found.items:
+            while not source.wants():
+                yield
+            streams.given(self.engine, source, item)
+        if found.left:
+            return
+        streams.over(self.engine, source, error)
+        del self.items[source]
+        streams.stopped(self.engine, source)
+
+    def recorded(
+        self, node: CallNode | Source, look: Callable[[str, str, bytes], Past | None]
+    ) -> Past | None:
         place = path(node.place, node.site)
         plain = digest(tuple(node.args), node.kwargs).value
         mark = self.secrets.digest(node.call, place, plain, self.history.recorded(place))

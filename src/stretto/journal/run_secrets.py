@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
-from ..errors import Cancelled, CorruptValue, InDoubt, NotDecodable, Orphaned
+from ..errors import Cancelled, CorruptValue, InDoubt, NotDecodable, Orphaned, RecordedError
 from ..secrecy import Secrecy
 from .codecs import Sealed, decode, encode
 from .contract import Journal
-from .doubts import unreadable
+from .doubts import no_items, no_stream, unreadable
+from .events import CallFinished, CallSettled, StreamReceived, Value
 from .history import Past, PastState, base_of, value_of
+from .items import Items
 from .secrets import Vault, about_call, encode_secret, key_of, vault, vault_of
 
 if TYPE_CHECKING:
@@ -74,6 +76,12 @@ class RunSecrets:
         data = encode_secret(value, name, pickle=call.pickle)
         return encode(self._own_vault().seal(data, about_call(named, digest, failed=False))).data
 
+    def item(self, call: Call[..., Any], item: Any, name: str) -> bytes:
+        """An item of a stream, encoded, which is not recorded as such. Raises `NotRecordable`."""
+        if call.secret is None or not call.secret.result:
+            return encode(item, pickle=call.pickle, name=name).data
+        return encode_secret(item, name, pickle=call.pickle)
+
     def exception(
         self, secrecy: Secrecy | None, call: str, digest: bytes, error: BaseException, name: str
     ) -> bytes:
@@ -112,10 +120,43 @@ class RunSecrets:
         Raises `JournalError` where it cannot be read here, and `SecretKeyError` where that is for want of the
         key. (For readings it is what `decode` raises.)
         """
-        failed = past.state is PastState.RAISED
+        found = self._opened(journal, past, call, past.value, failed=past.state is PastState.RAISED)
+        if isinstance(found, Items):
+            raise no_stream(self.run, past)
+        return found
+
+    def items(self, journal: Journal, past: Past, call: Call[..., Any]) -> tuple[Items, BaseException | None]:
+        """What is recorded of a stream, and what it failed with after that. Raises as `value` does."""
+        last = past.last
+        if isinstance(last, StreamReceived):
+            items: list[Any] = []
+            for event in past.received:
+                if isinstance(event, StreamReceived):
+                    items[event.first :] = self._opened(journal, past, call, event.items, failed=False)
+                elif event.result is not None:
+                    items = self._opened(journal, past, call, event.result, failed=False).items
+            return Items(items, left=True), None
+        if isinstance(last, CallSettled):  # what a person has given for it
+            return Items(list(self._opened(journal, past, call, past.value, failed=False))), None
+        assert isinstance(last, CallFinished)
+        error = found = None
+        if last.error is not None:
+            error = self._opened(journal, past, call, last.error, failed=True)
+            if isinstance(error, RecordedError):
+                raise unreadable(self.run, call, error)  # no handler would know it
+        if last.result is not None:
+            found = self._opened(journal, past, call, last.result, failed=False)
+            if not isinstance(found, Items):
+                raise no_items(self.run, past)
+        return Items([]) if found is None else found, error
+
+    def _opened(
+        self, journal: Journal, past: Past, call: Call[..., Any] | None, value: Value, *, failed: bool
+    ) -> Any:
+        """A recorded value of a call."""
         pickle = call is not None and call.pickle and not failed
         try:
-            found = value_of(journal, past.value, pickle=pickle)
+            found = value_of(journal, value, pickle=pickle)
             if not isinstance(found, Sealed):
                 return found
             about = about_call(past.call, past.digest, failed=failed)

@@ -1,0 +1,2 @@
+-- No table changes: a batch may hold events of a kind that a Stretto before this version cannot read, the
+-- items of a stream that goes on.
