@@ -58,6 +58,8 @@ class StreamRecords:
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
         self.kept: dict[Source, Kept] = {}
+        #: Those that have given items which are not on record.
+        self.fresh: dict[Kept, None] = {}
         #: Code that runs as a whole makes calls, and so writes, in a thread of its own.
         self.lock = threading.Lock()
 
@@ -106,8 +108,17 @@ class StreamRecords:
 
     def put_on_record(self) -> None:
         """Before a write: what it may depend on."""
+        if not self.fresh:
+            return
         with self.lock:
-            events = [event for kept in self.kept.values() if (event := kept.news()) is not None]
+            events: list[StreamReceived] = []
+            for kept in list(self.fresh):
+                self.fresh.pop(kept, None)  # before it is looked at: it may give one more meanwhile
+                event = kept.news()
+                if event is not None:
+                    events.append(event)
+                if not kept.done and kept.told < len(kept.items):
+                    self.fresh[kept] = None
             if events:
                 self.recording.journal.append(self.recording.lease, events)
 
@@ -219,6 +230,7 @@ class Kept:
     def _forget(self) -> None:
         with self.records.lock:
             self.records.kept.pop(self.source, None)
+            self.records.fresh.pop(self, None)
 
     # -- what the call gives --------------------------------------------------------------------------
 
@@ -257,6 +269,8 @@ class Kept:
             self._differs(self._shown(kept))
             return
         self.items.append(kept)
+        if number >= len(self.recorded):
+            self.records.fresh[self] = None
         if number >= self.handed:
             self.handed = number + 1
             streams.given(self.driver.engine, self.source, item)
