@@ -126,7 +126,7 @@ def rewritten(file: Path, **changes: object) -> Path:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"version": 2},
+        {"version": 3},
         {"version": "1"},
         {"format": "something"},
         {"run": "another"},
