@@ -3,7 +3,6 @@ one making and the rest of another."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,310 +11,53 @@ from typing import Any
 import pytest
 
 import stretto
-from stretto import Flow, call, errors, flow, text
+from stretto import call, errors, flow
 from stretto.cli import main
-from stretto.journal.codecs import decode
+from stretto.journal.codecs import decode, encode
 from stretto.journal.configured import shared
-from stretto.journal.events import CallFinished, CallIntended, Event, RunEnded, StreamReceived
+from stretto.journal.events import CallFinished, CallIntended, Event, RunEnded
 from stretto.journal.items import Items
 from stretto.journal.replay import preview
-
-made: list[tuple[Any, ...]] = []
-
-
-class World:
-    """What the calls below give, and what stops them."""
-
-    stop: object = None
-    #: By number, items that the next making of a stream gives instead.
-    other: dict[int, Any] = {}
-    error: Exception | None = None
-    ends: int | None = None
-    calls = 0
-    #: Whether an item waits until something was written of the one before.
-    slow = False
-    written = 0
+from stretto.testing import VirtualClock
+from tests.unit import streamed
+from tests.unit.streamed import (
+    FLOWS,
+    World,
+    again,
+    behind,
+    chat,
+    early,
+    events,
+    finished,
+    guarded,
+    interrupted,
+    items,
+    lengths,
+    made,
+    mixed,
+    named,
+    outer,
+    put,
+    query,
+    reading,
+    received,
+    reference,
+    resumed,
+    taking,
+    two,
+    writing,
+)
 
 
 @pytest.fixture(autouse=True)
 def clean() -> Iterator[None]:
-    made.clear()
-    World.stop = World.error = World.ends = None
-    World.slow = False
-    World.other = {}
-    World.calls = World.written = 0
+    streamed.clean()
     yield
-
-
-async def meet(what: tuple[Any, ...]) -> None:
-    made.append(what)
-    if what == World.stop:
-        await asyncio.sleep(1000)
-
-
-async def turn(i: int) -> None:
-    """What comes behind an item comes when the program has written of it, if the program does."""
-    await asyncio.sleep(0.002)
-    while World.slow and World.written < i:
-        await asyncio.sleep(0.001)
-
-
-@call.unordered
-async def chat(n: int) -> AsyncIterator[str]:
-    World.calls += 1
-    for i in range(n if World.ends is None else World.ends):
-        await turn(i)
-        await meet(("chat", i))
-        yield World.other.get(i, f"word{i} ")
-    await turn(n)
-    if World.error is not None:
-        raise World.error
-
-
-@call.unordered
-def rows(n: int) -> Iterator[dict[str, Any]]:
-    World.calls += 1
-    for i in range(n):
-        made.append(("row", i))
-        yield World.other.get(i, {"id": i, "tags": [i]})
-
-
-@call.unordered
-async def query(n: int) -> Iterator[int]:
-    World.calls += 1
-    await meet(("query", n))
-    return iter(range(n))
-
-
-@call.unordered
-async def ask(x: object) -> str:
-    await meet(("ask", x))
-    return f"about {x}"
-
-
-@call.writes("log", idempotent=True)
-async def put(x: object) -> None:
-    await meet(("put", x))
-    World.written += 1
-
-
-@flow
-def reading(n: int) -> list[str]:
-    return [ask(word) for word in chat(n)]
-
-
-@flow
-def writing(n: int) -> list[str]:
-    found = []
-    for word in chat(n):
-        put(word)
-        found.append(ask(word))
-    return found
-
-
-@flow
-def behind(n: int) -> str:
-    words = "".join(chat(n))
-    put(words)
-    return ask(words)
-
-
-@flow
-def early(n: int) -> str:
-    word = ""
-    for word in chat(n):
-        if ask(word) == "about word2 ":
-            break
-    put("after")
-    return word
-
-
-@flow
-def failing(n: int) -> str:
-    found = ""
-    try:
-        for word in chat(n):
-            found += word
-    except ValueError as error:
-        put("handler")
-        return f"{found}{error}"
-    return found
-
-
-@flow
-def left_by_failure(n: int) -> str:
-    found = ""
-    try:
-        for word in chat(n):
-            found += word
-            if ask(word) == "about word1 ":
-                raise ValueError(word)
-    except ValueError as error:
-        put("handler")
-        return f"{found}{error}"
-    return found
-
-
-@flow
-def two(n: int) -> list[str]:
-    found = []
-    for i, (word, row) in enumerate(zip(chat(n), rows(n))):
-        put(i)
-        row["tags"].append(word)
-        found.append(f"{row}")
-    return found
-
-
-@flow
-def lines(n: int) -> list[str]:
-    found = []
-    for line in text.splitlines(poem(n)):
-        put(line)
-        found.append(line)
-    return found
-
-
-@call.unordered
-async def poem(n: int) -> AsyncIterator[str]:
-    World.calls += 1
-    for i in range(n):
-        await turn(i)
-        await meet(("poem", i))
-        yield f"a{i}\nb{i}"
-
-
-@flow
-def nested(n: int) -> list[str]:
-    found = []
-    for word in chat(n):
-        for row in rows(2):
-            put(f"{word}{row['id']}")
-        found.append(word)
-    return found
-
-
-@flow
-def opened(n: int) -> int:
-    total = 0
-    for x in query(n):
-        put(x)
-        total += x
-    return total
-
-
-@flow(timeout=0.3)
-def inner(n: int) -> int:
-    count = 0
-    for word in chat(n):
-        put(word)
-        count += 1
-    return count
-
-
-@flow
-def outer(n: int) -> str:
-    try:
-        inner(n)
-    except TimeoutError:
-        ask("late")
-        return "late"
-    return "in time"
-
-
-@flow
-def guarded(n: int) -> list[str]:
-    try:
-        return writing(n)
-    except Exception:  # it is not the program's affair
-        return []
-
-
-@flow
-def taking(n: int) -> list[str]:
-    return [word for word in chat(n)]
-
-
-@flow
-def lengths(n: int) -> int:
-    return sum(len(word) for word in chat(n))
-
-
-FLOWS: dict[str, Flow[Any, Any]] = {
-    fn.name: fn
-    for fn in (reading, writing, behind, early, failing, left_by_failure, two, lines, nested, opened)
-}
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     return str(tmp_path / "journal.db")
-
-
-def interrupted(program: Flow[Any, Any], *args: object, stop: object) -> str:
-    """Run until something is under way, and stop there; the run's identifier."""
-    World.stop = stop
-    run = program.start(*args)
-    deadline = time.monotonic() + 20
-    while stop not in made and time.monotonic() < deadline:
-        time.sleep(0.001)
-    assert stop in made
-    time.sleep(0.02)  # what else can go on does
-    run.interrupt()
-    World.stop = None
-    World.slow = False
-    made.clear()
-    World.calls = 0
-    shared(program.journal or "").flush()
-    return run.id
-
-
-def resumed(program: Flow[Any, Any], run: str) -> Any:
-    return stretto.resume(run, journal=program.journal).result(20)
-
-
-def events(url: str, run: str | None = None) -> list[Event]:
-    journal = shared(url)
-    journal.flush()
-    return [event for _, event in journal.events(run or journal.runs()[0].id)]
-
-
-def finished(url: str, name: str, run: str | None = None) -> list[CallFinished]:
-    found = [event for event in events(url, run) if isinstance(event, CallFinished)]
-    return [event for event in found if event.call.endswith(f":{name}")]
-
-
-def items(event: CallFinished | StreamReceived) -> Any:
-    data = event.items if isinstance(event, StreamReceived) else event.result
-    return decode(data) if isinstance(data, bytes) else data
-
-
-def received(url: str) -> list[StreamReceived]:
-    return [event for event in events(url) if isinstance(event, StreamReceived)]
-
-
-def again(url: str, run: str, name: str, count: int) -> str:
-    """A run as it would be if its process had died when `count` of its events were on disk."""
-    journal = shared(url)
-    found = [event for _, event in journal.events(run)][:count]
-    blobs = [(blob, journal.get_blob(blob)) for blob in journal.blobs(run)]
-    first, *rest = found
-    journal.restore(name, [_named(first, name), *rest], blobs)
-    return name
-
-
-def _named(started: Any, name: str) -> Any:
-    from dataclasses import replace
-
-    return replace(started, run=name)
-
-
-def reference(program: Flow[Any, Any], *args: Any) -> tuple[Any, list[tuple[Any, ...]]]:
-    """What the run comes to, and the writes that it makes."""
-    value = program.sequential(*args)
-    writes = [what for what in made if what[0] == "put"]
-    made.clear()
-    World.calls = 0
-    return value, writes
 
 
 def test_a_stream_is_one_record(url: str) -> None:
@@ -450,7 +192,7 @@ def test_left_and_then_wanted_again(url: str) -> None:
     without = [e for e in before if not (isinstance(e, CallFinished) and e.place == "for/2/ask")]
     assert len(without) == len(before) - 1
     for name in ("same", "other"):
-        journal.restore(name, [_named(without[0], name), *without[1:]], [])
+        journal.restore(name, [named(without[0], name), *without[1:]], [])
     made.clear()
     World.calls = 0
     assert resumed(program, "same") == "word2 "
@@ -458,13 +200,13 @@ def test_left_and_then_wanted_again(url: str) -> None:
 
     left = CallFinished(
         "chat", record.call, record.digest, 1,
-        stretto.journal.codecs.encode(Items(["word0 ", "word1 "], left=True)).data, None, 0, 0, 0,
+        encode(Items(["word0 ", "word1 "], left=True)).data, None, 0, 0, 0,
     )  # fmt: skip
     program = taking.using(journal=url)
     program(6)
     started = events(url)[0]
     for name in ("on", "stops"):
-        journal.restore(name, [_named(started, name), left], [])
+        journal.restore(name, [named(started, name), left], [])
     made.clear()
     assert resumed(program, "on") == [f"word{i} " for i in range(6)]
     World.other = {0: "x"}
@@ -568,3 +310,150 @@ def test_natively_it_is_refused(url: str) -> None:
     with pytest.raises(errors.NotRecordable, match="loop over the call itself in the flow"):
         use.using(journal=url)(3)
     assert World.calls == 0
+
+
+def test_under_a_virtual_clock(url: str) -> None:
+    with VirtualClock():
+        assert writing.using(journal=url)(3) == [f"about word{i} " for i in range(3)]
+    assert finished(url, "chat")
+
+
+def test_never_a_mixture(url: str) -> None:
+    """Each making gives other items, and the run is cut off after every event: it ends as one that had each
+    stream made once, or stops; and all that was ever written fits to how it ends."""
+    World.fresh = World.slow = True
+    program = mixed.using(journal=url)
+    run = program.start(4)
+    found = run.result(20)
+    World.slow = False
+    written = _written(url, run.id)
+    assert written == _writes(found)
+    stopped = 0
+    count = len(events(url, run.id))
+    for at in range(2, count):
+        copy = again(url, run.id, f"copy{at}", at)
+        before = _written(url, copy)
+        World.calls = 100
+        try:
+            found = resumed(program, copy)
+        except errors.Orphaned as error:
+            assert "item 1 was" in str(error)
+            assert _written(url, copy) == before
+            stopped += 1
+            continue
+        assert _written(url, copy) == _writes(found), at
+        makings = [{word.split("making")[1].split()[0] for word in part} for part in _parts(found)]
+        assert [len(part) for part in makings] == [1, 1, 1], at
+    assert 0 < stopped < count - 3
+
+
+def _parts(found: list[str]) -> tuple[list[str], list[str], list[str]]:
+    return found[:3], found[3:7], found[7:]
+
+
+def _writes(found: list[str]) -> list[str]:
+    first, second, third = _parts(found)
+    return [
+        *(word.removeprefix("about ") for word in first),
+        *(f"{word}{i}" for i, word in enumerate(second)),
+        *third,
+        f"because of {third[-1]}",
+    ]
+
+
+def _written(url: str, run: str) -> list[str]:
+    found: dict[str, str] = {}
+    for event in events(url, run):
+        if isinstance(event, CallIntended):
+            assert isinstance(event.arguments, bytes)
+            [(word,), _] = decode(event.arguments)
+            assert found.setdefault(event.place, word) == word
+    return list(found.values())
+
+
+def test_a_loop_that_an_older_failure_has_squashed(url: str) -> None:
+    World.fresh = True
+    program = FLOWS["squashed"].using(journal=url)
+    run = program.start(3)
+    found = run.result(20)
+    count = len(events(url, run.id))
+    for at in range(2, count):
+        copy = again(url, run.id, f"copy{at}", at)
+        try:
+            value = resumed(program, copy)
+        except errors.Orphaned:
+            continue
+        assert len({word.split("making")[1] for word in value}) == 1, (at, value)
+    assert len(found) == 3
+
+
+def test_streams_that_hold_a_limit(url: str) -> None:
+    @call.unordered(limit=1)
+    async def inner(n: int) -> AsyncIterator[int]:
+        for i in range(n):
+            yield i
+
+    @flow
+    def use(n: int) -> list[int]:
+        return [x + y for x in inner(n) for y in inner(x + 1)]
+
+    assert use.using(journal=url)(3) == use.sequential(3)
+    assert len(finished(url, "test_streams_that_hold_a_limit.<locals>.inner")) == 4
+
+
+def test_a_write_in_code_that_runs_as_a_whole(url: str) -> None:
+    class Log:
+        def add(self, word: str) -> None:
+            put(word)
+
+    log = Log()
+
+    @flow
+    def use(n: int) -> int:
+        count = 0
+        for word in chat(n):
+            list(map(log.add, [word]))
+            count += 1
+        return count
+
+    World.slow = True
+    assert use.using(journal=url)(3) == 3
+    kinds = [type(event).__name__ for event in events(url) if not isinstance(event, CallFinished)]
+    assert kinds == ["RunStarted", *["StreamReceived", "CallIntended"] * 3, "RunEnded"]
+
+
+@flow
+def secretly(n: int) -> int:
+    count = 0
+    for word in whispered(n):
+        put(len(word))
+        count += len(word)
+    return count
+
+
+@call.unordered(secret="return")
+async def whispered(n: int) -> AsyncIterator[str]:
+    World.calls += 1
+    for i in range(n):
+        await streamed.turn(i)
+        yield World.other.get(i, "hush" * (i + 1))
+    await streamed.turn(n)
+
+
+def test_secret_items(url: str) -> None:
+    World.slow = True
+    program = secretly.using(journal=url)
+    run = program.start(3)
+    assert run.result(20) == 24
+    shared(url).flush()
+    assert not any(b"hush" in path.read_bytes() for path in Path(url).parent.glob("journal.db*"))
+    World.slow = False
+    count = len(events(url, run.id))
+    for at in range(2, count):
+        assert resumed(program, again(url, run.id, f"copy{at}", at)) == 24
+    World.other = {0: "psst"}
+    copy = again(
+        url, run.id, "other", next(i for i, e in enumerate(events(url, run.id)) if e in received(url)) + 1
+    )
+    with pytest.raises(errors.Orphaned, match="item 1 was <secret>, and now <secret>"):
+        resumed(program, copy)
