@@ -344,8 +344,23 @@ def test_a_run_with_a_journal_refuses_streams_asked_by_themselves(tmp_path: Path
     def writing(n: int) -> int:
         return sum(x for x in feed(n))
 
-    for program in (natively, writing):
-        with pytest.raises(errors.NotRecordable, match="is a stream that is asked for its items one by one"):
+    @call.writes("log")
+    def fetched(n: int) -> Iterator[int]:
+        told.append("fetched")
+        return iter(range(n))
+
+    @flow
+    def opening(n: int) -> int:
+        return sum(x for x in fetched(n))
+
+    @flow
+    def in_a_list(n: int) -> list[object]:
+        return [*map(lambda x: fetched(x), [n])]
+
+    one_by_one = "asked for its items one by one"
+    programs = ((natively, one_by_one), (writing, "with effects"), (opening, "with effects"))
+    for program, said in (*programs, (in_a_list, "with effects")):
+        with pytest.raises(errors.NotRecordable, match=f"is a stream .*{said}"):
             program.using(journal=tmp_path / "runs.db")(3)
     assert told == []
 

@@ -12,7 +12,7 @@ from ..engine import streams
 from ..engine.instructions import CLOSE, OPEN
 from ..engine.streams import Source
 from ..errors import NotRecordable
-from .pumps import Pump, Receiver
+from .pumps import Pump
 
 if TYPE_CHECKING:
     from .aio import AsyncioDriver
@@ -33,7 +33,8 @@ class Sources:
         if self.driver.recording is not None:
             self.driver.recording.streams.carry_out(self.driver, kind, source)
         elif kind is OPEN:
-            self._pumps[source] = self.begin(source, _Receiver(self, source), self.driver.context.copy())
+            pump = self._pumps[source] = Pump(source.stream, _Receiver(self, source), self.elsewhere)
+            pump.start(self.driver.loop, self.driver.context.copy())
         elif pump is None:
             if kind is CLOSE and source in self.driver.engine.sources:  # it has never begun
                 streams.stopped(self.driver.engine, source)
@@ -47,12 +48,6 @@ class Sources:
             streams.stopped(self.driver.engine, source)
             self.driver.kick()
 
-    def begin(self, source: Source, receiver: Receiver, context: contextvars.Context) -> Pump:
-        """Have the call made, in that context."""
-        pump = Pump(source.stream, receiver, self.elsewhere)
-        pump.start(self.driver.loop, context)
-        return pump
-
     def elsewhere(self, work: Callable[[], Any]) -> Awaitable[Any]:
         """Run sync code where it may take its time."""
         return self.driver.elsewhere(contextvars.copy_context(), work)
@@ -60,10 +55,12 @@ class Sources:
 
 def not_recorded(call: Call[..., Any]) -> NotRecordable:
     """What a stream whose items code asks for by itself fails with in a run with a journal."""
+    instead = f"have {where(call.fn)} return a list, or run without a journal"
+    if call.changes:
+        return NotRecordable(call.name, "is a stream with effects, whose items are not recorded", instead)
     return NotRecordable(
-        call.name, "is a stream that is asked for its items one by one, and those are not recorded",
-        f"loop over the call itself in the flow ({where(call.fn)}; a call with effects never is), have it "
-        "return a list, or run without a journal",
+        call.name, "is a stream that is asked for its items one by one, and these are not recorded",
+        f"loop over the call itself in the flow, {instead}",
     )  # fmt: skip
 
 

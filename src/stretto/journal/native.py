@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..calls import Call, Done
 from ..drivers.ambient import CURRENT, Current, Piece, Stopped, alone
+from ..drivers.sources import not_recorded
 from ..errors import InDoubt, JournalError, Orphaned
 from .doubts import in_doubt
 from .history import PastState
@@ -103,6 +104,8 @@ class Scope(Piece):
         """What making a call, or answering it, consists of: yields None where the call is to be made, and
         what else there is to run; is sent what came of it."""
         self.check()
+        if call.streams:
+            raise not_recorded(call)
         self._count += 1
         place = f"{self.place}/{call.name}:{self._count}"
         recording = self.recording

@@ -19,6 +19,7 @@ from ..calls import Call, Done, where
 from ..compiler.known import recorded_resource
 from ..drivers.aio import threads
 from ..drivers.ambient import Current
+from ..drivers.sources import not_recorded
 from ..engine.machine import Outcome
 from ..engine.nodes import RUNNING
 from ..engine.places import path
@@ -225,6 +226,9 @@ class Recording:
 
     def _begin(self, driver: AsyncioDriver, node: CallNode | Source, place: str) -> None:
         call = node.call
+        if call.streams and call.changes and not isinstance(node, Source):
+            driver.engine.fail(node, not_recorded(call))
+            return
         try:
             begun, past = self.met(call, place, tuple(node.args), node.kwargs)
             if isinstance(node, Source):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..calls import Call, where
 from ..drivers.ambient import CURRENT, Current
+from ..drivers.pumps import Pump
 from ..engine import streams
 from ..engine.instructions import CLOSE, NEEDED, OPEN
 from ..engine.nodes import RUNNING
@@ -27,7 +28,6 @@ from .items import Items
 
 if TYPE_CHECKING:
     from ..drivers.aio import AsyncioDriver
-    from ..drivers.pumps import Pump
     from ..engine.streams import Source
     from .begun import Begun
     from .history import Past
@@ -210,7 +210,8 @@ class Kept:
         begun = self.begun
         current = Current(self.recording.lease.run, begun.place, begun.key, begun.attempt)
         context.run(CURRENT.set, current)
-        self.pump = self.driver.sources.begin(self.source, self, context)
+        self.pump = Pump(self.source.stream, self, self.driver.sources.elsewhere)
+        self.pump.start(self.driver.loop, context)
 
     def _close(self) -> None:
         """Nobody wants any more of it."""
