@@ -16,7 +16,7 @@ from .scope import bound_names, loaded_names, used_once
 if TYPE_CHECKING:
     from .functions import Compiled
 
-__all__ = ["Emitter", "exits", "keep_needed"]
+__all__ = ["Emitter", "exits", "settle_temporaries"]
 
 
 class Emitter:
@@ -253,9 +253,6 @@ class Emitter:
         """Work out what a region may bind and read, and whether it can end otherwise than normally."""
         if isinstance(region, (ir.For, ir.While)):
             self.seal(region.body)
-        if isinstance(region, ir.For):
-            leaves = ir.leaves(region.source)
-            region.takes = tuple([n for n in leaves if isinstance(n, str) and n.startswith("__t")])
         inner = [i for block in ir.blocks(region) for i in ir.instructions(block)]
         if isinstance(region, ir.Iteration):
             inner = list(ir.instructions(region.body))
@@ -308,14 +305,28 @@ def _layers(region: ir.Region) -> list[ir.Region]:
     return [region]
 
 
-def keep_needed(steps: ir.Block | list[ir.Instr]) -> None:
-    """Loops leave the temporaries that later steps of the same statement still need."""
-    needed: set[str] = set()
-    for instr in reversed(list(ir.instructions(tuple(steps)))):
-        if isinstance(instr, ir.For) and instr.takes:
-            instr.takes = tuple([n for n in instr.takes if n not in needed])
-        needed -= _binds(instr)
-        needed |= _reads(instr)
+def settle_temporaries(steps: ir.Block | list[ir.Instr], needed: frozenset[str] = frozenset()) -> None:
+    """Work out which temporaries the calls and loops of a statement take with them: those that were made in
+    the same block, and that nothing behind needs. `needed` are those that what follows the block needs.
+
+    CPython holds what has no name no longer than that, and who is told when it goes can tell."""
+    made = {n for instr in steps for n in _binds(instr)}
+    held = set(needed)
+    for instr in reversed(steps):
+        for block in ir.blocks(instr):
+            settle_temporaries(block, frozenset(held))
+        if isinstance(instr, (ir.For, ir.Apply)):
+            given = ir.leaves(instr.source) if isinstance(instr, ir.For) else _given(instr)
+            temporaries = {n for n in given if isinstance(n, str) and n.startswith("__t")}
+            instr.takes = tuple(sorted((temporaries & made) - held))
+        held -= _binds(instr)
+        held |= _reads(instr)
+        if isinstance(instr, ir.Region):
+            held |= instr.reads
+
+
+def _given(instr: ir.Apply) -> list[ir.Operand]:
+    return [operand for _, operand in (*instr.args, *instr.kwargs)]
 
 
 def _binds(instr: ir.Instr) -> set[str]:

@@ -115,7 +115,8 @@ class Region(Instr):
         alone: a block of nothing but this region.
         effects: what it may write, by the types of `names` (see `stretto.compiler.summary`).
         advances: the names of generators that it may go on with (see `stretto.engine.generators`).
-        takes: the temporaries that a loop goes over; nobody else needs them once it has begun.
+        takes: the temporaries that a loop goes over, or a call is given; nobody else needs them once it has
+            begun.
     """
 
     label: str = ""

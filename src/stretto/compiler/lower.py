@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import ir
-from .emit import keep_needed
+from .emit import settle_temporaries
 from .functions import Compiled
 from .gathering import Gathering
 from .generators import generator_names
@@ -55,7 +55,7 @@ class Statements(Gathering):
                 self.statement(statement)
                 self.temporaries = mark
                 if self.depth == 1:
-                    keep_needed(steps[begun:])
+                    settle_temporaries(steps[begun:])
                 if isinstance(statement, (ast.Return, ast.Raise, ast.Break, ast.Continue)):
                     break  # nothing after it can run
                 if self.depth == 1:

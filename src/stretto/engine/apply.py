@@ -28,7 +28,7 @@ from .lending import borrowed, make
 from .nodes import NO_KWARGS, CallNode, FunctionNode, Look, natively
 from .operands import OLDEST, ROOM, Failure, bound, operand, trace_of, type_of
 from .slots import Output, Slot
-from .strands import Block, Strand
+from .strands import Block, Frame, Strand
 from .streams import StreamNode
 from .timers import step_timed
 from .tokens import EVERYTHING, HEAP, Token
@@ -142,6 +142,7 @@ def call_function(
         if form is not None and form.generator:
             if made is not None:
                 raise Failure(TypeError("__init__() should return None, not 'generator'"))
+            _take(frame, instr)
             return make(engine, strand, block, instr, form, callee, args, kwargs)
         if form is not None and form.is_async and type(instr) is ir.Apply:
             form = None  # it makes a coroutine
@@ -166,12 +167,20 @@ def call_function(
             return OLDEST
         if begin is not None:
             begin()
+        _take(frame, instr)
         push_function(engine, strand, block, form, fn, args, kwargs, instr, (block.place, instr.label), made)
         return None
+    _take(frame, instr)
     result = function_node(engine, strand, block, instr, callee, args, kwargs)
     if instr.target is not None:
         frame.env[instr.target] = result
     return None
+
+
+def _take(frame: Frame, instr: ir.Apply) -> None:
+    """What was made for a call only is not held any more."""
+    for name in instr.takes:
+        frame.env.pop(name, None)
 
 
 def spread(

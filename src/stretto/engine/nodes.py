@@ -509,4 +509,6 @@ class FunctionNode(Node):
     def call(self) -> Any:
         if self.reader is not None:
             return self.reader(self.place, self.site, self.fn, self.args, self.kwargs)
-        return self.fn(*self.args, **self.kwargs)
+        # what nobody else holds goes when the call has ended, here and not on the engine's thread
+        args, self.args = self.args, []
+        return self.fn(*args, **self.kwargs)
