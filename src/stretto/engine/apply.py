@@ -167,7 +167,6 @@ def call_function(
             return OLDEST
         if begin is not None:
             begin()
-        _take(frame, instr)
         push_function(engine, strand, block, form, fn, args, kwargs, instr, (block.place, instr.label), made)
         return None
     _take(frame, instr)
@@ -178,7 +177,7 @@ def call_function(
 
 
 def _take(frame: Frame, instr: ir.Apply) -> None:
-    """What was made for a call only is not held any more."""
+    """What was made for a call only is not held any more. (Of compiled functions it tells what they do.)"""
     for name in instr.takes:
         frame.env.pop(name, None)
 
