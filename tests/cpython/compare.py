@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,8 +113,9 @@ def _child(name: str, way: str, path: list[str], only: str, behind: int) -> tupl
         "STRETTO_JOURNAL": "",
     }
     command = [sys.executable, "-W", "default", "-m", "tests.cpython.child", name, way, only, str(behind)]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
+    # A folder of its own: some tests make files beside them under fixed names, and modules run side by side.
+    with tempfile.TemporaryDirectory() as folder, subprocess.Popen(
+        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as child:  # fmt: skip
         try:
