@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 
 from . import ir
-from .expressions import Expressions, asked
+from .calling import Calling
+from .expressions import asked
 
 __all__ = ["Conditions"]
 
 
-class Conditions(Expressions):
+class Conditions(Calling):
     """Lowers ``and`` and ``or``, conditional expressions, and chains of comparisons."""
 
     def of_boolop(self, node: ast.BoolOp) -> ast.expr:

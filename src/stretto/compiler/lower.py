@@ -43,8 +43,8 @@ def lower(function: Compiled) -> ir.Block:
 
 class Statements(Gathering):
     """Lowers statements. The classes that it is derived from, each in its module, lower what they are made
-    of: `Gathering`, `Matching`, `Callbacks`, `Comprehensions`, `Assignments`, `Expressions`, `Questions`,
-    `Emitter`.
+    of: `Gathering`, `Matching`, `Callbacks`, `Comprehensions`, `Assignments`, `Calling`,
+    `Expressions`, `Questions`, `Emitter`.
     """
 
     def block(self, statements: list[ast.stmt]) -> ir.Block:

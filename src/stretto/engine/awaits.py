@@ -19,11 +19,13 @@ from ..compiler.functions import compiled, helper, users_own
 from ..drivers.coroutines import begun, contents, coroutine_of
 from ..flows import BoundFlow, Flow
 from ..streams import END, Stream
-from .apply import call_function, call_node, function_node, spread, step_apply, unspread
+from .apply import call_function, step_apply
+from .arguments import arguments
 from .callables import Behind, behind
 from .instructions import AWAIT
 from .nodes import NO_KWARGS, BuildNode, FunctionNode
 from .operands import bound, operand, trace_of
+from .operations import call_node, function_node
 from .slots import Output, Slot
 from .strands import SEQ, Block, Strand
 from .tokens import EVERYTHING, Token
@@ -116,12 +118,9 @@ def step_awaited(engine: Engine, strand: Strand, block: Block, instr: ir.Awaited
     elif _is_apart(called):
         strand.stack.append(Block(SEQ, instr.apart, block.frame, instr, block.place))
         return None
-    wait = unspread(engine, strand, block, instr)
+    wait, args, kwargs = arguments(engine, strand, block, instr, callee)
     if wait is not None:
         return wait
-    args: list[Any] = []
-    kwargs: dict[str, Any] = {}
-    spread(engine, strand, block, instr, callee, args, kwargs)
     _await(engine, strand, block, instr, callee, args, kwargs)
     return None
 
@@ -134,12 +133,9 @@ def step_made(engine: Engine, strand: Strand, block: Block, instr: ir.Made) -> A
     called = awaited_target(callee)
     if not gives_coroutine(called):
         return step_apply(engine, strand, block, instr)
-    wait = unspread(engine, strand, block, instr)
+    wait, args, kwargs = arguments(engine, strand, block, instr, callee)
     if wait is not None:
         return wait
-    args: list[Any] = []
-    kwargs: dict[str, Any] = {}
-    spread(engine, strand, block, instr, callee, args, kwargs)
     while type(called) is partial:
         made = cast("partial[Any]", called)
         args[:0] = made.args

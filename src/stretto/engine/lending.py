@@ -11,6 +11,7 @@ from ..compiler.generators import admitted
 from ..compiler.relaxations import relaxed
 from .functions import enter
 from .generators import CREATED, Generator, created
+from .operations import function_node
 from .slots import Gen
 from .strands import GEN, Block, Strand
 
@@ -44,8 +45,6 @@ def make(
 
 def ordinary(engine: Engine, strand: Strand, block: Block, instr: Any, gen: Generator) -> Any:
     """The same as an ordinary generator, or a slot of it; it has not begun."""
-    from .apply import function_node  # late: calls make generators
-
     assert gen.state == CREATED and gen.fn is not None
     args = [ordinary(engine, strand, block, instr, a) if isinstance(a, Generator) else a for a in gen.args]
     return function_node(engine, strand, block, instr, gen.fn, args, gen.kwargs)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 from ..compiler import ir
 from ..drivers.coroutines import following
 from ..streams import Stream
-from .apply import function_node, paths_of
 from .containers import Dict, Versioned
 from .generators import Generator, Pairing, go_on
 from .leaving import Native, abandon, let_go
 from .lending import ordinary
 from .nodes import BuildNode
 from .operands import ROOM, Failure, operand, trace_of
+from .operations import function_node, paths_of
 from .regions import step_try
 from .rows import Rows, rows
 from .slots import PENDING, Gen, Slot

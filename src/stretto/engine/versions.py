@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
 from ..compiler.types import of_value
-from .apply import function_node
 from .containers import Dict, List, Set, Versioned
 from .operands import Failure, bound, fetch, operand, plain, trace_of
+from .operations import function_node
 from .slots import PENDING, UNBOUND, Slot
 from .steps import run_fragment
 from .strands import Block, Frame, Strand

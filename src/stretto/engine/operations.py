@@ -1,0 +1,213 @@
+"""Issuing operations: declared calls, streams, and functions that are neither declared nor compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from ..calls import Call
+from ..compiler import ir, known
+from ..compiler.guard import NeedsOrder, call_guarded
+from ..compiler.relaxations import relaxed
+from ..compiler.types import Verdict
+from ..compiler.verdicts import function_verdict
+from ..effects import Kind
+from .containers import Versioned
+from .nodes import CallNode, FunctionNode, Look, natively
+from .operands import Failure, trace_of, type_of
+from .slots import Slot
+from .strands import Block, Strand
+from .streams import StreamNode
+from .tokens import EVERYTHING, HEAP, Token
+
+if TYPE_CHECKING:
+    from .machine import Engine
+
+__all__ = ["call_node", "function_node", "here_node", "paths_of", "stream_node"]
+
+
+def call_node(
+    engine: Engine,
+    strand: Strand,
+    block: Block,
+    instr: ir.Apply,
+    call: Call[..., Any],
+    args: list[Any],
+    kwargs: Any,
+) -> CallNode:
+    """Issue a declared call."""
+    effects = call.effects
+    tokens = strand.tokens
+    # what is not a name for a resource fails before there is an operation
+    read = paths_of(call, effects.reads, args, kwargs) if effects.reads and tokens else ()
+    written: Sequence[str] = ()
+    if effects.writes or effects.commutes:
+        written = paths_of(call, (*effects.writes, *effects.commutes), args, kwargs)
+    node = CallNode(strand, trace_of(block, instr), block.place, instr.label)
+    node.call, node.args, node.kwargs = call, args, kwargs
+    engine.place(node, strand)
+    node.type = call.checker.type
+    node.look = None
+    if tokens and not all(_scalar(v) for v in (*args, *kwargs.values())):
+        # what is sent is what the changes before it have made of it
+        if effects.kind not in (Kind.PLAIN, Kind.WRITES):  # those are the oldest when they are given them
+            node.await_tokens(tokens.unknown())
+            node.look = Look(strand.here, tokens.before_read(HEAP))
+    if tokens:
+        for path in read:
+            node.await_tokens(tokens.before_read(path))
+    if call.changes:
+        kind = effects.kind
+        if kind is Kind.PLAIN:
+            node.token = Token(1)
+            strand.write(EVERYTHING, node.token, certain=True)
+        elif written:
+            node.token = Token(1)
+            for path in written:
+                strand.write(path, node.token, certain=kind is Kind.WRITES)
+    if not node.missing:
+        for v in args:
+            if isinstance(v, (Slot, Versioned)):
+                break
+        else:
+            if not kwargs and node.look is None:
+                node.ready(engine)
+                return node
+        node.proceed(engine)  # or it waits for its operands from now on
+    return node
+
+
+def stream_node(
+    engine: Engine,
+    strand: Strand,
+    block: Block,
+    instr: ir.Apply,
+    call: Call[..., Any],
+    args: list[Any],
+    kwargs: Any,
+) -> Any:
+    """Issue a call of a generator, of which nothing runs yet."""
+    node = StreamNode(strand, trace_of(block, instr), block.place, instr.label)
+    node.call, node.args, node.kwargs, node.look = call, args, kwargs, None
+    engine.place(node, strand)
+    node.proceed(engine)
+    return node
+
+
+_SCALARS = frozenset({str, int, float, bool, bytes, complex, type(None)})
+
+
+def _scalar(value: Any) -> bool:
+    if isinstance(value, Slot):
+        return value.type is not None and value.type.cls in _SCALARS
+    return type(value) in _SCALARS
+
+
+def paths_of(call: Call[..., Any], resources: Any, args: list[Any], kwargs: dict[str, Any]) -> list[str]:
+    """The resources by name; what is known of the name where an argument has not come."""
+    fields = call.effects.fields
+    if not fields:
+        return [r.template for r in resources]
+    arguments: Any = None
+    if not any(isinstance(v, (Slot, Versioned)) for v in (*args, *kwargs.values())):
+        try:
+            arguments = call.resources(tuple(args), kwargs)
+        except TypeError:
+            arguments = None  # the call itself will say so, in its turn
+    found: list[str] = []
+    for resource in resources:
+        if not resource.fields:
+            found.append(resource.template)
+        elif arguments is None:
+            found.append(resource.root)
+        else:
+            try:
+                found.append(resource.fill(arguments))
+            except Exception as error:
+                raise Failure(error) from None
+    return found
+
+
+def here_node(
+    engine: Engine, strand: Strand, block: Block, instr: ir.Apply, call: Any, args: list[Any],
+    kwargs: Any,
+) -> FunctionNode:  # fmt: skip
+    """Call a declared function in its turn, in the program's own thread, on the very objects it is given."""
+    node = FunctionNode(
+        strand,
+        trace_of(block, instr),
+        block.place,
+        instr.label,
+        call.run_here,
+        args,
+        kwargs,
+        False,
+        None,
+        None,
+    )
+    engine.place(node, strand)
+    tokens = strand.tokens
+    if tokens:
+        node.await_tokens(tokens.before_read(HEAP))
+    node.type = call.checker.type
+    node.token = Token(1)
+    paths = paths_of(call, call.effects.writes, args, kwargs)
+    if call.changes_receiver:
+        paths.append(HEAP)
+    for path in strand.told_apart(paths):
+        strand.write(path, node.token, certain=True)
+    complete = node.gather(args)
+    if kwargs:
+        complete = node.gather(list(kwargs.values())) and complete
+    if complete and node.missing == 0:
+        engine.ready.append(node)
+    return node
+
+
+def function_node(
+    engine: Engine, strand: Strand, block: Block, instr: Any, fn: Any, args: list[Any], kwargs: dict[str, Any]
+) -> Any:
+    """Call a function that is neither declared nor compiled: now, if it is known or turns out to need no
+    order; else in its turn."""
+    site = getattr(instr, "label", "")
+    ready = not any(isinstance(v, (Slot, Versioned)) for v in (*args, *kwargs.values()))
+    tokens = strand.tokens
+    resource = known.recorded_resource(fn)
+    guard = resource != "random" and relaxed("purity")
+    verdict = Verdict(False, True, None)
+    if type(fn) is FunctionType and not kwargs and resource is None:
+        verdict = function_verdict(fn, tuple([type_of(v) for v in args]))
+    if verdict.pure and not verdict.heap:
+        before = []
+    else:
+        before = tokens.before_read(HEAP if resource is None else resource) if tokens else []
+    if ready and not before and guard:
+        try:
+            if resource is not None:
+                read = engine.reader
+                return fn(*args, **kwargs) if read is None else read(block.place, site, fn, args, kwargs)
+            if verdict.pure:
+                return natively(fn, args, strand.exc)
+            return natively(lambda: call_guarded(fn, args, kwargs), [], strand.exc)
+        except NeedsOrder:
+            guard = False
+        except BaseException as error:
+            raise Failure(error, raised=resource is None) from None
+    node = FunctionNode(
+        strand, trace_of(block, instr), block.place, site, fn, args, kwargs, guard,
+        resource, engine.reader,
+    )  # fmt: skip
+    engine.place(node, strand)
+    if before:
+        node.await_tokens(before)
+    node.type = verdict.type
+    if not verdict.pure and (resource is None or resource == "random"):
+        node.token = Token(1)
+        strand.write(EVERYTHING, node.token, certain=ready and not guard)
+    complete = node.gather(args)
+    if kwargs:
+        complete = node.gather(list(kwargs.values())) and complete
+    if complete and node.missing == 0:
+        engine.ready.append(node)
+    return node
