@@ -169,7 +169,7 @@ class Node(Slot):
                 left = [t for t in look.all if not t.settled]
                 self.await_tokens(left)
                 return not left
-            if seen is not value and only is not None and at not in only:
+            if only is not None and at not in only and seen is not value and not isinstance(seen, Change):
                 seen = memory.changing(value, look.order)
             if isinstance(seen, Change):
                 changes.append(seen)
