@@ -9,7 +9,7 @@ import ast
 import copy
 import functools
 import inspect
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Generator, Iterator, Mapping
 from pathlib import Path
 from types import FunctionType
 from typing import (
@@ -35,6 +35,7 @@ from .secrecy import secrecy_of, takes
 if TYPE_CHECKING:
     from .compiler.functions import Compiled
     from .engine.machine import Outcome
+    from .generator_flows import GeneratorFlow
     from .runs import Run
 
 __all__ = ["AsyncFlow", "BoundAsyncFlow", "BoundFlow", "Flow", "flow"]
@@ -42,6 +43,9 @@ __all__ = ["AsyncFlow", "BoundAsyncFlow", "BoundFlow", "Flow", "flow"]
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
+S = TypeVar("S")
+V = TypeVar("V")
+Y = TypeVar("Y")
 
 _OPTIONS = {
     "name": "a string: what the flow is named in traces and in the journal",
@@ -68,6 +72,9 @@ class Flow(Generic[P, R]):
     running: ClassVar[Flow[..., Any] | None] = None
     is_async = False
 
+    #: Whether it is a generator, whose values leave one by one.
+    yields: ClassVar[bool] = False
+
     def __init__(self, fn: Callable[P, R], options: Mapping[str, Any]) -> None:
         self._node = flow_node(fn)
         functools.update_wrapper(self, fn)
@@ -92,7 +99,7 @@ class Flow(Generic[P, R]):
         """The syntax of the function."""
         return self._node
 
-    def using(self, *, journal: str | Path | None) -> Flow[P, R]:
+    def using(self, *, journal: str | Path | None) -> Self:
         """The same flow, whose runs are written to a journal of their own.
 
         Args:
@@ -306,12 +313,20 @@ class _Decorator(Protocol):
     @overload
     def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncFlow[P, R]: ...
     @overload
+    def __call__(self, fn: Callable[P, Generator[Y, S, V]], /) -> GeneratorFlow[P, Y, S, V]: ...
+    @overload
+    def __call__(self, fn: Callable[P, Iterator[Y]], /) -> GeneratorFlow[P, Y, Any, Any]: ...
+    @overload
     def __call__(self, fn: Callable[P, R], /) -> Flow[P, R]: ...
     def __call__(self, fn: Any, /) -> Any: ...
 
 
 @overload
 def flow(fn: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncFlow[P, R]: ...
+@overload
+def flow(fn: Callable[P, Generator[Y, S, V]], /) -> GeneratorFlow[P, Y, S, V]: ...
+@overload
+def flow(fn: Callable[P, Iterator[Y]], /) -> GeneratorFlow[P, Y, Any, Any]: ...
 @overload
 def flow(fn: Callable[P, R], /) -> Flow[P, R]: ...
 @overload
@@ -351,7 +366,13 @@ def _flow(fn: Any, options: Mapping[str, Any]) -> Any:
     if isinstance(fn, Flow):
         raise DeclarationError(f"{fn.name} is a flow already")
     function = cast("Callable[..., Any]", fn)
-    return AsyncFlow(function, options) if inspect.iscoroutinefunction(function) else Flow(function, options)
+    if inspect.iscoroutinefunction(function):
+        return AsyncFlow(function, options)
+    if inspect.isgeneratorfunction(function):
+        from .generator_flows import GeneratorFlow  # late: it is a kind of these
+
+        return GeneratorFlow(function, options)
+    return Flow(function, options)
 
 
 def _option_ok(option: str, value: object) -> bool:

@@ -7,12 +7,9 @@ engine to be imported.
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import queue
 import sys
 import threading
 import uuid
-from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
@@ -21,13 +18,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .configuration import choice, chosen
 from .drivers.aio import AsyncioDriver
-from .drivers.ambient import CLOCK, SCOPE, Piece
-from .drivers.background import background
+from .drivers.ambient import CLOCK, Piece
+from .drivers.errands import Errands, Looped, Task
 from .engine.machine import Engine, Outcome
 from .engine.nodes import RUNNING
-from .engine.places import users
 from .errors import Cancelled
-from .streams import BEGUN, Begun
+from .streams import Begun
 
 if TYPE_CHECKING:
     from .flows import Flow
@@ -111,13 +107,13 @@ class Run(Generic[R]):
     def cancel(self) -> None:
         """End the run: its calls are cancelled. Returns when nothing of it is running any more; `result`
         then raises `Cancelled`. Does nothing to a run that has ended."""
-        self._stop(Cancelled(f"the run {self.id} of {self.flow.name} was cancelled"))
+        self.stop(Cancelled(f"the run {self.id} of {self.flow.name} was cancelled"))
         self._wait()
 
     def interrupt(self) -> None:
         """As `cancel`, but as Ctrl-C does it: `result` then raises `KeyboardInterrupt`, and a run that has a
         journal has not ended there: it can be resumed."""
-        self._stop(KeyboardInterrupt())
+        self.stop(KeyboardInterrupt())
         self._wait()
 
     def _wait(self) -> None:
@@ -134,30 +130,32 @@ class Run(Generic[R]):
 
     # -- turning it -----------------------------------------------------------------------------------
 
-    def _stop(self, error: BaseException) -> None:
+    def stop(self, error: BaseException) -> None:
+        """Have it end with this, soon; does nothing to a run that has been told to before."""
         with self._lock:
             if self._cancelled is not None:
                 return
             self._cancelled = error
             driver = self.driver
         if driver is not None:
-            driver.loop.call_soon_threadsafe(self._stop_on_loop, driver, error)
+            driver.loop.call_soon_threadsafe(self.stop_on_loop, driver, error)
 
     @staticmethod
-    def _stop_on_loop(driver: AsyncioDriver, error: BaseException) -> None:
+    def stop_on_loop(driver: AsyncioDriver, error: BaseException) -> None:
+        """As `stop`, on the driver's loop."""
         if not driver.over:
             driver.engine.cancel(error)
             driver.kick()
 
-    def task(self, node: Any, report: Callable[[Any, BaseException | None], None]) -> _Task:
+    def task(self, node: Any, report: Callable[[Any, BaseException | None], None]) -> Task:
         """A piece of code, to be run in the user's thread."""
-        return _Task(node, report, self._scope(node))
+        return Task(node, report, self._scope(node))
 
     def _scope(self, node: Any) -> Piece:
         """What the calls in a piece of code go through."""
         if self.recording is None:
             return Piece(lambda: node.state == RUNNING)
-        return self.recording.scope(node, self._stop)
+        return self.recording.scope(node, self.stop)
 
     def begin(self, driver: AsyncioDriver) -> None:
         """On the driver's loop: set it going."""
@@ -170,7 +168,7 @@ class Run(Generic[R]):
             driver.engine.cancel(stopped)
         timeout = self.flow.timeout
         if timeout is not None:
-            self._timer = driver.loop.call_later(timeout, self._stop_on_loop, driver, self.flow.overdue())
+            self._timer = driver.loop.call_later(timeout, self.stop_on_loop, driver, self.flow.overdue())
         driver.kick()
 
     def settle(self) -> None:
@@ -195,43 +193,9 @@ class Run(Generic[R]):
 
     def drive_here(self) -> None:
         """Run on the background loop; this thread, the user's, runs what has to run in it meanwhile."""
-        loop = background().loop
-        # Ctrl-C may come between any two steps of this: so a task stays in the list until it is done, and the
-        # queue does nothing but wake
-        tasks: deque[_Task] = deque()
-        news: queue.SimpleQueue[None] = queue.SimpleQueue()
-        over = threading.Event()
-
-        def native(node: Any, report: Callable[[Any, BaseException | None], None]) -> None:
-            tasks.append(self.task(node, report))
-            news.put(None)
-
-        def end() -> None:
-            over.set()
-            news.put(None)
-
-        context = contextvars.copy_context()
-        driver = AsyncioDriver(self.engine, loop, context, native, end)
-        loop.call_soon_threadsafe(driver.safely, self.begin, driver)
-        interrupted: KeyboardInterrupt | None = None
-        begun = Begun()
-        token = BEGUN.set(begun)
-        while True:
-            try:
-                while tasks:
-                    tasks[0].carry_out()
-                    tasks.popleft()
-                if over.is_set():
-                    break
-                news.get()
-            except KeyboardInterrupt as error:
-                if interrupted is not None:
-                    raise
-                interrupted = error
-                self._stop(error.with_traceback(users(error.__traceback__)))
-        BEGUN.reset(token)
-        self.close(begun)
-        self.settle()
+        errands = Errands(self)
+        errands.work()
+        errands.end()
 
     def close(self, begun: Begun) -> None:
         """Nothing of a run that has ended runs on: not a stream, if it is not what the flow has returned."""
@@ -244,45 +208,20 @@ class Run(Generic[R]):
 
     async def drive_on_loop(self) -> None:
         """Run on the running loop; unknown code runs in a thread of the run's own."""
-        loop = asyncio.get_running_loop()
-        ended: asyncio.Future[None] = loop.create_future()
-        helper: _Helper | None = None
-        begun = Begun()
+        looped = Looped(self)
+        await looped.work()
+        await looped.end()
 
-        def native(node: Any, report: Callable[[Any, BaseException | None], None]) -> None:
-            nonlocal helper
-            if helper is None:
-                helper = _Helper(contextvars.copy_context(), begun)
-            helper.put(self.task(node, report).carry_out)
+    def settle_cancelled(self) -> None:
+        """The task that ran it on its loop was cancelled."""
+        if self.recording is not None:
+            self.recording.settled(Outcome(None, asyncio.CancelledError()), self.flow.secret)
+        self._future.cancel()
 
-        def end() -> None:
-            if not ended.done():
-                ended.set_result(None)
-
-        clock = CLOCK.get()
-        if clock is None:
-            driver = AsyncioDriver(self.engine, loop, contextvars.copy_context(), native, end)
-        else:
-            driver = clock.driver(self, end)
-        self.begin(driver)
-        cancelled = False
-        while not ended.done():
-            try:
-                await asyncio.shield(ended)
-            except asyncio.CancelledError:
-                cancelled = True
-                self._stop_on_loop(driver, asyncio.CancelledError())
-        if helper is not None:
-            helper.put(lambda: self.close(begun))
-            helper.put(None)
-            if begun:
-                await asyncio.to_thread(helper.thread.join)
-        if cancelled:
-            if self.recording is not None:
-                self.recording.settled(Outcome(None, asyncio.CancelledError()), self.flow.secret)
-            self._future.cancel()
-            raise asyncio.CancelledError
-        self.settle()
+    @property
+    def stopped(self) -> bool:
+        """Whether it has been told to end."""
+        return self._cancelled is not None
 
 
 async def run_without_blocking(flow: Flow[Any, R], args: Any, kwargs: Mapping[str, Any]) -> Run[R]:
@@ -302,60 +241,3 @@ def recording_of(flow: Flow[..., Any], args: Any, kwargs: Mapping[str, Any]) -> 
 
     journal = journal_of(flow)
     return None if journal is None else record(journal, flow, uuid.uuid4().hex[:16], args, kwargs)
-
-
-class _Helper:
-    """A thread for code that nobody knows, where the user's own thread is busy with the event loop."""
-
-    def __init__(self, context: contextvars.Context, begun: Begun) -> None:
-        self.work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        context.run(BEGUN.set, begun)
-        self.thread = threading.Thread(
-            target=context.run, args=(self._run,), name="stretto-native", daemon=True
-        )
-        self.thread.start()
-
-    def put(self, task: Callable[[], None] | None) -> None:
-        self.work.put(task)
-
-    def _run(self) -> None:
-        while (task := self.work.get()) is not None:
-            task()
-
-
-class _Task:
-    """A piece of code that nobody knows, and what has become of it.
-
-    It may be interrupted anywhere, also between two steps of ours; `carry_out` is then called again, and sees
-    to it that the end is reported. (That it may be reported twice is for the driver to bear.)
-    """
-
-    def __init__(self, node: Any, report: Callable[[Any, BaseException | None], None], scope: Piece) -> None:
-        self._node = node
-        self._report = report
-        self._scope = scope
-        self._begun = False
-        self._done = False
-
-    def carry_out(self) -> None:
-        if self._done:
-            return
-        if self._begun:
-            self._report(None, KeyboardInterrupt())
-            self._done = True
-            return
-        self._begun = True
-        token = SCOPE.set(self._scope)
-        try:
-            value = self._node.run()
-        except KeyboardInterrupt as error:
-            self._report(None, error)
-            self._done = True
-            raise
-        except BaseException as error:
-            self._report(None, error)
-        else:
-            self._report(value, None)
-        finally:
-            SCOPE.reset(token)
-        self._done = True

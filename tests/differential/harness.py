@@ -64,7 +64,10 @@ class TimeIsUp(KeyboardInterrupt):
 
 @dataclass(frozen=True)
 class Program:
-    """Source text with a flow ``main``, an expression for its arguments, and the world it meets."""
+    """Source text with a flow ``main``, an expression for its arguments, and the world it meets.
+
+    Where there is a function ``consume``, it is what calls the flow: it is given ``main`` and the arguments.
+    """
 
     source: str
     arguments: str = "()"
@@ -258,7 +261,9 @@ def _run(
                 raise Difficult("there is no main")
             with clock, _ignoring(outcome.ignored):
                 try:
-                    result = (getattr(main, method) if method else main)(*arguments)
+                    entry = getattr(main, method) if method else main
+                    consume = namespace.get("consume")
+                    result = consume(entry, *arguments) if consume else entry(*arguments)
                     if inspect.iscoroutine(result):
                         result = asyncio.run(result) if call is Reference.call else clock.run(result)
                     roots["result"] = result

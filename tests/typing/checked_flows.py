@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Generator, Iterator
 from typing import assert_type
 
 from stretto import Flow, Run, call, explain, flow
@@ -53,8 +54,41 @@ def ways_to_run() -> None:
     print(explain(digest))
 
 
+@flow
+def parts(n: int) -> Generator[int, str, float]:
+    for i in range(n):
+        said = yield look(i)
+        assert_type(said, str)
+    return 0.5
+
+
+@flow(limit=100)
+def items(n: int) -> Iterator[int]:
+    for i in range(n):
+        yield look(i)
+
+
+class Talker:
+    @flow
+    def words(self, n: int) -> Iterator[str]:
+        yield from ("a", "b")
+
+
+def streamed() -> None:
+    assert_type(parts(3), Generator[int, str, float])
+    assert_type(parts.sequential(3), Generator[int, str, float])
+    assert_type(parts.start(3).send("more"), int)
+    assert_type([x for x in items(3)], list[int])
+    assert_type([x for x in Talker().words(3)], list[str])
+    assert_type([x for x in parts.using(journal=None)(3)], list[int])
+    parts("3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
 async def in_async_code() -> None:
     assert_type(await digest.aio(["tides"], to="ann"), dict[str, int])
+    assert_type(parts.aio(3), AsyncGenerator[int, str])
+    assert_type([x async for x in items.aio(3)], list[int])
+    assert_type([x async for x in Talker().words.aio(3)], list[str])
 
 
 def wrong() -> None:

@@ -11,13 +11,20 @@ from stretto import call, errors, flow
 
 def test_constructs_that_are_not_taken() -> None:
     def generator() -> Any:
+        try:
+            yield 1
+        except* ValueError:
+            pass
+
+    async def async_generator() -> Any:
         yield 1
 
     def framed() -> Any:
         return locals()
 
     for function, word in [
-        (generator, "yield"),
+        (generator, "yield in a try with except*"),
+        (async_generator, "yield in an async def"),
         (framed, "locals()"),
     ]:
         with pytest.raises(errors.UnsupportedConstruct) as caught:

@@ -8,7 +8,7 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from stretto.errors import InternalError, StrettoError
@@ -49,11 +49,32 @@ def execute(
 
     `again` is the command that does the same once more; `resuming("resume", run)` gives the one that goes on.
     """
+    if flow.yields:
+        values = flow.sequential if sequential else flow
+        each = functools.partial(_print_each, values, args, kwargs, sys.stdout, as_lines=as_lines)
+        return carry_out(None, each, as_lines=as_lines, again=again, resuming=resuming)
     if not sequential:
         begin = functools.partial(flow.start, *args, **kwargs)
         return carry_out(begin, as_lines=as_lines, again=again, resuming=resuming)
     alone = functools.partial(flow.sequential, *args, **kwargs)
     return carry_out(None, alone, as_lines=as_lines, again=again, resuming=resuming)
+
+
+def _print_each(
+    values: Callable[..., Generator[Any, Any, Any]], args: Any, kwargs: Any, stdout: TextIO, *, as_lines: bool
+) -> Any:
+    """Print what a flow yields, each value as it comes; gives what the flow returns."""
+    going_over = values(*args, **kwargs)
+    while True:
+        try:
+            value = next(going_over)
+        except StopIteration as stop:
+            return stop.value
+        text = as_json(value)
+        if as_lines:
+            _emit(stdout, "item", **({"repr": repr(value)} if text is None else {"item": json.loads(text)}))
+        else:
+            print(value if isinstance(value, str) else text or repr(value), file=stdout, flush=True)
 
 
 def default_journal() -> str:

@@ -12,6 +12,7 @@ from ..calls import BoundCall, Call
 from ..text import Transform
 from . import ir
 from .assignments import Assignments
+from .generators import goes_through
 from .syntax import Renamer, frame_of, targets
 
 __all__ = ["Comprehensions"]
@@ -137,6 +138,8 @@ class Comprehensions(Assignments):
         return isinstance(target, Call) and target.streams and (target.awaited == (type(made) is ir.Awaited))
 
     def delegate(self, node: ast.YieldFrom) -> str:
+        if self.function.emitting:
+            return self.emit_from(node)
         held = self.source(node.value)
         item, result = self.fresh(), self.fresh()
         step = ir.Yield(node.lineno, target=None, source=item, within=self.frames)
@@ -145,6 +148,23 @@ class Comprehensions(Assignments):
         made = ir.For(node.lineno, source=held, item=item, body=body, label=label, result=result)
         made.makers = self.makers(held)
         self.region(made, result)
+        return result
+
+    def emit_from(self, node: ast.YieldFrom) -> str:
+        """The same in a flow: what is sent or thrown into the flow goes to what it goes over."""
+        held, item, result = self.fresh(), self.fresh(), self.fresh()
+        source = self.operand(node.value)
+        last = self.out[-1] if self.out else None
+        through = None
+        if isinstance(last, ir.Apply) and last.target == source and goes_through(self.function, node.value):
+            through = last.through = self.fresh()
+            self.seal(last, last.target or "", through)
+        self.emit(ir.Delegate(node.lineno, target=held, source=source, through=through))
+        with self.emitting() as steps:
+            self.emit(ir.Resume(node.lineno, target=item, held=held))
+            self.emit(ir.Emit(node.lineno, target=result, source=item, held=held))
+        body = ir.Iteration(node.lineno, body=tuple(steps))
+        self.region(ir.While(node.lineno, body=body, label=self.label("yield from")), result)
         return result
 
     def async_loop(

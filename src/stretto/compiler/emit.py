@@ -332,12 +332,16 @@ def _given(instr: ir.Apply) -> list[ir.Operand]:
 def _binds(instr: ir.Instr) -> set[str]:
     if isinstance(instr, ir.Run):
         return set(instr.fragment.binds)
+    if isinstance(instr, ir.Apply) and instr.through:
+        return {instr.through, instr.target or instr.through}
     if isinstance(instr, (ir.Move, ir.Delete, ir.Apply, ir.Never, ir.NewValue, ir.Update, ir.ValueRead)):
         return {instr.target} if instr.target else set()
     if isinstance(instr, ir.For):
         return {instr.item, *(instr.unpack or ()), *((instr.result,) if instr.result else ())}
     if isinstance(instr, ir.Yield):
         return {instr.target} if instr.target else set()
+    if isinstance(instr, (ir.Emit, ir.Delegate, ir.Resume)):
+        return {instr.target}
     if isinstance(instr, ir.Match) and instr.name:
         return {instr.name}
     return set()
@@ -365,8 +369,13 @@ def _operands(value: Any) -> set[str]:
 def _reads(instr: ir.Instr) -> set[str]:
     if isinstance(instr, ir.Run):
         return set(instr.fragment.reads)
-    if isinstance(instr, (ir.Move, ir.Return, ir.Yield, ir.RaiseFirst)):
-        return _operands(instr.source)
+    if isinstance(instr, (ir.Move, ir.Return, ir.Yield, ir.RaiseFirst, ir.Delegate)):
+        own = {instr.through} if isinstance(instr, ir.Delegate) and instr.through else set[str]()
+        return _operands(instr.source) | own
+    if isinstance(instr, ir.Emit):
+        return _operands(instr.source) | _operands(instr.held)
+    if isinstance(instr, ir.Resume):
+        return {instr.held}
     if isinstance(instr, ir.Apply):
         return {n for _, a in (*instr.args, *instr.kwargs) for n in _operands(a)} | _operands(instr.callee)
     if isinstance(instr, ir.If):
@@ -384,7 +393,7 @@ def _reads(instr: ir.Instr) -> set[str]:
 def exits(instr: ir.Instr) -> set[str]:
     """How a step can end otherwise than normally, failures apart; ``assign`` stands for the setting of a
     variable that nested functions see, which what follows must not overtake."""
-    if isinstance(instr, ir.Break):
+    if isinstance(instr, ir.Break) or (isinstance(instr, ir.Emit) and instr.held is not None):
         return {"break"}
     if isinstance(instr, ir.Continue):
         return {"continue"}

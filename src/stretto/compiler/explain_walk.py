@@ -266,6 +266,16 @@ class Walk(Awaits):
 
     # -- calls ------------------------------------------------------------------------------------------
 
+    def do_emit(self, i: ir.Emit) -> None:
+        origin = ("what is sent is not known", "")
+        result = self.names[i.target] = Info(None, True, origin, (), "yield")
+        self.words.texts[i.target] = "yield"
+        says = "leaves in its turn; what may have effects, and looks at objects, waits until it has come back"
+        self.note(
+            "yield", i.lineno, "yield", says, "ordered", "yield", ordered_by=["everything before it"],
+            result=result, inputs=(self.info(i.source),), scope=self.waits(True),
+        )  # fmt: skip
+
     def do_apply(self, i: ir.Apply) -> None:
         args = [self.info(a) for _, a in i.args] + [self.info(a) for _, a in i.kwargs]
         text = self.words.call(i)
@@ -276,7 +286,7 @@ class Walk(Awaits):
 
     def apply(self, i: ir.Apply, text: str, args: list[Info]) -> Info:
         from ..flows import Flow
-        from .functions import compiled, helper
+        from .functions import form_of
 
         callee: Any = None
         if isinstance(i.callee, ir.Load):
@@ -294,10 +304,8 @@ class Walk(Awaits):
             if verdict.pure:
                 return self.known_call(i, text, args, verdict.type)
         form = None
-        if isinstance(callee, Flow):
-            form = compiled(cast("Flow[..., Any]", callee).fn)
-        elif isinstance(callee, FunctionType):
-            form = helper(callee)
+        if isinstance(callee, (Flow, FunctionType)):
+            form = form_of(callee)
         if form is not None:
             return self.helper(i, text, args, form, isinstance(callee, Flow))
         resource = known.recorded_resource(callee) if callee is not None else None

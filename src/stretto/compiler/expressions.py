@@ -342,7 +342,10 @@ class Expressions(Questions, ABC):
     def of_yield(self, node: ast.Yield) -> ast.expr:
         value = self.operand(node.value) if node.value is not None else ir.Const(None)
         name = self.fresh()
-        self.emit(ir.Yield(node.lineno, target=name, source=value))
+        if self.function.emitting:
+            self.emit(ir.Emit(node.lineno, target=name, source=value))
+        else:
+            self.emit(ir.Yield(node.lineno, target=name, source=value))
         return ast.copy_location(ast.Name(name, ast.Load()), node)
 
     def of_yieldfrom(self, node: ast.YieldFrom) -> ast.expr:

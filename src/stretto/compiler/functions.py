@@ -32,7 +32,7 @@ from .relaxations import off, relaxed
 from .scope import Scope, bound_names, scope_of
 from .source import FunctionNode, declared_outside, function_node, unsupported
 
-__all__ = ["Compiled", "compiled", "forget", "helper", "is_static"]
+__all__ = ["Compiled", "compiled", "forget", "form_of", "helper", "is_static"]
 
 _STATIC = (
     FunctionType,
@@ -74,7 +74,14 @@ class Compiled:
 
     at_top = False
 
-    def __init__(self, fn: FunctionType, node: FunctionNode, taken: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        fn: FunctionType,
+        node: FunctionNode,
+        taken: frozenset[str] = frozenset(),
+        *,
+        emitting: bool = False,
+    ) -> None:
         load_once()
         code = fn.__code__
         self.fn = fn
@@ -86,6 +93,9 @@ class Compiled:
         self.lineno = code.co_firstlineno
         #: Whether calling it makes a generator.
         self.generator = bool(code.co_flags & CO_GENERATOR)
+        #: Its yields give values to whoever goes over the flow that it is.
+        self.emitting = emitting
+        self._emits: Compiled | None = None
         #: Parameters that hold generators in this form of the function, and all names that may.
         self.taken = taken
         self.generators: frozenset[str] = frozenset()
@@ -143,6 +153,14 @@ class Compiled:
         found = self._variants.get(names)
         if found is None:
             found = self._variants.setdefault(names, Compiled(self.fn, self.node, names))
+        return found
+
+    @property
+    def emits(self) -> Compiled:
+        """The same generator, as it is compiled where it is the flow that is run."""
+        found = self._emits
+        if found is None:
+            found = self._emits = Compiled(self.fn, self.node, emitting=True)
         return found
 
     @property
@@ -226,6 +244,13 @@ def compiled(fn: FunctionType, node: FunctionNode | None = None) -> Compiled | N
             if found is None:
                 found = _cache[key] = Compiled(fn, node)
     return found
+
+
+def form_of(target: Any) -> Compiled | None:
+    """The form in which a function or a flow is a part of a run, if it is not run as a whole."""
+    if isinstance(target, FunctionType):
+        return helper(target)
+    return helper(target.fn) if target.fn.__code__.co_flags & CO_GENERATOR else compiled(target.fn)
 
 
 def forget() -> None:

@@ -13,9 +13,11 @@ from types import FunctionType
 from typing import Any
 
 from ..calls import BoundCall, Call
+from ..flows import Flow
+from ..generator_flows import GeneratorFlow
 from ..text import Transform
 from . import ir, known
-from .functions import Compiled, helper
+from .functions import Compiled, form_of, helper
 from .relaxations import relaxed
 from .scope import binds, own_nodes, walrus_names
 from .syntax import CONSUMERS
@@ -54,10 +56,46 @@ def makes_generator(function: Compiled, node: ast.expr) -> bool:
         target = function.resolve_dotted(path)
     except KeyError:
         return False
-    if not isinstance(target, FunctionType):
+    if not isinstance(target, (FunctionType, Flow)):
         return False
-    form = helper(target)
+    form = form_of(target)
     return form is not None and form.generator
+
+
+def goes_through(function: Compiled, node: ast.expr) -> bool:
+    """Whether what a ``yield from`` of a flow goes over can run as a part of it, with the flow's own yields.
+    That differs only where it does not go on failing when it is closed."""
+    if not isinstance(node, ast.Call) or not makes_generator(function, node):
+        return False
+    for part in (*node.args, *(k.value for k in node.keywords)):
+        for inner in ast.walk(part):
+            if isinstance(inner, ast.Name) and inner.id in function.generators:
+                return False
+            if isinstance(inner, (ast.Lambda, ast.GeneratorExp)) or (
+                isinstance(inner, ast.Call) and makes_generator(function, inner)
+            ):
+                return False
+    path = dotted(node.func)
+    assert path is not None
+    form = form_of(function.resolve_dotted(path))
+    return form is not None and all(_closes(s) for s in _body(form))
+
+
+_LEAVING = (ast.Return, ast.Break, ast.Continue, ast.Yield, ast.YieldFrom)
+
+
+def _closes(statement: ast.AST) -> bool:
+    """Whether a failure at a ``yield`` in a statement goes on out of it."""
+    if not any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in ast.walk(statement)):
+        return True
+    if isinstance(statement, ast.With):
+        return False
+    if isinstance(statement, ast.Try):
+        if statement.handlers or any(
+            isinstance(n, _LEAVING) for s in statement.finalbody for n in ast.walk(s)
+        ):
+            return False
+    return all(_closes(child) for child in ast.iter_child_nodes(statement))
 
 
 def _body(function: Compiled) -> list[Any]:
@@ -95,7 +133,8 @@ def _qualified(function: Compiled, body: list[Any], names: set[str]) -> frozense
         if isinstance(node, ast.For):
             allow(node.iter)
         elif isinstance(node, ast.YieldFrom):
-            allow(node.value)
+            if not function.emitting:
+                allow(node.value)
         elif not relaxed("values"):
             continue  # what uses it up is a fragment
         elif isinstance(node, _COMPREHENSIONS):
@@ -175,6 +214,8 @@ def _made(function: Compiled, loop: ir.For) -> list[Compiled | None]:
         callee = callee.call if isinstance(callee, BoundCall) else callee
         if isinstance(callee, Transform) or (isinstance(callee, Call) and callee.streams):
             found.append(None)  # a source that has to be stopped
+        if isinstance(callee, GeneratorFlow):
+            callee = callee.fn
         if isinstance(callee, FunctionType):
             form = helper(callee)
             if form is not None and form.generator:

@@ -27,7 +27,9 @@ __all__ = [
     "Collect",
     "Const",
     "Continue",
+    "Delegate",
     "Delete",
+    "Emit",
     "For",
     "If",
     "Instr",
@@ -46,6 +48,7 @@ __all__ = [
     "RaiseFirst",
     "Region",
     "Reraise",
+    "Resume",
     "Return",
     "Run",
     "StoreAttribute",
@@ -209,6 +212,8 @@ class Apply(Region):
     #: For a call of a flow with a timeout: the region that its clock runs for, and whether this is inside it.
     timed: TryExcept | None = None
     under_clock: bool = False
+    #: A ``yield from`` of a flow goes over it; this name says whether it runs as a part of the flow.
+    through: str | None = None
     #: It makes a stream of a stream, of which nothing runs yet.
     transforms: bool = False
 
@@ -347,6 +352,35 @@ class Yield(Instr):
 
     target: str | None
     source: Operand
+
+
+@dataclass(slots=True, eq=False)
+class Emit(Instr):
+    """A ``yield`` of a flow: a value leaves for whoever goes over the flow, in its turn, and what is sent
+    comes back. With `held`, it is that of a ``yield from``: it ends the loop that it is in where nothing is
+    left, and the value of the ``yield from`` goes by the name `target`."""
+
+    target: str
+    source: Operand
+    held: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Delegate(Instr):
+    """Begin a ``yield from`` of a flow: what is gone over is held under the name `target`. Where the name
+    `through` says so, all of it has been gone over, and `source` is the value."""
+
+    target: str
+    source: Operand
+    through: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Resume(Instr):
+    """Go on with what a ``yield from`` goes over; its next item goes by the name `target`."""
+
+    target: str
+    held: str
 
 
 @dataclass(slots=True, eq=False)

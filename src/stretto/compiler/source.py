@@ -8,7 +8,6 @@ import linecache
 import sys
 import warnings
 from dataclasses import dataclass
-from inspect import CO_GENERATOR
 from types import CodeType, FunctionType
 from typing import Any, cast
 
@@ -127,12 +126,14 @@ def flow_node(fn: Any) -> ast.FunctionDef | ast.AsyncFunctionDef:
             filename=code.co_filename, lineno=code.co_firstlineno,
         )  # fmt: skip
     assert not isinstance(node, ast.Lambda)
-    check_supported(node, code.co_filename)
-    if code.co_flags & CO_GENERATOR:
+    if isinstance(node, ast.AsyncFunctionDef) and (found := first_yield(node)) is not None:
         raise UnsupportedConstruct(
-            "a flow cannot hold yield (yet). Move it into a function of its own, which the flow loops over",
-            filename=code.co_filename, lineno=first_yield(node).lineno, construct="yield",
+            f"{fn.__qualname__} is an async def that yields; a flow that yields is written as a plain def, "
+            f"its calls overlap without await, and async code goes over it with `async for ... in "
+            f"{fn.__name__}.aio(...)`",
+            filename=code.co_filename, lineno=found.lineno, construct="yield in an async def",
         )  # fmt: skip
+    check_supported(node, code.co_filename)
     return node
 
 
@@ -194,12 +195,37 @@ def unsupported(node: FunctionNode) -> tuple[Any, str, str] | None:
             return item, "await in a try with except*", "Put the try into an async function of its own"
         if isinstance(item, ast.TryStar) and (leaving := leaves(item)) is not None:
             return leaving, f"{type(leaving).__name__.lower()} in a try with except*", "Put it behind the try"
+        if own and (inside := whole_yield(item)) is not None:
+            return inside
         if isinstance(item, ast.ClassDef) and any(isinstance(s, ast.Nonlocal) for s in item.body):
             return item, "nonlocal in the body of a class", advice
         if own and isinstance(item, ast.Call) and (reader := frame_reader(item)) is not None:
             return item, f"{reader}()", "It looks at the running frame, which is not yours here"
         own = own and not isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
         stack.extend((child, own) for child in reversed(list(ast.iter_child_nodes(item))))
+    return None
+
+
+def whole_yield(node: ast.AST) -> tuple[Any, str, str] | None:
+    """The first ``yield`` in what runs as a whole, so that it cannot be left in its midst."""
+    if isinstance(node, ast.TryStar):
+        parts: list[ast.AST] = [node]
+        word, advice = "a try with except*", "Put it before or behind the try"
+    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        parts = [node.args, *node.decorator_list]
+        word, advice = "what a nested function is made with", "Give the value a name before"
+    elif isinstance(node, ast.ClassDef):
+        parts = [*node.bases, *node.keywords, *node.decorator_list]
+        word, advice = "what a class is made with", "Give the value a name before"
+    else:
+        return None
+    stack = list(reversed(parts))
+    while stack:
+        item = stack.pop()
+        if isinstance(item, (ast.Yield, ast.YieldFrom)):
+            return item, f"yield in {word}", advice
+        if item is node or not isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            stack.extend(reversed(list(ast.iter_child_nodes(item))))
     return None
 
 

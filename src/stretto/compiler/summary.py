@@ -19,7 +19,7 @@ from ..flows import Flow
 from . import ir, known
 from .coroutines import awaited_target, gives_coroutine
 from .fragments import Fragment
-from .functions import Compiled, compiled, helper, is_static
+from .functions import Compiled, form_of, is_static
 from .generators import admitted
 from .types import T, method_call, of_class, of_value
 from .types_results import element
@@ -200,6 +200,12 @@ class Summary:
             if instr.target is not None:
                 self.types[instr.target] = None
             return set()
+        if isinstance(instr, (ir.Emit, ir.Resume)):
+            self.types[instr.target] = None
+            return {EVERYTHING}  # whoever goes over the flow does what it wants meanwhile
+        if isinstance(instr, ir.Delegate):
+            self.types[instr.target] = None
+            return set()
         if isinstance(instr, ir.Match):
             if instr.name:
                 self.types[instr.name] = None
@@ -238,7 +244,7 @@ class Summary:
                 paths |= self.item(instr)
             paths |= self.block(instr.body.body)
             self.forget(instr)
-        if any(isinstance(i, (ir.Break, ir.Continue)) for i in ir.instructions(instr.body.body)):
+        if any(isinstance(i, (ir.Break, ir.Continue, ir.Resume)) for i in ir.instructions(instr.body.body)):
             # it may be left, or begun again, with any of the types in between
             self.forget(instr)
             if isinstance(instr, ir.For):
@@ -351,6 +357,9 @@ class Summary:
     def apply(self, instr: ir.Apply) -> set[str]:
         if instr.target is not None:
             self.types[instr.target] = None
+        if instr.through is not None:
+            self.types[instr.through] = None
+            return {EVERYTHING}
         if isinstance(instr.callee, ir.Load):
             try:
                 callee = self.form.resolve_dotted(instr.callee.name)
@@ -392,7 +401,7 @@ class Summary:
                     self.types[instr.target] = verdict.type
                 return set()
         if isinstance(callee, (FunctionType, Flow)):
-            form = compiled(callee.fn) if isinstance(callee, Flow) else helper(callee)
+            form = form_of(callee)
             if form is not None and instr.simple and len(instr.args) == len(form.params) and not form.packed:
                 given = [self.operand(a) for _, a in instr.args]
                 return self.called(form, dict(zip(form.params, given, strict=True)), instr)

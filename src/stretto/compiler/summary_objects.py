@@ -24,6 +24,7 @@ from ..engine.memory import ALL, MISSING, UNKNOWN, Change, Memory, Order
 from ..engine.slots import PENDING, UNBOUND, Slot
 from ..engine.tokens import CHANGES, EVERYTHING, HEAP
 from ..flows import Flow
+from ..generator_flows import GeneratorFlow
 from . import ir
 from .fragments import Fragment
 from .functions import Compiled, compiled, helper
@@ -293,6 +294,8 @@ class _Objects(Summary):
             return {r.root for r in (*effects.writes, *effects.commutes)}
         if instr.transforms:
             return set()
+        if isinstance(callee, GeneratorFlow):
+            callee = callee.fn
         if isinstance(callee, FunctionType) and callee.__code__.co_flags & CO_GENERATOR:
             raise _GivesUp  # what it changes, it changes when it is gone over
         if type(callee) is FunctionType and instr.simple:

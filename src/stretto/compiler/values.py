@@ -17,7 +17,7 @@ from ..effects import Kind
 from ..flows import Flow
 from . import known
 from .coroutines import asyncio_name, awaited_target, gives_coroutine
-from .functions import Compiled, compiled, helper
+from .functions import Compiled, form_of
 from .relaxations import relaxed
 from .scope import captured_by
 
@@ -372,7 +372,7 @@ class _Analysis:
         return found.call if isinstance(found, BoundCall) else found
 
     def form(self, target: Any) -> Compiled | None:
-        return helper(target) if isinstance(target, FunctionType) else compiled(target.fn)
+        return form_of(target)
 
     def returns_value(self, node: ast.Call, awaited: bool) -> bool:
         """Whether a call is one of a compiled function, whose result nobody else holds."""

@@ -45,7 +45,11 @@ class Clock(Protocol):
     @property
     def inside(self) -> bool: ...
 
-    def driver(self, run: Any, ended: Callable[[], None]) -> Any: ...
+    def errands(self, run: Any) -> Any: ...
+
+    def driver(self, run: Any, native: Callable[..., None], ended: Callable[[], None]) -> Any: ...
+
+    def outside(self, work: Callable[[], None]) -> None: ...
 
 
 #: The virtual clock in force, if any.
@@ -179,10 +183,11 @@ def _as_from_here(run: Callable[[Coroutine[Any, Any, Any]], Any], work: Coroutin
     try:
         return run(there())
     except BaseException as error:
-        for known, context in raised:
-            if known is error:
-                error.__context__ = context
+        if raised and raised[0][0] is error:
+            error.__context__ = raised[0][1]
         raise
+    finally:
+        raised.clear()  # what it raises holds this frame, and must not be held by it
 
 
 async def under(current: BaseException, work: Awaitable[Any]) -> Any:

@@ -71,6 +71,10 @@ class Background:
                 except BaseException:
                     pass
             raise
+        finally:
+            if done.done():
+                tasks.clear()
+                del done  # what it raises holds this frame, and must not be held by it
 
 
 _lock = threading.Lock()

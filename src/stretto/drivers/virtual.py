@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import random
 import selectors
 import sys
@@ -12,6 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from ..engine.failures import forget
 from ..engine.nodes import RUNNING, natively
 from ..streams import BEGUN, Begun
 from .aio import AsyncioDriver
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..engine.nodes import CallNode
     from ..runs import Run
+    from .errands import Task
 
 __all__ = ["VirtualClock"]
 
@@ -134,16 +137,19 @@ class VirtualClock:
         around = asyncio._get_running_loop()
         asyncio._set_running_loop(None)  # a call of the reference run, which has a loop of its own
         handled, self.handled = self.handled, sys.exception()
+        task = loop.create_task(work)
+        task.add_done_callback(lambda _: loop.stop())
         try:
-            task = loop.create_task(work)
-            task.add_done_callback(lambda _: loop.stop())
             while not task.done():
                 loop.run_forever()  # a run that goes on meanwhile stops the loop, for what it does outside
-                self._work_off()
+                self.work_off()
         finally:
             self.handled = handled
             asyncio._set_running_loop(around)
-        return task.result()
+        try:
+            return task.result()
+        finally:
+            del task  # what it raises holds this frame, and must not be held by it
 
     @property
     def inside(self) -> bool:
@@ -162,7 +168,7 @@ class VirtualClock:
             inner.close()
             asyncio._set_running_loop(self.loop)
 
-    def _work_off(self) -> None:
+    def work_off(self) -> None:
         """What is to run outside of the loop."""
         work = self._work
         while work:
@@ -172,37 +178,25 @@ class VirtualClock:
 
     def drive(self, run: Run[Any]) -> None:
         """Turn a run's engine to its end."""
-        loop = self.loop
-        finished: list[bool] = []
-
-        def ended() -> None:
-            finished.append(True)
-            loop.stop()
-
-        run.begin(self.driver(run, ended))
-        begun = Begun()
-        token = BEGUN.set(begun)
+        errands = self.errands(run)
         try:
-            while not finished:
-                if not self._work:
-                    loop.run_forever()
-                self._work_off()
+            errands.work()
         finally:
-            BEGUN.reset(token)
-            run.close(begun)
+            run.close(errands.begun)
 
-    def driver(self, run: Run[Any], ended: Callable[[], None]) -> AsyncioDriver:
+    def errands(self, run: Run[Any]) -> VirtualErrands:
+        """Begin to turn a run's engine."""
+        return VirtualErrands(self, run)
+
+    def outside(self, work: Callable[[], None]) -> None:
+        """Have a piece of code run outside of the loop, soon."""
+        self._work.append(work)
+        self.loop.stop()
+
+    def driver(self, run: Run[Any], native: Callable[..., None], ended: Callable[[], None]) -> AsyncioDriver:
         """A driver of a run's engine on this clock; `ended` is called once, on the loop, at the run's end."""
-        work = self._work
-        loop = self.loop
-
-        def native(node: Any, report: Callable[[Any, BaseException | None], None]) -> None:
-            work.append(run.task(node, report).carry_out)
-            loop.stop()
-
-        driver = _Driver(run.engine, loop, contextvars.copy_context(), native, ended)
+        driver = _Driver(run.engine, self.loop, contextvars.copy_context(), native, ended)
         driver.clock = self
-        driver.sync = work
         return driver
 
     async def jitter(self) -> None:
@@ -210,9 +204,64 @@ class VirtualClock:
             await asyncio.sleep(self._random.random() * _JITTER)
 
 
+class VirtualErrands:
+    """What has to run in the user's own thread, of a run on a virtual clock: all of it."""
+
+    def __init__(self, clock: VirtualClock, run: Run[Any]) -> None:
+        self.clock = clock
+        self.run = run
+        #: The value that is leaving the flow.
+        self.leaving: Task | None = None
+        self.over = False
+        self.begun = Begun()
+        run.begin(clock.driver(run, self._native, self._ended))
+
+    def _native(self, node: Any, report: Callable[[Any, BaseException | None], None]) -> None:
+        task = self.run.task(node, report)
+        if task.leaves:
+            self.leaving = task
+            self.clock.loop.stop()
+        else:
+            self.clock.outside(functools.partial(self._carry_out, task))
+
+    def _carry_out(self, task: Task) -> None:
+        """Its turn may come while somebody waits for another run on this clock."""
+        token = BEGUN.set(self.begun)
+        try:
+            task.carry_out()
+        finally:
+            BEGUN.reset(token)
+
+    def _ended(self) -> None:
+        self.over = True
+        self.clock.loop.stop()
+
+    def work(self) -> Task | None:
+        """Do what comes, until a value leaves the flow, or None when the run is over."""
+        clock = self.clock
+        token = BEGUN.set(self.begun)
+        try:
+            while True:
+                clock.work_off()
+                task, self.leaving = self.leaving, None
+                if task is not None and not self.run.stopped:
+                    return task
+                if task is not None:
+                    task.carry_out()
+                if self.over:
+                    return None
+                clock.loop.run_forever()
+        finally:
+            BEGUN.reset(token)
+
+    def end(self) -> None:
+        """The run is over."""
+        self.run.close(self.begun)
+        self.run.settle()
+
+
 class _Driver(AsyncioDriver):
     clock: VirtualClock
-    sync: deque[Callable[[], None]]
 
     def turn(self) -> None:
         super().turn()
@@ -260,8 +309,7 @@ class _Driver(AsyncioDriver):
             else:
                 report(value, None)
 
-        self.sync.append(work)
-        self.loop.stop()
+        self.clock.outside(work)
 
     def elsewhere(self, context: contextvars.Context, work: Callable[[], Any]) -> Awaitable[Any]:
         done: asyncio.Future[Any] = self.loop.create_future()
@@ -276,18 +324,5 @@ class _Driver(AsyncioDriver):
             else:
                 done.set_result(value)
 
-        self.sync.append(carry_out)
-        self.loop.stop()
+        self.clock.outside(carry_out)
         return done
-
-
-def forget(error: BaseException, handled: BaseException, own: BaseException | None) -> None:
-    """Take an exception that was handled around it all out of the context of an error."""
-    seen: set[int] = set()
-    link = error
-    while (context := link.__context__) is not None and context is not own and id(link) not in seen:
-        if context is handled:
-            link.__context__ = None
-            return
-        seen.add(id(link))
-        link = context

@@ -15,6 +15,7 @@ from ..compiler.verdicts import function_verdict
 from ..declarations.registry import call_of, receiver
 from ..errors import StrettoError
 from ..flows import BoundFlow, Flow
+from ..generator_flows import GeneratorFlow
 from ..streams import Stream
 from ..text import Transform
 from .arguments import arguments
@@ -113,6 +114,13 @@ def call_function(
         args.insert(0, callee.instance)
         callee = callee.flow
         kind = cast("type[Any]", type(callee))
+    if kind is GeneratorFlow:  # a generator like any other, in this run
+        try:
+            callee.check(args, kwargs)
+        except StrettoError as error:
+            raise Failure(error) from None
+        callee = callee.fn
+        kind = FunctionType
     elif kind is not FunctionType and not issubclass(kind, Flow):
         runs = behind(callee)
         if runs is not None:
@@ -130,11 +138,14 @@ def call_function(
         if form is not None and form.generator:
             if made is not None:
                 raise Failure(TypeError("__init__() should return None, not 'generator'"))
-            _take(frame, instr)
-            return make(engine, strand, block, instr, form, callee, args, kwargs)
-        if form is not None and form.is_async and type(instr) is ir.Apply:
+            if instr.through is None or lent is not None:
+                _take(frame, instr)
+                return make(engine, strand, block, instr, form, callee, args, kwargs)
+            frame.env[instr.through] = True
+            form = form.emits
+        elif form is not None and form.is_async and type(instr) is ir.Apply:
             form = None  # it makes a coroutine
-        if form is not None and made is None and not kwargs:
+        elif form is not None and made is None and not kwargs:
             # What looked as if it might call anything is plain code, now that the types are known.
             if function_verdict(callee, tuple([type_of(v) for v in args])).pure:
                 form = None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .machine import Engine
     from .operands import Failure
 
-__all__ = ["handle", "in_context", "raise_at", "squash", "squash_younger"]
+__all__ = ["forget", "handle", "in_context", "raise_at", "squash", "squash_younger"]
 
 
 def in_context(error: BaseException, current: BaseException | None) -> BaseException:
@@ -50,6 +50,18 @@ def _reaches(error: BaseException, current: BaseException) -> bool:
         seen.add(id(context))
         context = context.__context__
     return False
+
+
+def forget(error: BaseException, handled: BaseException, own: BaseException | None) -> None:
+    """Take an exception that was handled around it all out of the context of an error."""
+    seen: set[int] = set()
+    link = error
+    while (context := link.__context__) is not None and context is not own and id(link) not in seen:
+        if context is handled:
+            link.__context__ = None
+            return
+        seen.add(id(link))
+        link = context
 
 
 def as_named(error: BaseException, node: Node) -> BaseException:

@@ -13,7 +13,7 @@ from ..compiler import ir
 from ..compiler.relaxations import relaxed
 from ..compiler.summary import Effect, effect_of
 from ..compiler.summary_objects import told_apart
-from . import apply, attributes, awaits, gathering, generators, loops, regions, steps, versions
+from . import apply, attributes, awaits, emitting, gathering, generators, loops, regions, steps, versions
 from .failures import raise_at
 from .functions import deliver, finish_strand
 from .operands import OLDEST, ROOM, Failure, link, trace_of
@@ -36,7 +36,9 @@ STEPS: dict[type[ir.Instr], Callable[..., Any]] = {
     ir.Break: steps.step_break,
     ir.Collect: gathering.step_collect,
     ir.Continue: steps.step_continue,
+    ir.Delegate: emitting.step_delegate,
     ir.Delete: steps.step_delete,
+    ir.Emit: emitting.step_emit,
     ir.For: loops.step_for,
     ir.If: regions.step_if,
     ir.Later: steps.step_later,
@@ -49,6 +51,7 @@ STEPS: dict[type[ir.Instr], Callable[..., Any]] = {
     ir.Raise: steps.step_raise,
     ir.RaiseFirst: gathering.step_raise_first,
     ir.Reraise: regions.step_reraise,
+    ir.Resume: emitting.step_resume,
     ir.Return: steps.step_return,
     ir.Run: steps.step_run,
     ir.StoreAttribute: attributes.step_store,

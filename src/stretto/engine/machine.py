@@ -100,6 +100,8 @@ class Engine:
         self.queues: dict[Any, deque[Any]] = {}
         self.result: Any = None
         self.outcome: Outcome | None = None
+        #: What was being handled where the flow was called.
+        self.handled: BaseException | None = None
         #: What the flow's names hold lasts until the run has ended, though all may be issued long before.
         self.names: Frame | None = None
         #: What the run has failed with, while it only lets go of things any more.
@@ -117,7 +119,7 @@ class Engine:
         """Issue a flow, called while an exception was `handled`. TypeError if the arguments do not fit its
         signature."""
         root = Strand([])
-        root.exc = handled
+        root.exc = self.handled = handled
         self.place(root, self.end)
         push_function(self, root, None, form, fn, list(args), kwargs, None, None)
         self.names = root.stack[0].frame

@@ -250,8 +250,8 @@ class CallNode(Node):
         for v in (*self.args, *self.kwargs.values()):
             if isinstance(v, Versioned):
                 copies: dict[int, Any] = {}
-                self.args = [_by_value(v, copies) for v in self.args]
-                self.kwargs = {k: _by_value(v, copies) for k, v in self.kwargs.items()}
+                self.args = [by_value(v, copies) for v in self.args]
+                self.kwargs = {k: by_value(v, copies) for k, v in self.kwargs.items()}
                 break
         self.ready(engine)
 
@@ -268,7 +268,7 @@ class CallNode(Node):
         engine.start(self)
 
 
-def _by_value(value: Any, copies: dict[int, Any]) -> Any:
+def by_value(value: Any, copies: dict[int, Any]) -> Any:
     if isinstance(value, Versioned):
         made = copies.get(id(value))
         if made is None:
@@ -297,7 +297,7 @@ class BuildNode(Node):
             engine.failed(self, unbound(self.lost))
             return
         copies: dict[int, Any] = {}
-        engine.finish(self, self.build([_by_value(v, copies) for v in self.values]))
+        engine.finish(self, self.build([by_value(v, copies) for v in self.values]))
 
 
 class PassNode(Node):
@@ -377,7 +377,7 @@ class FragmentNode(Node):
     def oldest(self, engine: Engine) -> None:
         # it is run later than it is lent to: what it is given must be its own
         copies: dict[int, Any] = {}
-        self.values = [MISSING if v is UNBOUND else _by_value(v, copies) for v in self.values]
+        self.values = [MISSING if v is UNBOUND else by_value(v, copies) for v in self.values]
         types = tuple(of_value(v) for v in self.values)
         if self.fragment.plain_change(types):
             try:
@@ -414,7 +414,7 @@ def rebind(env: dict[str, Any], fragment: Fragment, error: BaseException) -> Non
 def lent(value: Any, fragment: Fragment, copies: dict[int, Any]) -> Any:
     """An operand as a fragment is given it: a value is copied (once) if the result may hold on to it."""
     if isinstance(value, Versioned):
-        return _by_value(value, copies) if fragment.keeps else value.borrow()
+        return by_value(value, copies) if fragment.keeps else value.borrow()
     return MISSING if value is UNBOUND else value
 
 
@@ -472,8 +472,8 @@ class FunctionNode(Node):
         if not complete:
             return
         copies: dict[int, Any] = {}
-        self.args = [_by_value(v, copies) for v in self.args]
-        self.kwargs = {k: _by_value(v, copies) for k, v in self.kwargs.items()}
+        self.args = [by_value(v, copies) for v in self.args]
+        self.kwargs = {k: by_value(v, copies) for k, v in self.kwargs.items()}
         if self.lost is not None:
             engine.failed(self, unbound(self.lost))
             return
