@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 from .calls import where
@@ -50,9 +51,9 @@ class GeneratorFlow(Flow[P, Generator[Y, S, V]], Generic[P, Y, S, V]):
             piece.check()
         if SEQUENTIAL.get() or (piece is not None and piece.records):
             return cast("Generator[Y, S, V]", self.fn(*args, **kwargs))
-        from .items import overlapped  # late, as in `stretto.flows`
+        from .items import made, overlapped  # late, as in `stretto.flows`
 
-        return overlapped(self, args, kwargs)
+        return overlapped(partial(made, self, args, kwargs))
 
     def aio(self, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Y, S]:  # type: ignore[override]
         """The values, for ``async for``, of a run on the running event loop."""
@@ -71,9 +72,9 @@ class GeneratorFlow(Flow[P, Generator[Y, S, V]], Generic[P, Y, S, V]):
     def start(self, *args: P.args, **kwargs: P.kwargs) -> Generator[Y, S, V]:  # type: ignore[override]
         """As a call, but what can run early does so at once."""
         self.check(args, kwargs)
-        from .items import overlapped
+        from .items import made, overlapped
 
-        return overlapped(self, args, kwargs, now=True)
+        return overlapped(partial(made, self, args, kwargs), now=True)
 
     @overload
     def __get__(self, instance: None, owner: type, /) -> Self: ...

@@ -7,7 +7,6 @@ run ahead does so while the consumer has the value.
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import sys
 import threading
@@ -15,44 +14,43 @@ import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .configuration import choice, chosen
 from .drivers.ambient import CLOCK, SEQUENTIAL
 from .drivers.errands import Errands, Looped
 from .engine.failures import forget, in_context
-from .errors import NotRecordable
-from .runs import Run
+from .runs import Run, recording_of, run_without_blocking
 from .streams import unheard
 
 if TYPE_CHECKING:
     from .drivers.virtual import VirtualErrands
     from .flows import Flow
 
-__all__ = ["Stepped", "on_loop", "overlapped"]
+__all__ = ["Stepped", "made", "on_loop", "overlapped"]
 
 
-def overlapped(
-    flow: Flow[..., Any], args: Any, kwargs: Mapping[str, Any], *, now: bool = False
-) -> Generator[Any, Any, Any]:
-    """The values of a flow, which begins with the first that is asked for, or right now."""
-    values = _values(flow, args, kwargs, _begin(flow, args, kwargs) if now else None)
+def made(flow: Flow[..., Any], args: Any, kwargs: Mapping[str, Any]) -> Run[Any]:
+    """A run of a flow that yields, which begins when its values are gone over."""
+    return Run(flow, args, kwargs, recording=recording_of(flow, args, kwargs))
+
+
+def overlapped(begin: Callable[[], Run[Any]], *, now: bool = False) -> Generator[Any, Any, Any]:
+    """The values of a run, which begins with the first that is asked for, or right now."""
+    values = _values(begin, _going_over(begin()) if now else None)
     if now:
         next(values)  # so that it can be closed before the first value
     _open.add(values)
     return values
 
 
-def _begin(flow: Flow[..., Any], args: Any, kwargs: Mapping[str, Any]) -> Errands | VirtualErrands:
-    _refuse_journal(flow)
-    run = Run(flow, args, kwargs)
+def _going_over(run: Run[Any]) -> Errands | VirtualErrands:
     clock = CLOCK.get()
     return Errands(run) if clock is None else clock.errands(run)
 
 
 def _values(
-    flow: Flow[..., Any], args: Any, kwargs: Mapping[str, Any], errands: Errands | VirtualErrands | None
+    begin: Callable[[], Run[Any]], errands: Errands | VirtualErrands | None
 ) -> Generator[Any, Any, Any]:
     if errands is None:
-        errands = _begin(flow, args, kwargs)
+        errands = _going_over(begin())
     else:
         try:
             yield
@@ -65,24 +63,32 @@ def _values(
             sent = yield task.item
         except BaseException as error:
             thrown = error
-        if thrown is not None and sys.is_finalizing():
-            raise thrown  # there is nobody any more to go on with the run
+        if thrown is not None:
+            if sys.is_finalizing():
+                raise thrown  # there is nobody any more to go on with the run
+            _interrupt(errands.run, thrown)
         task.answer(sent, thrown)
         task = sent = None
     errands.end()
     try:
+        if thrown is not None and _at_exit:
+            raise thrown
         return _result(errands.run, thrown)
     finally:
         thrown = None  # it holds this frame
 
 
+def _interrupt(run: Run[Any], thrown: BaseException) -> None:
+    """What is recorded can be taken up, if nobody had had enough of it: so nothing more of it is run."""
+    if run.recording is not None and (_at_exit or isinstance(thrown, KeyboardInterrupt)):
+        run.stop(thrown if isinstance(thrown, KeyboardInterrupt) else KeyboardInterrupt())
+
+
 def _result(run: Run[Any], thrown: BaseException | None) -> Any:
     """What the flow returned, or the failure that it ended with; `thrown` is what was thrown in last."""
-    outcome = run.engine.outcome
-    assert outcome is not None
-    error = outcome.error
+    error = run.error()
     if error is None:
-        return outcome.value
+        return run.result()
     if error is not thrown:
         _in_context(error, run.engine.handled)
     context = error.__context__
@@ -108,11 +114,7 @@ def _in_context(error: BaseException, before: BaseException | None) -> None:
 
 async def on_loop(flow: Flow[..., Any], args: Any, kwargs: Mapping[str, Any]) -> AsyncGenerator[Any, Any]:
     """The values of a flow, on the running loop."""
-    if flow.journal is not None or chosen() or CLOCK.get() is not None:  # a clock cannot wait for a thread
-        _refuse_journal(flow)
-    else:
-        await asyncio.to_thread(_refuse_journal, flow)  # it looks for a file
-    run = Run(flow, args, kwargs)
+    run = await run_without_blocking(flow, args, kwargs)
     looped = Looped(run)
     thrown = None
     while (task := await looped.work()) is not None:
@@ -121,6 +123,7 @@ async def on_loop(flow: Flow[..., Any], args: Any, kwargs: Mapping[str, Any]) ->
             sent = yield task.item
         except BaseException as error:
             thrown = error
+            _interrupt(run, error)
         task.answer(sent, thrown)
         task = sent = None
     await looped.end()
@@ -160,24 +163,15 @@ class Stepped(Generator[Any, Any, Any]):
             SEQUENTIAL.reset(token)
 
 
-def _refuse_journal(flow: Flow[..., Any]) -> None:
-    """Values that leave a flow are not recorded: say so before anything runs."""
-    if flow.journal == "" or (flow.journal is None and choice().url is None):
-        return
-    code = flow.fn.__code__
-    raise NotRecordable(
-        flow.name, "is a flow that yields, and its values are not recorded",
-        f"have {code.co_filename}:{code.co_firstlineno} return a list, or run without a journal "
-        "(`--no-journal`, or `.using(journal=None)`)",
-    )  # fmt: skip
-
-
 #: Those that have begun and not ended. At the end of the process they are closed while there still are
 #: threads to go on with them.
 _open: weakref.WeakSet[Generator[Any, Any, Any]] = weakref.WeakSet()
+_at_exit = False
 
 
 def _close_all() -> None:
+    global _at_exit
+    _at_exit = True
     for values in list(_open):
         try:
             values.close()

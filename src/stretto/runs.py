@@ -10,7 +10,8 @@ import asyncio
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from types import TracebackType
@@ -77,14 +78,31 @@ class Run(Generic[R]):
         self._lock = threading.Lock()
         self._trace: TracebackType | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._gone_over = False
 
     def __repr__(self) -> str:
         return f"<run {self.id} of {self.flow.name}: {'ended' if self.done() else 'running'}>"
 
     # -- what users ask -------------------------------------------------------------------------------
 
+    def __iter__(self) -> Generator[Any, Any, R]:
+        """The values of a flow that yields, from the first one on: of a run that was resumed, or forked.
+
+        The run begins here, and ends with who goes over it, as that of any such flow. Raises TypeError if the
+        flow does not yield, or if somebody goes over it already.
+        """
+        if not self.flow.yields:
+            raise TypeError(f"{self!r} cannot be gone over: the flow does not yield. Ask for its result()")
+        if self._gone_over:
+            raise TypeError(f"{self!r} is gone over already, and can be only once")
+        self._gone_over = True
+        from .items import overlapped  # it imports this
+
+        return overlapped(lambda: self, now=True)
+
     def result(self, timeout: float | None = None) -> R:
-        """Wait for the end; the result, or the exception that the flow raised.
+        """Wait for the end; the result, or the exception that the flow raised. If the flow yields, and nobody
+        goes over what it does, its values are dropped.
 
         Raises TimeoutError if the run has not ended after `timeout` seconds; the run goes on.
         """
@@ -94,7 +112,8 @@ class Run(Generic[R]):
         return self._future.result()
 
     def error(self, timeout: float | None = None) -> BaseException | None:
-        """Wait for the end; the exception that the flow raised, or None. TimeoutError as in `result`."""
+        """Wait for the end; the exception that the flow raised, or None. All else as in `result`."""
+        self._see_to_it()
         error = self._future.exception(timeout)
         if error is not None:
             error.__traceback__ = self._trace  # raising it again must not make it longer each time
@@ -116,7 +135,13 @@ class Run(Generic[R]):
         self.stop(KeyboardInterrupt())
         self._wait()
 
+    def _see_to_it(self) -> None:
+        """Somebody waits for the end: a flow that yields does not come to it by itself."""
+        if self.flow.yields and not self._gone_over and not self.done():
+            self.drive_elsewhere()
+
     def _wait(self) -> None:
+        self._see_to_it()
         try:
             self._future.exception()
         except CancelledError:  # the run's; a second Ctrl-C, which is ours, goes on
@@ -193,6 +218,13 @@ class Run(Generic[R]):
 
     def drive_here(self) -> None:
         """Run on the background loop; this thread, the user's, runs what has to run in it meanwhile."""
+        if self.flow.yields:
+            try:
+                deque(iter(self), maxlen=0)
+            except BaseException:
+                if not self.done():
+                    raise
+            return
         errands = Errands(self)
         errands.work()
         errands.end()

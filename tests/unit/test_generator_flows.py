@@ -302,23 +302,6 @@ def test_a_timeout_is_refused() -> None:
     assert __file__ in str(caught.value)
 
 
-def test_a_journal_is_refused(tmp_path: Path) -> None:
-    recorded = parts.using(journal=tmp_path / "runs.db")
-    values = recorded(2)
-    with pytest.raises(errors.NotRecordable, match="--no-journal") as caught:
-        next(values)
-    assert __file__ in str(caught.value)
-
-    async def main() -> None:
-        async for _ in recorded.aio(2):
-            pass
-
-    with pytest.raises(errors.NotRecordable):
-        asyncio.run(main())
-    assert written == []
-    assert list(recorded.using(journal=None)(1)) == [0]
-
-
 def test_a_method() -> None:
     class Agent:
         def __init__(self) -> None:
@@ -376,10 +359,11 @@ def test_on_the_command_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "streamed.py").write_text(FILE)
-    assert cli(["run", "streamed.py:parts", "2"]) == 0
+    assert cli(["run", "--no-journal", "streamed.py:parts", "2"]) == 0
     assert capsys.readouterr().out == '{"part": 0}\n{"part": 10}\ntext\nend\n'
     assert cli(["run", "--json", "streamed.py:parts", "1"]) == 0
-    first, second, last = capsys.readouterr().out.splitlines()
+    started, first, second, last = capsys.readouterr().out.splitlines()
+    assert '"started"' in started
     assert first == '{"event": "item", "item": {"part": 0}}'
     assert second == '{"event": "item", "item": "text"}'
     assert '"result": "end"' in last
@@ -387,8 +371,8 @@ def test_on_the_command_line(
     told = capsys.readouterr()
     assert told.out.splitlines()[-1] == "text"
     assert "too many" in told.err
-    assert cli(["run", "--journal", "runs.db", "streamed.py:parts", "1"]) == 1
-    assert "--no-journal" in capsys.readouterr().err
+    assert cli(["run", "--journal", "runs.db", "streamed.py:parts", "2"]) == 0
+    assert capsys.readouterr().out == '{"part": 0}\n{"part": 10}\ntext\nend\n'
 
 
 def test_the_process_ends_in_the_midst(tmp_path: Path) -> None:

@@ -247,7 +247,7 @@ def _run(options: _Options) -> int:
     sequential = "--sequential" in options.flags
     if sequential or "--no-journal" in options.flags:
         flow = flow.using(journal=None)
-    elif options.journal or not flow.yields:
+    else:
         flow = flow.using(journal=options.journal or default_journal())
     return execute(
         flow, args, kwargs, sequential=sequential, as_lines=options.json, again=options.again,

@@ -49,25 +49,40 @@ def execute(
 
     `again` is the command that does the same once more; `resuming("resume", run)` gives the one that goes on.
     """
-    if flow.yields:
-        values = flow.sequential if sequential else flow
-        each = functools.partial(_print_each, values, args, kwargs, sys.stdout, as_lines=as_lines)
-        return carry_out(None, each, as_lines=as_lines, again=again, resuming=resuming)
-    if not sequential:
-        begin = functools.partial(flow.start, *args, **kwargs)
-        return carry_out(begin, as_lines=as_lines, again=again, resuming=resuming)
     alone = functools.partial(flow.sequential, *args, **kwargs)
-    return carry_out(None, alone, as_lines=as_lines, again=again, resuming=resuming)
+    if sequential:
+        if flow.yields:
+            stdout = sys.stdout
+            return carry_out(
+                None, lambda: _print_each(alone(), stdout, as_lines), as_lines=as_lines, again=again,
+                resuming=resuming,
+            )  # fmt: skip
+        return carry_out(None, alone, as_lines=as_lines, again=again, resuming=resuming)
+    if flow.yields:
+        from stretto.items import made
+
+        begin: Callable[[], Any] = functools.partial(made, flow, args, kwargs)
+    else:
+        begin = functools.partial(flow.start, *args, **kwargs)
+    return carry_out(begin, as_lines=as_lines, again=again, resuming=resuming)
 
 
-def _print_each(
-    values: Callable[..., Generator[Any, Any, Any]], args: Any, kwargs: Any, stdout: TextIO, *, as_lines: bool
-) -> Any:
-    """Print what a flow yields, each value as it comes; gives what the flow returns."""
-    going_over = values(*args, **kwargs)
+def _print_each_of(run: Any, stdout: TextIO, as_lines: bool) -> Any:
+    """Print what the flow of a run yields; after Ctrl-C the run can be resumed."""
+    values = iter(run)
+    try:
+        return _print_each(values, stdout, as_lines)
+    except KeyboardInterrupt as error:
+        with contextlib.suppress(RuntimeError):  # it is over already
+            values.throw(error)
+        raise
+
+
+def _print_each(values: Generator[Any, Any, Any], stdout: TextIO, as_lines: bool) -> Any:
+    """Print each value as it comes; gives what the flow returns."""
     while True:
         try:
-            value = next(going_over)
+            value = next(values)
         except StopIteration as stop:
             return stop.value
         text = as_json(value)
@@ -105,6 +120,9 @@ def carry_out(
                 run = begin()
                 if as_lines:
                     _emit(stdout, "started", flow=run.flow.name, run=str(run.id))
+                if run.flow.yields:
+                    result = _print_each_of(run, stdout, as_lines)
+                elif as_lines:
                     result = watch(run, LineProgress(lambda counts, _: _emit_progress(stdout, counts)))
                 else:
                     result = watch(run, progress_for(sys.stderr, Style(sys.stderr)))

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+from ..engine.emitting import EmitNode
 from ..engine.instructions import AWAIT, CANCEL, NATIVE, START, TIMER, UNTIMED
 from ..engine.machine import Engine
 from ..engine.nodes import RUNNING, CallNode, natively
@@ -131,7 +132,11 @@ class AsyncioDriver:
                 self.recording.begin(self, node)
         elif kind is NATIVE:
             self.natives.add(node)
-            self.native(node, self._reporter(node))
+            begin = functools.partial(self.native, node, self._reporter(node))
+            if self.recording is None or type(node) is not EmitNode:
+                begin()
+            else:
+                self.recording.hand_over(self, node, begin)
         elif kind is AWAIT:
             self.tasks[node] = self.loop.create_task(self.wait(node), context=self._scoped(node))
         elif kind is TIMER:

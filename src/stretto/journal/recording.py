@@ -21,7 +21,7 @@ from ..drivers.aio import threads
 from ..drivers.ambient import Current
 from ..drivers.sources import not_recorded
 from ..engine.machine import Outcome
-from ..engine.nodes import RUNNING
+from ..engine.nodes import RUNNING, CallNode
 from ..engine.places import path
 from ..engine.streams import Source, hold
 from ..engine.timers import clocks
@@ -42,7 +42,8 @@ from .streams import Recalled, StreamRecords
 
 if TYPE_CHECKING:
     from ..drivers.aio import AsyncioDriver
-    from ..engine.nodes import CallNode, Node
+    from ..engine.emitting import EmitNode
+    from ..engine.nodes import Node
     from ..engine.timers import TimerNode
 
 __all__ = ["Recording", "releasing"]
@@ -315,6 +316,20 @@ class Recording:
         durable = driver.from_outside(partial(self._durable, driver, node))
         self.journal.commit(self.lease, [self._begun[node].intent()], durable)
 
+    def hand_over(self, driver: AsyncioDriver, node: EmitNode, leave: Callable[[], None]) -> None:
+        """Let a value leave the flow once all that it may hang on is on disk: whoever has it may act."""
+
+        def durable(error: JournalError | None) -> None:
+            if error is None:
+                leave()
+            else:
+                self._stop(driver, node, error)
+                driver.kick()
+
+        self.catch_up()
+        self.streams.put_on_record()
+        self.journal.commit(self.lease, [], driver.from_outside(durable))
+
     def current(self, node: CallNode) -> Current:
         """What a call may know of itself."""
         begun = self._begun[node]
@@ -397,10 +412,11 @@ class Recording:
 
         driver.ask(node, check, told)
 
-    def _stop(self, driver: AsyncioDriver, node: CallNode | Source, error: BaseException) -> None:
-        """End the run at a call that is not made."""
+    def _stop(self, driver: AsyncioDriver, node: CallNode | EmitNode | Source, error: BaseException) -> None:
+        """End the run at a call that is not made, or a value that does not leave."""
         if not isinstance(node, Source):
-            self._begun.pop(node, None)
+            if isinstance(node, CallNode):
+                self._begun.pop(node, None)
             driver.engine.fail(node, asyncio.CancelledError())
         driver.engine.cancel(error)
 
@@ -520,4 +536,5 @@ def _state(error: BaseException | None) -> RunState:
         return RunState.SUCCEEDED
     if isinstance(error, InDoubt):
         return RunState.IN_DOUBT
-    return RunState.CANCELLED if isinstance(error, Cancelled) else RunState.FAILED
+    # a flow that yields is closed by whoever goes over it, who has had enough
+    return RunState.CANCELLED if isinstance(error, (Cancelled, GeneratorExit)) else RunState.FAILED

@@ -71,11 +71,13 @@ def resume(
         accept: the places of recorded writes that the program, which was edited, need not make again; True
             for whichever those are. A write that is recorded and not made again stops the run otherwise.
 
-    Returns a handle at once, as `Flow.start` does. Raises `RunNotFound`, `LeaseHeld` where the process that
+    Returns a handle at once, as `Flow.start` does; a run of a flow that yields begins when it is gone over
+    (``for value in run``), from its first value on. Raises `RunNotFound`, `LeaseHeld` where the process that
     runs it is alive, `RunEndedAlready`, and `SecretKeyError` where it has secrets whose key is not here.
     """
     made = take_up(run, journal=journal, accept=accept)
-    made.drive_elsewhere()
+    if not made.flow.yields:
+        made.drive_elsewhere()
     return made
 
 
@@ -123,7 +125,7 @@ def fork(
         set: by place or name, results that calls are given instead of being made.
         journal: the URL of the journal; the one that is configured if it is not given.
 
-    Returns a handle at once, as `Flow.start` does. Raises `RunNotFound`, and `JournalError` where no such
+    Returns a handle at once, as `resume` does. Raises `RunNotFound`, and `JournalError` where no such
     call is recorded.
     """
     found = journal_for(journal, run)
@@ -157,7 +159,8 @@ def fork(
     except BaseException:
         found.release(lease)
         raise
-    forked.drive_elsewhere()
+    if not flow.yields:
+        forked.drive_elsewhere()
     return forked
 
 
