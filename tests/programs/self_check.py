@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import importlib
 import io
-import sys
 import types
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +18,8 @@ from stretto import call, flow
 from stretto.testing import VirtualClock
 from tests.differential.world import digest
 
-from .fetch import SELF_CHECK, unpacked
+from .fetch import SELF_CHECK
+from .published import importable
 
 __all__ = ["by_hand", "run"]
 
@@ -44,21 +44,10 @@ class _Client:
 @contextlib.contextmanager
 def published() -> Iterator[Any]:
     """The published module, whose client is the simulated one."""
-    folder = str(unpacked(SELF_CHECK))
-    before = sys.modules.get("openai")
     client: Any = types.ModuleType("openai")
     client.OpenAI = _Client
-    sys.modules["openai"] = client
-    sys.path.insert(0, folder)
-    try:
+    with importable(SELF_CHECK, "selfcheckgpt", {"openai": client}):
         yield importlib.import_module("selfcheckgpt.modeling_selfcheck_apiprompt")
-    finally:
-        sys.path.remove(folder)
-        for name in [name for name in sys.modules if name.split(".")[0] == "selfcheckgpt"]:
-            del sys.modules[name]
-        del sys.modules["openai"]
-        if before is not None:
-            sys.modules["openai"] = before
 
 
 def run(*, overlapped: bool) -> tuple[list[float], str, float]:

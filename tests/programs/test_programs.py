@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from . import human_eval, self_check, tree_of_thoughts
+from . import graph_of_thoughts, human_eval, self_check, sitemaps, swe_agent, tree_of_thoughts
 
 # They are fetched, and some work for a while.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -28,6 +28,27 @@ def test_tree_of_thoughts() -> None:
     assert found == expected
     addresses = re.compile(r"0x[0-9a-f]+")
     assert addresses.sub("", shown_overlapped) == addresses.sub("", shown)
+
+
+def test_graph_of_thoughts() -> None:
+    expected, alone = graph_of_thoughts.run(overlapped=False)
+    found, overlapped = graph_of_thoughts.run(overlapped=True)
+    assert found == expected
+    assert overlapped < alone
+
+
+def test_sitemaps() -> None:
+    expected, _ = sitemaps.run(overlapped=False)
+    found, _ = sitemaps.run(overlapped=True)
+    assert expected.count("lastmod") + expected.count("last_modified") >= sitemaps.SECTIONS * sitemaps.PAGES
+    assert found == expected
+
+
+def test_swe_agent() -> None:
+    expected, _ = swe_agent.run(3, overlapped=False)
+    found, _ = swe_agent.run(3, overlapped=True)
+    assert [outcome["exit_status"] for outcome, _, _ in expected] == ["LimitsExceeded"] * 3
+    assert found == expected
 
 
 def test_self_check() -> None:

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import importlib
 import io
-import sys
 import types
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +19,8 @@ from stretto import call, flow
 from stretto.testing import VirtualClock
 from tests.differential.world import digest
 
-from .fetch import TREE_OF_THOUGHTS, unpacked
+from .fetch import TREE_OF_THOUGHTS
+from .published import importable
 
 __all__ = ["run"]
 
@@ -50,19 +50,10 @@ async def gpt(
 @contextlib.contextmanager
 def published() -> Iterator[Any]:
     """The published module, whose prompts go to `gpt`."""
-    folder = str(unpacked(TREE_OF_THOUGHTS))
     models = types.ModuleType("tot.models")
     vars(models)["gpt"] = gpt
-    sys.path.insert(0, folder)
-    before = {name for name in sys.modules if name == "tot" or name.startswith("tot.")}
-    assert not before, f"another package of this name is loaded: {before}"
-    sys.modules["tot.models"] = models
-    try:
+    with importable(TREE_OF_THOUGHTS, "tot", {"tot.models": models}):
         yield importlib.import_module("tot.methods.bfs")
-    finally:
-        sys.path.remove(folder)
-        for name in [name for name in sys.modules if name == "tot" or name.startswith("tot.")]:
-            del sys.modules[name]
 
 
 def run(passages: int, *, overlapped: bool) -> tuple[Any, str, float]:
