@@ -233,6 +233,25 @@ def test_calls_in_methods_overlap() -> None:
         assert Careful.named(texts) == Careful.named.sequential(texts)
 
 
+class Judge:
+    def asked(self, n: int) -> str:
+        return chat(f"n{n}.")
+
+    def short(self, text: str) -> str:
+        return text[:1].upper()
+
+
+def test_methods_without_calls_are_looked_into() -> None:
+    @flow
+    def judged(n: int) -> list[str]:
+        judge = Judge()
+        return [judge.short(judge.asked(i)) for i in range(n)]
+
+    with VirtualClock() as clock:
+        assert judged(10) == ["N"] * 10
+        assert clock.now == pytest.approx(1)
+
+
 def test_a_flow_of_a_class_is_bound_like_a_function() -> None:
     assert repr(Careful.named).startswith("<flow Careful.named of")
     with VirtualClock():

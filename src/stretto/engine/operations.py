@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from ..calls import Call
@@ -176,8 +176,11 @@ def function_node(
     resource = known.recorded_resource(fn)
     guard = resource != "random" and relaxed("purity")
     verdict = Verdict(False, True, None)
-    if type(fn) is FunctionType and not kwargs and resource is None:
-        verdict = function_verdict(fn, tuple([type_of(v) for v in args]))
+    if not kwargs and resource is None:
+        if type(fn) is FunctionType:
+            verdict = function_verdict(fn, tuple([type_of(v) for v in args]))
+        elif type(fn) is MethodType and type(fn.__func__) is FunctionType:
+            verdict = function_verdict(fn.__func__, tuple([type_of(v) for v in (fn.__self__, *args)]))
     if verdict.pure and not verdict.heap:
         before = []
     else:
