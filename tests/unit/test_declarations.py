@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import inspect
+import logging
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -12,11 +14,13 @@ from typing import Any
 
 import pytest
 
+from stretto import call, flow
 from stretto.compiler import known
 from stretto.compiler.types import T, of_value
 from stretto.declarations import project, registry
 from stretto.effects import Kind
 from stretto.errors import DeclarationError
+from stretto.testing import VirtualClock
 
 LIBRARY = """
 class Answer:
@@ -241,6 +245,9 @@ def test_the_catalogue_is_about_what_there_is(file: Path) -> None:
             assert has(owner, parts[-1]), entry.where
             continue
         thing = getattr(owner, parts[-1])
+        if entry.effect is not None and entry.effect.kind is Kind.PURE:
+            assert known.is_pure(thing), entry.where
+            continue
         call = registry.call_of(thing)
         assert call is not None, entry.where
         assert not call.is_async
@@ -262,3 +269,42 @@ def named(fn: Any, name: str) -> bool:
     except ValueError:  # it is written in C, and does not tell
         return True
     return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+class Agent:
+    def __init__(self) -> None:
+        self.log = logging.getLogger("agents")
+        self.found: list[int] = []
+
+    def ask(self, n: int) -> int:
+        return slowly(n)
+
+    def run(self, count: int) -> None:
+        for n in range(count):
+            found = self.ask(n)
+            self.log.warning("found %s", found)
+            self.log.debug(f"that is {found}")
+            self.found.append(found)
+
+
+@call.unordered
+async def slowly(n: int) -> int:
+    await asyncio.sleep(3 - n)
+    return n
+
+
+def test_what_is_logged_comes_in_order_and_holds_up_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    declare(tmp_path, "[effects]\n", catalogue=True)
+
+    @flow
+    def main(count: int) -> list[int]:
+        agent = Agent()
+        agent.run(count)
+        return agent.found
+
+    with VirtualClock() as clock:
+        assert main(3) == [0, 1, 2]
+        assert clock.now == pytest.approx(3)
+    assert caplog.messages == ["found 0", "found 1", "found 2"]
