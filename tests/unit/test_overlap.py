@@ -256,3 +256,25 @@ def test_a_flow_of_a_class_is_bound_like_a_function() -> None:
     assert repr(Careful.named).startswith("<flow Careful.named of")
     with VirtualClock():
         assert Careful.each(Careful("me"), ("a",)) == ["a.!checked."]
+
+
+class Scores:
+    def __init__(self) -> None:
+        self.scores = {"N": 1.0}
+
+    def asked(self, n: int) -> str:
+        return chat(f"N{n}.")
+
+    def score(self, text: str) -> float:
+        return self.scores.get(text[:1], 0.0)
+
+
+def test_methods_that_look_at_their_object_only() -> None:
+    @flow
+    def scored(n: int) -> list[float]:
+        scores = Scores()
+        return [scores.score(scores.asked(i)) for i in range(n)]
+
+    with VirtualClock() as clock:
+        assert scored(10) == [1.0] * 10
+        assert clock.now == pytest.approx(1)

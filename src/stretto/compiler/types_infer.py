@@ -50,6 +50,8 @@ class Judge:
     def __init__(self, types: Mapping[str, T | None], resolve: Callable[[str], object]) -> None:
         self.types = dict(types)
         self.resolve = resolve
+        #: The types of attributes, by name and attribute, which can be looked at.
+        self.fields: Mapping[tuple[str, str], T | None] = {}
         #: Whether a part of the expression being judged looks into what may change: then the whole does.
         self._looked = False
 
@@ -306,6 +308,8 @@ class Judge:
         value = self._static(node)
         if value is not _MISSING:
             return Verdict(True, False, of_value(value))
+        if self.fields and isinstance(node.value, ast.Name) and (node.value.id, node.attr) in self.fields:
+            return Verdict(True, True, self.fields[node.value.id, node.attr])
         owner = self.judge(node.value)
         if owner.type is not None and owner.pure:
             free, declared = attribute_type(owner.type.cls, node.attr)

@@ -55,8 +55,14 @@ def judge_statements(
     return Verdict(True, walk.heap, None if not bound else bound[0] if len(bound) == 1 else T(tuple, bound))
 
 
-def function_verdict(fn: FunctionType, given: tuple[T | None, ...], depth: int = 0) -> Verdict:
-    """What is known of calling a plain function with positional arguments of these types."""
+def function_verdict(
+    fn: FunctionType,
+    given: tuple[T | None, ...],
+    fields: tuple[tuple[str, T | None], ...] = (),
+    depth: int = 0,
+) -> Verdict:
+    """What is known of calling a plain function with positional arguments of these types; `fields` are
+    attributes of the first that can be looked at, and their types."""
     from .functions import compiled
 
     if fn.__code__.co_flags & 0x2A0:  # generators and coroutines do nothing when called, and more later
@@ -65,11 +71,11 @@ def function_verdict(fn: FunctionType, given: tuple[T | None, ...], depth: int =
     if form is None or depth > _DEPTH or form.scope.cells or not users_function(fn):
         return _IMPURE
     # functions with the same code share a form, not their defaults, nor what the user said of one of them
-    key = ("verdict", given, tuple(map(of_value, fn.__defaults__ or ())), known.is_pure(fn))
+    key = ("verdict", given, fields, tuple(map(of_value, fn.__defaults__ or ())), known.is_pure(fn))
     found: Verdict | None = form.summaries.get(key)
     if found is None:
         form.summaries[key] = _IMPURE  # recursion is not followed
-        found = _judge_function(form, fn, given, depth)
+        found = _judge_function(form, fn, given, fields, depth)
         if not found.pure and known.is_pure(fn):
             found = Verdict(True, True, None)  # the user's word
         form.summaries[key] = found
@@ -82,7 +88,10 @@ def users_function(fn: FunctionType) -> bool:
     return users_own(fn)
 
 
-def _judge_function(form: Compiled, fn: FunctionType, given: tuple[T | None, ...], depth: int) -> Verdict:
+def _judge_function(
+    form: Compiled, fn: FunctionType, given: tuple[T | None, ...], fields: tuple[tuple[str, T | None], ...],
+    depth: int,
+) -> Verdict:  # fmt: skip
     from .values import value_names
 
     node = form.node
@@ -103,6 +112,7 @@ def _judge_function(form: Compiled, fn: FunctionType, given: tuple[T | None, ...
     for name in form.scope.locals:
         walk.types.setdefault(name, None)
     walk.values = {n: k for n, k in value_names(form).items() if k is not None and n not in names}
+    walk.fields = {(names[0], name): kind for name, kind in fields}
     body: list[ast.stmt] = [ast.Return(node.body)] if isinstance(node, ast.Lambda) else node.body
     if not walk.block(body):
         return _IMPURE
@@ -182,7 +192,7 @@ class _Walk(Inference):
             if found is None or node.keywords:
                 return _IMPURE
             verdicts, heap = found
-            result = function_verdict(f, tuple(v.type for v in verdicts), self.depth + 1)
+            result = function_verdict(f, tuple(v.type for v in verdicts), depth=self.depth + 1)
             return Verdict(True, heap or result.heap, result.type) if result.pure else _IMPURE
         return super()._call(node, f)
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from ..calls import Call
 from ..compiler import ir, known
 from ..compiler.guard import NeedsOrder, call_guarded
+from ..compiler.methods import method_verdict
 from ..compiler.relaxations import relaxed
 from ..compiler.types import Verdict
 from ..compiler.verdicts import function_verdict
 from ..effects import Kind
 from .containers import Versioned
+from .memory import MISSING
 from .nodes import CallNode, FunctionNode, Look, natively
 from .operands import Failure, trace_of, type_of
 from .slots import Slot
@@ -165,6 +167,13 @@ def here_node(
     return node
 
 
+def _settled(engine: Engine, strand: Strand) -> Callable[[Any, str], bool]:
+    """Whether to look at an attribute runs no code, and nothing is to come of it."""
+    tokens, here = strand.tokens, strand.here
+    known = not tokens or not tokens.unknown()
+    return lambda held, name: known and engine.memory.attribute(held, name, here) is MISSING
+
+
 def function_node(
     engine: Engine, strand: Strand, block: Block, instr: Any, fn: Any, args: list[Any], kwargs: dict[str, Any]
 ) -> Any:
@@ -180,7 +189,9 @@ def function_node(
         if type(fn) is FunctionType:
             verdict = function_verdict(fn, tuple([type_of(v) for v in args]))
         elif type(fn) is MethodType and type(fn.__func__) is FunctionType:
-            verdict = function_verdict(fn.__func__, tuple([type_of(v) for v in (fn.__self__, *args)]))
+            verdict = method_verdict(
+                fn.__func__, fn.__self__, tuple([type_of(v) for v in args]), _settled(engine, strand)
+            )
     if verdict.pure and not verdict.heap:
         before = []
     else:
