@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
-from ..compiler.types import of_class, of_value
-from .containers import Versioned
+from ..compiler.types import T, of_class, of_value
+from .containers import List, Versioned
 from .nodes import BuildNode, PassNode, unbound
 from .slots import PENDING, UNBOUND, Output, Slot
 from .strands import Block, Frame, Strand, Trace
@@ -103,6 +103,18 @@ def type_of(v: Any) -> Any:
     return of_value(v)
 
 
+#: Of so many elements a list is asked for their type.
+_FEW = 16
+
+
+def argument_type(v: Any) -> Any:
+    """The type of what a function is given; of a short list that is a value, with that of its elements."""
+    if type(v) is not List or v.data is None or not 0 < len(v.data) <= _FEW:
+        return type_of(v)
+    kinds = {None if isinstance(x, Output) and x.unsure else type_of(x) for x in v.data}
+    return T(list, (kinds.pop(),)) if len(kinds) == 1 and None not in kinds else type_of(v)
+
+
 def bound(engine: Engine, strand: Strand, block: Block, instr: Any, v: Any) -> Any:
     """An operand that may turn out not to be bound: if so, the failure is here and nowhere later."""
     if isinstance(v, Output) and v.unsure:
@@ -123,8 +135,7 @@ def plain(engine: Engine, strand: Strand, block: Block, instr: Any, value: Any) 
             strand, trace_of(block, instr), block.place, _first, [value]
         )  # fmt: skip
         engine.place(node, strand)
-        if not isinstance(value, Versioned):
-            node.type = value.type
+        node.type = argument_type(value)
         if node.gather(node.values):
             engine.ready.append(node)
         return node

@@ -17,7 +17,7 @@ from ..effects import Kind
 from .containers import Versioned
 from .memory import MISSING
 from .nodes import CallNode, FunctionNode, Look, natively
-from .operands import Failure, trace_of, type_of
+from .operands import Failure, argument_type, trace_of
 from .slots import Slot
 from .strands import Block, Strand
 from .streams import StreamNode
@@ -187,10 +187,10 @@ def function_node(
     verdict = Verdict(False, True, None)
     if not kwargs and resource is None:
         if type(fn) is FunctionType:
-            verdict = function_verdict(fn, tuple([type_of(v) for v in args]))
+            verdict = function_verdict(fn, tuple([argument_type(v) for v in args]))
         elif type(fn) is MethodType and type(fn.__func__) is FunctionType:
             verdict = method_verdict(
-                fn.__func__, fn.__self__, tuple([type_of(v) for v in args]), _settled(engine, strand)
+                fn.__func__, fn.__self__, tuple([argument_type(v) for v in args]), _settled(engine, strand)
             )
     if verdict.pure and not verdict.heap:
         before = []
