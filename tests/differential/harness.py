@@ -24,10 +24,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from stretto.compiler import functions, source
 from stretto.errors import UnsupportedConstruct
 
 from .canonical import canonical_all
+from .loaded import loaded
 from .vocabulary import Agent, Box, Reference, vocabulary
 from .world import World, digest, entered
 
@@ -143,9 +143,6 @@ def differences(
     program: Program, seeds: Sequence[int] = (1, 2, 3), *, plain: bool = True
 ) -> list[Difference]:
     """Where Stretto's runs differ from the reference; `Difficult` if there is no reference."""
-    functions._cache.clear()  # of the programs before: a million objects make every collection a pause
-    functions._helpers.clear()
-    source._trees.clear()
     expected = reference(program)
     if expected.ended == "hung":
         raise Difficult("the reference run does not end")
@@ -232,22 +229,24 @@ def _run(
 ) -> Outcome:
     with _quiet():
         filename, code = _compiled(program.source)
-    module = types.ModuleType(MODULE)
+    words = {**_words(call), "call": call, "flow": flow}
+    if method is None and call is not Reference.call:
+        kept = loaded(MODULE, program.source, code, words)
+        module, load = kept.module, kept.load
+    else:
+        # CPython 3.11 names the line before the right one where a line has become a part of a superinstruction;
+        # so what is the measure runs code that has not run before
+        module = types.ModuleType(MODULE)
+        module.__dict__.update(words)
+        load = functools.partial(exec, marshal.loads(marshal.dumps(code)), module.__dict__)
     namespace = module.__dict__
-    namespace.update(_words(call))
-    namespace["call"], namespace["flow"] = call, flow
-    given = set(namespace)
     outcome = Outcome("returned")
     roots: dict[str, object] = {}
     sys.modules[MODULE] = module
     try:
         with entered(world), contextlib.redirect_stdout(_Printed(world)), limit(filename), _quiet():
             try:
-                if method is not None or call is Reference.call:
-                    # CPython 3.11 names the line before the right one where a line has become a part of a
-                    # superinstruction; so what is the measure runs code that has not run before
-                    code = marshal.loads(marshal.dumps(code))
-                exec(code, namespace)
+                load()
             except Exception as error:
                 if call is Reference.call:
                     raise Difficult(f"the module does not load: {error!r}") from error
@@ -276,7 +275,7 @@ def _run(
                 world.closed = True
                 outcome.time = getattr(clock, "now", 0.0)
             roots.update((f"argument {number}", value) for number, value in enumerate(arguments))
-            roots.update(_globals(namespace, given))
+            roots.update(_globals(namespace, words))
             texts = canonical_all(roots)
     except TimeIsUp:
         running = list(map(str, world.active))
@@ -348,7 +347,7 @@ def _story(error: BaseException) -> str:
     return "\n".join([*lines[-6:], f"      {type(error).__name__}: {error}"])
 
 
-def _globals(namespace: dict[str, Any], given: set[str]) -> Iterator[tuple[str, object]]:
+def _globals(namespace: dict[str, Any], given: dict[str, Any]) -> Iterator[tuple[str, object]]:
     for name, value in list(namespace.items()):
         if name in given or name.startswith("__"):
             continue

@@ -1,0 +1,168 @@
+"""A program's module as Stretto runs it: loaded once, compiled once, run under many schedules.
+
+Compiling takes several times as long as a run. What is made here is the overlapped runs' alone: reference
+runs load the module anew each time, so what one run left behind for the next would show as a difference.
+"""
+
+from __future__ import annotations
+
+import ast
+import types
+from typing import Any
+
+from stretto.compiler import functions, source
+from stretto.flows import Flow
+
+__all__ = ["Loaded", "forget", "loaded"]
+
+#: Top-level statements that bind functions, classes and what is imported: these stay from run to run.
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+
+#: Decorators that keep nothing which a run could change.
+_DECORATORS = frozenset({"flow", "property", "staticmethod", "classmethod"})
+
+_CONSTANTS = (int, str, float, bool, bytes, complex, type(None), type(Ellipsis))
+_SLOTS = (types.MemberDescriptorType, types.GetSetDescriptorType)
+
+
+class _Changeable(Exception):
+    """Something that outlives a run holds what a run may change."""
+
+
+class Loaded:
+    """A module whose functions and classes stay, and whose data is made anew for each run.
+
+    Attributes:
+        text: its source.
+        module: where the runs happen.
+    """
+
+    def __init__(self, name: str, text: str, code: types.CodeType, words: dict[str, Any]) -> None:
+        self.text = text
+        self.module = types.ModuleType(name)
+        self.module.__dict__.update(words)
+        self._code = code
+        parts = _parts(text, code.co_filename)
+        self._defined, self._data = parts if parts is not None else ((), None)
+        self._names: dict[str, Any] = {}
+        self._state: object = None
+
+    def load(self) -> None:
+        """Run the top level: all of it the first time, then only what makes the module's data."""
+        namespace = self.module.__dict__
+        if self._names:
+            assert self._data is not None
+            namespace.clear()
+            namespace.update(self._names)
+            exec(self._data, namespace)
+            return
+        exec(self._code, namespace)
+        self._names = namespace.copy()
+        self._state = self._now()
+
+    @property
+    def serves_again(self) -> bool:
+        """Whether the next run will find what the first one found."""
+        return self._state is not None and self._state == self._now()
+
+    def _now(self) -> object:
+        """What the definitions are; None where that cannot be told."""
+        if self._data is None:
+            return None
+        try:
+            return [_fixed(self._names[name]) for name in self._defined]
+        except (_Changeable, KeyError):
+            return None
+
+
+_last: Loaded | None = None
+
+
+def loaded(name: str, text: str, code: types.CodeType, words: dict[str, Any]) -> Loaded:
+    """The module of this text: the one of the run before, if it serves again."""
+    global _last
+    if _last is None or _last.text != text:
+        forget()
+    if _last is None or not _last.serves_again:
+        _last = Loaded(name, text, code, words)
+    return _last
+
+
+def forget() -> None:
+    """Let go of the programs before: a million objects make every collection a pause."""
+    global _last
+    _last = None
+    functions.forget()
+    source._trees.clear()
+
+
+def _parts(text: str, filename: str) -> tuple[tuple[str, ...], types.CodeType] | None:
+    """The names that a module's definitions bind, and the code that makes its data; None where its top level
+    does more than define functions and classes and bind names."""
+    tree = ast.parse(text, filename)
+    defined: set[str] = set()
+    data: list[ast.stmt] = []
+    bound: set[str] = set()
+    for statement in tree.body:
+        if isinstance(statement, _DEFINITIONS):
+            if not _plain(statement):
+                return None
+            if not isinstance(statement, (ast.Import, ast.ImportFrom)):
+                defined.add(statement.name)
+        elif isinstance(statement, (ast.Assign, ast.AnnAssign)):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            for target in targets:
+                inner = target.elts if isinstance(target, ast.Tuple) else [target]
+                if not all(isinstance(n, ast.Name) for n in inner):
+                    return None
+                bound.update(n.id for n in inner if isinstance(n, ast.Name))
+            data.append(statement)
+        elif not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)):
+            return None
+    if defined & bound:
+        return None
+    return tuple(sorted(defined)), compile(ast.Module(data, []), filename, "exec", dont_inherit=True)
+
+
+def _plain(statement: ast.stmt) -> bool:
+    """Whether a definition tells nobody of itself."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return all(isinstance(d, ast.Name) and d.id in _DECORATORS for d in statement.decorator_list)
+    if isinstance(statement, ast.ClassDef):
+        if statement.decorator_list or statement.keywords:
+            return False
+        return all(
+            _plain(s)
+            if isinstance(s, _DEFINITIONS)
+            else isinstance(s, (ast.Assign, ast.AnnAssign, ast.Pass))
+            or (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))
+            for s in statement.body
+        )
+    return True
+
+
+def _fixed(value: object, owner: type | None = None) -> object:
+    """What a definition is made of, to be compared with what it is after a run."""
+    if isinstance(value, Flow):
+        return ("flow", id(value), *sorted(vars(value)), _fixed(value.fn, owner))
+    if isinstance(value, types.FunctionType):
+        given = (*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values())
+        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        if any(type(v) not in _CONSTANTS for v in given) or any(v is not owner for v in cells):
+            raise _Changeable
+        if value.__dict__:
+            raise _Changeable
+        return ("function", id(value), id(value.__code__), tuple(map(id, given)))
+    if isinstance(value, (staticmethod, classmethod)):
+        return ("method", id(value), _fixed(value.__func__, owner))
+    if isinstance(value, property):
+        parts = (value.fget, value.fset, value.fdel)
+        return ("property", id(value), *(_fixed(p, owner) for p in parts if p is not None))
+    if type(value) is type and owner is None:
+        held = {k: v for k, v in vars(value).items() if k != "__annotations__"}
+        return ("class", id(value), [(k, _fixed(v, value)) for k, v in held.items()])
+    if type(value) in _CONSTANTS or isinstance(value, _SLOTS):
+        return ("constant", id(value))
+    if type(value) is tuple:
+        return ("tuple", [_fixed(v, owner) for v in value])
+    raise _Changeable
