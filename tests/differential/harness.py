@@ -27,7 +27,7 @@ from typing import Any
 from stretto.errors import UnsupportedConstruct
 
 from .canonical import canonical_all
-from .loaded import loaded
+from .loaded import GENERATED, loaded
 from .vocabulary import Agent, Box, Reference, vocabulary
 from .world import World, digest, entered
 
@@ -294,12 +294,12 @@ def _run(
 
 @functools.lru_cache(maxsize=64)
 def _compiled(source: str) -> tuple[str, types.CodeType]:
-    filename = f"<generated {digest(source)}>"
+    filename = f"{GENERATED}{digest(source)}>"
     try:
         code = compile(source, filename, "exec", dont_inherit=True)
     except SyntaxError as error:
         raise Difficult(f"no Python: {error}") from error
-    for old in [name for name in linecache.cache if name.startswith("<generated ")][:-512]:
+    for old in [name for name in linecache.cache if name.startswith(GENERATED)][:-512]:
         del linecache.cache[old]
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     return filename, code

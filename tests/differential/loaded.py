@@ -13,7 +13,10 @@ from typing import Any
 from stretto.compiler import functions, source
 from stretto.flows import Flow
 
-__all__ = ["Loaded", "forget", "loaded"]
+__all__ = ["GENERATED", "Loaded", "forget", "loaded"]
+
+#: What the names of the programs' files begin with.
+GENERATED = "<generated "
 
 #: Top-level statements that bind functions, classes and what is imported: these stay from run to run.
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
@@ -89,11 +92,15 @@ def loaded(name: str, text: str, code: types.CodeType, words: dict[str, Any]) ->
 
 
 def forget() -> None:
-    """Let go of the programs before: a million objects make every collection a pause."""
+    """Let go of the programs before: a million objects make every collection a pause. What was made of the
+    vocabulary's functions stays."""
     global _last
     _last = None
-    functions.forget()
-    source._trees.clear()
+    for cache in (functions._cache, functions._helpers):
+        for key in [key for key in cache if key[1].thing.co_filename.startswith(GENERATED)]:
+            del cache[key]
+    for name in [name for name in source._trees if name.startswith(GENERATED)]:
+        del source._trees[name]
 
 
 def _parts(text: str, filename: str) -> tuple[tuple[str, ...], types.CodeType] | None:
