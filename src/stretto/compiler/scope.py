@@ -27,6 +27,15 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _COMPOUND = (ast.If, *_LOOPS, ast.Try, ast.TryStar, ast.With, ast.AsyncWith, ast.Match)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+#: Nodes of which not all children run in the scope that they are in.
+_SCOPED = frozenset({*_FUNCTIONS, ast.ClassDef, *_COMPREHENSIONS, ast.AnnAssign})
+#: Nodes that may bind a name themselves.
+_BINDERS = frozenset(
+    {
+        *(ast.Name, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler, ast.Import),
+        *(ast.ImportFrom, ast.MatchAs, ast.MatchStar, ast.MatchMapping),
+    }
+)
 
 
 @dataclass(slots=True)
@@ -110,15 +119,21 @@ def own_nodes(nodes: Iterable[ast.AST], *, comprehensions: bool = False) -> Iter
     while stack:
         node = stack.pop()
         yield node
-        stack.extend(reversed(own_children(node, comprehensions=comprehensions)))
+        if type(node) in _SCOPED:
+            inner = own_children(node, comprehensions=comprehensions)
+        else:
+            inner = children(node)
+        if inner:
+            stack.extend(reversed(inner))
 
 
 def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
     """The names that running these nodes may bind or delete in their own scope."""
     names: set[str] = set()
     for node in own_nodes(nodes):
-        names.update(binds(node))
-        if isinstance(node, _COMPREHENSIONS):
+        if type(node) in _BINDERS:
+            names.update(binds(node))
+        elif isinstance(node, _COMPREHENSIONS):
             names.update(walrus_names(node))
     return names
 
