@@ -38,6 +38,8 @@ __all__ = [
     "Program",
     "compare",
     "differences",
+    "differences_from",
+    "measure",
     "overlapped",
     "reference",
     "report",
@@ -139,23 +141,30 @@ def sequential(program: Program, seed: int = 0) -> Outcome:
     return _run(program, world, call, flow, VirtualClock(seed=seed), _alarm, method="sequential")
 
 
-def differences(
-    program: Program, seeds: Sequence[int] = (1, 2, 3), *, plain: bool = True
-) -> list[Difference]:
+def differences(program: Program, seeds: Sequence[int] = (1, 2, 3)) -> list[Difference]:
     """Where Stretto's runs differ from the reference; `Difficult` if there is no reference."""
-    expected = reference(program)
-    if expected.ended == "hung":
-        raise Difficult("the reference run does not end")
-    if expected.error.startswith("RecursionError"):
-        raise Difficult("how deep is too deep depends on frames that are not the program's")
+    expected = measure(program)
     found = list(compare(expected, sequential(program), "f.sequential"))
-    if found:
-        return found
+    return found or differences_from(expected, program, seeds)
+
+
+def differences_from(expected: Outcome, program: Program, seeds: Sequence[int]) -> list[Difference]:
+    """Where overlapped runs differ from what is expected."""
     for seed in seeds:
         found = list(compare(expected, overlapped(program, seed), f"seed {seed}"))
         if found:
             return found
     return []
+
+
+def measure(program: Program) -> Outcome:
+    """A reference run that others can be compared with; else `Difficult`."""
+    expected = reference(program)
+    if expected.ended == "hung":
+        raise Difficult("the reference run does not end")
+    if expected.error.startswith("RecursionError"):
+        raise Difficult("how deep is too deep depends on frames that are not the program's")
+    return expected
 
 
 def report(program: Program, found: Sequence[Difference]) -> str:

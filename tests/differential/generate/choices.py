@@ -1,22 +1,14 @@
-"""Where a generated program's choices come from: Hypothesis, or a plain random generator."""
+"""Where a generated program's choices come from."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-__all__ = ["Choices", "Random", "Source"]
+__all__ = ["Choices", "Random"]
 
 T = TypeVar("T")
-
-
-class Source(Protocol):
-    """Anything that can choose a number."""
-
-    def below(self, n: int) -> int:
-        """A number from 0 to n - 1; smaller is simpler."""
-        ...
 
 
 class Random:
@@ -26,13 +18,14 @@ class Random:
         self._random = random.Random(seed)
 
     def below(self, n: int) -> int:
+        """A number from 0 to n - 1; smaller is simpler."""
         return int(self._random.random() * n)
 
 
 class Choices:
     """The ways in which the generator chooses; the first of several things is the simplest."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Random) -> None:
         self.below = source.below
 
     def chance(self, percent: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..harness import Program
-from .choices import Choices, Source
+from .choices import Choices, Random
 from .classes import Classes
 from .profiles import Profile
 from .scope import POOLS, Helper, Scope
@@ -20,7 +20,7 @@ PARAMETERS = (
 )  # fmt: skip
 
 
-def generate(source: Source, profile: Profile) -> Program:
+def generate(source: Random, profile: Profile) -> Program:
     """The program that these choices make."""
     return _Programs(Choices(source), profile).program()
 
