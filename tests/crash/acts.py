@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import stretto
 from stretto import call
+from stretto.cli.load import load_flow
 from stretto.errors import LeaseHeld
+from stretto.journal import configured, open_journal
+from stretto.journal.events import CallFinished
 
 from . import programs
 from .programs import moment
@@ -61,13 +65,25 @@ def tally(text: str) -> None:
     append(text)
 
 
+def rehearse() -> None:
+    """All that the processes here import."""
+    with tempfile.TemporaryDirectory() as where:
+        (Path(where) / "program.py").write_text(
+            "from stretto import flow\nfrom tests.crash.acts import ask, put, tally\n\n\n"
+            "@flow\ndef main(n):\n    put(ask(n))\n    tally('once')\n"
+        )
+        main("start", f"{where}/journal.db", where, "0", "-1")
+        journal = configured.current()
+        assert journal is not None
+        (run,) = journal.runs()
+        put_at = next(e.place for _, e in journal.events(run.id) if isinstance(e, CallFinished))
+        main("fork", f"{where}/journal.db", where, "0", "-1", run.id, put_at)
+
+
 def main(what: str, url: str, where: str, when: str, hangs: str, *about: str) -> None:
     """One run, begun or gone on with, seen to its end."""
     global folder, hangs_at
     folder, programs.last, hangs_at = Path(where), int(when), int(hangs)
-    from stretto.cli.load import load_flow
-    from stretto.journal import configured, open_journal
-
     configured._shared[str(Path(url).resolve())] = open_journal(url, probe=moment)
     stretto.configure(journal=url)
     try:

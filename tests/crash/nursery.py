@@ -4,11 +4,15 @@ The tests here begin thousands of processes, and importing is most of what such 
 copy is a process of its own, as good as any: it is killed, and what it held dies with it.
 
 ``python -m tests.crash.nursery MODULE`` reads a line of words for each process, whose work is ``MODULE.main``
-with them, and says its exit code when it has ended (-9: killed).
+with them, and says its exit code when it has ended (-9: killed). What that work imports when it is done is
+learnt from a process that does ``MODULE.rehearse``: Stretto imports most of itself when it is first needed,
+and one that has threads cannot be copied.
 """
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import importlib
 import json
 import os
@@ -16,6 +20,8 @@ import random
 import select
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -52,29 +58,76 @@ class Nursery:
         self._process.kill()
         self._process.communicate()
 
-    def run(self, *words: object, timeout: float = 60) -> tuple[int, str]:
-        """One process, from its begin to its end: its exit code, and what it printed."""
+    def begin(self, *words: object) -> int:
+        """One process; its identifier. The one before it has ended."""
         process = self._process
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(json.dumps([str(word) for word in words]) + "\n")
-        child = int(process.stdout.readline())
+        return int(process.stdout.readline())
+
+    def end(self, child: int, timeout: float = 60) -> tuple[int, str]:
+        """Waits until it has ended: its exit code, and what it printed."""
+        process = self._process
+        assert process.stdout is not None
         if not select.select([process.stdout], [], [], timeout)[0]:
             os.kill(child, 9)
-            raise TimeoutError(f"{words}: still running after {timeout} s\n{self.output.read_text()}")
+            raise TimeoutError(f"still running after {timeout} s\n{self.output.read_text()}")
         return int(process.stdout.readline()), self.output.read_text()
+
+    def run(self, *words: object) -> tuple[int, str]:
+        """One process, from its begin to its end."""
+        return self.end(self.begin(*words))
+
+    def printed(self, *texts: str, timeout: float = 60) -> str:
+        """Which of these texts the process under way prints first."""
+        until = time.monotonic() + timeout
+        while time.monotonic() < until:
+            lines = self.output.read_text()
+            for text in texts:
+                if text in lines:
+                    return text
+            time.sleep(0.002)
+        raise TimeoutError(f"none of {texts} after {timeout} s\n{self.output.read_text()}")
+
+
+def rehearsed(rehearse: Callable[[], None]) -> list[str]:
+    """The names of the modules that are there when this was done, in a process of its own."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        rehearse()
+        with os.fdopen(writing, "w") as file:
+            json.dump(list(sys.modules), file)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as file:
+        text = file.read()
+    _, status = os.waitpid(child, 0)
+    assert status == 0, "the rehearsal failed"
+    names: list[str] = json.loads(text)
+    return names
 
 
 def serve(module: str, output: str) -> int:
-    work = importlib.import_module(module).main
+    family = importlib.import_module(module)
+    for name in rehearsed(family.rehearse):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # no collection in a copy writes to what it shares with this process
+    work = family.main
     for line in sys.stdin:
+        printed = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         child = os.fork()
         if child == 0:
-            printed = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(printed, 1)
             os.dup2(printed, 2)
             random.seed()  # else all would draw the same numbers
             work(*json.loads(line))
             return 0
+        os.close(printed)
         print(child, flush=True)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)

@@ -13,6 +13,7 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -258,6 +259,13 @@ FLOWS = {
     "secretly": (secretly, 3),
     "yielding": (yielding, 2),
 }
+
+
+def rehearse() -> None:
+    """All that the processes here import."""
+
+    with tempfile.TemporaryDirectory() as where:
+        main("secretly", f"{where}/journal.db", where, "0")
 
 
 def main(name: str, url: str, where: str, when: str) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
+import signal
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,6 @@ from stretto.journal.events import CallFinished, CallIntended, RunState
 from .acts import HELD
 from .nursery import Nursery
 
-ROOT = Path(__file__).parents[2]
 HEAD = "from tests.crash.acts import ask, put, tally\nfrom stretto import flow\n\n\n"
 #: Edits that leave the writes as they are, and move what is recorded: by calls and loops of the same names.
 VERSIONS = (
@@ -80,10 +78,14 @@ class Known:
 
 class Histories(RuleBasedStateMachine):
     nursery: ClassVar[Nursery]
+    #: Where processes are from that have a run while others want it.
+    holder: ClassVar[Nursery]
+    #: Where the folders are.
+    root: ClassVar[Path]
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="stretto-histories-"))
+        self.folder = Path(tempfile.mkdtemp(dir=self.root))
         self.url = str(self.folder / "journal.db")
         self.runs: dict[str, Known] = {}
         self.version = 0
@@ -98,17 +100,6 @@ class Histories(RuleBasedStateMachine):
     def write(self, version: int) -> None:
         self.version = version
         (self.folder / "program.py").write_text(HEAD + VERSIONS[version])
-
-    def begin(self, what: str, when: int, hangs: int, *about: str) -> subprocess.Popen[str]:
-        words = [what, self.url, str(self.folder), str(when), str(hangs), *about]
-        code = "import sys; from tests.crash.acts import main; main(*sys.argv[1:])"
-        return subprocess.Popen(
-            [sys.executable, "-B", "-c", code, *words],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
 
     def act(self, what: str, when: int, *about: str) -> str | None:
         """The run, if it ended; None if its process was killed."""
@@ -160,21 +151,15 @@ class Histories(RuleBasedStateMachine):
     def take_over(self, data: st.DataObject) -> None:
         """While a process has the run, nobody else gets it; when it is dead, they do."""
         run = data.draw(st.sampled_from(self.left()))
-        first = self.begin("resume", 0, 3, run)
-        try:
-            assert first.stdout is not None and first.stderr is not None
-            said = [first.stdout.readline(), first.stdout.readline()]
-            if any(line.startswith("result") for line in said):
-                first.communicate(timeout=60)
-                self.learn()
-                return  # that call was recorded: nothing to hang at
-            assert "hangs\n" in said, said + first.stderr.readlines()
-            second = self.begin("resume", 0, -1, run)
-            out, err = second.communicate(timeout=60)
-            assert second.returncode == HELD, out + err
-        finally:
-            first.kill()
-            first.communicate()
+        first = self.holder.begin("resume", self.url, self.folder, 0, 3, run)
+        if self.holder.printed("result ", "hangs\n") == "result ":
+            assert self.holder.end(first)[0] == 0
+            self.learn()
+            return  # that call was recorded: nothing to hang at
+        code, out = self.nursery.run("resume", self.url, self.folder, 0, -1, run)
+        os.kill(first, signal.SIGKILL)
+        assert self.holder.end(first)[0] == -signal.SIGKILL
+        assert code == HELD, out
         assert self.act("resume", 0, run) == run
         self.learn()
 
@@ -232,7 +217,7 @@ class Histories(RuleBasedStateMachine):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_histories(tmp_path: Path) -> None:
+def test_histories(folder: Path) -> None:
     wanted = settings(
         max_examples=int(os.environ.get("STRETTO_HISTORIES", "40")),
         stateful_step_count=8,
@@ -241,5 +226,9 @@ def test_histories(tmp_path: Path) -> None:
         suppress_health_check=list(HealthCheck),
         phases=(Phase.generate,),  # a step is a process: what fails is short enough, and shrinking is slow
     )
-    with Nursery("tests.crash.acts", tmp_path / "printed") as Histories.nursery:
+    Histories.root = folder
+    with (
+        Nursery("tests.crash.acts", folder / "printed") as Histories.nursery,
+        Nursery("tests.crash.acts", folder / "held") as Histories.holder,
+    ):
         run_state_machine_as_test(Histories, settings=wanted)

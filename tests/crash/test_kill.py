@@ -91,41 +91,41 @@ def compare(flow: str, folder: Path, expected: dict[str, object], result: object
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("flow", FLOWS)
-def test_on_postgres(nursery: Nursery, flow: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_on_postgres(nursery: Nursery, flow: str, folder: Path, request: pytest.FixtureRequest) -> None:
     """Every ninth moment: what differs is in the journal, which is killed at all of its own."""
     server = request.getfixturevalue("server")
-    plain = tmp_path / "plain"
+    plain = folder / "plain"
     plain.mkdir()
     first = postgres_store(server)
     moments = run(nursery, flow, first.url, plain)
     expected, wanted = world(plain), check_events(first.url)
     for when in range(1, moments + 1, 9):
-        folder = tmp_path / f"killed-{when}"
-        folder.mkdir()
+        killed = folder / f"killed-{when}"
+        killed.mkdir()
         store = postgres_store(server)
-        if run(nursery, flow, store.url, folder, when) == 0:
-            run(nursery, flow, store.url, folder)
-            compare(flow, folder, expected, check_events(store.url), wanted)
+        if run(nursery, flow, store.url, killed, when) == 0:
+            run(nursery, flow, store.url, killed)
+            compare(flow, killed, expected, check_events(store.url), wanted)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("share", range(SHARES))
 @pytest.mark.parametrize("flow", FLOWS)
-def test_every_moment(nursery: Nursery, flow: str, share: int, tmp_path: Path) -> None:
-    plain = tmp_path / "plain"
+def test_every_moment(nursery: Nursery, flow: str, share: int, folder: Path) -> None:
+    plain = folder / "plain"
     plain.mkdir()
     moments = run(nursery, flow, str(plain / "journal.db"), plain)
     assert moments > 15
     expected, wanted = world(plain), check_events(str(plain / "journal.db"))
     choices = random.Random(f"{flow}{share}")
     for when in range(1 + share, moments + 1, SHARES):
-        folder = tmp_path / f"killed-{when}"
-        folder.mkdir()
-        url = str(folder / "journal.db")
-        if run(nursery, flow, url, folder, when):
+        killed = folder / f"killed-{when}"
+        killed.mkdir()
+        url = str(killed / "journal.db")
+        if run(nursery, flow, url, killed, when):
             continue  # how many transactions there are depends on timing
         if choices.random() < 0.3:  # and killed again while it is taken up
-            run(nursery, flow, url, folder, choices.randrange(1, moments))
-        run(nursery, flow, url, folder)
-        compare(flow, folder, expected, check_events(url), wanted)
+            run(nursery, flow, url, killed, choices.randrange(1, moments))
+        run(nursery, flow, url, killed)
+        compare(flow, killed, expected, check_events(url), wanted)
