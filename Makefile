@@ -50,13 +50,18 @@ help:
 demo: $(VENV)/.stamp-examples
 	@$(BIN)/python -m examples.demo
 
+# Tests begin hundreds of processes. Where PYTHONDONTWRITEBYTECODE is set each would compile the sources again.
+BYTECODE = @$(BIN)/python -m compileall -q src tests
+
 test: lint $(VENV)/.stamp-dev $(VENV)/.stamp-examples
+	$(BYTECODE)
 	$(SAY) "tests: all but the differential ones"
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/differential $(PYTEST_ARGS)
 	$(SAY) "tests: reference run against overlapped run, in processes of their own"
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/differential $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.stamp-dev $(VENV)/.stamp-examples
+	$(BYTECODE)
 	$(SAY) "tests: fewer generated programs, no language model"
 	@STRETTO_FUZZ=$${STRETTO_FUZZ:-100} $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not model and not slow" $(PYTEST_ARGS)
 

@@ -8,12 +8,14 @@ from .compare import compare
 from .expected import COMPILED, DIFFERING
 from .suite import MODULES, provide
 
-# Each way takes a process of its own, twice.
+# Each way takes a process of its own.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize("way", ["flow", "walked"])
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.xdist_group(f"cpython {name}")) for name in MODULES]
+)
 def test_as_in_cpython(name: str, way: str) -> None:
     known = DIFFERING[way]
     module = compare(name, way, provide())

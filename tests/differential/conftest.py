@@ -14,6 +14,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What is there by now stays: no collection of garbage, of which there are thousands, looks at it again."""
+    """What is there by now stays: none of the thousands of collections of garbage looks at it again."""
     gc.collect()
     gc.freeze()

@@ -243,8 +243,8 @@ def _run(
         kept = loaded(MODULE, program.source, code, words)
         module, load = kept.module, kept.load
     else:
-        # CPython 3.11 names the line before the right one where a line has become a part of a superinstruction;
-        # so what is the measure runs code that has not run before
+        # CPython 3.11 names the line before the right one where a line has become a part of a
+        # superinstruction; so what is the measure runs code that has not run before
         module = types.ModuleType(MODULE)
         module.__dict__.update(words)
         load = functools.partial(exec, marshal.loads(marshal.dumps(code)), module.__dict__)

@@ -16,8 +16,8 @@ from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleT
 from typing import TYPE_CHECKING, Any
 
 from . import ir
-from .guard import compile_guarded
-from .guard_source import requalified
+from .guard import assemble, guarded_unit
+from .guard_source import Unit, requalified
 from .relaxations import relaxed
 from .scope import bound_names
 from .source import UNEVALUATED
@@ -64,9 +64,9 @@ class Fragment:
     """
 
     __slots__ = (
-        "_code", "_guarded", "_looks", "_native", "_softened", "_verdicts", "asks", "binds", "cells", "expr",
-        "function", "heap", "keeps", "lineno", "mutates", "name", "opaque", "reads", "soft", "statements",
-        "stores", "text", "trivial", "unpacks",
+        "_code", "_guarded", "_looks", "_native", "_softened", "_unit", "_verdicts",
+        "asks", "binds", "cells", "expr", "function", "heap", "keeps", "lineno", "mutates", "name", "opaque",
+        "reads", "soft", "statements", "stores", "text", "trivial", "unpacks",
     )  # fmt: skip
 
     #: Whether it is a statement of a script that CPython runs as it stands.
@@ -121,6 +121,7 @@ class Fragment:
         self._code: CodeType | None = None
         self._native: FunctionType | None = None
         self._guarded: FunctionType | None = None
+        self._unit: Unit | None = None
         self._verdicts: dict[Any, Verdict] = {}
 
     def __repr__(self) -> str:
@@ -146,18 +147,19 @@ class Fragment:
         """The fragment under guard."""
         if self._guarded is not None:
             return self._guarded
-        used = {name: cells[name] for name in self.cells}
-        future = bool(self._future)
         form = self.function
-        fn = compile_guarded(
-            self._tree(), form.filename, form.globals, used,
-            future_annotations=future, qualname=self._qualname,
-        )  # fmt: skip
+        unit = self._unit
+        if unit is None:
+            unit = self._unit = guarded_unit(
+                self._tree(), form.filename, form.globals, self.cells,
+                future_annotations=bool(self._future), qualname=self._qualname,
+            )  # fmt: skip
+        fn = assemble(unit, {name: cells[name] for name in self.cells}, form.globals, self.name)
         if self.name != fn.__code__.co_name:
             fn.__code__ = fn.__code__.replace(co_name=self.name)
         if self.soft:
             fn.__defaults__ = _DEFAULTS
-        if not used:
+        if not self.cells:
             self._guarded = fn
         return fn
 

@@ -33,7 +33,7 @@ from stretto.compiler.guard_calls import run
 from stretto.compiler.guard_source import Unit, assemble, build
 from stretto.compiler.guard_state import FRAGMENTS, NeedsOrder
 
-__all__ = ["NeedsOrder", "call_guarded", "compile_guarded"]
+__all__ = ["NeedsOrder", "assemble", "call_guarded", "compile_guarded", "guarded_unit"]
 
 _NONE: Final[Mapping[str, CellType]] = {}
 
@@ -62,12 +62,9 @@ def compile_guarded(
         exceptions, order), or raises `NeedsOrder` before the first operation that is not known to
         be free of effects.
     """
-    package = namespace.get("__package__")
-    unit = Unit(None)
-    build(
-        unit, tree, tuple(freevars), filename, future_annotations, package, qualname or tree.name, root=True
+    unit = guarded_unit(
+        tree, filename, namespace, tuple(freevars), future_annotations=future_annotations, qualname=qualname
     )
-    assert unit.code is not None
     made = assemble(unit, freevars, namespace, tree.name)
     if tree.args.defaults:
         made.__defaults__ = tuple(_value(d, filename, namespace) for d in tree.args.defaults)
@@ -78,8 +75,25 @@ def compile_guarded(
     }
     if named:
         made.__kwdefaults__ = named
-    FRAGMENTS[id(unit.code)] = unit.code
     return made
+
+
+def guarded_unit(
+    tree: ast.FunctionDef,
+    filename: str,
+    namespace: dict[str, Any],
+    freevars: tuple[str, ...],
+    *,
+    future_annotations: bool,
+    qualname: str,
+) -> Unit:
+    """The code of `compile_guarded`; `assemble` makes functions of it, over one set of cells or another."""
+    unit = Unit(None)
+    package = namespace.get("__package__")
+    build(unit, tree, freevars, filename, future_annotations, package, qualname or tree.name, root=True)
+    assert unit.code is not None
+    FRAGMENTS[id(unit.code)] = unit.code
+    return unit
 
 
 def _value(node: ast.expr, filename: str, namespace: dict[str, Any]) -> Any:

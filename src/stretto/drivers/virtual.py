@@ -260,7 +260,7 @@ class VirtualErrands:
         self.run.settle()
 
 
-#: A check looks at every operation in flight: with more than so many, not each turn has one, as what the checks
+#: A check looks at every operation in flight. With more than so many not each turn has one: what the checks
 #: of a run cost would grow with the square of their number.
 _CHECKED = 64
 
