@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from . import loaded
 from .canonical import canonical
-from .harness import Difference, Outcome, Program, compare, reference
+from .harness import Difference, Outcome, Program, compare, overlapped, reference
 from .reduce import reduce
 from .world import World
 
@@ -68,6 +69,49 @@ def test_planted_differences_are_found(old: str, new: str, what: str | None) -> 
 def test_planted_failures_are_found(old: str, new: str, what: str) -> None:
     assert old in RIGHT
     assert what in kinds(RIGHT.replace(old, new), "([7],)")
+
+
+LEAVES_IT = """
+G = [1]
+n = 0
+
+class A:
+    n = 0
+    def up(self):
+        self.n += ask(1)
+
+@flow
+def main():
+    global n
+    n += ask(1)
+    G.append(n)
+    a = A()
+    a.up()
+    return n, G, a.n, A.n
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "again"),
+    [
+        (LEAVES_IT, True),
+        ("@flow\ndef main():\n    global main\n    main = ask(1)\n    return main", True),
+        ("class A:\n    n = 0\n\n@flow\ndef main():\n    A.n += ask(1)\n    return A.n", False),
+        ("class A:\n    xs = []\n\n@flow\ndef main():\n    A.xs.append(ask(1))\n    return A.xs", False),
+        ("def f(x, xs=[]):\n    xs.append(x)\n    return xs\n\n@flow\ndef main(): return f(ask(1))", False),
+        ("def f(): ...\n\n@flow\ndef main():\n    f.n = getattr(f, 'n', 0) + 1; return f.n, ask(1)", False),
+        ("import functools\nf = functools.cache(ask)\n\n@flow\ndef main():\n    return f(1)", True),
+        ("import functools as o\n@o.cache\ndef f(x): return ask(x)\n\n@flow\ndef main(): return f(1)", False),
+    ],
+)
+def test_a_module_is_used_again_where_a_run_leaves_it_as_it_was(source: str, again: bool) -> None:
+    loaded.forget()
+    program = Program(source + "\n")
+    expected = reference(program)
+    assert list(compare(expected, overlapped(program, 1), "first")) == []
+    before = loaded._last
+    assert list(compare(expected, overlapped(program, 2), "second")) == []
+    assert (loaded._last is before) == again
 
 
 def test_a_running_call_is_found() -> None:
