@@ -219,7 +219,7 @@ class Histories(RuleBasedStateMachine):
 @pytest.mark.timeout(600)
 def test_histories(folder: Path) -> None:
     wanted = settings(
-        max_examples=int(os.environ.get("STRETTO_HISTORIES", "40")),
+        max_examples=int(os.environ.get("STRETTO_HISTORIES", "100")),
         stateful_step_count=8,
         deadline=None,
         derandomize="STRETTO_HISTORIES" not in os.environ,

@@ -92,14 +92,14 @@ def compare(flow: str, folder: Path, expected: dict[str, object], result: object
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("flow", FLOWS)
 def test_on_postgres(nursery: Nursery, flow: str, folder: Path, request: pytest.FixtureRequest) -> None:
-    """Every ninth moment: what differs is in the journal, which is killed at all of its own."""
+    """Every third moment: what differs is in the journal, which is killed at all of its own."""
     server = request.getfixturevalue("server")
     plain = folder / "plain"
     plain.mkdir()
     first = postgres_store(server)
     moments = run(nursery, flow, first.url, plain)
     expected, wanted = world(plain), check_events(first.url)
-    for when in range(1, moments + 1, 9):
+    for when in range(1, moments + 1, 3):
         killed = folder / f"killed-{when}"
         killed.mkdir()
         store = postgres_store(server)
