@@ -42,7 +42,6 @@ _ANY_WAY = {
     "GeneratorStackTraceTest.test_send_with_yield_from": _FRAMES,
     "GeneratorStackTraceTest.test_throw_with_yield_from": _FRAMES,
     "ScopeTests.testLeaks": _LATER,
-    "TestCase.test_reduce_mutating_builtins_iter": "it takes builtins away, from the engine as well",
     "TestCase.test_ref_counting_behavior": _LATER,
     "TestTraceback.test_accepts_traceback": "the traceback that is given is not the very object that is met",
     "TestTracebackType.test_attrs": _FRAMES,
