@@ -153,8 +153,23 @@ class Emitter:
         if isinstance(expr, ast.Attribute) and self.held(expr.value) and relaxed("objects"):
             (source,) = fragment.reads
             self.emit(ir.LoadAttribute(fragment.lineno, fragment, name, source, expr.attr))
+        elif (held := self.super_of(expr)) is not None:
+            assert isinstance(expr, ast.Attribute)
+            self.emit(ir.LoadSuper(fragment.lineno, fragment, name, held, expr.attr))
         else:
             self.emit(ir.Run(fragment.lineno, fragment=fragment))
+
+    def super_of(self, node: ast.AST) -> str | None:
+        """The object, where an expression is ``super().name``; else None."""
+        if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Call) and relaxed("objects")):
+            return None
+        func, args = node.value.func, node.value.args
+        if not (isinstance(func, ast.Name) and func.id == "super" and self.function.is_builtin("super")):
+            return None
+        names = [a.id for a in args if isinstance(a, ast.Name)]
+        if names[:1] != ["__class__"] or len(names) != len(args) or len(args) != 2:
+            return None
+        return names[1] if self.held(args[1]) and "__class__" in self.function.closure else None
 
     def held(self, node: ast.AST) -> bool:
         """Whether an expression is a local name, of no variable that nested functions see."""

@@ -36,6 +36,11 @@ class Objects(Regions):
         origin = stored.origin if stored is not held else (f"the type of `{text}` is not known", "")
         self.names[i.target] = Info(kind, late, origin, (stored,), stored.of, blamed=stored.blamed)
 
+    def do_loadsuper(self, i: ir.LoadSuper | ir.LookUp) -> None:
+        self.run(i.fragment, i.lineno)
+
+    do_lookup = do_loadsuper
+
     def do_storeattribute(self, i: ir.StoreAttribute) -> None:
         held = self.info(i.source)
         if held.late:

@@ -284,6 +284,16 @@ class Fragment:
         them go."""
         return self._looked()[1]
 
+    @property
+    def shallow(self) -> bool:
+        """Whether all that it looks at is one container, and not what its elements lead to."""
+        expr = self.expr
+        return (
+            isinstance(expr, ast.Subscript)
+            and isinstance(expr.value, ast.Name)
+            and isinstance(expr.slice, (ast.Name, ast.Constant))
+        )
+
     def _looked(self) -> tuple[bool, frozenset[int]]:
         found = self._looks
         if found is None:

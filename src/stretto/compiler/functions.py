@@ -7,7 +7,6 @@ import builtins
 import sys
 import threading
 from collections.abc import Callable
-from functools import partial
 from inspect import CO_GENERATOR
 from types import (
     BuiltinFunctionType,
@@ -25,12 +24,12 @@ from ..declarations.project import load_once
 from ..declarations.registry import call_of
 from ..errors import UnsupportedConstruct
 from ..flows import Flow
-from . import ir, known
+from . import ir
 from .bounded import Bounded
-from .coroutines import awaited_target
 from .relaxations import off, relaxed
 from .scope import Scope, bound_names, scope_of
 from .source import FunctionNode, declared_outside, function_node, unsupported
+from .walked import may_call, only_changes
 
 __all__ = ["Compiled", "compiled", "forget", "form_of", "helper", "is_static"]
 
@@ -73,6 +72,8 @@ class Compiled:
     """
 
     at_top = False
+    #: Whether it holds no call, and is walked for the sake of the objects that it changes.
+    changes = False
 
     def __init__(
         self,
@@ -288,8 +289,7 @@ class _Same:
 
 
 def helper(fn: FunctionType) -> Compiled | None:
-    """The compiled form of a plain function that (it or what it calls) may hold calls; else None: it then
-    runs as a whole, natively."""
+    """The compiled form of a plain function that is walked (see `walked`); else None: it runs as a whole."""
     key = _key(fn)
     if not relaxed("helpers"):
         return None
@@ -307,8 +307,10 @@ def helper(fn: FunctionType) -> Compiled | None:
         before = dict(_deciding)
         form = compiled(fn)
         try:
-            if form is not None and not _may_call(form):
-                form = None
+            if form is not None and not may_call(form):
+                form.changes = only_changes(form)
+                if not form.changes:
+                    form = None
         except UnsupportedConstruct:
             form = None
         del _deciding[key]
@@ -324,26 +326,6 @@ def users_own(fn: FunctionType) -> bool:
         return False
     name = fn.__code__.co_filename.replace("\\", "/")
     return "/site-packages/" not in name and "/dist-packages/" not in name
-
-
-def _may_call(form: Compiled) -> bool:
-    """Whether running a function may reach a call of the outside world."""
-    for instr in ir.instructions(form.body):
-        if not isinstance(instr, ir.Apply):
-            continue
-        if not isinstance(instr.callee, ir.Load):
-            return True
-        try:
-            callee = awaited_target(form.resolve_dotted(instr.callee.name))
-        except KeyError:
-            continue
-        if type(callee) is partial:
-            callee = callee.func
-        if isinstance(callee, (Call, Flow, BoundCall)) or known.recorded_resource(callee) is not None:
-            return True
-        if isinstance(callee, FunctionType) and helper(callee) is not None:
-            return True
-    return False
 
 
 def _packed(node: FunctionNode) -> tuple[str, ...]:

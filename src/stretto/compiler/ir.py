@@ -37,6 +37,8 @@ __all__ = [
     "Later",
     "Load",
     "LoadAttribute",
+    "LoadSuper",
+    "LookUp",
     "Made",
     "Match",
     "Move",
@@ -148,6 +150,24 @@ class LoadAttribute(Run):
     target: str
     source: str
     name: str
+
+
+@dataclass(slots=True, eq=False)
+class LoadSuper(Run):
+    """``target = super(__class__, source).name`` of a local name."""
+
+    target: str
+    source: str
+    name: str
+
+
+@dataclass(slots=True, eq=False)
+class LookUp(Run):
+    """``target = lookup(source)``: a special method of a context manager (see `managers`)."""
+
+    target: str
+    source: str
+    lookup: Callable[[Any], Any]
 
 
 @dataclass(slots=True, eq=False)

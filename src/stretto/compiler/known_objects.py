@@ -39,6 +39,7 @@ __all__ = [
     "is_plain_class",
     "refresh_classes",
     "slots_safe",
+    "super_is_plain",
 ]
 
 #: Immutable, and holding nothing else.
@@ -306,6 +307,23 @@ def attribute_is_plain(obj: Any, name: str) -> bool:
         return True
     names = instance_dict(obj)
     return names is not None and name in names
+
+
+def super_is_plain(cls: Any, obj: Any, name: str) -> bool:
+    """Whether reading `super(cls, obj).name` finds something and runs no code of the user's.
+
+    The object itself is not looked at, only the classes behind `cls` in the order of inheritance of its own.
+    """
+    kind = type(obj)
+    if issubclass(kind, type) or name == "__class__":
+        return False
+    order = class_mro(kind)
+    if cls not in order:
+        return False
+    for base in order[order.index(cls) + 1 :]:
+        if name in _names(base):
+            return binds_quietly(_names(base)[name])
+    return False
 
 
 def _class_attribute_is_plain(cls: type, name: str) -> bool:

@@ -349,7 +349,10 @@ class Statements(Gathering):
         """Emit the lookup of a special method of a context manager."""
         call = ast.Call(self.meant(lookup, at), [ast.Name(manager, ast.Load())], [])
         call.looks_up = True  # type: ignore[attr-defined]
-        return self.spilled(call, at)
+        name = self.fresh()
+        fragment = self.make_expr(name, ast.copy_location(call, at), at)
+        self.emit(ir.LookUp(fragment.lineno, fragment, name, manager, lookup))
+        return name
 
 
 def key_parts(key: ast.expr) -> list[ast.expr]:

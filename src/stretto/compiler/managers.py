@@ -7,12 +7,22 @@ quite that, so lowering calls these.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from types import MethodType
 from typing import Any, Final, cast
 
 from .known_objects import binds_quietly, class_attribute, class_module
 
-__all__ = ["ASYNC_LOOKUPS", "LOOKUPS", "entering", "leaving", "looks_quietly"]
+__all__ = [
+    "ASYNC_LOOKUPS",
+    "LOOKUPS",
+    "entering",
+    "finds_quietly",
+    "leaving",
+    "looks_quietly",
+    "manages_quietly",
+]
 
 
 def entering(manager: Any) -> Any:
@@ -60,6 +70,24 @@ def _bound(manager: Any, name: str) -> Any:
 async def _managed(manager: Any) -> None:
     async with manager:
         pass
+
+
+#: Context managers of the standard library that look at nothing but what they are given.
+_QUIET: Final = (contextlib.suppress, contextlib.nullcontext)
+
+
+def manages_quietly(callee: Any) -> bool:
+    """Whether a callee makes, enters or leaves a context manager that changes nothing."""
+    if type(callee) is MethodType:
+        kind = cast("type[Any]", type(callee.__self__))
+        return kind in _QUIET and callee.__func__ in (kind.__enter__, kind.__exit__)
+    return any(callee is kind for kind in _QUIET)
+
+
+def finds_quietly(lookup: Callable[[Any], Any], manager: Any) -> bool:
+    """Whether looking up finds something, and runs no code of the user's."""
+    name = (LOOKUPS | ASYNC_LOOKUPS)[lookup]
+    return class_attribute(type(manager), name) is not None and looks_quietly(lookup, manager)
 
 
 def looks_quietly(lookup: Callable[[Any], Any], manager: Any) -> bool:

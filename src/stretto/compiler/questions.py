@@ -280,7 +280,8 @@ class Questions(Emitter):
             return False
         if isinstance(target, (Call, BoundCall, Flow)):
             return True
-        return isinstance(target, FunctionType) and helper(target) is not None
+        form = helper(target) if isinstance(target, FunctionType) else None
+        return form is not None and not form.changes
 
     def as_generator(self, node: ast.expr) -> ast.GeneratorExp | None:
         """A generator expression, or ``map`` and ``filter`` with a callback written as one."""

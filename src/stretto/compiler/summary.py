@@ -37,9 +37,9 @@ class Effect:
 
     paths: frozenset[str]
     types: dict[str, T | None]
-    #: The fields of objects that it may change, each with the storage that it is in (see `engine.memory`),
-    #: where all of them are known.
-    changes: tuple[tuple[Any, Any], ...] = ()
+    #: The fields of objects that it may change, where all of them are known: the storage that each is in (see
+    #: `engine.memory`), the field, and the type that its value has then in any case, if it has one.
+    changes: tuple[tuple[Any, Any, T | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ class Summary:
             paths |= self.block(instr.then)
             after, self.types = self.types, before
             paths |= self.block(instr.orelse)
-            self.types = {n: t for n, t in self.types.items() if after.get(n) == t}
+            self.types = {n: self.either(t, after[n]) for n, t in self.types.items() if n in after}
             return paths
         if isinstance(instr, ir.TryExcept):
             return self.guarded(instr)
@@ -235,7 +235,7 @@ class Summary:
             if isinstance(instr, ir.For):
                 paths |= self.item(instr)
             paths |= self.block(instr.body.body)
-            self.types = {n: t if before.get(n, t) == t else None for n, t in self.types.items()}
+            self.types = {n: self.either(before.get(n, t), t) for n, t in self.types.items()}
             if self.types == before:
                 break
         else:
@@ -262,6 +262,9 @@ class Summary:
             self.types[instr.result] = None
         if isinstance(instr.source, ir.Pairs):
             paths: set[str] = set()
+            width = len(instr.source.parts) if instr.source.kind == "zip" else 2
+            if instr.source.kind in ("enumerate", "zip", "items"):
+                self.types[instr.item] = T(tuple, (None,) * width)
             for leaf in ir.leaves(instr.source):
                 made = self.operand(leaf)
                 if isinstance(made, Made):
@@ -327,6 +330,10 @@ class Summary:
         if instr.target is not None:
             self.types[instr.target] = found.types.get("return")
         return set(found.paths)
+
+    def either(self, one: T | None, other: T | None) -> T | None:
+        """What is known of a value that is one or the other."""
+        return one if one == other else None
 
     def forget(self, region: ir.Region) -> None:
         for name in region.binds:

@@ -10,6 +10,7 @@ from typing import Final
 
 from stretto.compiler import known
 from stretto.compiler.known_objects import ITERATORS, PLAIN, SCALARS, is_plain_class
+from stretto.compiler.managers import manages_quietly
 from stretto.compiler.types import Json, T, Verdict, attribute_type, of_annotation
 from stretto.compiler.types_infer import _BOOL, _IMPURE, _INT, _MISSING, Judge, looked_into
 from stretto.compiler.types_results import call_result, element, method_result, pattern_result
@@ -96,6 +97,8 @@ class Inference(Judge):
         """About making an instance of a class that stores what it is given; None of anything else."""
         if not isinstance(f, type) or f in PLAIN or is_plain_class(f):
             return None
+        if manages_quietly(f):
+            return Verdict(True, heap, None)
         made = of_annotation(f)
         if (
             made is not None

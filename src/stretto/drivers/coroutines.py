@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from types import CoroutineType, FrameType, FunctionType
+from types import CoroutineType, FrameType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary, ref
 
 from .ambient import SCOPE, SEQUENTIAL, invoke_now, invoke_on_loop
 
 if TYPE_CHECKING:
     from ..calls import Call
 
-__all__ = ["begun", "contents", "coroutine_of", "following", "in_async_code"]
+__all__ = ["GONE", "begun", "called", "contents", "coroutine_of", "following", "in_async_code"]
 
 #: The frames of what is a part of the function around it, as far as this can be told from a frame.
 _PARTS = frozenset({"<lambda>", "<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>"})
+_SCALARS = (int, float, complex, bool, str, bytes, type(None))
 _CREATED = inspect.CORO_CREATED
 #: The last is that of fragments (see `stretto.compiler.fragments`).
 _ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
@@ -107,4 +109,45 @@ def contents(value: object) -> tuple[Any, tuple[Any, ...], dict[str, Any]] | Non
 
 def begun(value: Any) -> None:
     """It has been awaited, by somebody else making the call: it cannot be again."""
+    found = contents(value)
+    if found is not None:
+        callee, args, kwargs = found
+        first = [callee.__self__, *args] if type(callee) is MethodType else args
+        fn = callee.__func__ if type(callee) is MethodType else callee
+        _called[value] = fn, [_weak(v) for v in first], {name: _weak(v) for name, v in kwargs.items()}
     value.close()
+
+
+def called(value: object) -> tuple[Any, list[Any], dict[str, Any]] | None:
+    """As `contents`, also of one that somebody else has made the call of. What is not there any more, or
+    cannot be told, is `GONE`."""
+    found = contents(value)
+    if found is not None:
+        return found[0], list(found[1]), found[2]
+    what = _called.get(value) if type(value) is CoroutineType else None
+    if what is None:
+        return None
+    fn, args, kwargs = what
+    return fn, [_strong(v) for v in args], {name: _strong(v) for name, v in kwargs.items()}
+
+
+#: What coroutines called that somebody else has made the call of. It is not held for their sake.
+_called: WeakKeyDictionary[Any, tuple[Any, list[Any], dict[str, Any]]] = WeakKeyDictionary()
+#: In the place of an object that is not held.
+GONE: Any = object()
+
+
+def _weak(value: Any) -> Any:
+    if type(value) in _SCALARS:
+        return value
+    try:
+        return ref(value)
+    except TypeError:
+        return GONE
+
+
+def _strong(value: Any) -> Any:
+    if type(value) is not ref:
+        return value
+    found: Any = cast("ref[Any]", value)()
+    return GONE if found is None else found

@@ -20,6 +20,7 @@ from ..streams import Stream
 from ..text import Transform
 from .arguments import arguments
 from .callables import behind
+from .containers import Versioned
 from .functions import AHEAD, push_function
 from .lending import borrowed, make
 from .nodes import NO_KWARGS
@@ -28,6 +29,7 @@ from .operations import call_node, function_node, here_node, stream_node
 from .slots import Output, Slot
 from .strands import Block, Frame, Strand
 from .timers import step_timed
+from .tokens import HEAP
 
 if TYPE_CHECKING:
     from .machine import Engine
@@ -122,7 +124,7 @@ def call_function(
         callee = callee.fn
         kind = FunctionType
     elif kind is not FunctionType and not issubclass(kind, Flow):
-        runs = behind(callee)
+        runs = behind(callee, late=kind is type and _late(strand, args, kwargs))
         if runs is not None:
             first = runs.first
             if runs.makes:
@@ -134,7 +136,7 @@ def call_function(
         lent = borrowed(engine, strand, block, instr, callee, args, kwargs)
     fn: Any = callee
     if kind is FunctionType:
-        form = helper(callee) if lent is None else lent
+        form = lent if lent is not None else helper(callee) if made is None else compiled(callee)
         if form is not None and form.generator:
             if made is not None:
                 raise Failure(TypeError("__init__() should return None, not 'generator'"))
@@ -173,6 +175,13 @@ def call_function(
     if instr.target is not None:
         frame.env[instr.target] = result
     return None
+
+
+def _late(strand: Strand, args: list[Any], kwargs: dict[str, Any]) -> bool:
+    """Whether making an object has to wait: for what it is given, or for changes of other objects."""
+    if strand.tokens and strand.tokens.before_read(HEAP):
+        return True
+    return any(isinstance(v, (Slot, Versioned)) for v in (*args, *kwargs.values()))
 
 
 def _take(frame: Frame, instr: ir.Apply) -> None:

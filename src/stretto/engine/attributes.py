@@ -7,23 +7,26 @@ at once (see `memory`).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
 from ..compiler.fragments import Fragment
+from ..compiler.known_objects import super_is_plain
+from ..compiler.managers import finds_quietly
 from .containers import Versioned
 from .memory import ALL, MISSING, UNKNOWN, Change
 from .nodes import ORDERED, FragmentNode, Look, Node
 from .operands import bound, link, operand, plain, trace_of
 from .slots import PENDING, UNBOUND, Slot
 from .steps import run_fragment
-from .strands import Block, Strand
+from .strands import Block, Frame, Strand
 from .tokens import EVERYTHING, HEAP, Token
 
 if TYPE_CHECKING:
     from .machine import Engine
 
-__all__ = ["LoadNode", "StoreNode", "step_load", "step_store"]
+__all__ = ["LoadNode", "StoreNode", "step_load", "step_load_super", "step_look_up", "step_store"]
 
 
 class StoreNode(Node):
@@ -121,6 +124,7 @@ def step_load(engine: Engine, strand: Strand, block: Block, instr: ir.LoadAttrib
         return
     unknown = tokens.unknown()
     sure = not late and not unknown
+    kind: Any = None
     if sure:
         change = engine.memory.attribute(held, instr.name, strand.here)
         if change is MISSING:
@@ -140,6 +144,7 @@ def step_load(engine: Engine, strand: Strand, block: Block, instr: ir.LoadAttrib
             run_fragment(engine, strand, block, instr.fragment, instr.within)
             return
         sure = change.field is not ALL  # else it may be gone, and the class asked instead
+        kind = None if change.method else change.value
     fragment = instr.fragment
     node = LoadNode(
         strand, link(frame, instr.lineno, instr.within), block.place, fragment, held, frame.cells, instr.name
@@ -151,9 +156,45 @@ def step_load(engine: Engine, strand: Strand, block: Block, instr: ir.LoadAttrib
         # of what kind it is, and so whether to look at it does something, is not known
         node.token = Token(1)
         strand.write(EVERYTHING, node.token, certain=False)
+    else:
+        node.type = kind
     env[instr.target] = node
     if node.gather(node.values) and node.missing == 0:
         engine.ready.append(node)
+
+
+def step_load_super(engine: Engine, strand: Strand, block: Block, instr: ir.LoadSuper) -> Any:
+    """A method of a class behind this one: classes are asked, so no change to come of an object matters."""
+    frame = block.frame
+    held = _settled(strand, frame, instr.source)
+    if held is not UNBOUND:
+        cls: Any = None
+        with suppress(ValueError):  # it is being made
+            cls = frame.cells["__class__"].cell_contents
+        if super_is_plain(cls, held, instr.name):
+            frame.env[instr.target] = getattr(super(cls, held), instr.name)
+            return
+    run_fragment(engine, strand, block, instr.fragment, instr.within)
+
+
+def step_look_up(engine: Engine, strand: Strand, block: Block, instr: ir.LookUp) -> Any:
+    """A special method of a context manager, which its class is asked for."""
+    held = _settled(strand, block.frame, instr.source)
+    if held is not UNBOUND and finds_quietly(instr.lookup, held):
+        block.frame.env[instr.target] = instr.lookup(held)
+        return
+    run_fragment(engine, strand, block, instr.fragment, instr.within)
+
+
+def _settled(strand: Strand, frame: Frame, name: str) -> Any:
+    """An object whose class is known, and stays what it is; else `UNBOUND`."""
+    env = frame.env
+    held = env.get(name, UNBOUND)
+    if isinstance(held, Slot) and held.value is not PENDING:
+        held = env[name] = held.value
+    if isinstance(held, (Slot, Versioned)) or (strand.tokens and strand.tokens.unknown()):
+        return UNBOUND
+    return held
 
 
 def step_store(engine: Engine, strand: Strand, block: Block, instr: ir.StoreAttribute) -> Any:

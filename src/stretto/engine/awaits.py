@@ -22,9 +22,10 @@ from ..streams import END, Stream
 from .apply import call_function, step_apply
 from .arguments import arguments
 from .callables import Behind, behind
+from .containers import Versioned
 from .instructions import AWAIT
 from .nodes import NO_KWARGS, BuildNode, FunctionNode
-from .operands import bound, operand, trace_of
+from .operands import Failure, bound, operand, trace_of
 from .operations import call_node, function_node
 from .slots import Output, Slot
 from .strands import SEQ, Block, Strand
@@ -52,7 +53,7 @@ class AwaitNode(FunctionNode):
 class MadeNode(BuildNode):
     """Makes a coroutine once its arguments are there; they may not fit."""
 
-    __slots__ = ()
+    __slots__ = ("coroutine",)
 
     def proceed(self, engine: Engine) -> None:
         try:
@@ -147,7 +148,16 @@ def step_made(engine: Engine, strand: Strand, block: Block, instr: ir.Made) -> A
     def build(values: list[Any]) -> Any:
         return coroutine_of(called, tuple(values[:count]), dict(zip(names, values[count:], strict=True)))
 
+    if not any(isinstance(v, (Slot, Versioned)) for v in (*args, *kwargs.values())):
+        try:
+            made = coroutine_of(called, tuple(args), kwargs)
+        except Exception as error:
+            raise Failure(error) from None
+        if instr.target is not None:
+            block.frame.env[instr.target] = made
+        return None
     node = MadeNode(strand, trace_of(block, instr), block.place, build, [*args, *kwargs.values()])
+    node.coroutine = (called, args, kwargs)
     engine.place(node, strand)
     if node.gather(node.values):
         engine.ready.append(node)

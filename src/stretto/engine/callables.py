@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, cast
 
 from ..compiler import ir
 from ..compiler.coroutines import called_by
-from ..compiler.functions import Compiled, helper
+from ..compiler.functions import Compiled, compiled, helper
+from ..compiler.walked import sets_up
 from ..flows import Flow
 
 __all__ = ["Behind", "behind"]
@@ -21,8 +22,11 @@ class Behind(NamedTuple):
     makes: bool = False
 
 
-def behind(callee: Any) -> Behind | None:
-    """The compiled function or the flow that calling this runs, and nothing else; None if it is none."""
+def behind(callee: Any, *, late: bool = False) -> Behind | None:
+    """The compiled function or the flow that calling this runs, and nothing else; None if it is none.
+
+    `late`: the making of an object would have to wait as a whole.
+    """
     kind = cast("type[Any]", type(callee))
     if kind is MethodType:
         fn = callee.__func__
@@ -30,17 +34,19 @@ def behind(callee: Any) -> Behind | None:
             return Behind(fn, callee.__self__)
         return None
     if kind is type:
-        return _constructed(callee)
+        return _constructed(callee, late)
     fn = called_by(callee)
     return None if fn is None or helper(fn) is None else Behind(fn, callee)
 
 
-def _constructed(cls: type[Any]) -> Behind | None:
+def _constructed(cls: type[Any], late: bool) -> Behind | None:
     """The ``__init__`` of a class whose objects nothing else makes."""
     init, new = cast("Any", cls.__init__), cast("Any", cls.__new__)
     if type(init) is not FunctionType or new is not object.__new__:
         return None
     form = helper(init)
+    if form is None and late and sets_up(init):
+        form = compiled(init)
     if form is None or form.is_async or not _returns_nothing(form):
         return None
     return Behind(init, cls, True)

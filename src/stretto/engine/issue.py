@@ -43,6 +43,8 @@ STEPS: dict[type[ir.Instr], Callable[..., Any]] = {
     ir.If: regions.step_if,
     ir.Later: steps.step_later,
     ir.LoadAttribute: attributes.step_load,
+    ir.LoadSuper: attributes.step_load_super,
+    ir.LookUp: attributes.step_look_up,
     ir.Made: awaits.step_made,
     ir.Match: regions.step_match,
     ir.Move: steps.step_move,

@@ -69,9 +69,10 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
         own = [s for s in leaves if _is_own(block, instr, s)]
         streams = [s for s in own if not s.call.changes]
         if all(_known(s) or s in streams for s in leaves):
-            if any(type(s) in _MUTABLE for s in leaves):
-                loop.item = HEAP
-                before = _changes(engine, strand, HEAP) if strand.tokens else None
+            mutable = tuple(s for s in leaves if type(s) in _MUTABLE)
+            if mutable:
+                loop.item = mutable if all(type(s) in _CONTAINERS for s in mutable) else HEAP
+                before = _changes(engine, strand, loop.item) if strand.tokens else None
                 if before:
                     return before
             if streams:
@@ -133,7 +134,8 @@ def _begun(strand: Strand, loop: Special) -> None:
 
 
 def _changes(engine: Engine, strand: Strand, item: Any) -> list[Token] | None:
-    """What has to be done before a container is gone over: its own changes, where it is known which it is."""
+    """What has to be done before a container, or several, are gone over: their own changes, where it is known
+    which they are."""
     tokens = strand.tokens
     assert tokens is not None
     if item is HEAP:
@@ -141,8 +143,13 @@ def _changes(engine: Engine, strand: Strand, item: Any) -> list[Token] | None:
     unknown = tokens.unknown()
     if unknown:
         return unknown
-    change = engine.memory.changing(item, strand.here)
-    return None if change is None else [change]
+    found: list[Token] = []
+    several: tuple[Any, ...] = cast("tuple[Any, ...]", item) if type(item) is tuple else (item,)
+    for one in several:
+        change = engine.memory.changing(one, strand.here)
+        if change is not None:
+            found.append(change)
+    return found or None
 
 
 def _read_by(stream: Stream[Any]) -> list[str]:

@@ -292,7 +292,7 @@ class Engine:
                 self.active[node.call] = active + 1
             self.out.append((START if kind is CallNode else OPEN, node))
         else:
-            self.memory.layouts.clear()  # it may change a class
+            self.memory.forget_classes()
             self.out.append((node.how, node))
         node.state = RUNNING
         self.running += 1

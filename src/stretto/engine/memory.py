@@ -64,7 +64,8 @@ class Change(Token):
         order: its place in program order.
         field: the key or attribute that it sets, or `ALL`.
         method: what it does (``set``, ``append``, ``add``), or ``""`` where that is not known.
-        value: what it sets, appends or adds: a value or a slot.
+        value: what it sets, appends or adds: a value or a slot. Where it is not known what it does, but what
+            type the field has then, that type.
         made: the container as it is after the change, where somebody has asked.
     """
 
@@ -186,12 +187,19 @@ _DICT, _SLOT, _NOT = range(3)
 class Memory:
     """The changes to come of a run, and how its classes keep their attributes."""
 
-    __slots__ = ("histories", "layouts")
+    __slots__ = ("epoch", "histories", "layouts")
 
     def __init__(self) -> None:
         self.histories: dict[int, History] = {}
         #: By class and attribute; forgotten when code runs that could change a class.
         self.layouts: dict[tuple[type, str], int] = {}
+        #: Another object each time that code has run that could.
+        self.epoch = object()
+
+    def forget_classes(self) -> None:
+        """Code runs that could change a class."""
+        self.layouts.clear()
+        self.epoch = object()
 
     def history(self, thing: Any) -> History:
         found = self.histories.get(id(thing))
@@ -203,16 +211,23 @@ class Memory:
 
     def storage(self, held: Any, name: str) -> Any:
         """What an attribute of an object is kept in; None where to set or look at it may run code."""
-        cls = type(held)
-        layout = self.layouts.get((cls, name))
-        if layout is None:
-            layout = self.layouts[cls, name] = _layout(cls, name)
+        layout = self._layout(type(held), name)
         if layout == _SLOT:
             return held
         if layout == _DICT:
             found = held.__dict__
             return found if type(found) is dict else None
         return None
+
+    def keeps_plainly(self, cls: type, name: str) -> bool:
+        """Whether to set an attribute of instances of a class, and to look at it there, runs no code."""
+        return self._layout(cls, name) != _NOT
+
+    def _layout(self, cls: type, name: str) -> int:
+        layout = self.layouts.get((cls, name))
+        if layout is None:
+            layout = self.layouts[cls, name] = _layout(cls, name)
+        return layout
 
     def attribute(self, held: Any, name: str, order: Order) -> Any:
         """What is to come of an attribute before a place: a change, `MISSING`, or `UNKNOWN` where to look
@@ -228,6 +243,11 @@ class Memory:
                 return MISSING if attribute_is_plain(held, name) else UNKNOWN
         return MISSING if attribute_is_plain(held, name) else UNKNOWN
 
+    def pending(self, storage: Any, name: str, order: Order) -> list[Change]:
+        """All changes to come of an attribute, before a place."""
+        history = self.histories.get(id(storage))
+        return [] if history is None else [c for c in history.fields.get(name, ()) if c.order < order]
+
     # -- containers -----------------------------------------------------------------------------------
 
     def changing(self, thing: Any, order: Order) -> Change | None:
@@ -237,6 +257,21 @@ class Memory:
             return None
         changes = history.before(order)
         return changes[-1] if changes else None
+
+    def holds(self, values: list[Any], order: Order) -> list[Change] | None:
+        """The changes to come, before a place, of which elements these containers have; None where they are
+        something else."""
+        changes: list[Change] = []
+        for value in values:
+            cls = type(value)
+            if cls in SCALARS:
+                continue
+            if cls is not dict and cls not in _SEQUENCES:
+                return None
+            change = self.changing(value, order)
+            if change is not None:
+                changes.append(change)
+        return changes
 
     def see(self, value: Any, order: Order, kept: set[int]) -> Any:
         """What a value is at a place, with all that it leads to: itself or, where it is a container with

@@ -264,7 +264,7 @@ class CallNode(Node):
             engine.start(self)
 
     def oldest(self, engine: Engine) -> None:
-        engine.memory.layouts.clear()  # it may change a class
+        engine.memory.forget_classes()
         engine.start(self)
 
 
@@ -369,7 +369,11 @@ class FragmentNode(Node):
         if verdict.pure and not verdict.heap:
             return True
         if verdict.pure and fragment.closed:
-            return self.see(engine, self.values, look, fragment.looked)
+            changes = engine.memory.holds(self.values, look.order) if fragment.shallow else None
+            if changes is None:
+                return self.see(engine, self.values, look, fragment.looked)
+            self.await_tokens(list(changes))
+            return not changes
         left = [t for t in look.all if not t.settled]
         self.await_tokens(left)
         return not left

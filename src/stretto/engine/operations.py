@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..calls import Call
 from ..compiler import ir, known
 from ..compiler.guard import NeedsOrder, call_guarded
+from ..compiler.managers import manages_quietly
 from ..compiler.methods import method_verdict
 from ..compiler.relaxations import relaxed
 from ..compiler.types import Verdict
@@ -188,6 +189,8 @@ def function_node(
     if not kwargs and resource is None:
         if type(fn) is FunctionType:
             verdict = function_verdict(fn, tuple([argument_type(v) for v in args]))
+        elif ready and manages_quietly(fn):
+            verdict = Verdict(True, False, None)
         elif type(fn) is MethodType and type(fn.__func__) is FunctionType:
             verdict = method_verdict(
                 fn.__func__, fn.__self__, tuple([argument_type(v) for v in args]), _settled(engine, strand)

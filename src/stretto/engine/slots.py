@@ -44,6 +44,9 @@ class Slot:
     #: What let it come, where that is recorded (see `stretto.engine.causes`).
     why: Any
 
+    #: What it calls, and with what, where it stands for a coroutine.
+    coroutine: tuple[Any, list[Any], dict[str, Any]] | None = None
+
     def __init__(self, type: Any = None, open: bool = False) -> None:
         self.value: Any = PENDING
         self.type = type

@@ -147,6 +147,8 @@ def seen(engine: Engine, fragment: Fragment, values: list[Any], look: Look) -> l
     memory = engine.memory
     given: list[Any] = []
     copies: dict[int, Any] = {}
+    if fragment.shallow and memory.holds(values, look.order) == []:
+        return values
     for at, value in enumerate(values):
         found = memory.see(value, look.order, _NONE)
         if found is UNKNOWN or isinstance(found, Change):

@@ -205,11 +205,11 @@ class Strand(Entry):
             tokens = self.tokens = Tokens()
         tokens.change(change)
 
-    def promise(self, child: Strand, fields: tuple[tuple[Any, Any], ...], memory: Memory) -> None:
+    def promise(self, child: Strand, fields: tuple[tuple[Any, Any, Any], ...], memory: Memory) -> None:
         """Look-ups of these fields wait until a part that was left behind has issued its changes."""
         child.mays = []
-        for thing, field in fields:
-            may = Change((*child.order, LAST), field)
+        for thing, field, kind in fields:
+            may = Change((*child.order, LAST), field, value=kind)
             memory.history(thing).add(may)
             child.mays.append(may)
 

@@ -27,6 +27,8 @@ class Classes(Statements):
             lines += indented(["@classmethod", "def at(cls, x):", f"    return cls({gives} + x).n"])
         if not parent:
             lines += ["    shared = 2"]
+            for member in self.members() if self.profile.members else ():
+                lines += indented(member)
         return lines
 
     def plain_int(self, extra: str) -> str:

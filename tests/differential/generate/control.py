@@ -143,6 +143,8 @@ class Control(Changes):
         """A result in which much can be seen."""
         kinds = ("int", "list", "dict", "str", "nest", "box", "pair", "bool", "agent")
         chosen = [name for kind in kinds for name in self.scope.names(kind)]
+        if self.profile.members:
+            chosen += [f"{name}.{what}" for name in self.scope.names("actor") for what in ("n", "xs")]
         shown = chosen if self.c.chance(60) else [self.c.pick(chosen) for _ in range(2)] if chosen else []
         parts = [*shown, self.expression(self.any_kind(), 2)]
         if self.c.chance(15):
@@ -153,6 +155,8 @@ class Control(Changes):
         """An object of a class of the program's own is made, shared or put to use."""
         if not self.classes:
             return None
+        if self.profile.members and self.c.chance(75) and (lines := self.employed()) is not None:
+            return lines
         form = self.c.below(4)
         if form == 0 and (name := self.name("actor")):
             return [f"{self.bind('actor')} = {name}"]

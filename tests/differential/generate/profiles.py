@@ -21,6 +21,7 @@ class Profile:
             names of the function around them.
         classes: percent of the programs that have a class; of those, as many have another one.
         generators: the same, of generator functions.
+        members: whether classes have more methods, and programs use them in parts that are left behind.
         closes: whether these yield inside of ``try`` and ``with``, so that it shows when they are closed.
         fuel: how many statements a function has at the most, about.
     """
@@ -36,6 +37,7 @@ class Profile:
     classes: int = 15
     generators: int = 0
     closes: bool = False
+    members: bool = False
 
 
 PROFILES = {
@@ -68,6 +70,15 @@ PROFILES = {
             shared=25,
         ),
         Profile("classes", {"actor": 24, "return": 5}, helpers=1, fuel=9, classes=85),
+        Profile(
+            "instances",
+            {"actor": 150, "if": 6, "for": 6, "try": 6},
+            helpers=1,
+            fuel=14,
+            classes=100,
+            rate=(0, 0, 4, 12),
+            members=True,
+        ),
         Profile("generators", {"generated": 40, "for": 10, "break": 12}, helpers=1, fuel=9, generators=90),
         Profile("effects", {"if": 14, "for": 16, "try": 8}, effects=45, calls=40, rate=(0, 0, 4, 8)),
     )

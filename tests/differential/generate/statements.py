@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .actors import Actors
 from .agents import Agents
 from .blocks import Lines, indented
 from .generators import Generators
@@ -17,7 +18,7 @@ CAUGHT = (
 )  # fmt: skip
 
 
-class Statements(Agents, Generators):
+class Statements(Actors, Agents, Generators):
     """Writes every statement."""
 
     def on_idiom(self) -> Lines:

@@ -1,0 +1,320 @@
+"""Calls in a walk that knows the objects of a region (see `summary_objects`): which function is called, and
+what it is given."""
+
+# Here everything is asked of values of any type, and `type(x)` of such a value is unknown to pyright.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+
+from __future__ import annotations
+
+import contextlib
+from functools import partial
+from inspect import CO_GENERATOR
+from types import FunctionType, MethodType
+from typing import Any, Final
+
+from ..calls import BoundCall, Call
+from ..declarations.registry import call_of
+from ..drivers.coroutines import GONE, called
+from ..effects import Kind
+from ..engine.slots import UNBOUND
+from ..errors import UnsupportedConstruct
+from ..flows import BoundFlow, Flow
+from ..generator_flows import GeneratorFlow
+from . import ir, known
+from .coroutines import awaited_target, called_by, gives_coroutine
+from .functions import Compiled, compiled, helper, is_static, users_own
+from .known_objects import SCALARS, class_attribute, construction_is_pure
+from .summary import Summary
+from .summary_fields import GivesUp, Known, Trip, joined, plain_type
+from .summary_views import HIDDEN, Typed, resolved
+from .types import T, of_value
+from .verdicts import function_verdict
+
+__all__ = ["Calls"]
+
+_NONE: Final = of_value(None)
+_TRUTH: Final = of_value(True)
+#: So deep functions are followed.
+_DEPTH: Final = 20
+
+
+class _Given:
+    """An argument on its way to the parameter that it is for."""
+
+    __slots__ = ("known",)
+
+    def __init__(self, known: Any) -> None:
+        self.known = known
+
+
+class Calls(Summary):
+    """The part of the walk that knows calls."""
+
+    def __init__(
+        self, form: Compiled, types: dict[str, Any], depth: int, open_: set[Any], trip: Trip
+    ) -> None:
+        super().__init__(form, types, depth, open_)
+        self.trip = trip
+        #: The objects that loops are at.
+        self.turns: dict[ir.For, Any] = {}
+
+    def kind(self, source: ir.Operand) -> T | None:
+        return plain_type(self.operand(source))
+
+    def operand(self, source: ir.Operand) -> Any:
+        if isinstance(source, ir.Const):
+            return self.trip.of(source.value)
+        return super().operand(source)
+
+    def either(self, one: Any, other: Any) -> Any:
+        return joined(one, other)
+
+    def result(self, form: Compiled) -> Any:
+        """What is known of what the function returns."""
+        returns: list[Any] = list(self.returns)
+        if not _ends(form.body):
+            returns.append(self.trip.of(None))
+        found = returns[0]
+        for other in returns[1:]:
+            found = joined(found, other)
+        return found
+
+    # -- calls ------------------------------------------------------------------------------------------
+
+    def apply(self, instr: ir.Apply) -> set[str]:
+        if instr.through is not None:
+            raise GivesUp  # whoever goes over the flow does what it wants meanwhile
+        callee, given, named = self.callee(instr)
+        if instr.target is not None:
+            self.types[instr.target] = None
+        if type(instr) is not ir.Apply:
+            callee = awaited_target(callee)
+            asynchronous = is_static(callee) and gives_coroutine(callee)
+            if isinstance(instr, ir.Made) and asynchronous:
+                return self.coroutine(instr, callee, given)
+            if not isinstance(instr, ir.Made) and not asynchronous:
+                raise GivesUp  # what it returns is awaited
+        elif not isinstance(callee, (Call, BoundCall)) and gives_coroutine(callee):
+            raise GivesUp
+        named.update({name: self.operand(source) for name, source in instr.kwargs if name is not None})
+        spread = any(name is None for name, _ in instr.kwargs) or any(star for star, _ in instr.args)
+        given += [self.operand(source) for _, source in instr.args]
+        if type(callee) is partial:
+            lost = partial(self.trip.met, "", None, None)
+            given[:0] = map(lost, callee.args)
+            named = {**{name: lost(value) for name, value in callee.keywords.items()}, **named}
+            callee = callee.func
+        if isinstance(callee, BoundCall):
+            callee = callee.call
+        if isinstance(callee, Call):
+            return self.declared(instr, callee)
+        if instr.transforms:
+            return set()
+        if isinstance(callee, BoundFlow):
+            given.insert(0, self.trip.met("", None, None, callee.instance))
+            callee = callee.flow
+        elif type(callee) is MethodType:
+            bound = self.trip.known.get(id(callee))
+            given.insert(0, self.trip.met("self", bound, None, callee.__self__))
+            callee = callee.__func__
+        elif type(callee) is type:
+            return self.made(instr, callee, given, named, spread)
+        elif type(callee) is not FunctionType and not isinstance(callee, Flow):
+            runs = called_by(callee)
+            if runs is not None:
+                self.trip.record.classes = True
+                given.insert(0, self.trip.of(callee))
+                callee = runs
+        if isinstance(callee, GeneratorFlow):
+            raise GivesUp  # what it changes, it changes when it is gone over
+        if isinstance(callee, Flow):
+            form = compiled(callee.fn)
+            callee = callee.fn
+        elif type(callee) is FunctionType:
+            if callee.__code__.co_flags & CO_GENERATOR:
+                raise GivesUp  # what it changes, it changes when it is gone over
+            if not named and not spread:
+                verdict = function_verdict(callee, tuple(map(plain_type, given)))
+                if verdict.pure:
+                    if instr.target is not None:
+                        self.types[instr.target] = verdict.type
+                    return set()
+            if call_of(callee) is not None:
+                raise GivesUp
+            # what it changes is the same where it is run as a whole
+            form = helper(callee) or (compiled(callee) if users_own(callee) else None)
+        else:
+            form = None
+        if form is None:
+            return self.foreign(instr, callee, given)
+        found = self.walked(form, self.parameters(form, callee, given, named, spread))
+        if instr.target is not None:
+            self.types[instr.target] = found[1]
+        return set(found[0])
+
+    def callee(self, instr: ir.Apply) -> tuple[Any, list[Any], dict[str, Any]]:
+        """What is called, and what it is given first, and by name."""
+        if isinstance(instr, ir.Await):
+            return self.awaited(instr)
+        if isinstance(instr.callee, ir.Load):
+            path = instr.callee.name
+            value = resolved(self.form, path)
+            if value is HIDDEN:
+                raise GivesUp
+            self.trip.met("global", None, (self.form, path), value)
+            return value, [], {}
+        found: Any = self.operand(instr.callee)
+        if not isinstance(found, Known):
+            raise GivesUp
+        if found.method is not None:
+            return found.method[0], [found.method[1]], {}
+        if found.fresh or call_of(found.thing) is not None:
+            raise GivesUp
+        return found.thing, [], {}
+
+    def coroutine(self, instr: ir.Made, callee: Any, given: list[Any]) -> set[str]:
+        """A coroutine is made, and nothing runs."""
+        if instr.target is not None and instr.simple:
+            made = Known(None, None, True)
+            made.call = (callee, (*given, *(self.operand(source) for _, source in instr.args)), {})
+            bound: dict[str, Any] = self.types
+            bound[instr.target] = made
+        return set()
+
+    def awaited(self, instr: ir.Await) -> tuple[Any, list[Any], dict[str, Any]]:
+        """What a coroutine calls that is awaited, where it has not begun."""
+        found: Any = self.operand(instr.callee)
+        if not isinstance(found, Known):
+            raise GivesUp
+        if found.call is None:
+            what = called(found.thing)
+            if what is None:
+                raise GivesUp
+            fn, args, kwargs = what
+            met = self.trip.met
+            met("called", found, "fn", fn)
+            met("called", found, "shape", Typed((len(args), tuple(kwargs))))  # type: ignore[arg-type]
+            given = [self.argument(found, i, v) for i, v in enumerate(args)]
+            return fn, given, {name: self.argument(found, (name,), v) for name, v in kwargs.items()}
+        return found.call[0], list(found.call[1]), dict(found.call[2])
+
+    def argument(self, held: Known, at: Any, value: Any) -> Any:
+        return self.trip.met("called", held, at, UNBOUND if value is GONE else value)
+
+    def declared(self, instr: ir.Apply, call: Call[..., Any]) -> set[str]:
+        if call.changes_receiver or not call.holds([name for name, _ in instr.kwargs]):
+            raise GivesUp
+        effects = call.effects
+        if instr.target is not None:
+            self.types[instr.target] = call.checker.type
+        if call.streams and not call.opens:
+            return set()  # nothing of it runs before a loop goes over it
+        if effects.kind is Kind.PLAIN:
+            raise GivesUp
+        return {r.root for r in (*effects.writes, *effects.commutes)}
+
+    def foreign(self, instr: ir.Apply, callee: Any, given: list[Any]) -> set[str]:
+        """A call of what is neither declared nor has steps."""
+        if type(callee) is FunctionType:
+            managed = _foreign_manager(callee, given)
+            if managed is not None:
+                if str(instr.target).startswith("__t"):
+                    self.types[str(instr.target)] = managed
+                return set()
+        resource = known.recorded_resource(callee)
+        if resource is None or resource == "random":
+            raise GivesUp
+        return set()
+
+    def made(
+        self, instr: ir.Apply, cls: type, given: list[Any], named: dict[str, Any], spread: bool
+    ) -> set[str]:
+        """An object is made, which nobody else can see."""
+        init = class_attribute(cls, "__init__")
+        new: Any = cls.__new__
+        if class_attribute(cls, "__del__") is not None:
+            raise GivesUp
+        if issubclass(cls, BaseException) and construction_is_pure(cls):
+            return set()
+        self.trip.record.classes = True
+        held = self.trip.instance(cls, instr)
+        paths = frozenset[str]()
+        if new is not object.__new__ or init is None:
+            raise GivesUp
+        if not construction_is_pure(cls):
+            fn = init[1]
+            form = compiled(fn) if type(fn) is FunctionType and users_own(fn) else None
+            if form is None or form.is_async or form.generator:
+                raise GivesUp
+            paths, _ = self.walked(form, self.parameters(form, fn, [held, *given], named, spread))
+        bound: dict[str, Any] = self.types
+        if instr.target is not None:
+            bound[instr.target] = held
+        return set(paths)
+
+    def parameters(
+        self, form: Compiled, fn: Any, given: list[Any], named: dict[str, Any], spread: bool
+    ) -> dict[str, Any]:
+        """What is known of the parameters of a function that is called like this."""
+        if spread:
+            return dict.fromkeys(form.params)
+        if len(given) == form.simple_arity and not named:
+            return dict(zip(form.params, given, strict=True))
+        args = [_Given(one) for one in given]
+        kwargs = {name: _Given(one) for name, one in named.items()}
+        try:
+            found = form.binder(fn)(*args, **kwargs)
+        except TypeError:
+            raise GivesUp from None  # so it will fail
+        return {
+            name: None
+            if name in form.packed
+            else (value.known if type(value) is _Given else self.default(value))
+            for name, value in found.items()
+        }
+
+    def default(self, value: Any) -> Any:
+        """What is known of a default, which is one object for all calls."""
+        if type(value) in SCALARS:
+            return self.trip.of(value)
+        return self.trip.met("", None, None, value)
+
+    def walked(self, form: Compiled, types: dict[str, Any]) -> tuple[frozenset[str], Any]:
+        """What a function may write that is given this, and what it returns."""
+        trip = self.trip
+        key = (form, tuple(types.values()))
+        found = trip.done.get(key)
+        if found is not None:
+            return found
+        if key in trip.walking:
+            return frozenset(), None  # recursion adds nothing of its own
+        if self.depth > _DEPTH:
+            raise GivesUp
+        trip.walking.add(key)
+        inner = type(self)(form, types, self.depth + 1, self.open, trip)
+        try:
+            paths = frozenset(inner.block(form.body))
+        except UnsupportedConstruct:
+            raise GivesUp from None
+        trip.walking.discard(key)
+        found = trip.done[key] = paths, inner.result(form)
+        return found
+
+
+def _foreign_manager(callee: Any, given: list[Any]) -> T | None:
+    """What a method of a context manager of the standard library returns that changes nothing; else None."""
+    manager: Any = given[0].thing if given and isinstance(given[0], Known) else None
+    kind: Any = type(manager)
+    if kind is contextlib.nullcontext:
+        return _NONE if callee in (kind.__enter__, kind.__exit__) else None
+    if kind is contextlib.suppress and callee in (kind.__enter__, kind.__exit__):
+        return _TRUTH if all(type(cls) is type for cls in manager._exceptions) else None
+    return None
+
+
+def _ends(block: ir.Block) -> bool:
+    """Whether a block never runs to its end."""
+    last = block[-1] if block else None
+    if isinstance(last, ir.If):
+        return _ends(last.then) and _ends(last.orelse)
+    return isinstance(last, (ir.Return, ir.Raise, ir.Reraise, ir.Never))

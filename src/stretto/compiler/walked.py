@@ -1,0 +1,109 @@
+"""Which plain functions are walked step by step, instead of being run as a whole.
+
+A function that may come to a declared call is walked, so that its calls overlap. One that holds no call is
+run natively, which is quickest. If it changes an object, though, running it as a whole is a write of
+everything. So one that does nothing long, and sets attributes or changes containers (a method that notes
+something in its own object), is walked as well: then each change is one of its own object.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from inspect import CO_GENERATOR
+from types import FunctionType
+from typing import TYPE_CHECKING, Final
+
+from ..calls import BoundCall, Call
+from ..errors import UnsupportedConstruct
+from ..flows import Flow
+from . import ir, known
+from .coroutines import awaited_target
+from .relaxations import relaxed
+
+if TYPE_CHECKING:
+    from .functions import Compiled
+
+__all__ = ["may_call", "only_changes", "sets_up"]
+
+#: Longer ones run natively.
+_STEPS: Final = 40
+#: Special methods that steps call.
+_CALLED: Final = ("__call__", "__enter__", "__exit__", "__aenter__", "__aexit__")
+_PLAIN: Final = (ir.Run, ir.Move, ir.Return, ir.If, ir.ValueRead, ir.NewValue, ir.Update)
+
+
+def may_call(form: Compiled) -> bool:
+    """Whether running a function may reach a call of the outside world."""
+    from .functions import helper  # late: it asks this
+
+    for instr in ir.instructions(form.body):
+        if not isinstance(instr, ir.Apply):
+            continue
+        if not isinstance(instr.callee, ir.Load):
+            return True
+        try:
+            callee = awaited_target(form.resolve_dotted(instr.callee.name))
+        except KeyError:
+            continue
+        if type(callee) is partial:
+            callee = callee.func
+        if isinstance(callee, (Call, Flow, BoundCall)) or known.recorded_resource(callee) is not None:
+            return True
+        if isinstance(callee, FunctionType):
+            found = helper(callee)
+            if found is not None and not found.changes:
+                return True
+    return False
+
+
+def sets_up(init: FunctionType) -> bool:
+    """Whether an ``__init__`` only sets attributes: it is walked where it would have to wait as a whole."""
+    from .functions import compiled, users_own  # late: they ask this
+
+    form = compiled(init) if relaxed("helpers") and users_own(init) else None
+    if form is None or form.is_async:
+        return False
+    found: bool | None = form.summaries.get("sets up")
+    if found is None:
+        try:
+            found = not may_call(form) and _changes(form)
+        except UnsupportedConstruct:
+            found = False
+        form.summaries["sets up"] = found
+    return found
+
+
+def only_changes(form: Compiled) -> bool:
+    """Whether a function without calls changes objects, in a few steps and without a loop."""
+    name = form.name
+    if name.startswith("__") and name.endswith("__") and name not in _CALLED:
+        return False  # nothing but code that is run as a whole calls it
+    return _changes(form)
+
+
+def _changes(form: Compiled) -> bool:
+    from .functions import helper  # late: it asks this
+
+    if not relaxed("objects") or form.fn.__code__.co_flags & CO_GENERATOR or form.scope.cells:
+        return False
+    steps = list(ir.instructions(form.body))
+    if len(steps) > _STEPS:
+        return False
+    found = False
+    for step in steps:
+        if isinstance(step, ir.Apply):
+            try:
+                callee = form.resolve_dotted(step.callee.name) if isinstance(step.callee, ir.Load) else None
+            except KeyError:
+                return False
+            inner = helper(callee) if type(callee) is FunctionType else None
+            if inner is None:
+                return False
+            found = True
+        elif not isinstance(step, _PLAIN):
+            return False
+        elif isinstance(step, ir.StoreAttribute):
+            found = True
+        elif isinstance(step, ir.Run) and step.fragment.mutates is not None and step.fragment.may_change:
+            found = True
+    return found
