@@ -74,7 +74,7 @@ class Calls(Summary):
         returns: list[Any] = list(self.returns)
         if not _ends(form.body):
             returns.append(self.trip.of(None))
-        found = returns[0]
+        found = returns[0] if returns else None
         for other in returns[1:]:
             found = joined(found, other)
         return found
