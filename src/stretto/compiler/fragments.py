@@ -291,8 +291,19 @@ class Fragment:
         return (
             isinstance(expr, ast.Subscript)
             and isinstance(expr.value, ast.Name)
-            and isinstance(expr.slice, (ast.Name, ast.Constant))
+            and (isinstance(expr.slice, (ast.Name, ast.Constant)) or _negative(expr.slice))
         )
+
+    def element(self, values: list[Any]) -> tuple[Any, Any]:
+        """The container that it looks at, and the index or key, where it is `shallow`."""
+        assert isinstance(self.expr, ast.Subscript)
+        held, key = (self._given(node, values) for node in (self.expr.value, self.expr.slice))
+        return held, key
+
+    def _given(self, node: ast.expr, values: list[Any]) -> Any:
+        if isinstance(node, ast.Name):
+            return values[self.reads.index(node.id)]
+        return ast.literal_eval(node)
 
     def _looked(self) -> tuple[bool, frozenset[int]]:
         found = self._looks
@@ -458,6 +469,14 @@ _CHANGES: dict[type, frozenset[str]] = {
     set: frozenset({"add", "discard", "remove", "clear", "pop", "update"}),
     bytearray: frozenset({"append", "extend", "clear"}),
 }
+
+
+def _negative(node: ast.expr) -> bool:
+    return (
+        isinstance(node, ast.UnaryOp)
+        and isinstance(node.op, ast.USub)
+        and isinstance(node.operand, ast.Constant)
+    )
 
 
 def _of_library(value: Any) -> bool:

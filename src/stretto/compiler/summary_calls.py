@@ -303,12 +303,16 @@ class Calls(Summary):
 
 def _foreign_manager(callee: Any, given: list[Any]) -> T | None:
     """What a method of a context manager of the standard library returns that changes nothing; else None."""
-    manager: Any = given[0].thing if given and isinstance(given[0], Known) else None
-    kind: Any = type(manager)
+    held = given[0] if given else None
+    if not isinstance(held, Known):
+        return None
+    kind: Any = type(held.thing) if held.cls is None else held.cls
     if kind is contextlib.nullcontext:
-        return _NONE if callee in (kind.__enter__, kind.__exit__) else None
+        return _NONE if callee is kind.__exit__ else None
     if kind is contextlib.suppress and callee in (kind.__enter__, kind.__exit__):
-        return _TRUTH if all(type(cls) is type for cls in manager._exceptions) else None
+        # one that is made in the region is given classes alone
+        plain = held.cls is not None or all(type(cls) is type for cls in held.thing._exceptions)
+        return _TRUTH if plain else None
     return None
 
 

@@ -22,10 +22,11 @@ from . import ir
 from .fragments import Fragment
 from .functions import Compiled
 from .known_objects import construction_is_pure
+from .managers import manages_quietly
 from .summary import Effect
 from .summary_calls import Calls
 from .summary_fields import Again, GivesUp, Known, Trip, plain_type
-from .summary_views import Script, View
+from .summary_views import Script, View, resolved
 from .values import dotted
 
 __all__ = ["told_apart"]
@@ -189,13 +190,25 @@ class _Objects(Calls):
         """What is known of an object that is made by running no code of the user's; None of anything else."""
         path = dotted(call.func)
         try:
-            cls = None if path is None else self.form.resolve_dotted(path)
+            cls: Any = None if path is None else self.form.resolve_dotted(path)
         except KeyError:
             return None
-        if type(cls) is not type or cls.__module__ == "builtins" or not construction_is_pure(cls):
+        if manages_quietly(cls):
+            if not self.manages(call):
+                return None
+        elif type(cls) is not type or cls.__module__ == "builtins" or not construction_is_pure(cls):
             return None
         self.trip.record.classes = True
         return self.trip.instance(cls, fragment)
+
+    def manages(self, call: ast.Call) -> bool:
+        """Whether a context manager of the standard library is given nothing but ordinary classes."""
+        for arg in call.args:
+            path = dotted(arg)
+            given = None if path is None else resolved(self.form, path)
+            if type(given) is not type or not issubclass(given, BaseException):
+                return False
+        return not call.keywords
 
     def part(self, node: ast.expr) -> Any:
         """What is known of a part of an expression."""

@@ -18,6 +18,7 @@ from ..errors import UnsupportedConstruct
 from ..flows import Flow
 from . import ir, known
 from .coroutines import awaited_target
+from .known_objects import class_attribute
 from .relaxations import relaxed
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def sets_up(init: FunctionType) -> bool:
         return False
     found: bool | None = form.summaries.get("sets up")
     if found is None:
+        form.summaries["sets up"] = False  # one that makes another of its own goes on for long
         try:
             found = not may_call(form) and _changes(form)
         except UnsupportedConstruct:
@@ -96,8 +98,12 @@ def _changes(form: Compiled) -> bool:
                 callee = form.resolve_dotted(step.callee.name) if isinstance(step.callee, ir.Load) else None
             except KeyError:
                 return False
-            inner = helper(callee) if type(callee) is FunctionType else None
-            if inner is None:
+            if type(callee) is FunctionType:
+                inner = helper(callee) is not None
+            else:
+                init = class_attribute(callee, "__init__") if type(callee) is type else None
+                inner = init is not None and type(init[1]) is FunctionType and sets_up(init[1])
+            if not inner:
                 return False
             found = True
         elif not isinstance(step, _PLAIN):

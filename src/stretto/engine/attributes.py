@@ -172,7 +172,8 @@ def step_load_super(engine: Engine, strand: Strand, block: Block, instr: ir.Load
         with suppress(ValueError):  # it is being made
             cls = frame.cells["__class__"].cell_contents
         if super_is_plain(cls, held, instr.name):
-            frame.env[instr.target] = getattr(super(cls, held), instr.name)
+            behind: Any = super(cls, held)
+            frame.env[instr.target] = getattr(behind, instr.name)
             return
     run_fragment(engine, strand, block, instr.fragment, instr.within)
 

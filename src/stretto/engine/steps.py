@@ -92,6 +92,11 @@ def run_fragment(
             before = tokens.unknown()
             if not waits and not before:
                 found = seen(engine, fragment, values, look)
+                if found is None and fragment.shallow:
+                    item = element(engine, fragment, values, look)
+                    if item is not UNKNOWN:
+                        env[fragment.binds[0]] = item
+                        return
                 waits = found is None
                 given = found or given
     if not waits and not before:
@@ -159,6 +164,21 @@ def seen(engine: Engine, fragment: Fragment, values: list[Any], look: Look) -> l
             found = lent(found, fragment, copies)
         given.append(found)
     return given
+
+
+def element(engine: Engine, fragment: Fragment, values: list[Any], look: Look) -> Any:
+    """What changes to come will have made of an element: a value, or a slot of it."""
+    held, key = fragment.element(values)
+    if type(key) not in SCALARS or isinstance(held, Versioned):
+        return UNKNOWN
+    history = engine.memory.histories.get(id(held))
+    version = None if history is None else history.version(look.order)
+    if not isinstance(version, Versioned):
+        return UNKNOWN
+    try:
+        return version.root()[key]
+    except (LookupError, TypeError):
+        return UNKNOWN  # it fails, in its turn
 
 
 def change_container(engine: Engine, strand: Strand, node: FragmentNode, types: tuple[T | None, ...]) -> None:
