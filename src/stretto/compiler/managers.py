@@ -79,7 +79,7 @@ _QUIET: Final = (contextlib.suppress, contextlib.nullcontext)
 def manages_quietly(callee: Any) -> bool:
     """Whether a callee makes, enters or leaves a context manager that changes nothing."""
     if type(callee) is MethodType:
-        kind = cast("type[Any]", type(callee.__self__))
+        kind: Any = type(callee.__self__)
         return kind in _QUIET and callee.__func__ in (kind.__enter__, kind.__exit__)
     return any(callee is kind for kind in _QUIET)
 
@@ -87,7 +87,9 @@ def manages_quietly(callee: Any) -> bool:
 def finds_quietly(lookup: Callable[[Any], Any], manager: Any) -> bool:
     """Whether looking up finds something, and runs no code of the user's."""
     name = (LOOKUPS | ASYNC_LOOKUPS)[lookup]
-    return class_attribute(type(manager), name) is not None and looks_quietly(lookup, manager)
+    return class_attribute(cast("type[Any]", type(manager)), name) is not None and looks_quietly(
+        lookup, manager
+    )
 
 
 def looks_quietly(lookup: Callable[[Any], Any], manager: Any) -> bool:

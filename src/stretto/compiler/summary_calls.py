@@ -84,6 +84,7 @@ class Calls(Summary):
     def apply(self, instr: ir.Apply) -> set[str]:
         if instr.through is not None:
             raise GivesUp  # whoever goes over the flow does what it wants meanwhile
+        callee: Any
         callee, given, named = self.callee(instr)
         if instr.target is not None:
             self.types[instr.target] = None

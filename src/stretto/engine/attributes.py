@@ -8,7 +8,7 @@ at once (see `memory`).
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..compiler import ir
 from ..compiler.fragments import Fragment
@@ -172,7 +172,7 @@ def step_load_super(engine: Engine, strand: Strand, block: Block, instr: ir.Load
         with suppress(ValueError):  # it is being made
             cls = frame.cells["__class__"].cell_contents
         if super_is_plain(cls, held, instr.name):
-            behind: Any = super(cls, held)
+            behind = cast("object", super(cls, held))
             frame.env[instr.target] = getattr(behind, instr.name)
             return
     run_fragment(engine, strand, block, instr.fragment, instr.within)
