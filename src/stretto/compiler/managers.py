@@ -79,8 +79,10 @@ _QUIET: Final = (contextlib.suppress, contextlib.nullcontext)
 def manages_quietly(callee: Any) -> bool:
     """Whether a callee makes, enters or leaves a context manager that changes nothing."""
     if type(callee) is MethodType:
-        kind: Any = type(callee.__self__)
-        return kind in _QUIET and callee.__func__ in (kind.__enter__, kind.__exit__)
+        kind = cast("Any", type(callee.__self__))
+        if not any(kind is one for one in _QUIET):
+            return False
+        return callee.__func__ is kind.__enter__ or callee.__func__ is kind.__exit__
     return any(callee is kind for kind in _QUIET)
 
 
