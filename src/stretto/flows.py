@@ -160,11 +160,14 @@ class Flow(Generic[P, R]):
         if error is None:
             return run.result()
         context = error.__context__
+        _kept = run.kept()  # by this frame, to which the traceback leads
         try:
             raise error  # from here: one frame of ours in the traceback, not three
         except BaseException:
             error.__context__ = context  # where the flow was called in a handler, it has that at its end
             raise
+        finally:
+            del error, context, run  # it leads to this frame
 
     async def aio(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the flow overlapped on the running event loop."""
@@ -175,11 +178,14 @@ class Flow(Generic[P, R]):
         if error is None:
             return run.result()
         context = error.__context__
+        _kept = run.kept()
         try:
             raise error
         except BaseException:
             error.__context__ = context
             raise
+        finally:
+            del error, context, run
 
     def sequential(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """The reference run: the function as CPython runs it, each call ending before the next begins."""

@@ -23,6 +23,7 @@ from .drivers.ambient import CLOCK, Piece
 from .drivers.errands import Errands, Looped, Task
 from .engine.machine import Engine, Outcome
 from .engine.nodes import RUNNING
+from .engine.places import emptied
 from .errors import Cancelled
 from .streams import Begun
 
@@ -107,9 +108,13 @@ class Run(Generic[R]):
         Raises TimeoutError if the run has not ended after `timeout` seconds; the run goes on.
         """
         error = self.error(timeout)
-        if error is not None:
+        if error is None:
+            return self._future.result()
+        _kept = self.kept()  # by this frame, to which the traceback leads
+        try:
             raise error
-        return self._future.result()
+        finally:
+            del error  # and not the other way round
 
     def error(self, timeout: float | None = None) -> BaseException | None:
         """Wait for the end; the exception that the flow raised, or None. All else as in `result`."""
@@ -117,7 +122,12 @@ class Run(Generic[R]):
         error = self._future.exception(timeout)
         if error is not None:
             error.__traceback__ = self._trace  # raising it again must not make it longer each time
+            emptied(error)
         return error
+
+    def kept(self) -> list[Any]:
+        """What has to last as long as the exception that the run has ended with does."""
+        return self.engine.take_kept()
 
     def done(self) -> bool:
         """Whether the run has ended."""
@@ -215,6 +225,10 @@ class Run(Generic[R]):
             self._future.set_exception(outcome.error)
         else:
             self._future.set_result(outcome.value)
+        # an exception is held by whoever catches it, and by nobody else
+        self.engine.handed_over()
+        if self.driver is not None:
+            self.driver.leave()
 
     def drive_here(self) -> None:
         """Run on the background loop; this thread, the user's, runs what has to run in it meanwhile."""

@@ -37,12 +37,10 @@ _EARLIER = "what a helper held that has failed may be let go of before its excep
 
 _ANY_WAY = {
     "ExceptionTests.test_recursion_in_except_handler": _DEEP,
-    "ExceptionTests.testExceptionCleanupState": _LATER,
     "ExceptionTests.testSettingException": _FRAMES,
     "GeneratorStackTraceTest.test_send_with_yield_from": _FRAMES,
     "GeneratorStackTraceTest.test_throw_with_yield_from": _FRAMES,
     "ScopeTests.testLeaks": _LATER,
-    "TestCase.test_ref_counting_behavior": _LATER,
     "TestTraceback.test_accepts_traceback": "the traceback that is given is not the very object that is met",
     "TestTracebackType.test_attrs": _FRAMES,
     "doctest __test__.refleaks": _LATER,

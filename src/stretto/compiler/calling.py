@@ -8,6 +8,7 @@ from typing import cast
 
 from . import ir
 from .expressions import Expressions
+from .generators import makes_generator
 from .values import dotted
 
 __all__ = ["Calling"]
@@ -66,7 +67,10 @@ class Calling(Expressions, ABC):
         keywords = [
             ast.copy_location(ast.keyword(k.arg, v), k) for k, v in zip(node.keywords, values, strict=True)
         ]
-        return ast.copy_location(ast.Call(func, args, keywords), node)
+        call = ast.copy_location(ast.Call(func, args, keywords), node)
+        if any(makes_generator(self.function, a) for a in node.args):
+            return self.spill(call)  # what it is given lasts no longer than the call
+        return call
 
     def receiver(self, func: ast.Attribute) -> ast.expr:
         """The object whose method is called, settled; Python looks the method up before it works out the

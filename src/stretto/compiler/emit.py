@@ -321,15 +321,22 @@ def _layers(region: ir.Region) -> list[ir.Region]:
 
 
 def settle_temporaries(steps: ir.Block | list[ir.Instr], needed: frozenset[str] = frozenset()) -> None:
-    """Work out which temporaries the calls and loops of a statement take with them: those that were made in
-    the same block, and that nothing behind needs. `needed` are those that what follows the block needs.
+    """Work out which temporaries the calls, loops and fragments of a statement take with them: those that
+    were made in the same block, and that nothing behind needs. `needed` are those that what follows the block
+    needs. (Fragments take what calls have made: else it is no generator that has begun.)
 
     CPython holds what has no name no longer than that, and who is told when it goes can tell."""
     made = {n for instr in steps for n in _binds(instr)}
+    called = {instr.target for instr in steps if isinstance(instr, ir.Apply)}
     held = set(needed)
     for instr in reversed(steps):
         for block in ir.blocks(instr):
             settle_temporaries(block, frozenset(held))
+        if isinstance(instr, ir.Run):
+            instr.fragment.takes = _taken(instr, called - held)
+        elif isinstance(instr, ir.If) and instr.check is not None:
+            arms = {n for arm in (instr.then, instr.orelse) for i in ir.instructions(arm) for n in _reads(i)}
+            instr.takes = instr.check.fragment.takes = _taken(instr.check, called - held - arms)
         if isinstance(instr, (ir.For, ir.Apply)):
             given = ir.leaves(instr.source) if isinstance(instr, ir.For) else _given(instr)
             temporaries = {n for n in given if isinstance(n, str) and n.startswith("__t")}
@@ -338,6 +345,10 @@ def settle_temporaries(steps: ir.Block | list[ir.Instr], needed: frozenset[str] 
         held |= _reads(instr)
         if isinstance(instr, ir.Region):
             held |= instr.reads
+
+
+def _taken(instr: ir.Run, free: set[str | None]) -> tuple[str, ...]:
+    return tuple(n for n in instr.fragment.reads if n in free and n.startswith("__t"))
 
 
 def _given(instr: ir.Apply) -> list[ir.Operand]:

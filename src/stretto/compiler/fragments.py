@@ -66,7 +66,7 @@ class Fragment:
     __slots__ = (
         "_code", "_guarded", "_looks", "_native", "_softened", "_unit", "_verdicts",
         "asks", "binds", "cells", "expr", "function", "heap", "keeps", "lineno", "mutates", "name", "opaque",
-        "reads", "soft", "statements", "stores", "text", "trivial", "unpacks",
+        "reads", "soft", "statements", "stores", "takes", "text", "trivial", "unpacks",
     )  # fmt: skip
 
     #: Whether it is a statement of a script that CPython runs as it stands.
@@ -116,6 +116,8 @@ class Fragment:
             if expr is None
             else isinstance(expr, (ast.Tuple, ast.List, ast.Dict, ast.Set))
         )
+        #: The temporaries that nothing needs once it has run (see `emit.settle_temporaries`).
+        self.takes: tuple[str, ...] = ()
         self._softened: Fragment | None = None
         self._looks: tuple[bool, frozenset[int]] | None = None
         self._code: CodeType | None = None
@@ -188,6 +190,7 @@ class Fragment:
                 self.function, self.statements, self.reads, self.binds,
                 soft=True, opaque=self.opaque, cells=self.cells, lineno=self.lineno, name=self.name,
             )  # fmt: skip
+            self._softened.takes = self.takes
         return self._softened
 
     def _tree(self) -> ast.FunctionDef:

@@ -102,7 +102,7 @@ class Compiled:
         self.generators: frozenset[str] = frozenset()
         self._variants: dict[frozenset[str], Compiled] = {}
         self._closing: bool | None = None
-        self._iterated: frozenset[str] | None = None
+        self._holding: tuple[str, ...] | None = None
         self.globals = fn.__globals__
         self.closure: dict[str, Any] = dict(zip(code.co_freevars, fn.__closure__ or (), strict=True))
         self.scope: Scope = scope_of(node, code.co_freevars)
@@ -119,8 +119,8 @@ class Compiled:
         #: Parameters that the function binds again.
         self.rebound = frozenset(self.params) & bound_names(body)
         self.summaries: dict[Any, Any] = {}
-        #: Code that stands for a line of the function in tracebacks.
-        self.lines: dict[tuple[int, str], CodeType] = {}
+        #: Code that stands for a line of the function in tracebacks, and the instruction that it was at.
+        self.lines: dict[tuple[int, str], tuple[CodeType, int]] = {}
 
     def __repr__(self) -> str:
         return f"<compiled {self.qualname}>"
@@ -139,14 +139,15 @@ class Compiled:
         return self._body
 
     @property
-    def iterated(self) -> frozenset[str]:
-        """Local names that loops go over, and no other function sees."""
-        found = self._iterated
+    def holding(self) -> tuple[str, ...]:
+        """Local names that may hold a generator which has begun, in the order in which CPython lets go of
+        them."""
+        found = self._holding
         if found is None:
-            steps = ir.instructions(self.body)
-            loops = [step for step in steps if isinstance(step, ir.For)]
-            names = {s for loop in loops for s in ir.leaves(loop.source) if isinstance(s, str)}
-            found = self._iterated = (self.scope.locals & names) - self.scope.captured
+            from .generators import holding_names  # late: as below
+
+            names = holding_names(self)
+            found = self._holding = tuple(n for n in self.fn.__code__.co_varnames if n in names)
         return found
 
     def taking(self, names: frozenset[str]) -> Compiled:

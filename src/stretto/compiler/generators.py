@@ -23,7 +23,7 @@ from .scope import binds, own_nodes, walrus_names
 from .syntax import CONSUMERS
 from .values import dotted
 
-__all__ = ["admitted", "generator_names", "makes_generator", "may_close"]
+__all__ = ["admitted", "generator_names", "holding_names", "makes_generator", "may_close"]
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
 _SCOPES = (*_COMPREHENSIONS, ast.GeneratorExp)
@@ -155,6 +155,59 @@ def _qualified(function: Compiled, body: list[Any], names: set[str]) -> frozense
     return frozenset(names & used)
 
 
+def holding_names(function: Compiled) -> set[str]:
+    """Local names that no other function sees, and that may hold a generator which has begun: loops go over
+    them, or they are given to something that may ask them for an item."""
+    found: set[str] = set()
+    for step in ir.instructions(function.body):
+        if isinstance(step, ir.For):
+            found.update(s for s in ir.leaves(step.source) if isinstance(s, str))
+        elif isinstance(step, ir.Apply):
+            if not _declared(function, step.callee):
+                found.update(a for _, a in (*step.args, *step.kwargs) if isinstance(a, str))
+        elif isinstance(step, ir.Run):
+            for statement in step.fragment.statements:
+                for node in ast.walk(statement):
+                    found.update(_asked(function, node))
+    return (found & function.scope.locals) - function.scope.captured
+
+
+def _declared(function: Compiled, callee: ir.Operand) -> bool:
+    """Whether what is called is a declared call."""
+    if not isinstance(callee, ir.Load):
+        return False
+    try:
+        return isinstance(function.resolve_dotted(callee.name), (Call, BoundCall))
+    except KeyError:
+        return False
+
+
+#: Built-in functions that ask nothing they are given for an item, or for all.
+_HARMLESS = (CONSUMERS - {"any", "all"}) | {
+    "abs", "bool", "chr", "divmod", "float", "format", "getattr", "hasattr", "id", "int", "isinstance",
+    "issubclass", "len", "ord", "print", "range", "repr", "round", "setattr", "str", "type",
+}  # fmt: skip
+
+
+def _asked(function: Compiled, node: ast.AST) -> list[str]:
+    """Names that a part of a fragment may ask for an item."""
+    given: list[ast.expr] = []
+    if isinstance(node, ast.Call):
+        func = node.func
+        if not (isinstance(func, ast.Name) and func.id in _HARMLESS and function.is_builtin(func.id)):
+            given = [*node.args, *(k.value for k in node.keywords)]
+        if isinstance(func, ast.Attribute) and func.attr in _ASKING:
+            given.append(func.value)
+    elif isinstance(node, ast.Compare):
+        given = [
+            c for o, c in zip(node.ops, node.comparators, strict=True) if isinstance(o, (ast.In, ast.NotIn))
+        ]
+    return [n.id for n in given if isinstance(n, ast.Name)]
+
+
+_ASKING = ("send", "throw", "__next__")
+
+
 def may_close(form: Compiled) -> bool:
     """Whether a generator of this function, or one that it goes over, may be left inside a ``try`` or a
     ``with`` or a loop over who knows what, so that closing it may run code of the user's."""
@@ -193,16 +246,14 @@ def _yields(block: ir.Block, inside: bool) -> list[tuple[bool, ir.Instr]]:
 
 def _made(function: Compiled, loop: ir.For) -> list[Compiled | None]:
     """The generators that a loop makes and goes over; None for one that is not known."""
-    calls = {
-        instr.target: instr
+    leaves = ir.leaves(loop.source)
+    calls = [
+        instr
         for instr in ir.instructions(function.body)
-        if isinstance(instr, ir.Apply) and instr.target is not None and instr.target.startswith("__t")
-    }
+        if isinstance(instr, ir.Apply) and instr.target is not None and instr.target in leaves
+    ]
     found: list[Compiled | None] = []
-    for source in ir.leaves(loop.source):
-        made = loop.makers.get(source) or (calls.get(source) if isinstance(source, str) else None)
-        if made is None:
-            continue
+    for made in [*loop.makers.values(), *calls]:
         if not isinstance(made.callee, ir.Load):
             found.append(None)
             continue

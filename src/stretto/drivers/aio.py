@@ -124,6 +124,10 @@ class AsyncioDriver:
         elif more or engine.out or engine.ready or engine.settled or engine.stirred:
             self.kick()
 
+    def leave(self) -> None:
+        """The run is over, and nothing here leads to it any more."""
+        del self.native, self.ended, self.scope
+
     def _carry_out(self, kind: str, node: Any) -> None:
         if kind is START:
             if self.recording is None:

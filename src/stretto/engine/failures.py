@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
 from .instructions import CANCEL
-from .leaving import Native, abandon, let_go, let_go_after
+from .leaving import Kept, Native, abandon, held_by, keep, let_go, let_go_after, names_of
 from .nodes import DEAD, FAILED, RUNNING, FailedNode, FragmentNode, FunctionNode, Node, unbound
 from .places import rooted, users
 from .slots import Gen
@@ -107,21 +107,27 @@ def squash_younger(engine: Engine, node: Node) -> None:
     """Forget everything younger than a failure, up to the strand that will handle it."""
     ctx = node.ctx
     keeper: Any = engine.end if ctx is None else ctx.strand
-    node.squashed = squash(engine, node.following, keeper)
+    node.squashed = squash(engine, node.following, keeper, -1 if ctx is None else ctx.depth)
     if ctx is not None:
         ctx.strand.stopped = True
 
 
-def squash(engine: Engine, first: Any, end: Any) -> list[Token | Native]:
-    """Forget every entry from `first` to before `end`; the tokens of the writes that will not be made, and
-    the loops that have been left, in the order in which they are."""
-    tokens: list[Token | Native] = []
+def squash(engine: Engine, first: Any, end: Any, depth: int = -1) -> list[Any]:
+    """Forget every entry from `first` to before `end`. What comes back is to be woken once the failure is
+    handled, in the function at `depth`: the tokens of the writes that will not be made, the loops that have
+    been left, and what names held, in the order in which they are."""
+    tokens: list[Token | Native | Kept] = []
     entry = first
     while entry is not end:
         following = entry.following
         if isinstance(entry, Strand):
             entry.alive = False
+            entry.exc = None
             tokens += abandon(engine, entry.stack, suspended=True)
+            if held := held_by(entry.stack, depth):
+                tokens.append(Kept(held))
+            entry.stack = []
+            entry.base = entry.ctx_frame = None
             ctx = entry.boundary
             if entry.mays is not None:
                 tokens += entry.mays
@@ -130,9 +136,14 @@ def squash(engine: Engine, first: Any, end: Any) -> list[Token | Native]:
                 engine.out.append((CANCEL, entry))
             elif type(entry) is FunctionNode:
                 entry.args = []  # what waits for a token may be held for long, and a generator with it
+            elif type(entry) is FragmentNode:
+                entry.values = []
             ctx = entry.ctx
+            if ctx is not None:
+                entry.snap = None
             if entry.state == FAILED:
                 tokens += entry.squashed
+                entry.squashed = []
             entry.state = DEAD
             if engine.observer is not None:
                 engine.observer("squash", entry)
@@ -149,18 +160,25 @@ def handle(engine: Engine, node: Node) -> None:
     """The oldest entry has failed: give the failure to its handler, or end the run with it."""
     error = node.exc
     assert error is not None
-    error = node.exc = as_named(error, node)
+    error = as_named(error, node)
     ctx = node.ctx
-    error = node.exc = rooted(error, node, -1 if ctx is None else ctx.depth)
+    depth = -1 if ctx is None else ctx.depth
+    error = rooted(error, node, depth)
+    del node.exc  # names may hold the node for longer than anybody holds the error
     if ctx is None:
         trace, place = node.trace, node.place
-        left = [t for t in squash(engine, engine.end.following, engine.end) if isinstance(t, Native)]
+        for t in squash(engine, engine.end.following, engine.end):
+            if not isinstance(t, Token):
+                t.wake(engine)
+        left, engine.left = engine.left, []
+        keep(engine, error, [])
         engine.failure = error
         let_go_after(engine, trace, place, left)
         return
-    strand = ctx.strand
+    strand, names = ctx.strand, node.snap
+    assert names is not None
     # everything older has ended, so nobody who waited for these can come too early
-    for token in squash(engine, node, strand):
+    for token in squash(engine, node, strand, depth):
         token.wake(engine)
     strand.stopped = False
     strand.exit = None
@@ -168,17 +186,20 @@ def handle(engine: Engine, node: Node) -> None:
     strand.waiting = ""
     index = next(i for i, block in enumerate(strand.stack) if block.ctx is ctx and block.kind == TRY)
     block = strand.stack[index]
-    assert node.snap is not None
     stack = strand.stack[index:]
-    engine.left += abandon(engine, _within(stack, node.snap), suspended=True)
-    left, engine.left = engine.left + abandon(engine, _left(stack, node.snap)), []
+    engine.left += abandon(engine, _within(stack, names), suspended=True)
+    left, engine.left = engine.left + abandon(engine, _left(stack, names)), []
+    for inner in reversed(stack):
+        if inner.kind == GEN and inner.pending == "close":  # nothing holds its names as a traceback would
+            left += names_of(inner)
+    keep(engine, error, held_by(stack, depth))
     del strand.stack[index:]
     strand.handling = block.saved
     if ctx.timer is not None:
         ctx.timer.stop(engine)
     strand.tokens = None
     frame = block.frame
-    frame.env = node.snap
+    frame.env = names
     region = block.region
     if hasattr(region, "handlers"):
         after = Special(HANDLER, region.handlers, frame, region, block.place)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..compiler import ir
 from ..compiler.functions import Compiled
 from .containers import Versioned
-from .leaving import let_go_of_names
+from .leaving import let_go_of_names, may_hold
 from .nodes import BuildNode
 from .operands import Failure, plain, trace_of
 from .slots import PENDING, UNBOUND, Output, Slot
@@ -102,7 +102,7 @@ def return_from(engine: Engine, strand: Strand, block: Block, value: Any) -> Non
     strand.stack.pop()
     if block.item is not None:
         value = block.item
-    if block.frame.form.iterated:
+    if block.frame.form.holding:
         let_go_of_names(engine, strand, block)
     if strand.stack:
         deliver(engine, strand, block, value)
@@ -116,9 +116,14 @@ def deliver(engine: Engine, strand: Strand, block: Block, value: Any) -> None:
     """Give the caller a function's result."""
     caller = strand.stack[-1]
     instr = block.target
-    if instr is None or instr.target is None:
+    if instr is None:
         return
     frame = caller.frame
+    for name in instr.takes:  # the types of others tell what it does, where it has been left behind
+        if may_hold(frame.env.get(name)):
+            del frame.env[name]
+    if instr.target is None:
+        return
     if not (instr.keep or instr.target in frame.form.values):
         value = plain(engine, strand, caller, instr, value)
     frame.env[instr.target] = value

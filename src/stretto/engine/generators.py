@@ -20,6 +20,7 @@ from ..compiler import ir
 from ..compiler.functions import Compiled
 from ..streams import unheard
 from .functions import AHEAD, MAX_DEPTH
+from .leaving import let_go_of_names, may_hold
 from .operands import OLDEST, Failure, bound, operand, plain, trace_of, type_of
 from .slots import PENDING, Gen, Slot
 from .strands import FINAL, GEN, HANDLER, LOOP, SEQ, TRY, Block, Frame, Special, Strand, Try
@@ -47,6 +48,7 @@ class Generator(Gen):
 
     Attributes:
         fn, args, kwargs: what makes the same as an ordinary generator, while it has not begun.
+        closes: whether code of the user's may run when it is closed.
         state: `CREATED`, `SUSPENDED`, or `OVER` (also while it runs, which nobody can see).
         handling: the handling state where it was left; `outer` is what that of its user was.
         used: a later version has been made of this one.
@@ -54,9 +56,10 @@ class Generator(Gen):
 
     __slots__ = ("args", "fn", "handling", "kwargs", "outer", "state", "used")
 
-    def __init__(self, form: Compiled, kinds: tuple[Any, ...]) -> None:
+    def __init__(self, form: Compiled, kinds: tuple[Any, ...], closes: bool) -> None:
         self.form = form
         self.kinds = kinds
+        self.closes = closes
         self.fn: FunctionType | None = None
         self.args: list[Any] = []
         self.kwargs: dict[str, Any] = {}
@@ -105,7 +108,8 @@ def created(
     """A generator that has not begun; `block` is its function's, about to be entered."""
     env = block.frame.env
     rebound = form.rebound
-    gen = Generator(form, tuple([None if n in rebound else type_of(env[n]) for n in form.params]))
+    kinds = tuple([None if n in rebound else type_of(env[n]) for n in form.params])
+    gen = Generator(form, kinds, form.closing or any(may_hold(env[n]) for n in form.params))
     gen.fn, gen.args, gen.kwargs = fn, args, kwargs
     gen.state = CREATED
     gen.blocks = [block]
@@ -129,13 +133,13 @@ def go_on(engine: Engine, strand: Strand, block: Block, name: str, region: Any) 
             return OLDEST
         if frame.depth >= MAX_DEPTH:
             raise Failure(RecursionError("maximum recursion depth exceeded"))
-    frame.env[name] = Generator(gen.form, gen.kinds)
+    frame.env[name] = running = Generator(gen.form, gen.kinds, gen.closes)
     outer = strand.handling
     blocks = _put_back(gen, strand, frame.depth + 1, trace_of(block, region), outer)
     head = blocks[0]
     head.saved = outer
     head.name = name
-    head.target = gen
+    head.target = running  # and not the version before, which holds what its names held
     strand.stack += blocks
     return None
 
@@ -219,7 +223,7 @@ def step_yield(engine: Engine, strand: Strand, block: Block, instr: ir.Yield) ->
     handling, strand.handling = strand.handling, head.saved
     if head.pending == "close":
         raise Failure(RuntimeError("generator ignored GeneratorExit"))
-    gen = Generator(before.form, before.kinds)
+    gen = Generator(before.form, before.kinds, before.closes)
     gen.state = SUSPENDED
     gen.blocks = blocks
     if guarded:
@@ -241,6 +245,8 @@ def end_generator(engine: Engine, strand: Strand, block: Block, value: Any = Non
 
     strand.stack.pop()
     strand.handling = block.saved
+    if block.frame.form.holding:
+        let_go_of_names(engine, strand, block)
     if block.pending != "close":
         exhausted(strand, strand.stack[-1], plain(engine, strand, block, block.region or _END, value))
     return None
@@ -258,7 +264,7 @@ def step_close(engine: Engine, strand: Strand, block: Block, instr: ir.Close) ->
         gen = gen.value
     if not isinstance(gen, Generator):
         return None
-    env[instr.name] = Generator(gen.form, gen.kinds)
+    env[instr.name] = running = Generator(gen.form, gen.kinds, gen.closes)
     if gen.state != SUSPENDED:
         return None
     outer = strand.handling
@@ -275,7 +281,6 @@ def step_close(engine: Engine, strand: Strand, block: Block, instr: ir.Close) ->
         guard = Special(TRY, (), block.frame, region, block.place)
         guard.saved = outer
         guard.ctx = Try(strand, block.frame.depth)
-        guard.pending = gen
         stack.append(guard)
         strand.ctx, strand.ctx_frame, strand.names = guard.ctx, block.frame, ()
     now = strand.handling
@@ -283,7 +288,7 @@ def step_close(engine: Engine, strand: Strand, block: Block, instr: ir.Close) ->
     head = blocks[0]
     head.saved = now if not instr.loud else outer
     head.name = instr.name
-    head.target = gen
+    head.target = running
     head.pending = "close"
     stack += blocks
     last = blocks[-1]

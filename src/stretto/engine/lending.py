@@ -36,7 +36,7 @@ def make(
     begun.region = begun.target = None
     gen = created(form, fn, begun, args, kwargs)
     env = block.frame.env
-    if instr.generates or (target in block.frame.form.generators and not form.closing):
+    if instr.generates or (target in block.frame.form.generators and not gen.closes):
         env[target] = gen
     else:
         env[target] = ordinary(engine, strand, block, instr, gen)
@@ -72,7 +72,7 @@ def borrowed(
         gen = args[i]
         assert isinstance(gen, Generator)
         name = form.params[i] if form is not None and may else ""
-        if name in may and not gen.form.closing:
+        if name in may and not gen.closes:
             names.add(name)
         else:
             args[i] = ordinary(engine, strand, block, instr, gen)

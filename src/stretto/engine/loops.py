@@ -61,7 +61,7 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
         if missing:
             return missing[0]
         generators = [s for s in leaves if isinstance(s, Gen)]
-        if generators and any(not _known(s) or (isinstance(s, Gen) and s.form.closing) for s in leaves):
+        if generators and any(not _known(s) or (isinstance(s, Gen) and s.closes) for s in leaves):
             made = _ordinary(engine, strand, block, instr)
             if made:
                 return made
@@ -106,7 +106,7 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
             loop.target = v
         elif isinstance(v, Gen):
             assert isinstance(source, str)
-            if v.form.closing and not instr.under_closer:
+            if v.closes and not instr.under_closer:
                 step_try(engine, strand, block, _closer(instr, source))
                 return None
             loop.iterator = v

@@ -96,6 +96,11 @@ class Engine:
         self.sources: set[Source] = set()
         #: Loops that a failure has ended, whose streams are to be closed before it is handled.
         self.left: list[Native] = []
+        #: What the names of functions held that an exception has ended: it is held as long as that, which
+        #: its traceback would see to. By the identity of the exception.
+        self.kept: dict[int, tuple[BaseException, list[Any]]] = {}
+        #: The same, of a failure that is about to be handled.
+        self.held: list[Any] = []
         self.active: dict[Any, int] = {}
         self.queues: dict[Any, deque[Any]] = {}
         self.result: Any = None
@@ -223,6 +228,16 @@ class Engine:
         self.names = None
         for source in list(self.sources):
             close(self, source)
+
+    def handed_over(self) -> None:
+        """Whoever waits for the outcome has it: it is not held here any longer than there."""
+        self.outcome = Outcome()
+        self.result = self.failure = None
+
+    def take_kept(self) -> list[Any]:
+        """What the exception that has ended the run has to hold, the last to go first."""
+        kept, self.kept = self.kept, {}
+        return [value for _, held in kept.values() for value in reversed(held)]
 
     # -- what nodes and strands use ----------------------------------------------------------------------
 

@@ -403,7 +403,11 @@ class FragmentNode(Node):
 
     def run(self) -> Any:
         """What the driver runs in the user's own thread."""
-        return natively(self.fragment.native(self.cells), self.values, self.exc_context)
+        values, self.values = self.values, []
+        try:
+            return natively(self.fragment.native(self.cells), values, self.exc_context)
+        finally:
+            values.clear()  # here, and not when nobody holds this frame any more
 
 
 def rebind(env: dict[str, Any], fragment: Fragment, error: BaseException) -> None:

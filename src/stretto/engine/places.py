@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import dis
 import os
 import sys
-from types import CodeType, FunctionType, TracebackType
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
+from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .nodes import FailedNode, FragmentNode, Node
@@ -13,9 +15,10 @@ from .nodes import FailedNode, FragmentNode, Node
 if TYPE_CHECKING:
     from ..compiler.functions import Compiled
 
-__all__ = ["path", "rooted", "users"]
+__all__ = ["emptied", "path", "rooted", "users"]
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_SUSPENDED = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
 _MACHINERY = ("asyncio", "concurrent", "threading.py", "uvloop")
 
 
@@ -65,6 +68,7 @@ def users(trace: TracebackType | None) -> TracebackType | None:
         if not ours and not carrier:
             seen_user = True
             entries.append(trace)
+            _empty(trace.tb_frame.f_back)
         trace = trace.tb_next
     made: TracebackType | None = None
     for entry in reversed(entries):
@@ -73,14 +77,44 @@ def users(trace: TracebackType | None) -> TracebackType | None:
     return made
 
 
+def emptied(error: BaseException) -> None:
+    """The same, once the run that an exception has ended is over."""
+    seen: set[int] = set()
+    found: list[BaseException | None] = [error]
+    while found:
+        at = found.pop()
+        if at is None or id(at) in seen:
+            continue
+        seen.add(id(at))
+        trace = at.__traceback__
+        while trace is not None:
+            _empty(trace.tb_frame.f_back)
+            trace = trace.tb_next
+        found += (at.__cause__, at.__context__)
+
+
+def _empty(frame: FrameType | None) -> None:
+    """Let go of what the machinery's frames below one of the user's hold: they have ended, and a traceback
+    that leads to them would keep generators from being closed."""
+    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
+        if frame.f_code.co_flags & _SUSPENDED:
+            return  # it may go on
+        try:
+            frame.clear()
+        except RuntimeError:
+            return  # it is still running
+        frame = frame.f_back
+
+
 def _line(form: Compiled, lineno: int, name: str, following: TracebackType | None) -> TracebackType:
     """A traceback entry for a line of the user's function that no real frame stands for."""
-    code = form.lines.get((lineno, name))
-    if code is None:
+    found = form.lines.get((lineno, name))
+    if found is None:
         where = {"lineno": lineno, "end_lineno": lineno, "col_offset": -1, "end_col_offset": -1}  # no columns
         statement = ast.Raise(ast.Name("error", ast.Load(), **where), None, **where)
+        never = ast.Expr(ast.Yield(None, **where), **where)
         none = ast.arguments([], [], None, [], [], None, [])
-        function = ast.FunctionDef("line", none, [statement], [], None, None, **where)
+        function = ast.FunctionDef("line", none, [statement, never], [], None, None, **where)
         if sys.version_info >= (3, 12):
             function.type_params = []
         if name == form.name:  # it begins where the user's function does, as the code of fragments
@@ -88,18 +122,27 @@ def _line(form: Compiled, lineno: int, name: str, following: TracebackType | Non
             function.end_lineno = max(lineno, form.lineno)
         module = compile(ast.Module([function], []), form.filename, "exec")
         [made] = (c for c in module.co_consts if isinstance(c, CodeType))
-        code = form.lines[lineno, name] = made.replace(co_name=name, co_qualname=form.qualname)
-    marker = _Marker()
-    try:
-        FunctionType(code, {"error": marker})()
-    except _Marker as raised:
-        entry = raised.__traceback__
-        assert entry is not None and entry.tb_next is not None
-        entry = entry.tb_next
-        # With the instruction that it was at: what looks for one that is not there may look for ever.
-        return TracebackType(following, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
-    raise AssertionError
+        table = _all_at(lineno - made.co_firstlineno, len(made.co_code) // 2)
+        made = made.replace(co_name=name, co_qualname=form.qualname, co_linetable=table)
+        # what looks for an instruction that is not there may look for ever
+        at = next(i.offset for i in dis.get_instructions(made) if i.opname == "RAISE_VARARGS")
+        found = form.lines[lineno, name] = made, at
+    code, at = found
+    # Of a generator that has not begun: from its frame no others lead, which would last as long as it does.
+    return TracebackType(following, FunctionType(code, {})().gi_frame, at, lineno)
 
 
-class _Marker(Exception):
-    """Raised only to make a frame."""
+def _all_at(delta: int, units: int) -> bytes:
+    """The table of lines of code all of which is so many lines below its first, also before a generator has
+    begun (`Objects/locations.md` in CPython tells its form)."""
+    number = delta << 1 if delta >= 0 else (-delta << 1) | 1
+    table = bytearray()
+    while units > 0:
+        count = min(units, 8)
+        table.append(0b1_1101_000 | count - 1)  # an entry without columns
+        while number >= 64:
+            table.append(64 | number & 63)
+            number >>= 6
+        table.append(number)
+        units, number = units - count, 0
+    return bytes(table)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..compiler import ir
 from .functions import return_from
 from .generators import end_generator
-from .leaving import abandon, let_go
+from .leaving import abandon, let_go, let_go_of_failure
 from .operands import Failure, operand
 from .slots import PENDING, Slot
 from .steps import run_fragment
@@ -154,15 +154,17 @@ def step_reraise(engine: Engine, strand: Strand, block: Block, instr: ir.Reraise
 
 
 def end_handler(engine: Engine, strand: Strand, block: Special) -> Any:
-    leave_handler(strand, block)
+    leave_handler(engine, strand, block)
     return None
 
 
-def leave_handler(strand: Strand, block: Special) -> None:
+def leave_handler(engine: Engine, strand: Strand, block: Special) -> None:
     strand.stack.pop()
     if block.name is not None:
         block.frame.env.pop(block.name, None)
     strand.handling = block.saved
+    if engine.kept:
+        let_go_of_failure(engine, strand, block)
 
 
 def end_func(engine: Engine, strand: Strand, block: Block) -> Any:
@@ -188,7 +190,7 @@ def unwind(engine: Engine, strand: Strand) -> Any:
                 strand.exit = None
                 return None
         elif what == HANDLER:
-            leave_handler(strand, block)
+            leave_handler(engine, strand, block)
         elif what == FINAL:
             stack.pop()
             strand.handling = block.saved

@@ -96,10 +96,12 @@ class Advanced(Output):
 
 class Gen:
     """What lives in a name that holds a generator (see `stretto.engine.generators`): one of the function
-    `form`, given parameters of the types `kinds`; `blocks` are its part of a stack."""
+    `form`, given parameters of the types `kinds`; `blocks` are its part of a stack. It `closes` something
+    if code of the user's may run when it is closed."""
 
-    __slots__ = ("blocks", "form", "kinds")
+    __slots__ = ("blocks", "closes", "form", "kinds")
 
     blocks: list[Any]
+    closes: bool
     form: Any
     kinds: tuple[Any, ...]

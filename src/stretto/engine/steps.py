@@ -116,6 +116,8 @@ def run_fragment(
         else:
             bind(env, fragment, result)
             return
+    for name in fragment.takes:
+        env.pop(name, None)
     node = FragmentNode(
         strand, link(frame, fragment.lineno, within), block.place, fragment, values, frame.cells
     )
