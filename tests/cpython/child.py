@@ -164,12 +164,12 @@ def _walk_everything(module: ModuleType) -> None:
     """Let the engine walk the functions of the module, also those in which no call is seen."""
     from stretto.compiler import functions
 
-    may_call = functions._may_call
+    may_call = functions.may_call
 
     def walked(form: Any) -> bool:
         return form.filename == module.__file__ or form.filename.startswith("<doctest ") or may_call(form)
 
-    functions._may_call = walked
+    functions.may_call = walked
 
 
 # Running one.

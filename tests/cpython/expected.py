@@ -35,8 +35,12 @@ _FUNCTION = "it gives a function other defaults; functions are taken to stay wha
 _LATER = "what nobody holds any more is let go a little later than CPython's counts do it"
 _EARLIER = "what a helper held that has failed may be let go of before its exception is"
 
+_AT_ONCE = "what a `del` lets go of may go before what stands above it has run; a __del__ shows that"
+
 _ANY_WAY = {
     "ExceptionTests.test_recursion_in_except_handler": _DEEP,
+    "ExceptionTests.testExceptionCleanupState": _LATER,
+    "ExceptionTests.test_unraisable": _AT_ONCE,
     "ExceptionTests.testSettingException": _FRAMES,
     "GeneratorStackTraceTest.test_send_with_yield_from": _FRAMES,
     "GeneratorStackTraceTest.test_throw_with_yield_from": _FRAMES,
