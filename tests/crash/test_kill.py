@@ -90,16 +90,18 @@ def compare(flow: str, folder: Path, expected: dict[str, object], result: object
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("share", range(SHARES))
 @pytest.mark.parametrize("flow", FLOWS)
-def test_on_postgres(nursery: Nursery, flow: str, folder: Path, request: pytest.FixtureRequest) -> None:
-    """Every third moment: what differs is in the journal, which is killed at all of its own."""
+def test_on_postgres(
+    nursery: Nursery, flow: str, share: int, folder: Path, request: pytest.FixtureRequest
+) -> None:
     server = request.getfixturevalue("server")
     plain = folder / "plain"
     plain.mkdir()
     first = postgres_store(server)
     moments = run(nursery, flow, first.url, plain)
     expected, wanted = world(plain), check_events(first.url)
-    for when in range(1, moments + 1, 3):
+    for when in range(1 + share, moments + 1, SHARES):
         killed = folder / f"killed-{when}"
         killed.mkdir()
         store = postgres_store(server)

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
-from .nodes import NO_KWARGS, ORDERED, FunctionNode, Node, by_value, unbound
+from .failures import chain
+from .nodes import NO_KWARGS, ORDERED, FunctionNode, Node, by_value, natively, unbound
 from .operands import bound, operand, plain, trace_of
 from .slots import PENDING, UNBOUND, Slot
 from .strands import Block, Strand
@@ -115,6 +116,31 @@ class Delegation:
         return throw
 
 
+class ResumeNode(FunctionNode):
+    """A turn of a ``yield from`` that goes on with code that nobody knows.
+
+    What is thrown into the flow goes to that code as if the flow handled nothing meanwhile. But a failure
+    that comes of it is taken for one that was raised at the ``yield from``: what is handled there is its
+    context.
+    """
+
+    __slots__ = ("delegation",)
+
+    def __init__(self, strand: Strand, trace: Any, place: Any, site: str, held: Delegation) -> None:
+        super().__init__(strand, trace, place, site, held.go_on, [held.source], NO_KWARGS, False, None, None)
+        self.delegation = held
+
+    def run(self) -> Any:
+        handled = self.exc_context
+        if handled is None or self.delegation.error is None:
+            return super().run()
+        try:
+            return natively(self.call, [], None)
+        except BaseException as error:
+            chain(error, handled)
+            raise
+
+
 def step_emit(engine: Engine, strand: Strand, block: Block, instr: ir.Emit) -> Any:
     frame = block.frame
     value = operand(frame, instr.source)
@@ -159,12 +185,8 @@ def step_resume(engine: Engine, strand: Strand, block: Block, instr: ir.Resume) 
     if held.over:
         frame.env[instr.target] = None
         return None
-    args = [held.source]
-    node = FunctionNode(
-        strand, trace_of(block, instr), block.place, "yield from", held.go_on, args, NO_KWARGS, False, None,
-        None,
-    )  # fmt: skip
-    _place(engine, strand, node, args)
+    node = ResumeNode(strand, trace_of(block, instr), block.place, "yield from", held)
+    _place(engine, strand, node, node.args)
     frame.env[instr.target] = node
     return None
 

@@ -23,21 +23,28 @@ if TYPE_CHECKING:
     from .machine import Engine
     from .operands import Failure
 
-__all__ = ["forget", "handle", "in_context", "raise_at", "squash", "squash_younger"]
+__all__ = ["chain", "forget", "handle", "in_context", "raise_at", "squash", "squash_younger"]
 
 
 def in_context(error: BaseException, current: BaseException | None) -> BaseException:
     """The error as it is when raised while `current` is being handled, if nobody has raised it so."""
     if current is None or error is current or _reaches(error, current):
         return error
+    chain(error, current)
+    return error
+
+
+def chain(error: BaseException, current: BaseException) -> None:
+    """Set the context of an error, as the interpreter does when it is raised while `current` is handled."""
+    if error is current:
+        return
     link: BaseException | None = current
     while link is not None:
         if link.__context__ is error:
-            link.__context__ = None  # no cycles, as the interpreter has it
+            link.__context__ = None  # no cycles
             break
         link = link.__context__
     error.__context__ = current
-    return error
 
 
 def _reaches(error: BaseException, current: BaseException) -> bool:
