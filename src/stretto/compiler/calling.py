@@ -158,9 +158,10 @@ class Calling(Expressions, ABC):
         applied.lends = lends
 
 
-def _lone_star(node: ast.Call) -> bool:
-    """Whether ``*xs`` is all that is given by position: then it is taken apart last of all."""
-    return len(node.args) == 1 and isinstance(node.args[0], ast.Starred)
+def _lone_star(node: ast.Call) -> ast.Starred | None:
+    """``*xs``, if that is all that is given by position: then it is taken apart last of all."""
+    first = node.args[0] if len(node.args) == 1 else None
+    return first if isinstance(first, ast.Starred) else None
 
 
 def _parts(node: ast.Call) -> list[ast.expr]:
@@ -168,7 +169,8 @@ def _parts(node: ast.Call) -> list[ast.expr]:
 
     What is spread is taken apart in its turn, before what comes after it runs.
     """
-    args = [node.args[0].value] if _lone_star(node) else node.args  # type: ignore[attr-defined]
+    lone = _lone_star(node)
+    args = node.args if lone is None else [lone.value]
     keywords = node.keywords
     last = max(
         (i for i, k in enumerate(keywords) if not isinstance(k.value, (ast.Name, ast.Constant))), default=-1

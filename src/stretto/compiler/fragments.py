@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from . import ir
+from .changes import change_of, mutated, only_changes, stored
 from .guard import assemble, guarded_unit
 from .guard_source import Unit, requalified
 from .relaxations import relaxed
@@ -103,9 +103,9 @@ class Fragment:
         self.asks = getattr(expr, "asked", False)
         self.trivial = expr is not None and isinstance(expr, (ast.Constant, ast.Name)) and not cells
         #: The name of the container that this statement changes, where that is plain to see.
-        self.mutates = _mutated(statements) if not opaque else None
+        self.mutates = mutated(statements) if not opaque else None
         #: All that it does is to bind a name that others see, or to unbind it.
-        self.stores = _stored(statements, function.scope.outer)
+        self.stores = stored(statements, function.scope.outer)
         self.unpacks = _unpacks(statements)
         self.heap = any(
             isinstance(n, ast.Name) and function.is_data(n.id) for s in statements for n in ast.walk(s)
@@ -358,26 +358,8 @@ class Fragment:
 
     @property
     def change(self) -> tuple[str, Any, Any]:
-        """What a plain change does, where a version can do the same: ``append`` or ``add`` a value, or
-        ``set`` a key to one; each a name or a constant. Else the first is empty."""
-        statement = self.statements[0]
-        if isinstance(statement, ast.Expr):
-            call = statement.value
-            assert isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
-            if call.func.attr in ("append", "add") and len(call.args) == 1:
-                part = self._part(call.args[0])
-                if part is not None:
-                    return call.func.attr, None, part
-        elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Subscript):
-            key, part = self._part(statement.targets[0].slice), self._part(statement.value)
-            if key is not None and part is not None:
-                return "set", key, part
-        return "", None, None
-
-    def _part(self, node: ast.expr) -> Any:
-        if isinstance(node, ast.Name) and node.id in self.reads:
-            return node.id
-        return ir.Const(node.value) if isinstance(node, ast.Constant) else None
+        """What a plain change does, as `changes.change_of` has it."""
+        return change_of(self.statements[0], self.reads)
 
     @property
     def may_change(self) -> bool:
@@ -392,36 +374,7 @@ class Fragment:
         if self.mutates is None or self.mutates not in self.reads or self.soft or not relaxed("objects"):
             return False
         known: dict[str, T | None] = dict(zip(self.reads, types, strict=True))
-        receiver = known[self.mutates]
-        if receiver is None or receiver.cls not in (list, dict, set, bytearray):
-            return False
-        statement = self.statements[0]
-        parts: list[ast.expr]
-        method = ""
-        if isinstance(statement, ast.Expr):
-            assert isinstance(statement.value, ast.Call) and isinstance(statement.value.func, ast.Attribute)
-            method = statement.value.func.attr
-            if method not in _CHANGES.get(receiver.cls, ()) or statement.value.keywords:
-                return False
-            parts = list(statement.value.args)
-        elif isinstance(statement, ast.Delete) and isinstance(statement.targets[0], ast.Subscript):
-            parts = [statement.targets[0].slice]
-        elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Subscript):
-            parts = [statement.value, statement.targets[0].slice]
-        elif isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
-            verdict = infer(statement.value, known, self.function.resolve)
-            return verdict.pure and verdict.type is not None
-        else:
-            return False
-        for part in parts:
-            if isinstance(part, (ast.Slice, ast.Starred)):
-                return False
-            verdict = infer(part, known, self.function.resolve)
-            if not verdict.pure:
-                return False
-        if method in ("extend", "update"):
-            return all(infer(p, known, self.function.resolve).type is not None for p in parts)
-        return True
+        return only_changes(self.statements[0], self.mutates, known, self.function.resolve)
 
     def _judge(self, types: tuple[T | None, ...]) -> Verdict:
         if self.opaque:
@@ -463,15 +416,6 @@ class Fragment:
             return UNKNOWN
         verdict = judge(expr, known, form)
         return Verdict(verdict.pure, verdict.heap or self.heap, verdict.type)
-
-
-#: Methods that change their receiver and run no code but that of built-in types.
-_CHANGES: dict[type, frozenset[str]] = {
-    list: frozenset({"append", "extend", "insert", "pop", "clear", "reverse"}),
-    dict: frozenset({"pop", "clear", "setdefault", "update", "popitem"}),
-    set: frozenset({"add", "discard", "remove", "clear", "pop", "update"}),
-    bytearray: frozenset({"append", "extend", "clear"}),
-}
 
 
 def _negative(node: ast.expr) -> bool:
@@ -532,37 +476,3 @@ def _unpacks(statements: list[ast.stmt]) -> ast.expr | None:
         ):
             return None
     return statement.value
-
-
-def _stored(statements: list[ast.stmt], outer: frozenset[str]) -> bool:
-    if len(statements) != 1:
-        return False
-    statement = statements[0]
-    if isinstance(statement, ast.Assign) and not isinstance(statement.value, (ast.Name, ast.Constant)):
-        return False
-    if not isinstance(statement, (ast.Assign, ast.Delete)):
-        return False
-    first, *others = statement.targets
-    return not others and isinstance(first, ast.Name) and first.id in outer
-
-
-def _mutated(statements: list[ast.stmt]) -> str | None:
-    if len(statements) != 1:
-        return None
-    statement = statements[0]
-    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-        func = statement.value.func
-        if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
-            return func.value.id
-    targets: list[ast.expr] = []
-    if isinstance(statement, ast.Assign):
-        targets = statement.targets
-    elif isinstance(statement, ast.Delete):
-        targets = statement.targets
-    elif isinstance(statement, (ast.AugAssign, ast.AnnAssign)):
-        targets = [statement.target]
-    if len(targets) == 1 and isinstance(targets[0], ast.Subscript) and isinstance(targets[0].value, ast.Name):
-        return targets[0].value.id
-    if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
-        return statement.target.id
-    return None

@@ -26,7 +26,7 @@ from .functions import Compiled, compiled, helper, is_static, users_own
 from .known_objects import SCALARS, class_attribute, construction_is_pure
 from .summary import Summary
 from .summary_fields import GivesUp, Known, Trip, joined, plain_type
-from .summary_views import HIDDEN, Typed, resolved
+from .summary_views import HIDDEN, Shape, resolved
 from .types import T, of_value
 from .verdicts import function_verdict
 
@@ -194,7 +194,7 @@ class Calls(Summary):
             fn, args, kwargs = what
             met = self.trip.met
             met("called", found, "fn", fn)
-            met("called", found, "shape", Typed((len(args), tuple(kwargs))))  # type: ignore[arg-type]
+            met("called", found, "shape", Shape(args, kwargs))
             given = [self.argument(found, i, v) for i, v in enumerate(args)]
             return fn, given, {name: self.argument(found, (name,), v) for name, v in kwargs.items()}
         return found.call[0], list(found.call[1]), dict(found.call[2])

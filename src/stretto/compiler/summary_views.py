@@ -11,6 +11,7 @@ in the same order; if they are alike, the summary is the same, of those objects.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from .functions import Compiled
     from .summary_fields import Known, Trip
 
-__all__ = ["HIDDEN", "KEYS", "NOWHERE", "Record", "Script", "Typed", "View"]
+__all__ = ["HIDDEN", "KEYS", "NOWHERE", "Record", "Script", "Shape", "Typed", "View"]
 
 #: Their values matter where they are the index or key of a container.
 KEYS: Final = (int, str, bool, type(None))
@@ -58,6 +59,15 @@ class Typed:
 
     def __init__(self, kind: T | None) -> None:
         self.type = kind
+
+
+class Shape:
+    """In the place of arguments: how many there are, and their names."""
+
+    __slots__ = ("shape",)
+
+    def __init__(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        self.shape = len(args), tuple(kwargs)
 
 
 class View:
@@ -151,7 +161,7 @@ def _part(what: tuple[Any, list[Any], dict[str, Any]], arg: Any) -> Any:
     if arg == "fn":
         return fn
     if arg == "shape":
-        return Typed((len(args), tuple(kwargs)))  # type: ignore[arg-type]
+        return Shape(args, kwargs)
     return args[arg] if type(arg) is int else kwargs[arg[0]]
 
 
@@ -171,6 +181,8 @@ def _likeness(value: Any) -> Any:
     kind = type(value)
     if kind is Typed:
         return Typed, value.type
+    if kind is Shape:
+        return Shape, value.shape
     if kind in SCALARS or value is UNBOUND or value is NOWHERE:
         return kind if kind in SCALARS else id(value)
     if kind is MethodType:
