@@ -33,12 +33,12 @@ from .contract import Journal
 from .doubts import in_doubt, orphaned, unreadable
 from .events import CallFinished, CallSettled, Decision, RunEnded, RunState, now
 from .forking import Ancestor
-from .history import NO_ARGUMENTS, READ, TIMEOUT, History, Past, PastState
+from .history import NO_ARGUMENTS, TIMEOUT, History, Past, PastState
 from .leases import Lease
 from .native import Scope
 from .run_secrets import RunSecrets
-from .secrets import check_key
 from .streams import Recalled, StreamRecords
+from .unread import Unread
 
 if TYPE_CHECKING:
     from ..drivers.aio import AsyncioDriver
@@ -78,9 +78,7 @@ class Recording:
         self.secrets = RunSecrets(lease.run)
         self.streams = StreamRecords(self)
         self._begun: dict[CallNode, Begun] = {}
-        #: Calls of which what has been read so far does not tell whether they are recorded.
-        self._unread: dict[CallNode | Source, str] = {}
-        self._reading = False
+        self._unread = Unread(self)
         #: Calls that the run did not come to, since the flow they are in ran out of time.
         self._withheld: set[CallNode | Source] = set()
         #: Results that the journal is told of a little later, so that what comes next need not wait for that.
@@ -99,7 +97,7 @@ class Recording:
         arguments, plain = (
             arguments_of(call, args, kwargs) if call.changes else (b"", digest(args, kwargs).value)
         )
-        mark = self._mark(call, place, plain)
+        mark = self.mark(call, place, plain)
         past = self._past(place, name, mark)
         if past is None:
             if self.ancestor is not None:
@@ -111,7 +109,7 @@ class Recording:
         begun.known = past.intent is not None
         return begun, past
 
-    def _mark(self, call: Call[..., Any], place: str, plain: bytes) -> bytes:
+    def mark(self, call: Call[..., Any], place: str, plain: bytes) -> bytes:
         """What stands in the journal for the digest of the arguments of a call. Raises `SecretKeyError`."""
         there = self.history.stands(place) if self.history is not None else None
         if there is None and self.ancestor is not None:
@@ -179,11 +177,10 @@ class Recording:
         history = self.history
         if history is not None:
             try:
-                if not self._known(history, node, place):
-                    self._unread[node] = place
-                    self._read_on(driver, history)
+                if not self._unread.known(history, node, place):
+                    self._unread.wait(driver, history, node, place)
                     return
-                mark = self._mark(node.call, place, digest(tuple(node.args), node.kwargs).value)
+                mark = self.mark(node.call, place, digest(tuple(node.args), node.kwargs).value)
             except JournalError as error:
                 self._stop(driver, node, error)
                 return
@@ -193,39 +190,10 @@ class Recording:
                 if isinstance(node, Source):
                     hold(driver.engine, node)
                 return
-        self._begin(driver, node, place)
+        self.go_on(driver, node, place)
 
-    def _known(self, history: History, node: CallNode | Source, place: str) -> bool:
-        """Whether what has been read of the history tells all of a call."""
-        if history.whole:
-            return True
-        if history.recorded(place) is None:
-            return False
-        mark = self._mark(node.call, place, digest(tuple(node.args), node.kwargs).value)
-        return history.certain(place, call_name(node.call.fn), mark)
-
-    def _read_on(self, driver: AsyncioDriver, history: History) -> None:
-        """Read more of what is recorded, off the loop."""
-        if self._reading:
-            return
-        self._reading = True
-        read = driver.from_outside(partial(self._has_read, driver, history))
-        threads().submit(history.read, READ).add_done_callback(read)
-
-    def _has_read(self, driver: AsyncioDriver, history: History, future: Future[None]) -> None:
-        self._reading = False
-        future.result()  # raises what is wrong with the journal
-        check_key(self.lease.run, (past.digest for past in history.left()))
-        for node, place in list(self._unread.items()):
-            # one that is cancelled meanwhile stays, and is given up when the driver is told so
-            if node.state == RUNNING and self._known(history, node, place):
-                del self._unread[node]
-                self._begin(driver, node, place)
-        if self._unread:
-            self._read_on(driver, history)
-        driver.kick()
-
-    def _begin(self, driver: AsyncioDriver, node: CallNode | Source, place: str) -> None:
+    def go_on(self, driver: AsyncioDriver, node: CallNode | Source, place: str) -> None:
+        """Make a call, or answer it: what is recorded of it has been read."""
         call = node.call
         if call.streams and call.changes and not isinstance(node, Source):
             driver.engine.fail(node, not_recorded(call))
@@ -290,12 +258,12 @@ class Recording:
         if place is None:
             return False
         driver.engine.take_back(node)
-        self._begin(driver, node, place)
+        self.go_on(driver, node, place)
         return True
 
     def forgets(self, driver: AsyncioDriver, node: CallNode | Source) -> bool:
         """A call is no longer wanted: whether it was one that waited here."""
-        if self._unread.pop(node, None) is not None:
+        if self._unread.forget(node):
             return True
         if node in self._withheld:
             self._withheld.remove(node)
