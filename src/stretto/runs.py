@@ -94,9 +94,17 @@ class Run(Generic[R]):
         """
         if not self.flow.yields:
             raise TypeError(f"{self!r} cannot be gone over: the flow does not yield. Ask for its result()")
-        if self._gone_over:
+        if not self._go_over():
             raise TypeError(f"{self!r} is gone over already, and can be only once")
-        self._gone_over = True
+        return self._values()
+
+    def _go_over(self) -> bool:
+        """Whether nobody else has begun to go over it."""
+        with self._lock:
+            before, self._gone_over = self._gone_over, True
+        return not before
+
+    def _values(self) -> Generator[Any, Any, R]:
         from .items import overlapped  # it imports this
 
         return overlapped(lambda: self, now=True)
@@ -147,7 +155,7 @@ class Run(Generic[R]):
 
     def _see_to_it(self) -> None:
         """Somebody waits for the end: a flow that yields does not come to it by itself."""
-        if self.flow.yields and not self._gone_over and not self.done():
+        if self.flow.yields and not self.done() and self._go_over():
             self.drive_elsewhere()
 
     def _wait(self) -> None:
@@ -234,7 +242,7 @@ class Run(Generic[R]):
         """Run on the background loop; this thread, the user's, runs what has to run in it meanwhile."""
         if self.flow.yields:
             try:
-                deque(iter(self), maxlen=0)
+                deque(self._values(), maxlen=0)
             except BaseException:
                 if not self.done():
                     raise

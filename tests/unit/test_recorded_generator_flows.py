@@ -140,6 +140,8 @@ def test_interrupted_and_taken_up(url: str, journal: Journal) -> None:
 def test_its_result_is_asked_for(url: str, journal: Journal) -> None:
     interrupted(url, 3, 1)
     run = stretto.resume(newest(journal).id, journal=url)
+    with pytest.raises(TimeoutError):
+        run.result(0)
     assert run.result(30) == "done"
     with pytest.raises(TypeError, match="only once"):
         iter(run)
