@@ -7,9 +7,10 @@
 #   make fuzz N=...   generated programs: overlapped run against reference run
 #   make fuzz-grammar N=...  programs over the whole grammar: as CPython, or refused
 #   make cpython      CPython's own tests of the language, run as flows: how many are compiled, which differ
-#   make test-compiled  the engine as machine code (as in the wheels): the same outcomes (needs a C compiler)
+#   make test-compiled  the engine as machine code, on uvloop: the same outcomes (needs a C compiler)
 #   make bench        against hand-written asyncio, in one run, with the target beside each number; the
-#                     engine as machine code where there is a C compiler (make bench CC= for the plain one)
+#                     engine as machine code where there is a C compiler (make bench CC= for the plain one; with
+#                     LOOP=uvloop in the environment all of it on uvloop)
 #   make bench-peers  the same work in other libraries, also recorded, killed and resumed
 #   make lint         ruff, mypy, pyright
 #   make docs         every example in the docs runs
@@ -161,5 +162,5 @@ $(COMPILED)/.stamp: pyproject.toml $(shell find src -name '*.py') | $(COMPILED)/
 	@command -v "$(CC)" >/dev/null || { echo "no C compiler: '$(CC)' is not there (make CC=/path/to/cc)" >&2; exit 1; }
 	@rm -rf build/compiled && mkdir -p build/compiled
 	@cp -R pyproject.toml README.md LICENSE src build/compiled/ && find build/compiled -name '*.so' -delete
-	@CC="$(CC)" HATCH_BUILD_HOOK_ENABLE_MYPYC=1 $(COMPILED)/bin/python $(PIP_INSTALL) 'build/compiled/[dev]'
+	@CC="$(CC)" HATCH_BUILD_HOOK_ENABLE_MYPYC=1 $(COMPILED)/bin/python $(PIP_INSTALL) 'build/compiled/[dev,fast]'
 	@touch $@

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import platform
@@ -15,13 +14,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from stretto.drivers.background import new_loop
 from stretto.engine import as_machine_code
 
 from .codecs import codecs
 from .compiling import compiling
 from .durable import durable
 from .journal import journal
-from .measure import by_turns, child_seconds
+from .measure import by_hand, by_turns, child_seconds
 from .native import native
 from .objects import objects
 from .rows import Row
@@ -30,23 +30,23 @@ from .work import DEEPEN, LOOK, branchy, branchy_by_hand, chain, chain_by_hand, 
 
 
 def per_call(n: int, repeat: int) -> Iterator[Row]:
-    ours, floor = by_turns(lambda: many(n), lambda: asyncio.run(many_by_hand(n)), repeat=repeat)
+    ours, floor = by_turns(lambda: many(n), lambda: by_hand(many_by_hand(n)), repeat=repeat)
     detail = f"{ours / n * 1e6:.1f} us against {floor / n * 1e6:.1f} us a call"
     yield Row(f"(a) {n:,} independent calls / asyncio tasks", ours / floor, "x", 3.0, detail)
 
 
 def chained(n: int, repeat: int) -> Iterator[Row]:
-    assert chain(10) == asyncio.run(chain_by_hand(10))
-    ours, floor = by_turns(lambda: chain(n), lambda: asyncio.run(chain_by_hand(n)), repeat=repeat)
+    assert chain(10) == by_hand(chain_by_hand(10))
+    ours, floor = by_turns(lambda: chain(n), lambda: by_hand(chain_by_hand(n)), repeat=repeat)
     detail = f"{ours / n * 1e6:.1f} us against {floor / n * 1e6:.1f} us a call"
     yield Row(f"(b) chain of {n:,} calls / awaited tasks", ours / floor, "x", 3.0, detail)
 
 
 def branches(repeat: int) -> Iterator[Row]:
-    assert branchy(10) == asyncio.run(branchy_by_hand(10))
+    assert branchy(10) == by_hand(branchy_by_hand(10))
     ideal = LOOK + DEEPEN
     for n, against_ideal, against_floor in ((100, 1.10, None), (2000, 2.0, 1.5)):
-        works = (lambda n=n: branchy(n)), (lambda n=n: asyncio.run(branchy_by_hand(n)))
+        works = (lambda n=n: branchy(n)), (lambda n=n: by_hand(branchy_by_hand(n)))
         ours, floor = by_turns(*works, repeat=repeat)
         detail = f"{ours * 1e3:.1f} ms; by hand {floor * 1e3:.1f} ms"
         letter = "c" if n == 100 else "d"
@@ -112,8 +112,11 @@ def main() -> int:
     }
     started = time.monotonic()
     engine = "as machine code" if as_machine_code() else "interpreted"
+    loop = new_loop()
+    loop.close()
     machine = (
-        f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, engine {engine}"
+        f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, "
+        f"engine {engine}, {type(loop).__module__.partition('.')[0]}"
     )
     print(f"{machine}; the median of alternating repetitions\n", flush=True)
     print(f"{'':<68} {'measured':>8} {'target':>13}")

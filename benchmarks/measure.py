@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-__all__ = ["by_turns", "child_seconds", "median_of", "seconds"]
+from stretto.drivers.background import new_loop
+
+__all__ = ["by_hand", "by_turns", "child_seconds", "median_of", "seconds"]
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -19,6 +22,12 @@ def seconds(work: Callable[[], Any]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
+
+
+def by_hand(work: Coroutine[Any, Any, Any]) -> Any:
+    """`asyncio.run`, on the same kind of event loop that flows run on: uvloop, where it is installed."""
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(work)
 
 
 def by_turns(*works: Callable[[], Any], repeat: int) -> list[float]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from stretto import call, flow
 
-from .measure import by_turns
+from .measure import by_hand, by_turns
 from .rows import Row
 
 __all__ = ["objects"]
@@ -76,11 +76,11 @@ def objects(n: int, repeat: int) -> Iterator[Row]:
     for wanted, where in ((agents, ""), (agents_in_a_try, ", in a try")):
         one, two = some(), some()
         wanted(one, 0.0)
-        asyncio.run(agents_by_hand(two, 0.0))
+        by_hand(agents_by_hand(two, 0.0))
         assert [vars(a) for a in one] == [vars(a) for a in two]
         ours, floor, issue = by_turns(
             lambda wanted=wanted: wanted(some(), THINK),
-            lambda: asyncio.run(agents_by_hand(some(), THINK)),
+            lambda: by_hand(agents_by_hand(some(), THINK)),
             lambda wanted=wanted: wanted(some(), 0.0),
             repeat=repeat,
         )

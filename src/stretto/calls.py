@@ -14,7 +14,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping
 from typing import Any, Generic, NoReturn, ParamSpec, Protocol, TypeVar, cast, overload
 
-from .compiler.types import Checker, checker_of, item_checker_of, text_of
+from .compiler.checkers import Checker, checker_of, item_checker_of, text_of
 from .drivers.ambient import invoke_now, invoke_on_loop
 from .drivers.coroutines import coroutine_of, in_async_code
 from .effects import Effects, Kind, Resource
@@ -72,12 +72,16 @@ class Call(Generic[P, R_co]):
         items: the check of the declared type of its items.
         here: whether it runs in the thread of the program, in its turn.
         changes_receiver: whether it is a method that may change the object that it is looked up on.
+        iterates: of what gives the items of one of its arguments, that: its name and place.
+        fixed_receiver: whether it is one whose object leads to nothing that the program changes.
         made_again: whether it is left out of the journal if its result cannot be recorded.
     """
 
     here = False
     made_again = False
     changes_receiver = False
+    fixed_receiver = False
+    iterates: tuple[str, int] | None = None
 
     def __init__(self, fn: Callable[..., Any], effects: Effects, options: Mapping[str, Any]) -> None:
         functools.update_wrapper(self, fn)

@@ -20,6 +20,8 @@ __all__ = ["DEFAULT", "VARIABLE", "Choice", "choice", "chosen", "configure", "un
 VARIABLE = "STRETTO_JOURNAL"
 #: Where the command line keeps its runs if nobody says anything.
 DEFAULT = Path(".stretto") / "journal.db"
+#: What may be said under ``[tool.stretto]`` (of effects, see `stretto.declarations.table`).
+_KEYS = ("journal", "effects")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,12 @@ def _from_project(file: Path) -> str | None:
         raise JournalUrlError(f"{file} cannot be read, and might name a journal: {error}") from None
     tool: Any = project.get("tool", {})
     section: Any = cast("dict[str, Any]", tool).get("stretto", {}) if isinstance(tool, dict) else {}
-    url: Any = cast("dict[str, Any]", section).get("journal") if isinstance(section, dict) else None
+    if not isinstance(section, dict):
+        return None
+    for key in cast("dict[str, Any]", section):
+        if key not in _KEYS:
+            raise JournalUrlError(f"{file}: [tool.stretto] knows no {key!r}; it knows {' and '.join(_KEYS)}")
+    url: Any = cast("dict[str, Any]", section).get("journal")
     if url is None:
         return None
     if not isinstance(url, str):

@@ -36,6 +36,10 @@ __all__ = ["Progress", "Run"]
 R = TypeVar("R")
 
 
+#: Who listens to the engines of runs that begin (see `stretto.observe.walls`).
+listeners: list[Callable[[Engine], None]] = []
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a run is: operations that have ended, that run now, that wait; the most that ran at once."""
@@ -70,6 +74,8 @@ class Run(Generic[R]):
         self.flow = flow
         self.recording = recording
         self.engine = Engine(limit=flow.limit) if recording is None else _causal(flow.limit)
+        for listen in listeners:
+            listen(self.engine)
         self.engine.begin(flow.form, flow.fn, tuple(args), dict(kwargs), sys.exception())
         if recording is not None:
             self.engine.reader = recording.read
@@ -192,7 +198,9 @@ class Run(Generic[R]):
 
     def task(self, node: Any, report: Callable[[Any, BaseException | None], None]) -> Task:
         """A piece of code, to be run in the user's thread."""
-        return Task(node, report, self._scope(node))
+        assert self.driver is not None
+        piece = self.driver.pieces[node] = self._scope(node)
+        return Task(node, report, piece)
 
     def _scope(self, node: Any) -> Piece:
         """What the calls in a piece of code go through."""

@@ -54,7 +54,13 @@ def test_a_projects_file_lies_in_the_project(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    "text", ["journal = [", "[tool.stretto]\njournal = 1\n", "[tool.stretto]\njournal = 'x://'"]
+    "text",
+    [
+        "journal = [",
+        "[tool.stretto]\njournal = 1\n",
+        "[tool.stretto]\njournal = 'x://'",
+        "[tool.stretto]\njournl = 'runs.db'\n",
+    ],
 )
 def test_a_project_that_is_wrong(tmp_path: Path, text: str) -> None:
     project(tmp_path, text)

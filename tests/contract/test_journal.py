@@ -31,6 +31,16 @@ def test_what_was_appended_is_read(store: Store) -> None:
     assert [event for _, event in store.open().events("r")] == events
 
 
+def test_a_run_is_on_disk_with_what_was_given_with_its_start_or_not_at_all(store: Store) -> None:
+    moments: list[str] = []
+    journal = store.open(interval=0.0, probe=moments.append)
+    begun = started()
+    journal.start(begun, with_events=[finished(1), finished(2)])
+    journal.flush()
+    assert [event for _, event in journal.events("r")] == [begun, finished(1), finished(2)]
+    assert moments.count("within") == 1  # one transaction
+
+
 def test_reading_sees_what_the_same_journal_appended(store: Store) -> None:
     journal = store.open(interval=60.0)
     lease = journal.start(started())

@@ -263,6 +263,7 @@ FLOWS = {
 
 def rehearse() -> None:
     """All that the processes here import."""
+    import stretto.journal.postgres  # noqa: F401  its driver takes longer to import than a run takes
 
     with tempfile.TemporaryDirectory() as where:
         main("secretly", f"{where}/journal.db", where, "0")

@@ -16,6 +16,7 @@ HEAD = """\
 import asyncio, os, random, signal
 from pathlib import Path
 from stretto import call, flow
+from stretto.journal.configured import shared
 
 FIRST = "FIRST" in os.environ
 
@@ -192,6 +193,7 @@ async def add(n: int) -> None:
         await asyncio.sleep(100)
     if n == 3:
         await asyncio.sleep(0.3)
+        shared(".stretto/journal.db").flush()  # that 2 has ended
         kill()
 
 @flow

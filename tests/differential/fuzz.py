@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[2] / "src"))
 
 from .generate import OPEN, PROFILES, Random, generate
+from .generate.asyncs import asynchronous
 from .harness import Difference, Difficult, Program, differences, reference, report
 from .reduce import kinds, reduce
 
@@ -25,7 +26,15 @@ THEMES = {**PROFILES, **OPEN}
 
 
 def program(name: str) -> Program:
-    return generate(Random(name), THEMES[name.split("-")[0]])
+    """The program of a name; behind ``async:`` stands that of which it is the async variant."""
+    plain = name.removeprefix("async:")
+    made = generate(Random(plain), THEMES[plain.split("-")[0]])
+    if plain == name:
+        return made
+    turned = asynchronous(made)
+    if turned is None:
+        raise Difficult("it has no async variant")
+    return turned
 
 
 def differing(test: Program, options: argparse.Namespace) -> list[Difference]:
@@ -41,6 +50,7 @@ def names(seed: int, start: int, step: int, count: int, themes: Sequence[str]) -
 
 def work(options: argparse.Namespace, job: int, results: multiprocessing.Queue[tuple[str, object]]) -> None:
     for name in names(options.seed, job, options.jobs, options.n, options.theme):
+        name = f"async:{name}" if options.asynchronous else name
         try:
             test = program(name)
             if options.reference:
@@ -66,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--theme", action="append", choices=list(THEMES), help="themes; those of the tests by default"
     )
+    parser.add_argument("--async", action="store_true", dest="asynchronous", help="their async variants")
     parser.add_argument("--only", help="run one program, by its name")
     parser.add_argument("--ignore", action="append", default=[], help="pass over differences that begin so")
     parser.add_argument("--keep-going", action="store_true", help="one program per kind of difference")

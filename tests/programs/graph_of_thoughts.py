@@ -19,6 +19,7 @@ from stretto import call, flow
 from stretto.testing import VirtualClock
 from tests.differential.world import digest
 
+from .declared import declared
 from .fetch import GRAPH_OF_THOUGHTS
 from .published import importable
 
@@ -153,7 +154,7 @@ def graph_for(operations: Any) -> Any:
 
 def run(*, overlapped: bool) -> tuple[list[Any], float]:
     """The state of each thought of the graph, and the virtual seconds it takes."""
-    with published() as got:
+    with published() as got, declared(""):
         operations = importlib.import_module("graph_of_thoughts.operations")
         model, prompter, parser = parts_of(got)
         graph = graph_for(operations)

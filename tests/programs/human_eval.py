@@ -7,6 +7,7 @@ they meant.
 
 from __future__ import annotations
 
+import ast
 import gzip
 import json
 import linecache
@@ -32,6 +33,12 @@ class Problem:
     entry: str
     solution: str
     tests: str
+
+    @property
+    def recursive(self) -> bool:
+        """Whether the solution calls itself: only then it matters what its own name is bound to."""
+        names = (node for node in ast.walk(ast.parse(self.solution)) if isinstance(node, ast.Name))
+        return any(name.id == self.entry for name in names)
 
 
 def problems() -> Iterator[Problem]:

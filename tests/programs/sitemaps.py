@@ -15,14 +15,23 @@ from stretto import call, flow
 from stretto.testing import VirtualClock
 from tests.differential.world import digest
 
+from .declared import declared
 from .fetch import SITEMAP_PARSER
 from .published import importable
 
-__all__ = ["by_hand", "run"]
+__all__ = ["EFFECTS", "by_hand", "run"]
 
 SITE = "https://example.org/"
 SECTIONS = 6
 PAGES = 5
+
+#: What is said of the package. A fetcher that is made tells its client how much to read at most, which
+#: changes nothing in this one; pages that were found are put into files of their own.
+EFFECTS = """
+"usp.fetch_parse.SitemapFetcher.__init__" = "changes self; writes log"
+"usp.fetch_parse.SitemapFetcher.sitemap" = "changes self; reads web; writes log, file"
+"usp.helpers.get_url_retry_on_client_errors" = "changes nothing; reads web; writes log"
+"""
 
 
 def _site() -> dict[str, str]:
@@ -52,9 +61,9 @@ async def fetch(url: str) -> str | None:
     return _site().get(url)
 
 
-def run(*, overlapped: bool) -> tuple[str, float]:
+def run(*, overlapped: bool, effects: str = EFFECTS) -> tuple[str, float]:
     """The tree, and the virtual seconds it takes to find."""
-    with importable(SITEMAP_PARSER, "usp", {}):
+    with importable(SITEMAP_PARSER, "usp", {}), declared(effects, "usp.tree"):
         tree = importlib.import_module("usp.tree")
         clients = importlib.import_module("usp.web_client.abstract_client")
 

@@ -21,6 +21,7 @@ from stretto import call, flow
 from stretto.testing import VirtualClock
 from tests.differential.world import digest
 
+from .declared import declared
 from .fetch import MINI_SWE_AGENT
 from .published import importable
 
@@ -65,28 +66,28 @@ class Model:
         return {"info": {"steps": self.steps}}
 
 
-def shell(name: str) -> Any:
+@call.writes("shell:{name}")
+async def command(name: str, text: str) -> dict[str, Any]:
+    seed = int(digest(name, text), 16)
+    await asyncio.sleep(0.1 + seed % 400 / 1000)
+    return {"output": f"{text} printed {seed % 1000}", "returncode": seed % 2}
+
+
+class Shell:
     """An environment of its own."""
 
-    @call.writes(f"shell:{name}")
-    async def command(text: str) -> dict[str, Any]:
-        seed = int(digest(name, text), 16)
-        await asyncio.sleep(0.1 + seed % 400 / 1000)
-        return {"output": f"{text} printed {seed % 1000}", "returncode": seed % 2}
+    def __init__(self, name: str) -> None:
+        self.config = types.SimpleNamespace()
+        self.name = name
 
-    class Shell:
-        config = types.SimpleNamespace()
+    def execute(self, action: dict[str, Any], cwd: str = "") -> dict[str, Any]:
+        return command(self.name, action["command"])
 
-        def execute(self, action: dict[str, Any], cwd: str = "") -> dict[str, Any]:
-            return command(action["command"])
+    def get_template_vars(self, **kwargs: Any) -> dict[str, Any]:
+        return {}
 
-        def get_template_vars(self, **kwargs: Any) -> dict[str, Any]:
-            return {}
-
-        def serialize(self) -> dict[str, Any]:
-            return {}
-
-    return Shell()
+    def serialize(self) -> dict[str, Any]:
+        return {}
 
 
 @contextlib.contextmanager
@@ -100,19 +101,19 @@ def published() -> Iterator[Any]:
 
 def run(agents: int, *, overlapped: bool) -> tuple[list[Any], float]:
     """What each agent came to and all that was said, and the virtual seconds it takes."""
-    with published() as module:
+    with published() as module, declared(""):
 
         @flow
-        def every(count: int) -> list[Any]:
+        def every(made: Any, count: int) -> list[Any]:
             found = []
             for n in range(count):
                 options = {"system_template": SYSTEM, "instance_template": TASK, "step_limit": 3 + n % 3}
-                agent = module.DefaultAgent(Model(3 + n % 3), shell(f"agent {n}"), **options)
+                agent = made(Model(3 + n % 3), Shell(f"agent {n}"), **options)
                 found.append((agent.run(f"task {n}"), agent.cost, agent.messages))
             return found
 
         with VirtualClock(seed=1) as clock:
-            return (every if overlapped else every.sequential)(agents), clock.now
+            return (every if overlapped else every.sequential)(module.DefaultAgent, agents), clock.now
 
 
 def by_hand(agents: int) -> float:
@@ -122,6 +123,6 @@ def by_hand(agents: int) -> float:
         for n in range(agents):
             options = {"system_template": SYSTEM, "instance_template": TASK, "step_limit": 3 + n % 3}
             with VirtualClock(seed=1) as clock:
-                module.DefaultAgent(Model(3 + n % 3), shell(f"agent {n}"), **options).run(f"task {n}")
+                module.DefaultAgent(Model(3 + n % 3), Shell(f"agent {n}"), **options).run(f"task {n}")
                 took.append(clock.now)
     return max(took)

@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import contextlib
 import importlib
-import io
 import types
 from collections.abc import Iterator
 from typing import Any
@@ -19,10 +18,19 @@ from stretto import call, flow
 from stretto.testing import VirtualClock
 from tests.differential.world import digest
 
+from .declared import declared
 from .fetch import TREE_OF_THOUGHTS
-from .published import importable
+from .published import importable, printed
 
-__all__ = ["run"]
+__all__ = ["EFFECTS", "by_hand", "run"]
+
+#: What is said of the task, and of the method.
+EFFECTS = """
+"tot.tasks.text.TextTask.cot_prompt_wrap" = { effect = "pure", returns = "str" }
+"tot.tasks.text.TextTask.vote_prompt_wrap" = { effect = "pure", returns = "str" }
+"tot.tasks.text.TextTask.vote_outputs_unwrap" = { effect = "pure", returns = "list[int]" }
+"tot.methods.bfs.get_samples" = { effect = "changes nothing", returns = "list[str]" }
+"""
 
 ARGUMENTS = argparse.Namespace(
     backend="simulated", temperature=0.7, method_generate="sample", method_evaluate="vote",
@@ -56,20 +64,55 @@ def published() -> Iterator[Any]:
         yield importlib.import_module("tot.methods.bfs")
 
 
-def run(passages: int, *, overlapped: bool) -> tuple[Any, str, float]:
+def run(passages: int, *, overlapped: bool, effects: str = EFFECTS) -> tuple[Any, str, float]:
     """What comes out for so many passages, what is printed meanwhile, and the virtual seconds it takes."""
-    with published() as bfs, VirtualClock(seed=1) as clock, contextlib.redirect_stdout(io.StringIO()) as out:
+    with (
+        published() as bfs,
+        declared(effects, "tot.tasks.text"),
+        printed() as out,
+        VirtualClock(seed=1) as clock,
+    ):
         task = importlib.import_module("tot.tasks").get_task("text")
         solve = bfs.solve
 
         @flow
-        def every(arguments: Any, count: int) -> list[Any]:
+        def every(arguments: Any, task: Any, count: int) -> list[Any]:
             found = []
             for index in range(count):
                 ys, info = solve(arguments, task, index, to_print=False)
                 found.append((ys, info))
             return found
 
-        found = (every if overlapped else every.sequential)(ARGUMENTS, passages)
+        found = (every if overlapped else every.sequential)(ARGUMENTS, task, passages)
         took = clock.now
-    return found, out.getvalue(), took
+    return found, out[0], took
+
+
+def by_hand(passages: int) -> float:
+    """The virtual seconds of the best asyncio version: the passages side by side; in each, what is proposed
+    hangs on what was chosen, and the vote on what is proposed."""
+
+    async def one(x: str, task: Any) -> None:
+        ys = [""]
+        for step in range(task.steps):
+
+            async def samples(y: str, stop: str | None) -> list[str]:
+                prompt = task.cot_prompt_wrap(x, y)
+                found = await gpt.fn(prompt, n=5, stop=stop, **given)
+                return [y + text for text in found]
+
+            proposed = await asyncio.gather(*[samples(y, task.stops[step]) for y in ys])
+            new = [y for some in proposed for y in some]
+            votes = await gpt.fn(task.vote_prompt_wrap(x, new), n=5, stop=None, **given)
+            values = task.vote_outputs_unwrap(votes, len(new))
+            ys = [new[max(range(len(new)), key=lambda i: values[i])]]
+
+    given: dict[str, Any] = {"model": ARGUMENTS.backend, "temperature": ARGUMENTS.temperature}
+    with published(), VirtualClock(seed=1) as clock:
+        task = importlib.import_module("tot.tasks").get_task("text")
+
+        async def every() -> None:
+            await asyncio.gather(*[one(task.get_input(index), task) for index in range(passages)])
+
+        clock.run(every())
+        return clock.now

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import stretto
-from stretto import Flow, call, flow, text
+from stretto import Flow, Run, call, flow, text
 from stretto.journal.codecs import decode
 from stretto.journal.configured import shared
 from stretto.journal.events import CallFinished, Event, StreamReceived
@@ -297,6 +297,15 @@ FLOWS: dict[str, Flow[Any, Any]] = {
 }  # fmt: skip
 
 
+def settle(run: Run[Any]) -> None:
+    """Waits until what else can go on has done so."""
+    same, last = 0, None
+    while same < 6:
+        now = run.progress(), len(made), World.calls, World.written
+        same, last = same + 1 if now == last else 0, now
+        time.sleep(0.005)
+
+
 def interrupted(program: Flow[Any, Any], *args: object, stop: object) -> str:
     """Run until something is under way, and stop there; the run's identifier."""
     World.stop = stop
@@ -305,7 +314,7 @@ def interrupted(program: Flow[Any, Any], *args: object, stop: object) -> str:
     while stop not in made and time.monotonic() < deadline:
         time.sleep(0.001)
     assert stop in made
-    time.sleep(0.02)  # what else can go on does
+    settle(run)
     run.interrupt()
     World.stop = None
     World.slow = False

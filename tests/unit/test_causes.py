@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from stretto import call, flow
@@ -283,6 +283,15 @@ def programs(draw: st.DrawFn) -> list[tuple[int, float, tuple[int, ...], bool]]:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(programs())
+@example(
+    [
+        *[(0, 0.0, (), False)] * 3,
+        (5, 0.5, (), False),
+        (0, 0.0, (), False),
+        (0, 0.25, (), False),
+        (5, 0.0, (5,), False),
+    ]
+)
 def test_lengths(run: Callable[..., RunExplanation], steps: list[Any]) -> None:
     """What must hold of every run."""
     found = run(generated, steps)

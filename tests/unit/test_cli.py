@@ -251,7 +251,7 @@ class TestProcess:
         pipe = subprocess.PIPE
         with self.start(f"run {flows}:stuck 5", stdout=pipe, stderr=pipe) as process:
             assert process.stderr is not None
-            assert "5 running" in process.stderr.readline()
+            assert any("5 running" in line for line in process.stderr)
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=20)
         assert process.returncode == 130

@@ -7,10 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from stretto.journal import open_journal
+from stretto.journal.events import CallFinished
 
 PROGRAM = """\
 import asyncio, os
@@ -45,6 +49,21 @@ def stretto(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def until_sent(folder: Path, pages: int) -> None:
+    """Waits until it is on disk that so many pages have been sent."""
+    deadline = time.monotonic() + 60
+    while not (folder / ".stretto" / "journal.db").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    with closing(open_journal(folder / ".stretto" / "journal.db")) as journal:
+        while True:
+            events = [e for run in journal.runs() for _, e in journal.events(run.id)]
+            if sum(isinstance(e, CallFinished) and e.call.endswith(":send") for e in events) >= pages:
+                return
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
 @pytest.fixture
 def killed(tmp_path: Path) -> tuple[Path, str]:
     """A folder with a run that was killed after two of its four pages; its identifier."""
@@ -53,11 +72,7 @@ def killed(tmp_path: Path) -> tuple[Path, str]:
     process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     run = str(json.loads(process.stdout.readline())["run"])
-    deadline = time.monotonic() + 30
-    while not (tmp_path / "sent").exists() or (tmp_path / "sent").read_text().count(";") < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    time.sleep(0.1)  # so that the second write is recorded
+    until_sent(tmp_path, 2)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     return tmp_path, run
@@ -150,7 +165,7 @@ def test_the_order_of_a_set_of_texts_is_the_same(tmp_path: Path) -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "None\n"
     assert process.stdout.readline().startswith("sent x")
-    time.sleep(0.1)
+    until_sent(tmp_path, 1)
     process.kill()
     process.communicate()
     (tmp_path / "online").touch()
@@ -158,3 +173,84 @@ def test_the_order_of_a_set_of_texts_is_the_same(tmp_path: Path) -> None:
     resumed = stretto(tmp_path, "resume", run)
     assert resumed.returncode == 0, resumed.stderr
     assert sorted(sent(tmp_path)) == sorted(f"page x{n}" for n in range(30))
+
+
+@pytest.mark.parametrize("how", ["a file that is no journal", "a setting that there is not", "no value"])
+def test_what_is_wrong_with_the_journal_is_said_in_a_line(tmp_path: Path, how: str) -> None:
+    (tmp_path / "report.py").write_text(PROGRAM)
+    (tmp_path / "online").touch()
+    (tmp_path / "wrong.db").write_text("no journal, " * 100)
+    said = {
+        "a file that is no journal": 'journal = "wrong.db"',
+        "a setting that there is not": 'journl = "x.db"',
+    }
+    (tmp_path / "pyproject.toml").write_text(f"[tool.stretto]\n{said.get(how, 'journal = 3')}\n")
+    for command in (["run", "report.py:digest", "1"], ["ls"]):
+        done = stretto(tmp_path, *command)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: ") and "Traceback" not in done.stderr
+        assert ("wrong.db" if how == "a file that is no journal" else "pyproject.toml") in done.stderr
+
+
+CALLS = """\
+import os, signal
+from pathlib import Path
+from stretto import call
+
+@call.reads("web")
+async def get(name: str) -> str:
+    print("get", name)
+    return f"<{name}>"
+
+@call.writes("mail")
+def send(text: str) -> None:
+    print("send", text)
+
+@call.writes("cut", idempotent=True)
+def cut() -> None:
+    if not Path("cut").exists():
+        Path("cut").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+HELPER = """\
+from calls import get, send
+
+def collect(n):
+    found = []
+    for i in range(n):
+        found.append(get(f"x{i}"))
+        send(found[-1])
+    return found + [get("last")]
+"""
+
+MAIN = """\
+from calls import cut
+from helper import collect
+from stretto import flow
+
+@flow
+def main(n: int) -> list[str]:
+    found = collect(n)
+    cut()
+    return found
+"""
+
+
+def test_a_helper_in_another_file_is_edited(tmp_path: Path) -> None:
+    """What the edit did not touch is reused, though lines above it have come, and dry runs tell so."""
+    for name, text in {"calls": CALLS, "helper": HELPER, "main": MAIN}.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    assert stretto(tmp_path, "run", "main.py:main", "2").returncode == -9
+    run = json.loads(stretto(tmp_path, "ls", "--json").stdout)[0]["id"]
+    above = "    new = get('new')\n    newer = get(new)\n    found = []\n"
+    (tmp_path / "helper.py").write_text(HELPER.replace("    found = []\n", above))
+    foreseen = stretto(tmp_path, "resume", run, "--dry-run")
+    assert "main:main, which has been edited since" in foreseen.stdout
+    assert "reused       5\n" in foreseen.stdout and "orphaned     0\n" in foreseen.stdout
+    resumed = stretto(tmp_path, "resume", run)
+    assert resumed.returncode == 0, resumed.stderr
+    assert [line for line in resumed.stdout.splitlines() if line.startswith(("get", "send"))] == [
+        "get new",
+        "get <new>",
+    ]

@@ -72,6 +72,21 @@ def test_calls_helpers_and_what_is_gathered_overlap() -> None:
 
 
 @flow
+async def tasked(topics: list[str]) -> list[str]:
+    tasks = [asyncio.create_task(twice(topic)) for topic in topics]
+    async with asyncio.TaskGroup() as group:
+        one = group.create_task(search("one"))
+    return [one.result(), *[await task for task in tasks]]
+
+
+def test_calls_in_tasks_overlap() -> None:
+    kinds = [kind for kind, _, _ in said(tasked)]
+    assert kinds.count("helper") == 1 and kinds.count("call") == 3
+    assert not explain(tasked).stops
+    assert seconds(tasked(["a", "b"])) == 2
+
+
+@flow
 async def streams(text: str) -> list[str]:
     found = []
     async for token in tokens(text):

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import stretto
 from stretto import Flow, call, errors, flow
 from stretto.journal import open_journal
 from stretto.journal.configured import shared
-from stretto.journal.events import RunState
+from stretto.journal.events import RunStarted, RunState
 from stretto.journal.replay import Operation, preview
 
 made: list[object] = []
@@ -252,8 +253,21 @@ def test_a_write_that_is_not_made_any_more(journal: str, version: Any) -> None:
     with pytest.raises(errors.Orphaned) as caught:
         stretto.resume(run, journal=journal, accept=["for/1/write", "for/0/tally"]).result()
     assert "for/1/write" not in str(caught.value) and "for/1/tally" in str(caught.value)
+    with pytest.raises(errors.Orphaned, match="for/1/write"):  # what was accepted is not kept
+        stretto.resume(run, journal=journal).result()
     assert stretto.resume(run, journal=journal, accept=True).result() == "about 0"
     assert ("write", "other") in made
+
+
+def test_what_was_accepted_is_asked_for_again_when_the_run_was_stopped(journal: str, version: Any) -> None:
+    run = interrupted(program, journal, 2, stop=("write", "end"))
+    version(edited("@flow\ndef program(n):\n    ask('first')\n    write('other')\n    ask(write('more'))\n"))
+    World.stop = ("ask", "more")
+    stopped(stretto.resume(run, journal=journal, accept=True), journal, ("ask", "more"))
+    with pytest.raises(errors.Orphaned, match="for/1/write"):
+        stretto.resume(run, journal=journal).result()
+    assert stretto.resume(run, journal=journal, accept=True).result() is None
+    assert set(made) == {("ask", "more")}  # no write is made twice
 
 
 # -- beforehand ---------------------------------------------------------------------------------------
@@ -332,3 +346,60 @@ def test_two_runs_cannot_part_at_a_reading(journal: str) -> None:
 def reading() -> float:
     ask(1)
     return time.time()
+
+
+def place_of(what: Any) -> str:
+    """Where the program makes this call."""
+    name, given = what
+    if name == "write":
+        return {"about 1": "for/1/write", "mine": "for/3/write", "end": "write#2"}[given]
+    return f"for/{given}/{name}"
+
+
+@pytest.mark.parametrize("before", ["for/0/ask", "for/2/ask", "for/1/write", "write#2"])
+def test_a_dry_run_of_a_fork_wherever_it_was_killed(journal: str, before: str) -> None:
+    """What it shares with the other run and has not come to yet is foreseen as well."""
+    run = program.using(journal=journal).start(4)
+    run.result()
+    forked = stretto.fork(run.id, before=before, set={"for/3/ask": "mine"}, journal=journal)
+    forked.result()
+    here = shared(journal)
+    here.flush()
+    events = [event for _, event in here.events(forked.id)]
+    doubtful = 0
+    for count in range(2, len(events)):  # what was set is there from the start
+        name = f"killed-{count}"
+        assert isinstance(events[0], RunStarted)
+        here.restore(name, [replace(events[0], run=name), *events[1:count]], [])
+        made.clear()
+        found = preview(here, name)
+        assert made == []
+        if found.in_doubt:
+            doubtful += 1
+            continue
+        assert (found.orphaned, found.not_reached, found.unknown) == ([], [], [])
+        assert stretto.resume(name, journal=journal).result() == ["about 0", "about 1", "about 2", "mine"]
+        now = {place_of(what) for what in made}
+        assert len(now) == len(made)
+        assert now >= set(places(found.to_run))
+        # what hangs on results that are to come is not foreseen
+        assert not now & set(places(found.reused))
+        assert len(found.to_run) + len(found.reused) >= 9
+    assert doubtful < len(events) / 2
+
+
+def test_a_dry_run_of_a_fork_of_an_edited_program(journal: str, version: Any) -> None:
+    run = interrupted(program, journal, 4, stop=("ask", 3), after=[("tally", 2)])
+    version(edited(LINES_ABOVE))
+    forked = stretto.fork(run, before="for/2/tally", journal=journal)
+    forked.result()
+    here = shared(journal)
+    here.flush()
+    events = [event for _, event in here.events(forked.id)]
+    assert isinstance(events[0], RunStarted)
+    here.restore("killed", [replace(events[0], run="killed"), *events[1:2]], [])
+    made.clear()
+    found = preview(here, "killed")
+    assert {"for/0/tally", "for/1/tally", "for/1/write"} <= set(places(found.reused))
+    assert "for/2/tally" not in places(found.reused)
+    assert found.orphaned == [] and made == []

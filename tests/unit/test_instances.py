@@ -11,6 +11,7 @@ import pytest
 from stretto import call, flow
 from stretto.compiler import summary_objects
 from stretto.testing import VirtualClock
+from tests.unit.steps import lines_run
 
 COUNT = 20
 
@@ -119,6 +120,16 @@ def by_index(agents: list[Agent]) -> None:
 
 
 @flow
+def by_index_of_its_own(agents: list[Agent]) -> None:
+    own = [Agent(i) for i in range(len(agents))]
+    for i in range(len(own)):
+        try:
+            own[i].step(i)
+        except TimeoutError:
+            own[i].failed += 1
+
+
+@flow
 def in_pairs(agents: list[Agent]) -> None:
     for i, agent in enumerate(agents):
         if sure(i):
@@ -187,6 +198,7 @@ FLOWS: list[tuple[Any, float]] = [
     (named, 3),
     (decided, 4),
     (by_index, 3),
+    (by_index_of_its_own, 3),
     (in_pairs, 4),
     (managed, 3),
     (turns, 4),
@@ -235,6 +247,26 @@ def test_a_region_like_one_before_is_not_walked_again(monkeypatch: pytest.Monkey
     few = len(walks)
     elapsed(tried, [Agent(i) for i in range(10 * COUNT)])
     assert len(walks) - few <= 4
+
+
+@flow
+def counted(agent: Agent, count: int) -> None:
+    for i in range(count):
+        try:
+            agent.n += len(ask(i))
+            if i % 3 == 0:
+                raise TimeoutError
+        except TimeoutError:
+            agent.failed += 1
+
+
+def test_one_object_changed_in_many_parts_costs_each_the_same() -> None:
+    def steps(count: int) -> int:
+        with VirtualClock():
+            return lines_run(lambda: counted(Agent(0), count))
+
+    steps(10)
+    assert steps(400) < 5 * steps(100)
 
 
 def test_a_class_that_is_patched_between_two_runs() -> None:

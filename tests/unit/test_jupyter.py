@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
+
+from stretto.journal import open_journal
+from stretto.journal.events import CallFinished
 
 pytestmark = pytest.mark.slow
 
@@ -167,6 +170,14 @@ async def until(there: Path) -> None:
             await asyncio.sleep(0.01)
 
 
+async def until_recorded(journal: Path, run: str, results: int) -> None:
+    """Waits until so many results of a run are on disk: what is not there yet runs again after a crash."""
+    with closing(open_journal(journal)) as opened:
+        async with asyncio.timeout(60):
+            while sum(isinstance(event, CallFinished) for _, event in opened.events(run)) < results:
+                await asyncio.sleep(0.01)
+
+
 def test_every_way_to_run_a_flow_works_in_a_cell(in_notebook) -> None:
     async def work(cell: Notebook) -> None:
         await cell.said(FLOWS)
@@ -241,8 +252,7 @@ def test_after_a_restart_the_cell_of_the_flow_has_to_be_run_first(in_notebook, f
     async def work(cell: Notebook) -> None:
         await cell.said(HALF)
         run = (await cell.said("run = halves.start(3)\nprint(run.id)")).strip()
-        await until(folder / "waits")
-        await cell.said("stretto.journal.configured.current().flush()")
+        await until_recorded(folder / "runs.db", run, 3)
         await cell.restart()
         (folder / "open").touch()
         resumed = f"import stretto\nstretto.resume({run!r}, journal='runs.db').result()"

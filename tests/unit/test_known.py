@@ -212,8 +212,8 @@ def test_a_patched_function_is_not_the_real_one(monkeypatch: pytest.MonkeyPatch)
         (datetime.date.today, "clock"), (random.random, "random"), (random.choice, "random"),
         (secrets.token_hex, "random"), (os.urandom, "random"), (os.getenv, "env"), (os.environ.get, "env"),
         (os.environ.__getitem__, "env"), (os.getcwd, "env"), (uuid.uuid1, "uuid"), (uuid.uuid4, "uuid"),
-        (len, None), (print, None), (time.sleep, None), (random.Random(1).random, None), ({}.get, None),
-        (random.shuffle, None), (uuid.uuid5, None), (os.environ.__setitem__, None), (3, None),
+        (len, None), (print, None), (time.sleep, None), (random.Random(1).random, "random"), ({}.get, None),
+        (random.shuffle, "random"), (uuid.uuid5, None), (os.environ.__setitem__, None), (3, None),
     ],
 )  # fmt: skip
 def test_recorded_resource(thing: Any, resource: str | None) -> None:

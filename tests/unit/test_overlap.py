@@ -6,6 +6,8 @@ import asyncio
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -191,6 +193,63 @@ def test_a_name_of_others_is_bound_in_order_and_calls_overlap() -> None:
         found = counted(texts)
         assert clock.now == 1.0
         assert found == counted.sequential(texts)
+
+
+client: Callable[..., str] = chat
+last = ""
+
+
+def remembered(text: str) -> str:
+    global last
+    last = client(text)
+    return last
+
+
+@flow
+def wrapped_anew(texts: tuple[str, ...]) -> tuple[list[list[str]], str]:
+    global client
+    out: list[list[str]] = []
+    for text in texts:
+        client = partial(chat, words=[text])
+        found = [remembered(text), remembered(text + "!")]
+        out.append(found)
+        found = sorted(found, key=lambda one: (len(found), one))
+    client = chat
+    return out, last
+
+
+def test_what_a_global_will_be_bound_to_is_used_at_once() -> None:
+    texts = ("short", "longer", "long")
+    with VirtualClock() as clock:
+        found = wrapped_anew(texts)
+        assert clock.now == 1.0
+        assert found == wrapped_anew.sequential(texts)
+
+
+@flow
+def graded(texts: tuple[str, ...]) -> list[tuple[int, int, float]]:
+    out: list[tuple[int, int, float]] = []
+    for text in texts:
+        scores: list[int] = []
+        for attempt in range(20):
+            found = re.search(r"(\w+)", chat(text * attempt), re.IGNORECASE)
+            if found:
+                scores.append(len(found.group(1)))
+        best = max(scores) if scores else 0
+        counts = [0] * (best + 1)
+        for score in scores:
+            counts[score] += 1
+        order = sorted(range(len(counts)), key=lambda size: counts[size], reverse=True)
+        out.append((best, order[0], sum(scores) / 3))
+    return out
+
+
+def test_what_is_in_lists_of_results_is_known() -> None:
+    texts = ("short", "longer", "long")
+    with VirtualClock() as clock:
+        found = graded(texts)
+        assert clock.now == 1.0
+        assert found == graded.sequential(texts)
 
 
 class Writer:

@@ -17,7 +17,8 @@ from typing import Annotated, Any, Literal, Optional
 
 import pytest
 
-from stretto.compiler.types import ELLIPSIS, Checker, Json, T, checker_of, infer, of_annotation, of_value
+from stretto.compiler.checkers import Checker, checker_of
+from stretto.compiler.types import ELLIPSIS, Json, Scalar, T, infer, of_annotation, of_value
 
 S, I, F, B = T(str), T(int), T(float), T(bool)
 LOCALS: Mapping[str, T | None] = {
@@ -44,7 +45,7 @@ PURE: dict[str, tuple[bool, T | None]] = {
     "s + 'a'": (False, S), "i * 2 + 1": (False, I), "i / 2": (False, F), "s * 3": (False, S), "-i": (False, I),
     "s % (i, s)": (False, S), "i ** 2": (False, None), "xs + ['a']": (True, T(list, (S,))), "not s": (False, B),
     "i < 3 <= i": (False, B), "s in xs": (True, B), "u is None": (False, B), "u is not s": (False, B),
-    "isinstance(u, (str, int))": (False, B), "s and i": (False, None), "s or 'x'": (False, S),
+    "isinstance(u, (str, int))": (False, B), "isinstance(u, User)": (True, B), "s and i": (False, T(Scalar, (I, S))), "s or 'x'": (False, S),
     "s if i else 'b'": (False, S), "u if i else s": (False, None), "(n := i) + n": (False, I),
     "f'{s:>{i}} {f!r}'": (False, S), "s[0]": (False, S), "s[1:]": (False, S), "xs[0]": (True, S),
     "xs[i:]": (True, T(list, (S,))), "d[s]": (True, I), "t[1]": (False, S), "ts[0] + 1": (False, I),
@@ -81,7 +82,7 @@ IMPURE = [
     "sum(ys)", "any(ys)", "[x + 1 for x in ys]", "sorted(xs, key=u)", "sorted(xs, key=lambda x: u)()",
     "map(print, xs)", "list(map(lambda x: x + u, xs))", "max(u, 1)", "s.join(u)", "nothing()", "d.get(u)",
     "'{0.x}'.format(u)", "'{0[0].x}'.format(ys)", "next(iter(xs))", "(it := zip(xs, xs)) and list(it)",
-    "isinstance(u, User)", "type('X', (), {})", "eval(s)", "xs.sort()", "now.now()", "d.setdefault(s, 1)",
+    "type('X', (), {})", "eval(s)", "xs.sort()", "now.now()", "d.setdefault(s, 1)",
     "getattr(u, s)", "ys[0].x", "json.loads(s)[u]", "[k for k, v in ys]", "dict(ys)", "xs.index(u)",
     "f'{s:{u}}'", "s[u:]", "sorted(u)", "0 < u", "math.sqrt(u)", "dict(**u)", "max(xs, key=lambda x: x.foo())",
     "super()", "globals()", "locals()", "list(u)", "(yield)",
@@ -109,7 +110,9 @@ def test_of_annotation() -> None:
     assert of_annotation(list[User]) == T(list, (None,))
     assert of_annotation(Annotated[int, "x"]) == I
     assert of_annotation(pathlib.Path) == T(type(pathlib.Path()))
-    for unknown in (Any, User, Optional[int], int | str, "str", Mapping[str, int]):
+    assert of_annotation(Optional[int]) == T(Scalar, (T(type(None)), I))
+    assert of_annotation(Literal["a", 1]) == T(Scalar, (I, S))
+    for unknown in (Any, User, list[int] | None, "str", Mapping[str, int]):
         assert of_annotation(unknown) is None
 
 

@@ -28,8 +28,9 @@ __all__ = ["run_command"]
 _ABOUT_JOURNALS = ("resume", "fork", "ls", "show", "settle", "prune", "export", "import")
 
 HELP = """\
-usage: stretto run [--sequential] [--json] [--journal URL | --no-journal] FILE.py:FLOW [ARGUMENTS ...]
-       stretto run [--sequential] [--journal URL | --no-journal] SCRIPT.py [ARGUMENTS ...]
+usage: stretto run [--sequential | --suggest] [--json] [--journal URL | --no-journal]
+                   FILE.py:FLOW [ARGUMENTS ...]
+       stretto run [--sequential | --suggest] [--journal URL | --no-journal] SCRIPT.py [ARGUMENTS ...]
        stretto explain [--json] FILE.py:FLOW | RUN
        stretto explain [--json | --suggest] SCRIPT.py
        stretto resume | fork | ls | show | settle | prune | export | import ...
@@ -53,6 +54,8 @@ Run a plain sequential Python function with its calls overlapped.
   import         take such a file into a journal
                  (stretto ls --help and so on tell the options)
 
+  --suggest      behind the run, what ran as a whole, in order, so that what follows waited; and the lines in
+                 [effects] that would free it
   --sequential   one call at a time, in plain Python: what the overlapped run must equal
   --journal      where runs are recorded: a file, or postgresql://...; .stretto/journal.db if nothing else
                  is configured; --no-journal for nowhere
@@ -66,6 +69,8 @@ def run_command(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         return _dispatch(words)
+    except StrettoError as error:  # what is wrong with what is configured, say
+        return failed(error, as_lines="--json" in words)
     except BrokenPipeError:  # `stretto run ... | head`: the reader has seen enough
         with contextlib.suppress(OSError, io.UnsupportedOperation):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -155,7 +160,8 @@ class _Options:
         known = {"--json", "--help", "-h"}
         if self.command == "explain":
             return known | {"--suggest"}
-        return known | {"--sequential", "--journal", "--no-journal"} if self.command == "run" else known
+        run = {"--sequential", "--journal", "--no-journal", "--suggest"}
+        return known | run if self.command == "run" else known
 
     def _take(self, words: list[str], known: set[str]) -> bool:
         """Take the first of these words, with its value if it has one, if it is one of those options."""
@@ -226,6 +232,20 @@ def _explain(options: _Options) -> int:
 
 
 def _run(options: _Options) -> int:
+    if "--suggest" not in options.flags:
+        return _run_it(options)
+    from stretto.declarations.suggest import of_walls
+    from stretto.observe.walls import watching
+
+    with watching() as walls:
+        try:
+            return _run_it(options)
+        finally:
+            sys.stdout.flush()
+            print("\n".join(of_walls(walls)), file=sys.stderr)
+
+
+def _run_it(options: _Options) -> int:
     if not options.target:
         print(HELP)
         return OK

@@ -131,6 +131,8 @@ def carry_out(
     except SystemExit:
         raise
     except BaseException as error:
+        if run is None and begin is not None and isinstance(error, StrettoError):
+            error.with_traceback(None)  # no line of the user's has run: it says itself what is wrong
         return failed(error, as_lines=as_lines)
     if as_lines:
         _emit_result(stdout, result, time.monotonic() - started)

@@ -68,7 +68,7 @@ Take up a run that was interrupted: what it has done is not done again.
   RUN               its identifier, or how that begins
   --dry-run         only say which calls would be reused, which would run, and which the program, which may
                     have been edited, does not make any more
-  --accept-orphans  go on, although the program does not make writes any more that it made"""
+  --accept-orphans  go on this time, although the program does not make writes any more that it made"""
                 + _COMMON,
             ),
             resume_run,

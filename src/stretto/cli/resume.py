@@ -148,7 +148,7 @@ def _say(record: RunRecord, found: Preview, given: Given) -> None:
             )
         else:
             print("It would stop at its end: the program does not make all")
-        print("recorded writes again. Put back what makes them, or accept that:\n")
+        print("recorded writes again. Put back what makes them, or accept that, this time:\n")
         print(f"    {style.cyan(given.again('resume', record.id, '--accept-orphans'))}\n")
     elif found.in_doubt:
         print(f"What is in doubt is to be settled first: {style.cyan(given.again('show', record.id))}")

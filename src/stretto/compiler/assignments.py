@@ -42,14 +42,13 @@ class Assignments(Conditions):
             isinstance(target, ast.Tuple)
             and isinstance(value, ast.Tuple)
             and len(target.elts) == len(value.elts)
-            and all(isinstance(t, ast.Name) for t in target.elts)
+            and all(isinstance(t, (ast.Name, ast.Attribute)) for t in target.elts)
             and not any(isinstance(v, ast.Starred) for v in value.elts)
-            and self.needs(value)
+            and (self.stored(target) or (self.needs(value) and all(map(_is_name, target.elts))))
         ):
             return False
         operands = [self.named(self.operand(v), v) for v in self.sequence(value.elts)]
         for part, source in zip(target.elts, operands, strict=True):
-            assert isinstance(part, ast.Name)
             self.assign_target(part, source, part)
         return True
 
@@ -68,13 +67,29 @@ class Assignments(Conditions):
             self.touch(target.value.id, target.slice)
             self.emit_update(target.value.id, "setitem", (self.operand(target.slice), value), s)
             return
+        if isinstance(target, (ast.Tuple, ast.List)) and self.stored(target):
+            self.assign_parts(target, value, s)
+            return
         place = self.target(target)
         self.fragment([locate(ast.Assign([place], self.as_node(value)), s)], s)
+
+    def assign_parts(self, target: ast.Tuple | ast.List, value: ir.Operand, s: ast.AST) -> None:
+        """``a.x, b = value``: taken apart first, and then set one by one."""
+        names = [self.fresh() for _ in target.elts]
+        parts: list[ast.expr] = [ast.Name(name, ast.Store()) for name in names]
+        for at, part in enumerate(target.elts):
+            if isinstance(part, ast.Starred):
+                parts[at] = ast.Starred(parts[at], ast.Store())
+        apart = ast.Assign([ast.Tuple(parts, ast.Store())], self.as_node(value))
+        self.run([locate(apart, s)], s, binds=tuple(sorted(names)))
+        for part, name in zip(target.elts, names, strict=True):
+            self.assign_target(part.value if isinstance(part, ast.Starred) else part, name, s)
 
     def target(self, node: Any) -> ast.expr:
         """A target with every call in it worked out."""
         ctx = node.ctx
-        if not self.needs(node):
+        of_element = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Subscript)
+        if not self.needs(node) and not (of_element and self.stored(node)):
             unchanged: ast.expr = node
             return unchanged
         if isinstance(node, (ast.Tuple, ast.List)):
@@ -125,3 +140,7 @@ class Assignments(Conditions):
             plain = ast.Expr(ast.Call(ast.Attribute(target, method, ast.Load()), nodes, []))
         fragment = self.make([locate(plain, at)], at, ())
         self.emit(ir.Update(line(at), target=name, method=method, args=args, plain=fragment))
+
+
+def _is_name(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name)

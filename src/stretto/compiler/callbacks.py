@@ -8,8 +8,8 @@ from typing import Any
 from . import ir
 from .comprehensions import Comprehensions
 from .generators import makes_generator
+from .source import dotted
 from .syntax import CONSUMERS, Renamer, Substitute, consumed, frame_of, framed, located
-from .values import dotted
 
 __all__ = ["Callbacks"]
 

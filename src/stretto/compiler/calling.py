@@ -9,7 +9,9 @@ from typing import cast
 from . import ir
 from .expressions import Expressions
 from .generators import makes_generator
-from .values import dotted
+from .questions import index_of
+from .relaxations import relaxed
+from .source import dotted
 
 __all__ = ["Calling"]
 
@@ -34,6 +36,9 @@ class Calling(Expressions, ABC):
             name = self.fresh()
             self.apply(node, name)
             return ast.copy_location(ast.Name(name, ast.Load()), node)
+        held = self.taken_from(node) if relaxed("objects") else None
+        if held is not None:
+            return self.take(node, held)
         look = self.value_look(node)
         if look is not None:
             source, method, args = look
@@ -71,6 +76,28 @@ class Calling(Expressions, ABC):
         if any(makes_generator(self.function, a) for a in node.args):
             return self.spill(call)  # what it is given lasts no longer than the call
         return call
+
+    def take(self, node: ast.Call, held: ast.expr) -> ast.expr:
+        """Emit ``next(counter)`` or ``xs.pop()``."""
+        path = dotted(held)
+        source: ir.Operand
+        if path is not None and not self.is_local(path.split(".")[0]) and not self.looks(held):
+            source, found = ir.Load(path), held
+        else:
+            source = self.operand(held)
+            found = ast.copy_location(self.as_node(source), held)
+        index = -1
+        if isinstance(node.func, ast.Attribute):
+            func: ast.expr = ast.copy_location(ast.Attribute(found, "pop", ast.Load()), node.func)
+            args = node.args
+            index = -1 if not args else index_of(args[0]) or 0
+        else:
+            func, args = node.func, [found]
+        name = self.fresh()
+        fragment = self.make_expr(name, ast.copy_location(ast.Call(func, args, []), node), node)
+        method = "pop" if isinstance(func, ast.Attribute) else "next"
+        self.emit(ir.Take(fragment.lineno, fragment, name, source, method, index))
+        return ast.copy_location(ast.Name(name, ast.Load()), node)
 
     def receiver(self, func: ast.Attribute) -> ast.expr:
         """The object whose method is called, settled; Python looks the method up before it works out the
@@ -123,7 +150,8 @@ class Calling(Expressions, ABC):
             head = [func]
         rests = self.sequence([*head, *parts])
         if callee is None:
-            callee = self.node_operand(rests.pop(0))
+            needs = [r for r in rests[1:] if not self.there(r)][-1:]
+            callee = self.node_operand(self.bound_first([rests.pop(0), *needs])[0])
         rests = self.bound_first(rests)
         args: list[tuple[int, ir.Operand]] = []
         last = max(

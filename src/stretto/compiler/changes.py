@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 from . import ir
+from .arrays import is_array, sets_items
 from .types import T, infer
 
-__all__ = ["change_of", "mutated", "only_changes", "stored"]
+__all__ = ["CHANGERS", "change_of", "mutated", "only_changes", "stored"]
 
 #: Methods that change their receiver and run no code but that of built-in types.
 _CHANGES: dict[type, frozenset[str]] = {
@@ -18,6 +19,8 @@ _CHANGES: dict[type, frozenset[str]] = {
     set: frozenset({"add", "discard", "remove", "clear", "pop", "update"}),
     bytearray: frozenset({"append", "extend", "clear"}),
 }
+#: The names of all of them.
+CHANGERS: Final[frozenset[str]] = frozenset(name for names in _CHANGES.values() for name in names)
 
 
 def change_of(statement: ast.stmt, reads: Collection[str]) -> tuple[str, Any, Any]:
@@ -48,6 +51,8 @@ def only_changes(
 ) -> bool:
     """Whether all that a statement does is to change the built-in container of this name."""
     receiver = known[name]
+    if receiver is not None and is_array(receiver.cls):
+        return sets_items(statement, known, resolve)
     if receiver is None or receiver.cls not in (list, dict, set, bytearray):
         return False
     parts: list[ast.expr]
@@ -78,17 +83,17 @@ def only_changes(
     return True
 
 
-def stored(statements: list[ast.stmt], outer: frozenset[str]) -> bool:
-    """Whether all that is done is to bind one of these names, or to unbind it."""
+def stored(statements: list[ast.stmt]) -> str | None:
+    """The name, if all that is done is to bind a name or to unbind it."""
     if len(statements) != 1:
-        return False
+        return None
     statement = statements[0]
     if isinstance(statement, ast.Assign) and not isinstance(statement.value, (ast.Name, ast.Constant)):
-        return False
+        return None
     if not isinstance(statement, (ast.Assign, ast.Delete)):
-        return False
+        return None
     first, *others = statement.targets
-    return not others and isinstance(first, ast.Name) and first.id in outer
+    return first.id if not others and isinstance(first, ast.Name) else None
 
 
 def mutated(statements: list[ast.stmt]) -> str | None:

@@ -56,6 +56,9 @@ class Conditions(Calling):
         return ast.copy_location(ast.Name(result, ast.Load()), node)
 
     def of_compare(self, node: ast.Compare) -> ast.expr:
+        read = self.environment(node)
+        if read is not None:
+            return self.residual(read)
         if len(node.ops) == 1 or not any(self.needs(c) for c in node.comparators[1:]):
             left, first = self.sequence([node.left, node.comparators[0]])
             return ast.copy_location(ast.Compare(left, node.ops, [first, *node.comparators[1:]]), node)

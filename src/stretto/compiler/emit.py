@@ -16,7 +16,7 @@ from .scope import bound_names, loaded_names, used_once
 if TYPE_CHECKING:
     from .functions import Compiled
 
-__all__ = ["Emitter", "exits", "settle_temporaries"]
+__all__ = ["Emitter", "bound_by", "exits", "settle_temporaries"]
 
 
 class Emitter:
@@ -149,15 +149,40 @@ class Emitter:
         return ast.copy_location(ast.Name(name, ast.Load()), at)
 
     def run_expr(self, name: str, expr: ast.expr, at: Any, *, opaque: bool = False) -> None:
+        if isinstance(expr, ast.Name) and self.of_module(expr.id):
+            self.look_global(name, expr, at)
+            return
         fragment = self.make_expr(name, expr, at, opaque=opaque)
         if isinstance(expr, ast.Attribute) and self.held(expr.value) and relaxed("objects"):
             (source,) = fragment.reads
-            self.emit(ir.LoadAttribute(fragment.lineno, fragment, name, source, expr.attr))
+            access = self.access(name, f".{expr.attr}", fragment.lineno)
+            self.emit(ir.LoadAttribute(fragment.lineno, fragment, name, source, expr.attr, access))
         elif (held := self.super_of(expr)) is not None:
             assert isinstance(expr, ast.Attribute)
-            self.emit(ir.LoadSuper(fragment.lineno, fragment, name, held, expr.attr))
+            access = self.access(name, f"super().{expr.attr}", fragment.lineno)
+            self.emit(ir.LoadSuper(fragment.lineno, fragment, name, held, expr.attr, access))
         else:
             self.emit(ir.Run(fragment.lineno, fragment=fragment))
+
+    def look_global(self, target: str, expr: ast.Name, at: Any) -> None:
+        """Emit ``target = name`` for a name of the module that functions bind again."""
+        space = self.fresh()
+        found = self.make_expr(target, expr, at)
+        self.emit(ir.Move(found.lineno, target=space, source=ir.Const(self.function.namespace)))
+        fragment = Fragment(
+            self.function, found.statements, (space,), found.binds, expr=expr,
+            lineno=found.lineno, name=self.frames[-1][0] if self.frames else None,
+        )  # fmt: skip
+        access = self.access(target, f"global {expr.id}", fragment.lineno)
+        self.emit(ir.LoadAttribute(fragment.lineno, fragment, target, space, expr.id, access))
+
+    def bind_global(self, name: str, statement: ast.stmt, source: ir.Operand, at: Any) -> None:
+        """Emit ``name = source`` for a name of the module."""
+        space = self.fresh()
+        fragment = self.make([statement], at, ())
+        self.emit(ir.Move(fragment.lineno, target=space, source=ir.Const(self.function.namespace)))
+        access = self.access(None, f"global {name} =", fragment.lineno)
+        self.emit(ir.StoreAttribute(fragment.lineno, fragment, space, name, source, access))
 
     def super_of(self, node: ast.AST) -> str | None:
         """The object, where an expression is ``super().name``; else None."""
@@ -171,13 +196,21 @@ class Emitter:
             return None
         return names[1] if self.held(args[1]) and "__class__" in self.function.closure else None
 
+    def is_local(self, name: str) -> bool:
+        scope = self.function.scope
+        return (
+            (name in scope.locals and name not in scope.cells)
+            or name.startswith("__t")
+            or name in self.own_names
+        )
+
+    def of_module(self, name: str) -> bool:
+        """Whether a name is one of the module's that functions bind again."""
+        return not self.is_local(name) and name not in self.renamed and self.function.is_rebound(name)
+
     def held(self, node: ast.AST) -> bool:
         """Whether an expression is a local name, of no variable that nested functions see."""
-        if not isinstance(node, ast.Name):
-            return False
-        scope = self.function.scope
-        own = node.id in scope.locals or node.id in self.own_names
-        return (own and node.id not in scope.cells) or node.id.startswith("__t")
+        return isinstance(node, ast.Name) and self.is_local(node.id)
 
     def store(self, statement: ast.Assign, at: Any) -> bool:
         """Emit the setting of an attribute of a local name; False if the statement is something else."""
@@ -193,8 +226,15 @@ class Emitter:
             return False
         assert isinstance(target.value, ast.Name)
         fragment = self.make([statement], at, ())
-        self.emit(ir.StoreAttribute(fragment.lineno, fragment, target.value.id, target.attr, worth))
+        access = self.access(None, f".{target.attr} =", fragment.lineno)
+        self.emit(ir.StoreAttribute(fragment.lineno, fragment, target.value.id, target.attr, worth, access))
         return True
+
+    def access(self, target: str | None, text: str, lineno: int) -> ir.Apply:
+        """The call of the function of a property."""
+        made = ir.Apply(lineno, target=target, text=text, label=self.label(text), joinable=True)
+        made.within = self.frames
+        return made
 
     @staticmethod
     def lend(names: Collection[ir.Operand], steps: Sequence[ir.Instr]) -> bool:
@@ -274,7 +314,7 @@ class Emitter:
         names: set[str] = set()
         reads: set[str] = set()
         for instr in (region, *inner):
-            names |= _binds(instr)
+            names |= bound_by(instr)
             reads |= _reads(instr)
         region.binds = frozenset(n for n in names if n and (not n.startswith("__t") or n in results))
         region.reads = frozenset(reads)
@@ -326,7 +366,7 @@ def settle_temporaries(steps: ir.Block | list[ir.Instr], needed: frozenset[str] 
     needs. (Fragments take what calls have made: else it is no generator that has begun.)
 
     CPython holds what has no name no longer than that, and who is told when it goes can tell."""
-    made = {n for instr in steps for n in _binds(instr)}
+    made = {n for instr in steps for n in bound_by(instr)}
     called = {instr.target for instr in steps if isinstance(instr, ir.Apply)}
     held = set(needed)
     for instr in reversed(steps):
@@ -341,7 +381,7 @@ def settle_temporaries(steps: ir.Block | list[ir.Instr], needed: frozenset[str] 
             given = ir.leaves(instr.source) if isinstance(instr, ir.For) else _given(instr)
             temporaries = {n for n in given if isinstance(n, str) and n.startswith("__t")}
             instr.takes = tuple(sorted((temporaries & made) - held))
-        held -= _binds(instr)
+        held -= bound_by(instr)
         held |= _reads(instr)
         if isinstance(instr, ir.Region):
             held |= instr.reads
@@ -355,7 +395,8 @@ def _given(instr: ir.Apply) -> list[ir.Operand]:
     return [operand for _, operand in (*instr.args, *instr.kwargs)]
 
 
-def _binds(instr: ir.Instr) -> set[str]:
+def bound_by(instr: ir.Instr) -> set[str]:
+    """The names that a step itself binds."""
     if isinstance(instr, ir.Run):
         return set(instr.fragment.binds)
     if isinstance(instr, ir.Apply) and instr.through:
@@ -398,6 +439,8 @@ def _reads(instr: ir.Instr) -> set[str]:
     if isinstance(instr, (ir.Move, ir.Return, ir.Yield, ir.RaiseFirst, ir.Delegate)):
         own = {instr.through} if isinstance(instr, ir.Delegate) and instr.through else set[str]()
         return _operands(instr.source) | own
+    if isinstance(instr, ir.RunTasks):
+        return {n for source in instr.sources for n in _operands(source)}
     if isinstance(instr, ir.Emit):
         return _operands(instr.source) | _operands(instr.held)
     if isinstance(instr, ir.Resume):

@@ -68,6 +68,8 @@ class Explanation:
         self.lines: list[Line] = list(_lines(section, 0, 0, {}))
         shown = [o for line in self.lines for o in line.operations]
         self.calls = [o for o in shown if o.kind == "call"]
+        #: What is called of which nothing is known before it runs.
+        self.checked = list(dict.fromkeys(o.name for o in shown if o.kind == "checked" != o.name))
         self.stops: list[Operation] = []
         self.steps = steps(trip.operations, trip.earlier)
         seen: set[Any] = set()
@@ -103,6 +105,12 @@ class Explanation:
             text = f"{_number(calls, 'call')}: {'it' if calls == 1 else 'all'} may overlap."
         else:
             text = f"{_number(calls, 'call')}: {free} may overlap, {ordered} in order."
+        if not self.stops and self.checked:
+            names = self.checked[:3] + ["..."] * (len(self.checked) > 3)
+            return [
+                f"{text} Nothing is known of {', '.join(names)}: in order from the first effect.",
+                "  `stretto run --suggest` runs it, and tells which code that was, and what frees it.",
+            ]
         if not self.stops:
             return [f"{text} Nothing unknown stops the overlap."]
         places: dict[tuple[Any, ...], list[Operation]] = {}

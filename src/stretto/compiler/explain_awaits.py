@@ -3,6 +3,7 @@ is awaited in order."""
 
 from __future__ import annotations
 
+import asyncio
 from abc import abstractmethod
 from dataclasses import replace
 from types import FunctionType
@@ -16,6 +17,7 @@ from .explain_model import Info
 from .explain_objects import Objects
 from .explain_words import DECLARE
 from .functions import helper
+from .task_words import MAKERS
 
 __all__ = ["Awaits"]
 
@@ -35,6 +37,8 @@ class Awaits(Objects):
         super().__init__(*given)
         #: The calls whose coroutines have been made, by what is known of these.
         self.made: dict[Info, ir.Apply] = {}
+        #: Whether a group of tasks has been made, and not been entered.
+        self.grouped = False
 
     def called(self, i: ir.Apply) -> Any:
         """What is called, if the source says it; else None."""
@@ -51,6 +55,9 @@ class Awaits(Objects):
             says = "each item is asked for in order, when everything before it is done"
             fix = "go over a call that gives a stream: an async generator, declared `@call.unordered` or so"
             self.ordered(i, "async for", says, fix)
+        elif i.text == "__aenter__" and self.grouped:
+            self.grouped = False
+            self.known(i)
         elif i.text in ("__aenter__", "__aexit__"):
             self.do_apply(i)
         elif callee is None:
@@ -67,7 +74,30 @@ class Awaits(Objects):
     def is_helper(self, callee: Any) -> bool:
         return isinstance(callee, FunctionType) and helper(callee) is not None
 
+    def known(self, i: ir.Apply) -> None:
+        """Of what it gives no more is to be said."""
+        if i.target is not None:
+            self.names[i.target] = Info(None, False, (f"the type of what {i.text} gives is not known", ""))
+
+    def task(self, i: ir.Made) -> bool:
+        """Whether a task is made there, or a group of some."""
+        if self.called(i) is asyncio.TaskGroup:
+            says = "a group of tasks: what follows its block starts on what it needs of them"
+            self.grouped = True
+        elif i.text.rpartition(".")[2] in MAKERS and i.args:
+            says = "a task: calls in it overlap with what follows; it begins where its maker next waits"
+        else:
+            return False
+        self.note("plain", i.lineno, i.text, says, "plain", self.words.call(i))
+        made = self.made.get(self.info(i.args[0][1])) if i.args else None
+        if made is not None:
+            self.do_apply(replace(made, lineno=i.lineno, target=None))
+        self.known(i)
+        return True
+
     def do_made(self, i: ir.Made) -> None:
+        if self.task(i):
+            return
         if not gives_coroutine(self.called(i)):
             self.do_apply(i)
             return
@@ -110,6 +140,9 @@ class Awaits(Objects):
         if i.target is not None:
             self.words.texts[i.target] = text
             self.names[i.target] = result
+
+    def do_task(self, i: ir.Task) -> None:
+        self.block(i.body)
 
     def do_tryexcept(self, i: ir.TryExcept) -> None:
         first = i.handlers[0] if i.handlers else None

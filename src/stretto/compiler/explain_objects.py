@@ -48,12 +48,22 @@ class Objects(Regions):
             return
         owner = self.words.name(i.source)
         where = f"{owner}.{i.name}"
+        if i.fragment.stores is not None:  # a name of the module
+            owner = where = i.name
         self.stored[where] = self.info(i.value)
         says = (
             f"set in order, when everything before it is done; a look at `{where}` is given the value at once"
         )
         text = fragment_text(i.fragment, self.words)
         self.note("change", i.lineno, where, says, "ordered", text, ordered_by=[owner])
+
+    def do_take(self, i: ir.Take) -> None:
+        text = fragment_text(i.fragment, self.words)
+        if i.target.startswith("__"):
+            self.words.texts[i.target] = text
+        says = "done in order, when everything before it is done; what it gives is mostly known before"
+        self.note("change", i.lineno, text, says, "ordered", text, ordered_by=[text])
+        self.names[i.target] = Info(origin=(f"the type of `{text}` is not known", ""))
 
     def change_of(self, fragment: Any, line: int) -> bool:
         """Say of a change of a container in an attribute what is ordered by it."""

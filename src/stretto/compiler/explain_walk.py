@@ -365,6 +365,9 @@ class Walk(Awaits):
             origin = (f"each item of {callee.name} is asked for in its turn", "")
         elif callee.streams:  # a loop goes on with each item as it comes, as it does over a list of results
             result.type = T(list, (callee.items.type,))
+        elif callee.iterates is not None:  # a loop over it goes on as one over the argument does
+            at = callee.iterates[1]
+            result.type = args[at].type if at < len(args) else None
         result.origin = origin
         return result
 

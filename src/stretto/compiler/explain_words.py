@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from ..calls import Call, where
 from ..effects import Kind
 from . import ir
+from .checkers import checker_of
 from .explain_model import Info
-from .types import T, checker_of, infer, of_annotation
+from .types import T, infer, of_annotation
 from .values import _Analysis
 
 if TYPE_CHECKING:

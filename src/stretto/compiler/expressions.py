@@ -13,8 +13,9 @@ from . import ir
 from .functions import is_static
 from .questions import Questions, awaits
 from .scope import walrus_names
+from .source import dotted
 from .syntax import located
-from .values import dotted
+from .values import is_repeated
 
 __all__ = ["Expressions", "asked"]
 
@@ -76,7 +77,11 @@ class Expressions(Questions, ABC):
             self.emit(ir.Assign(lineno, target=name, source=self.named(source, at)))
         elif name in scope.outer:
             target = ast.Name(name, ast.Store())
-            self.run([located(ast.Assign([target], self.as_node(source)), at)], at, binds=())
+            statement = located(ast.Assign([target], self.as_node(source)), at)
+            if name in scope.globals and self.function.is_rebound(name):
+                self.bind_global(name, statement, source, at)
+            else:
+                self.run([statement], at, binds=())
         else:
             self.emit(ir.Move(lineno, target=name, source=source))
 
@@ -141,6 +146,15 @@ class Expressions(Questions, ABC):
             kind = list if isinstance(value, ast.List) else set
             self.emit(ir.NewValue(lineno, target=name, kind=kind, items=items))
             return True
+        if is_repeated(value):
+            assert isinstance(value.left, ast.List)
+            nodes = self.bound_first(self.sequence([*value.left.elts, value.right]))
+            *given, count = (self.node_operand(n) for n in nodes)
+            held = self.fresh()
+            self.emit(ir.NewValue(lineno, target=held, kind=list, items=tuple(given)))
+            self.emit(ir.Update(lineno, target=held, method="repeat", args=(count,)))
+            self.emit(ir.Move(lineno, target=name, source=held))
+            return True
         if isinstance(value, ast.Dict) and None not in value.keys:
             flat = [n for pair in zip(value.keys, value.values, strict=True) for n in pair if n is not None]
             parts = tuple(self.node_operand(n) for n in self.bound_first(self.sequence(flat)))
@@ -180,14 +194,15 @@ class Expressions(Questions, ABC):
 
     def bound_first(self, rests: list[ast.expr]) -> list[ast.expr]:
         """The same; a name that may turn out not to be bound is looked up before what comes after it."""
-        there = [
-            isinstance(r, ast.Constant) or (isinstance(r, ast.Name) and self.is_local(r.id)) for r in rests
-        ]
-        last = max((i for i, found in enumerate(there) if not found), default=0)
+        last = max((i for i, r in enumerate(rests) if not self.there(r)), default=0)
         return [
             self.spill(r) if i < last and isinstance(r, ast.Name) and self.unsure(r.id) else r
             for i, r in enumerate(rests)
         ]
+
+    def there(self, rest: ast.expr) -> bool:
+        """Whether an expression that is residual is an operand as it stands."""
+        return isinstance(rest, ast.Constant) or (isinstance(rest, ast.Name) and self.is_local(rest.id))
 
     def unsure(self, name: str) -> bool:
         return self.is_local(name) and name not in self.certain and not name.startswith("__")
@@ -305,15 +320,21 @@ class Expressions(Questions, ABC):
 
     def of_attribute(self, node: ast.Attribute) -> ast.expr:
         looked = self.attribute(node)
-        if not self.held(looked.value):
+        if not self.held(looked.value) and self.super_of(looked) is None:
             return looked
         return ast.copy_location(ast.Name(self.spilled(looked, node), ast.Load()), node)
 
     def attribute(self, node: ast.Attribute) -> ast.Attribute:
         """The attribute of what its object has been worked out to be."""
-        return ast.copy_location(ast.Attribute(self.residual(node.value), node.attr, ast.Load()), node)
+        held = self.residual(node.value)
+        if isinstance(held, ast.Subscript):
+            held = self.spill(held)
+        return ast.copy_location(ast.Attribute(held, node.attr, ast.Load()), node)
 
     def of_subscript(self, node: ast.Subscript) -> ast.expr:
+        read = self.environment(node)
+        if read is not None:
+            return self.residual(read)
         if self.is_value(node.value) and not isinstance(node.slice, ast.Slice):
             self.touch(node.value.id, node.slice)
             key = self.operand(node.slice)
@@ -337,7 +358,9 @@ class Expressions(Questions, ABC):
         return ast.copy_location(ast.Name(kept, ast.Load()), node)
 
     def of_name(self, node: ast.Name) -> ast.expr:
-        return node  # a generator: what it is used for knows how
+        if node.id in self.function.generators:
+            return node  # what it is used for knows how
+        return ast.copy_location(ast.Name(self.spilled(node, node), ast.Load()), node)
 
     def of_yield(self, node: ast.Yield) -> ast.expr:
         value = self.operand(node.value) if node.value is not None else ir.Const(None)

@@ -11,16 +11,18 @@ import ast
 import inspect
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from ..engine.tokens import HEAP, NAMES
 from .changes import change_of, mutated, only_changes, stored
 from .guard import assemble, guarded_unit
 from .guard_source import Unit, requalified
 from .relaxations import relaxed
 from .scope import bound_names
-from .source import UNEVALUATED
+from .source import UNEVALUATED, dotted
+from .syntax import function_def
 from .types import T, Verdict, infer
 from .types_infer import looked_into
 from .values import only_looked
@@ -64,9 +66,9 @@ class Fragment:
     """
 
     __slots__ = (
-        "_code", "_guarded", "_looks", "_native", "_softened", "_unit", "_verdicts",
+        "_code", "_constants", "_guarded", "_looks", "_native", "_softened", "_unit", "_verdicts",
         "asks", "binds", "cells", "expr", "function", "heap", "keeps", "lineno", "mutates", "name", "opaque",
-        "reads", "soft", "statements", "stores", "takes", "text", "trivial", "unpacks",
+        "path", "reads", "soft", "statements", "stores", "takes", "text", "trivial", "unpacks",
     )  # fmt: skip
 
     #: Whether it is a statement of a script that CPython runs as it stands.
@@ -104,12 +106,19 @@ class Fragment:
         self.trivial = expr is not None and isinstance(expr, (ast.Constant, ast.Name)) and not cells
         #: The name of the container that this statement changes, where that is plain to see.
         self.mutates = mutated(statements) if not opaque else None
-        #: All that it does is to bind a name that others see, or to unbind it.
-        self.stores = stored(statements, function.scope.outer)
+        #: What it changes, where all that it does is to bind a name that others see, or to unbind it. A
+        #: module's names are looked at like attributes of an object (see `namespaces`).
+        bound, scope = stored(statements), function.scope
+        self.stores = HEAP if bound in scope.globals else NAMES if bound in scope.nonlocals else None
         self.unpacks = _unpacks(statements)
         self.heap = any(
             isinstance(n, ast.Name) and function.is_data(n.id) for s in statements for n in ast.walk(s)
         )
+        #: A name of the module, and attributes of it, where that is all that it looks at.
+        self.path: tuple[str, ...] | None = None
+        if self.heap and expr is not None and not (reads or cells or soft):
+            whole = dotted(expr)
+            self.path = None if whole is None else tuple(whole.split("."))
         #: The result may hold on to its operands, so a value is copied for it.
         self.keeps = (
             self.unpacks is None
@@ -120,6 +129,7 @@ class Fragment:
         self.takes: tuple[str, ...] = ()
         self._softened: Fragment | None = None
         self._looks: tuple[bool, frozenset[int]] | None = None
+        self._constants: tuple[str, ...] | None = None
         self._code: CodeType | None = None
         self._native: FunctionType | None = None
         self._guarded: FunctionType | None = None
@@ -214,18 +224,8 @@ class Fragment:
                     body.append(_copy_or_missing(name))
                 results.append(ast.Name(f"__out_{name}" if self.soft else name, ast.Load()))
             body.append(ast.Return(results[0] if len(results) == 1 else ast.Tuple(results, ast.Load())))
-        tree = ast.FunctionDef(
-            name=self.name if self.name.isidentifier() else "_lambda",
-            args=ast.arguments(
-                posonlyargs=[], args=[ast.arg(a) for a in args], kwonlyargs=[], kw_defaults=[], defaults=[]
-            ),
-            body=body or [ast.Pass()],
-            decorator_list=[],
-            returns=None,
-            type_comment=None,
-        )
-        if sys.version_info >= (3, 12):
-            tree.type_params = []
+        name = self.name if self.name.isidentifier() else "_lambda"
+        tree = function_def(name, ast.arguments([], [ast.arg(a) for a in args], None, [], [], None, []), body)
         tree.lineno = self.lineno
         tree.col_offset = 0
         tree.end_lineno = max(
@@ -255,14 +255,11 @@ class Fragment:
     def _compile(self) -> CodeType:
         tree: ast.stmt = self._tree()
         if self.cells:
-            outer = ast.FunctionDef(
-                name="__outer",
-                args=ast.arguments([], [ast.arg(c) for c in self.cells], None, [], [], None, []),
-                body=[tree, ast.Pass()], decorator_list=[], returns=None, type_comment=None,
+            outer = function_def(
+                "__outer", ast.arguments([], [ast.arg(c) for c in self.cells], None, [], [], None, []),
+                [tree, ast.Pass()],
                 lineno=tree.lineno, col_offset=0, end_lineno=tree.end_lineno, end_col_offset=0,
             )  # fmt: skip
-            if sys.version_info >= (3, 12):
-                outer.type_params = []
             tree = ast.fix_missing_locations(outer)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)  # the module's own compilation has told
@@ -315,10 +312,26 @@ class Fragment:
             found = self._looks = (self._judge_closed(), only)
         return found
 
-    def _judge_closed(self) -> bool:
-        if self.heap or self.cells or self.soft:
+    @property
+    def constants(self) -> tuple[str, ...]:
+        """Names of its module's data, where but for these it looks at nothing but its operands; else none."""
+        found = self._constants
+        if found is None:
+            names = {
+                n.id
+                for s in self.statements
+                for n in ast.walk(s)
+                if isinstance(n, ast.Name) and self.function.is_data(n.id)
+            }
+            of_module = names.isdisjoint((*self.function.declared, *self.function.closure))
+            closed = bool(names) and of_module and self._judge_closed(names)
+            found = self._constants = tuple(sorted(names)) if closed else ()
+        return found
+
+    def _judge_closed(self, constants: Collection[str] = ()) -> bool:
+        if (self.heap and not constants) or self.cells or self.soft:
             return False
-        own = {*self.reads, *self.binds}
+        own = {*self.reads, *self.binds, *constants}
         for statement in self.statements:
             for node in ast.walk(statement):
                 if not isinstance(node, ast.Name) or node.id in own or not isinstance(node.ctx, ast.Load):
@@ -410,7 +423,7 @@ class Fragment:
         elif expr is None and isinstance(statement, ast.Expr):
             expr = statement.value
         if expr is None:
-            found = judge_statements(self.statements, known, form, () if self.soft else self.binds)
+            found = judge_statements(self.statements, known, form, self.binds)
             return Verdict(found.pure, found.heap or self.heap, found.type)
         if any(isinstance(n, ast.NamedExpr) for n in ast.walk(expr)):
             return UNKNOWN

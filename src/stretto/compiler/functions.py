@@ -21,14 +21,17 @@ from typing import Any
 
 from ..calls import BoundCall, Call
 from ..declarations.project import load_once
-from ..declarations.registry import call_of
+from ..declarations.registry import bounds_of, call_of
 from ..errors import UnsupportedConstruct
 from ..flows import Flow
 from . import ir
 from .bounded import Bounded
+from .namespaces import Namespace, is_kept
 from .relaxations import off, relaxed
 from .scope import Scope, bound_names, scope_of
 from .source import FunctionNode, declared_outside, function_node, unsupported
+from .syntax import function_def
+from .task_words import works_on_tasks
 from .walked import may_call, only_changes
 
 __all__ = ["Compiled", "compiled", "forget", "form_of", "helper", "is_static"]
@@ -69,6 +72,7 @@ class Compiled:
         values: local names whose containers are values (see `stretto.compiler.values`).
         body: its steps.
         at_top: whether it is the top level of a script, whose names are those of a module.
+        bounds: what it changes at most, where that is declared.
     """
 
     at_top = False
@@ -87,6 +91,7 @@ class Compiled:
         code = fn.__code__
         self.fn = fn
         self.node = node
+        self.bounds = bounds_of(fn)
         self.is_async = isinstance(node, ast.AsyncFunctionDef)
         self.name = code.co_name
         self.qualname = fn.__qualname__
@@ -105,10 +110,11 @@ class Compiled:
         self._holding: tuple[str, ...] | None = None
         self.globals = fn.__globals__
         self.closure: dict[str, Any] = dict(zip(code.co_freevars, fn.__closure__ or (), strict=True))
-        self.scope: Scope = scope_of(node, code.co_freevars)
+        self.scope: Scope = scope_of(node, code.co_freevars, self._stands_for_builtin)
         self.params = self.scope.params
         #: Names that functions of its file bind again from inside.
         self.declared = declared_outside(code.co_filename) - self.scope.locals
+        self.namespace = Namespace(self.globals)
         self.simple_arity = _simple_arity(fn)
         self.packed = _packed(node)
         self._binder = _binder(node, code)
@@ -194,15 +200,30 @@ class Compiled:
 
     def resolve_dotted(self, path: str) -> Any:
         """As `resolve`, for ``module.name``, and the call that it is declared to be; KeyError if there is
-        nothing."""
+        nothing, or if it may be bound again."""
         first, *rest = path.split(".")
         value = self.resolve(first)
+        reached = first
         for name in rest:
+            reached = f"{reached}.{name}"
+            if reached in self.declared:
+                raise KeyError(path)
             try:
                 value = getattr(value, name)
             except AttributeError:
                 raise KeyError(path) from None
         return call_of(value) or value
+
+    def is_rebound(self, name: str) -> bool:
+        """Whether a name is a global that some function binds again, so that to bind it, and to look at
+        it, are steps of their own."""
+        return (
+            name in self.declared
+            and name not in self.closure
+            and name not in self.scope.locals
+            and is_kept(name)
+            and relaxed("objects")
+        )
 
     def is_data(self, name: str) -> bool:
         """Whether a name is a global that holds data, which other code may change."""
@@ -223,6 +244,10 @@ class Compiled:
             return self.resolve(name) is getattr(builtins, name, None)
         except KeyError:
             return False
+
+    def _stands_for_builtin(self, name: str) -> bool:
+        """The same, before the names of the function are known."""
+        return name not in self.globals and name not in self.fn.__code__.co_freevars
 
     def binder(self, fn: FunctionType) -> Callable[..., dict[str, Any]]:
         """A function with this one's signature that returns its parameters by name."""
@@ -292,7 +317,7 @@ class _Same:
 def helper(fn: FunctionType) -> Compiled | None:
     """The compiled form of a plain function that is walked (see `walked`); else None: it runs as a whole."""
     key = _key(fn)
-    if not relaxed("helpers"):
+    if not (relaxed("helpers") or works_on_tasks(fn)):
         return None
     known: Compiled | None = _helpers.get(key, _UNDECIDED)
     if known is not _UNDECIDED:
@@ -308,7 +333,7 @@ def helper(fn: FunctionType) -> Compiled | None:
         before = dict(_deciding)
         form = compiled(fn)
         try:
-            if form is not None and not may_call(form):
+            if form is not None and not may_call(form) and not works_on_tasks(fn):
                 form.changes = only_changes(form)
                 if not form.changes:
                     form = None
@@ -323,7 +348,7 @@ def helper(fn: FunctionType) -> Compiled | None:
 
 def users_own(fn: FunctionType) -> bool:
     module = (fn.__module__ or "").partition(".")[0]
-    if module in sys.stdlib_module_names and module != "__main__":
+    if (module in sys.stdlib_module_names and module != "__main__") or module == "stretto":
         return False
     name = fn.__code__.co_filename.replace("\\", "/")
     return "/site-packages/" not in name and "/dist-packages/" not in name
@@ -352,28 +377,17 @@ def _binder(node: FunctionNode, code: CodeType) -> CodeType:
         return ast.arg(parameter.arg)
 
     none = ast.Constant(None)
-    tree = ast.FunctionDef(
-        name="binder",
-        args=ast.arguments(
-            posonlyargs=[bare(p) for p in a.posonlyargs],
-            args=[bare(p) for p in a.args],
-            vararg=bare(a.vararg) if a.vararg else None,
-            kwonlyargs=[bare(p) for p in a.kwonlyargs],
-            kw_defaults=[none if d else None for d in a.kw_defaults],
-            kwarg=bare(a.kwarg) if a.kwarg else None,
-            defaults=[none for _ in a.defaults],
-        ),
-        body=[
-            ast.Return(ast.Dict([ast.Constant(n) for n in names], [ast.Name(n, ast.Load()) for n in names]))
-        ],
-        decorator_list=[],
-        returns=None,
-        type_comment=None,
-        lineno=1,
-        col_offset=0,
+    args = ast.arguments(
+        posonlyargs=[bare(p) for p in a.posonlyargs],
+        args=[bare(p) for p in a.args],
+        vararg=bare(a.vararg) if a.vararg else None,
+        kwonlyargs=[bare(p) for p in a.kwonlyargs],
+        kw_defaults=[none if d else None for d in a.kw_defaults],
+        kwarg=bare(a.kwarg) if a.kwarg else None,
+        defaults=[none for _ in a.defaults],
     )
-    if sys.version_info >= (3, 12):
-        tree.type_params = []
+    found = ast.Dict([ast.Constant(n) for n in names], [ast.Name(n, ast.Load()) for n in names])
+    tree = function_def("binder", args, [ast.Return(found)], lineno=1, col_offset=0)
     module = compile(ast.fix_missing_locations(ast.Module([tree], [])), code.co_filename, "exec")
     inner = next(c for c in module.co_consts if isinstance(c, CodeType))
     return inner.replace(

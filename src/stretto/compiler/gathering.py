@@ -8,7 +8,9 @@ asyncio, too, what is called is worked out for all elements before the first of 
 from __future__ import annotations
 
 import ast
+import asyncio
 import inspect
+import sys
 from abc import ABC
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,25 +21,19 @@ from ..calls import BoundCall
 from ..errors import UnsupportedConstruct
 from . import ir
 from .coroutines import asyncio_name, awaited_target
+from .functions import Compiled
 from .matching import Matching
+from .source import dotted
 from .syntax import frame_of, framed, located
-from .values import dotted
 
 __all__ = ["Gathering"]
 
-_INSTEAD = "Gather the calls, with `await asyncio.gather(...)`, or move it to an async function without calls"
-_TASKS = f"when a task begins depends on what really waits behind it. {_INSTEAD}"
-_GROUP = f"what a failure cancels depends on how far the others have come. {_INSTEAD}"
-_SETS = "it has no order, whatever takes time. Await one after the other: they overlap by themselves"
 _LOOP = "Calls find the loop by themselves. Or move it to an async function without calls"
 #: Functions of asyncio that mean something else where no loop runs the function around them.
 _REFUSED = {
     "gather": "Await it where it is called",
-    "create_task": _TASKS,
-    "ensure_future": _TASKS,
-    "as_completed": _SETS,
-    "wait": _SETS,
-    "TaskGroup": _GROUP,
+    "as_completed": "Go over it in a `for`, where it is called",
+    "wait": "Await it where it is called",
     "run": "Await the coroutine",
     "get_running_loop": _LOOP,
     "get_event_loop": _LOOP,
@@ -59,7 +55,22 @@ class _Element:
 
 
 class Gathering(Matching, ABC):
-    """Lowers ``asyncio.gather``."""
+    """Lowers ``asyncio.gather`` and loops over ``asyncio.as_completed``."""
+
+    def __init__(self, function: Compiled) -> None:
+        super().__init__(function)
+        loops = (ast.For, ast.comprehension)
+        #: Where calls stand that are gone over there: renaming makes others of the calls themselves.
+        self.gone_over = {
+            (n.iter.lineno, n.iter.col_offset) for n in ast.walk(function.node) if isinstance(n, loops)
+        }
+
+    def apply(self, node: ast.Call, target: str | None, *, awaited: bool = False) -> None:
+        if sys.version_info >= (3, 12) and asyncio_name(self.function, node.func) == "as_completed":
+            # before, asyncio took no generator
+            args = [_listed(a, a.elt) if isinstance(a, ast.GeneratorExp) else a for a in node.args]
+            node = ast.copy_location(ast.Call(node.func, args, node.keywords), node)
+        super().apply(node, target, awaited=awaited)
 
     def gathers(self, node: ast.expr) -> bool:
         """Whether a call is one of `asyncio.gather`."""
@@ -68,7 +79,8 @@ class Gathering(Matching, ABC):
     def check_made(self, node: ast.Call) -> None:
         name = asyncio_name(self.function, node.func)
         advice = _REFUSED.get(name)
-        if advice is not None:
+        here = name == "as_completed" and (node.lineno, node.col_offset) in self.gone_over
+        if advice is not None and not here:
             raise self.refused(node, f"asyncio.{name}", advice)
 
     def gather(self, node: ast.Call) -> str:
@@ -83,6 +95,10 @@ class Gathering(Matching, ABC):
         self.own_names |= {results, failures}
         for name in (results, failures):
             self.emit(ir.NewValue(node.lineno, target=name, kind=list))
+        sure = any(element.over is None for element in elements)
+        sources = () if sure else tuple(element.over[1] for element in elements if element.over is not None)
+        if elements:
+            self.emit(ir.RunTasks(node.lineno, sources))
         with self.keeping(results, failures, inside=False):
             for element in elements:
                 if element.over is None:
@@ -96,6 +112,8 @@ class Gathering(Matching, ABC):
                     return tuple(steps)
 
                 self.loop(target, ast.Name(held, ast.Load()), turn, node, held=held)
+        if elements:
+            self.emit(ir.CheckGroups(node.lineno))
         if not keeps:
             self.region(ir.RaiseFirst(node.lineno, source=failures, label=self.label("gather")))
         return results
@@ -174,11 +192,21 @@ class Gathering(Matching, ABC):
                 self.apply(awaited, result, awaited=True)
             else:
                 self.emit_await(result, self.node_operand(awaited), at)
+                made = self.out[-1]
+                assert isinstance(made, ir.Await)
+                made.kept = True
+            self.emit(ir.EndTasks(line))
         instead = ir.Move(line, target=result, source=error) if keeps else ir.Never(line, target=result)
-        noted = (ir.Move(line, target=failure, source=error), instead)
-        match = ir.Match(line, type=ir.Const(Exception), name=error, body=noted)
+        noted = (ir.Move(line, target=failure, source=error), ir.EndTasks(line), instead)
+        kinds = ir.Const((Exception, asyncio.CancelledError))
+        match = ir.Match(line, type=kinds, name=error, body=noted)
         handlers = (match, ir.Reraise(line))
-        self.region(ir.TryExcept(line, body=tuple(body), handlers=handlers), result, failure)
+        with self.emitting() as steps:
+            self.region(ir.TryExcept(line, body=tuple(body), handlers=handlers), result, failure)
+        (guarded,) = steps
+        assert isinstance(guarded, ir.TryExcept)
+        self.region(ir.Task(line, body=(guarded,)), result, failure)
+        guarded.joinable = False  # it is left behind as a task
         for name, value in ((results, result), (failures, failure)):
             self.emit(ir.Collect(line, target=name, method="append", args=(value,)))
 

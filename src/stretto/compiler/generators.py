@@ -20,8 +20,8 @@ from . import ir, known
 from .functions import Compiled, form_of, helper
 from .relaxations import relaxed
 from .scope import binds, own_nodes, walrus_names
+from .source import dotted
 from .syntax import CONSUMERS
-from .values import dotted
 
 __all__ = ["admitted", "generator_names", "holding_names", "makes_generator", "may_close"]
 

@@ -184,11 +184,11 @@ def _dispatch(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             return plainly(f, args, kwargs)
         if known.mutates_first_argument(f):
             return _mutates_first(f, args, kwargs)
-        stop(f"{_named(f)}() is not known")
+        stop(f"{_named(f)}() is not known", f)
     if kind is MethodDescriptorType or kind is WrapperDescriptorType:
         if args and issubclass(type(args[0]), f.__objclass__) and not f.__name__.startswith("__"):
             return _method(functools.partial(f, args[0]), args[0], f.__name__, args[1:], kwargs)
-        stop(f"{_named(f)}() is not known")
+        stop(f"{_named(f)}() is not known", f)
     if issubclass(type(f), type):
         return _construct(f, args, kwargs)
     if kind is MethodWrapperType:
@@ -202,7 +202,7 @@ def _dispatch(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return f(*args, **kwargs)  # a TypeError: not callable
     if known.in_assumed_package(f):
         return f(*args, **kwargs)
-    stop(f"a call of a {name_of(f)}")
+    stop(f"a call of a {name_of(f)}", f)
 
 
 def _named(f: Any) -> str:
@@ -326,7 +326,7 @@ def call_function(fn: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any
     execution = current.execution
     twin = twin_of(fn)
     if execution is None or twin is None:
-        stop(f"{fn.__qualname__}() cannot be followed")
+        stop(f"{fn.__qualname__}() cannot be followed", fn)
     if execution.lazies:
         for arg in args:
             held = execution.lazies.get(id(arg))
@@ -389,7 +389,7 @@ def _construct(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if result is not None:
             raise TypeError(f"__init__() should return None, not '{type(result).__name__}'")
         return made
-    stop(f"making a {class_name(cls)}")
+    stop(f"making a {class_name(cls)}", cls)
 
 
 def _new(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -410,10 +410,10 @@ def _adopt_defaults(made: Any, given: list[Any]) -> None:
 
 def _method_wrapper(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     owner = f.__self__
+    if f.__name__ == "__init__" and f.__objclass__ is object:
+        return f(*args, **kwargs)  # it does nothing
     if f.__name__ == "__init__" and fresh(owner):
         if issubclass(type(owner), BaseException) and not issubclass(type(owner), BaseExceptionGroup):
-            return f(*args, **kwargs)
-        if f.__objclass__ is object:
             return f(*args, **kwargs)
     stop(f"{_named(f)}() of a {name_of(owner)}")
 

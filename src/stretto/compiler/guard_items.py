@@ -177,7 +177,7 @@ def _attr_slow(a: Any, name: str) -> Any:
             from stretto.compiler.guard_calls import call_function
 
             return call_function(found[1].fget, (a,), {})
-    stop(f"the attribute `{name}` of a {name_of(a)}")
+    stop(f"the attribute `{name}` of a {name_of(a)}", (cls, name))
 
 
 def super_of(maker: Any, cls: Any, instance: Any) -> Any:
@@ -197,6 +197,10 @@ def _super_attribute(a: Any, name: str) -> Any:
                     return MethodType(raw, instance)
                 if base is object or issubclass(base, BaseException):
                     return getattr(a, name)
+                if type(raw) is property and type(raw.fget) is FunctionType:
+                    from stretto.compiler.guard_calls import call_function
+
+                    return call_function(raw.fget, (instance,), {})
                 break
     stop(f"the attribute `{name}` of super()")
 

@@ -77,14 +77,14 @@ def _judge(owner: Any, cls: type, name: str) -> tuple[type, bool, bool, bool]:
         elif known.in_assumed_package(cls):
             return cls, False, False, True
         elif not known.is_pure_method(cls, name) and not (known.is_mutator(cls, name) and fresh(owner)):
-            stop(f"{class_name(cls)}.{name}()")
+            stop(f"{class_name(cls)}.{name}()", (cls, name))
         elif known.class_key(cls) not in known.MUTATORS:
-            stop(f"{class_name(cls)}.{name}()")
+            stop(f"{class_name(cls)}.{name}()", (cls, name))
     mutator = known.is_mutator(cls, name)
     if name == "__getitem__" and hasattr(cls, "default_factory"):
-        stop(f"{cls.__qualname__}.{name}()")
+        stop(f"{cls.__qualname__}.{name}()", (cls, name))
     if not mutator and not known.is_pure_method(cls, name):
-        stop(f"{cls.__qualname__}.{name}() is not known")
+        stop(f"{cls.__qualname__}.{name}() is not known", (cls, name))
     verdict = (cls, mutator, name in NEW_METHODS.get(known.class_key(cls), ()), False)
     if plain:
         _verdicts[cls, name] = verdict

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 
 from stretto.compiler.guard_expressions import PREFIX, Marked
 from stretto.compiler.guard_statements import StatementRewriter
+from stretto.compiler.syntax import function_def
 
 __all__ = ["PREFIX", "Marked", "rewrite"]
 
@@ -56,12 +57,8 @@ def rewrite(
         end = rewriter.expression_statement(node, "leave", ast.Name(state, ast.Load()))
         body = [begin, ast.Try(body=body, handlers=[], orelse=[], finalbody=[end])]
     # Not under its own name: that is a global for the function, not a name of what holds it here.
-    made = ast.FunctionDef(
-        name=PREFIX + "body", args=args, body=body or [ast.Pass()], decorator_list=[], returns=None
-    )
+    made = function_def(PREFIX + "body", args, body)
     ast.copy_location(made, node)
-    if "type_params" in ast.FunctionDef._fields:
-        made.type_params = []  # type: ignore[attr-defined, unused-ignore]
     return made, rewriter.made
 
 

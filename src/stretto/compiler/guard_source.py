@@ -20,6 +20,8 @@ from typing import Any, Final
 
 from stretto.compiler.guard_rewrite import PREFIX, Marked, rewrite
 from stretto.compiler.guard_state import HERE, fresh, keep, stop
+from stretto.compiler.mangling import QUIRK, written_out
+from stretto.compiler.syntax import function_def
 
 __all__ = ["Unit", "assemble", "build", "follow", "followed", "is_generator", "requalified", "twin_of"]
 
@@ -173,9 +175,7 @@ def build(
     params = [ast.arg(name) for name in dict.fromkeys((*used, *freevars))]
     arguments = ast.arguments([], params, None, [], [], None, [])
     inner: ast.stmt = made if isinstance(made, ast.stmt) else ast.Expr(made)
-    factory = ast.FunctionDef(PREFIX + "factory", arguments, [inner], [], None)
-    if "type_params" in ast.FunctionDef._fields:
-        factory.type_params = []  # type: ignore[attr-defined, unused-ignore]
+    factory = function_def(PREFIX + "factory", arguments, [inner])
     module = ast.Module([factory], [])
     for part in (factory, inner):
         if not hasattr(part, "lineno"):
@@ -259,16 +259,14 @@ def _find(fn: FunctionType) -> _Function | None:
     if len(candidates) != 1:
         return None
     node, in_class = candidates[0]
-    if in_class and any(map(_mangled, ast.walk(node))):
-        return None
-    return node
+    return None if in_class and hasattr(node, QUIRK) else node
 
 
 def _read(text: str, filename: str) -> _File | None:
     if len(text) > 2_000_000:
         return None
     try:
-        tree = ast.parse(text, filename)
+        tree = written_out(ast.parse(text, filename), text)
         whole = compile(text, filename, "exec", 0, True)
     except (SyntaxError, ValueError, RecursionError):
         return None
@@ -318,8 +316,3 @@ def _narrowed(candidates: list[tuple[_Function, bool]], code: CodeType) -> list[
     ):
         return []
     return [fitting[0][2]] if fitting else []
-
-
-def _mangled(node: ast.AST) -> bool:
-    name = getattr(node, "id", None) or getattr(node, "attr", None) or getattr(node, "arg", None)
-    return isinstance(name, str) and name.startswith("__") and not name.endswith("__")

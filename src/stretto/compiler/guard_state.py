@@ -42,7 +42,10 @@ class NeedsOrder(BaseException):
         lineno: the line of the fragment that was about to do it, itself or through a helper.
         filename: the file of that line.
         inner: the file and line of the operation itself, where that is in a helper.
+        about: what is called, or the class and the name of what is looked up; None where it is neither.
     """
+
+    about: Any = None
 
     def __init__(self, reason: str, lineno: int = 0, filename: str = "") -> None:
         super().__init__(reason)
@@ -137,8 +140,8 @@ def turn() -> None:
             stop(f"going round loops more than {LONG:,} times")
 
 
-def stop(reason: str) -> NoReturn:
-    """Raise `NeedsOrder` for the user's line that is being executed."""
+def stop(reason: str, about: Any = None) -> NoReturn:
+    """Raise `NeedsOrder` for the user's line that is being executed; see there for what it is `about`."""
     execution = current.execution
     if execution is not None and execution.stopped is not None:
         raise execution.stopped
@@ -152,6 +155,7 @@ def stop(reason: str) -> NoReturn:
         frame = frame.f_back
     at = frame or found or sys._getframe(1)
     exc = NeedsOrder(reason, at.f_lineno, at.f_code.co_filename)
+    exc.about = about
     if found is not None:
         exc.inner = (found.f_code.co_filename, found.f_lineno)
     if execution is not None:

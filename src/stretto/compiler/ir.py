@@ -23,6 +23,7 @@ __all__ = [
     "Awaited",
     "Block",
     "Break",
+    "CheckGroups",
     "Close",
     "Collect",
     "Const",
@@ -30,6 +31,8 @@ __all__ = [
     "Delegate",
     "Delete",
     "Emit",
+    "EndTasks",
+    "Finished",
     "For",
     "If",
     "Instr",
@@ -44,16 +47,21 @@ __all__ = [
     "Move",
     "Never",
     "NewValue",
+    "Noted",
     "Operand",
     "Pairs",
     "Raise",
     "RaiseFirst",
+    "Recorded",
     "Region",
     "Reraise",
     "Resume",
     "Return",
     "Run",
+    "RunTasks",
     "StoreAttribute",
+    "Take",
+    "Task",
     "Throw",
     "TryExcept",
     "TryFinally",
@@ -145,11 +153,13 @@ class Run(Instr):
 
 @dataclass(slots=True, eq=False)
 class LoadAttribute(Run):
-    """``target = source.name`` of a local name."""
+    """``target = source.name`` of a local name. Where it is a property, its function is called as in
+    `access`."""
 
     target: str
     source: str
     name: str
+    access: Apply
 
 
 @dataclass(slots=True, eq=False)
@@ -159,6 +169,7 @@ class LoadSuper(Run):
     target: str
     source: str
     name: str
+    access: Apply
 
 
 @dataclass(slots=True, eq=False)
@@ -177,6 +188,18 @@ class StoreAttribute(Run):
     source: str
     name: str
     value: Operand
+    access: Apply
+
+
+@dataclass(slots=True, eq=False)
+class Take(Run):
+    """``target = next(source)`` of a counter, or ``target = source.pop(...)`` of a list, perhaps with an
+    index: `method` says which."""
+
+    target: str
+    source: Operand
+    method: str
+    index: int = -1
 
 
 @dataclass(slots=True, eq=False)
@@ -254,7 +277,11 @@ class Made(Apply):
 
 @dataclass(slots=True, eq=False)
 class Await(Apply):
-    """``await`` of anything else than a call, which is in `callee`: a coroutine is called by that."""
+    """``await`` of anything else than a call, which is in `callee`: a coroutine is called by that. `kept`: a
+    failure of it is raised by another step. `again`: it may have to be issued again."""
+
+    kept: bool = False
+    again: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -450,6 +477,49 @@ class Never(Instr):
 
 
 @dataclass(slots=True, eq=False)
+class Task(Region):
+    """What runs as a task of asyncio of its own: the tasks that it makes are its own, too (see
+    `stretto.engine.tasks`)."""
+
+    body: Block = ()
+
+
+@dataclass(slots=True, eq=False)
+class EndTasks(Instr):
+    """The end of a task: those run that it has made and that have not begun."""
+
+
+@dataclass(slots=True, eq=False)
+class CheckGroups(Instr):
+    """Tasks have run: raise what the groups raise that they are in, if some have failed."""
+
+
+@dataclass(slots=True, eq=False)
+class RunTasks(Instr):
+    """Run the tasks that were made and have not begun, if there is anything in one of the `sources` to wait
+    for, or if there are no such."""
+
+    sources: tuple[Operand, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Noted(Instr):
+    """Bind a name to the failure of a task."""
+
+    target: str
+
+
+@dataclass(slots=True, eq=False)
+class Finished(Instr):
+    """The function that a task runs has been issued to its end, or its failure has been noted."""
+
+
+@dataclass(slots=True, eq=False)
+class Recorded(Instr):
+    """A task has been issued, or left behind: whoever awaits it finds how it ends."""
+
+
+@dataclass(slots=True, eq=False)
 class NewValue(Instr):
     """Bind a name to a new container that is a value: ``kind`` is list, dict or set."""
 
@@ -461,7 +531,8 @@ class NewValue(Instr):
 
 @dataclass(slots=True, eq=False)
 class Update(Instr):
-    """Give a container that is a value its next version (``append``, ``add``, ``extend``, ``setitem``)."""
+    """Give a container that is a value its next version (``append``, ``add``, ``extend``, ``setitem``; or
+    ``repeat``, for ``[x] * n``)."""
 
     target: str
     method: str
@@ -512,6 +583,6 @@ def blocks(instr: Instr) -> tuple[Block, ...]:
         return (instr.body, instr.handlers, instr.orelse)
     if isinstance(instr, TryFinally):
         return (instr.body, instr.final, instr.leave or ())
-    if isinstance(instr, (Match, Iteration)):
+    if isinstance(instr, (Match, Iteration, Task)):
         return (instr.body,)
     return ()

@@ -39,7 +39,14 @@ from types import (
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from stretto.compiler.known_methods import LISTED, MUTATORS, OUTSIDE
-from stretto.compiler.known_tables import HIGHER_ORDER_NAMES, MODULES, MUTATES_FIRST, RESOURCES
+from stretto.compiler.known_tables import (
+    DRAWS,
+    HIGHER_ORDER_NAMES,
+    MODULES,
+    MUTATES_FIRST,
+    RESOURCES,
+    SEEDED,
+)
 from stretto.errors import DeclarationError
 
 if TYPE_CHECKING:
@@ -74,10 +81,14 @@ _MODULE: Final = type.__dict__["__module__"].__get__
 _QUALNAME: Final = type.__dict__["__qualname__"].__get__
 _MRO: Final = type.__dict__["__mro__"].__get__
 
+_PATHS: Final = ("pathlib.Path", "pathlib.PosixPath", "pathlib.WindowsPath")
+
 # Identity -> the object; holding the object keeps its id from being given to another.
 _pure: dict[int, object] = {}
 _mutates_first: dict[int, object] = {}
 _recorded: dict[int, tuple[object, str]] = {}
+# A class of random generators -> it, and the methods that draw.
+_draws: dict[int, tuple[object, frozenset[str]]] = {}
 #: Callables that are free of effects only if the functions they are given are.
 HIGHER_ORDER: dict[int, object] = {}
 
@@ -151,6 +162,15 @@ def refresh() -> bool:
             thing = find(f"{module}.{name}")
             if thing is not None:
                 _recorded[id(thing)] = (thing, resource)
+    for module, names in SEEDED.items():
+        if module not in _loaded_resources and module in sys.modules:
+            _loaded_resources.add(module)
+            for name in names.split():
+                _enter_draws(module, name)
+            for path in DRAWS:
+                if path.startswith(f"{module}."):
+                    thing = getattr(sys.modules[module], path.rpartition(".")[2])
+                    _draws[id(thing)] = (thing, DRAWS[path])
     return grown
 
 
@@ -158,6 +178,12 @@ def _enter(table: dict[int, object], path: str) -> None:
     thing = find(path)
     if thing is not None:
         table[id(thing)] = thing
+
+
+def _enter_draws(module: str, name: str) -> None:
+    thing = getattr(sys.modules[module], name, None)
+    if thing is not None and (module == "numpy.random" or _genuine(thing)):
+        _recorded[id(thing)] = (thing, "random")
 
 
 def is_pure(obj: Any) -> bool:
@@ -384,7 +410,8 @@ def in_assumed_package(obj: object) -> bool:
 def recorded_resource(obj: Any) -> str | None:
     """The resource that calling `obj` reads: "clock", "random", "env" or "uuid"; else None.
 
-    Such a call has no effect on others but answers differently each time, so a run records it.
+    Such a call answers differently each time, so a run records it. One that draws a random number, or seeds a
+    generator, changes the generator, and is in order with every effect.
     """
     refresh()
     entry = _recorded.get(id(obj))
@@ -393,15 +420,21 @@ def recorded_resource(obj: Any) -> str | None:
     kind = type(obj)
     if issubclass(type(obj), BuiltinFunctionType):  # or its subclass for methods of newer C types
         owner = obj.__self__
-        if issubclass(type(owner), type) and _genuine(owner):
+        if issubclass(type(owner), type):
             name = obj.__name__
-            if name in OUTSIDE.get(class_key(owner), ()) and class_key(owner).startswith("datetime."):
-                return "clock"
-        return None
-    if kind is MethodType:
+            if _genuine(owner) and name in OUTSIDE.get(class_key(owner), ()):
+                return "clock" if class_key(owner).startswith("datetime.") else None
+            return None
+    elif kind is MethodType:
         owner = obj.__self__
+        name = getattr(obj.__func__, "__name__", "")
         if owner is os.environ or owner is getattr(os, "environb", None):
-            name = obj.__func__.__name__
             reads = ("get", "__getitem__", "__contains__", "keys", "values", "items", "copy")
             return "env" if name in reads else None
-    return None
+        if issubclass(type(owner), type):
+            here = name in ("cwd", "home") and class_key(owner) in _PATHS
+            return "env" if here and _genuine(owner) else None
+    else:
+        return None
+    drawing = _draws.get(id(type(owner)))
+    return "random" if drawing is not None and obj.__name__ in drawing[1] else None

@@ -78,6 +78,7 @@ PLAIN_CLASSES: Final[tuple[str, ...]] = (
     "uuid.UUID",
     "re.Pattern",
     "re.Match",
+    "re.RegexFlag",
     "pathlib.PurePosixPath",
     "pathlib.PureWindowsPath",
     "pathlib.PosixPath",

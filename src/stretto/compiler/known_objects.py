@@ -12,9 +12,11 @@ from __future__ import annotations
 import builtins
 import collections
 import functools
+import re
 import sys
 import types
 from abc import ABCMeta
+from collections.abc import Sequence
 from typing import Any, Final, Generic
 
 from stretto.compiler import known
@@ -22,10 +24,14 @@ from stretto.compiler.known_methods import MUTATORS, PLAIN_CLASSES
 
 __all__ = [
     "BUILTIN",
+    "CONSTANT",
+    "C_DESCRIPTORS",
     "ITERATORS",
     "MUTABLE",
     "PLAIN",
+    "PLAIN_METACLASSES",
     "SCALARS",
+    "asks_quietly",
     "attribute_is_plain",
     "binds_quietly",
     "class_attribute",
@@ -35,9 +41,15 @@ __all__ = [
     "construction_is_pure",
     "defining_class",
     "instance_dict",
+    "is_fixed",
     "is_inert",
+    "is_ours",
     "is_plain_class",
+    "keep_fixed",
+    "let_change",
+    "reads_plainly",
     "refresh_classes",
+    "slots_of",
     "slots_safe",
     "super_is_plain",
 ]
@@ -46,7 +58,13 @@ __all__ = [
 SCALARS: Final[frozenset[type]] = frozenset(
     {int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented)}
 )
-_VIEWS = {type({}.keys()), type({}.values()), type({}.items())}
+#: Of these types nothing can change, and nothing inside.
+CONSTANT: Final[frozenset[type]] = SCALARS | {range, re.Pattern}
+_ORDERED: Final = collections.OrderedDict[Any, Any]()
+_VIEWS: Final[set[type]] = {
+    *(type({}.keys()), type({}.values()), type({}.items())),
+    *(type(_ORDERED.keys()), type(_ORDERED.values()), type(_ORDERED.items())),
+}
 #: Exactly these classes run no unknown code in any operator. Grows as modules are loaded.
 PLAIN: Final[set[type]] = {*SCALARS, tuple, frozenset, range, slice, list, dict, set, bytearray, *_VIEWS}
 #: Those of them that are written in C and know nothing but each other.
@@ -58,7 +76,8 @@ ITERATORS: Final[set[type]] = {
     type(iter([])), type(iter(())), type(iter("")), type(iter("é")), type(iter(b"")),
     type(iter(bytearray())), type(iter({})), type(iter({}.values())), type(iter({}.items())),
     type(iter(set())), type(iter(range(0))), type(iter(range(1 << 1000))), type(reversed([])),
-    type(reversed({})), type(reversed({}.values())), type(reversed({}.items())),
+    type(iter(collections.OrderedDict())), type(reversed({})), type(reversed({}.values())),
+    type(reversed({}.items())),
     type(iter(lambda: 0, 0)), enumerate, zip, map, filter, reversed, types.GeneratorType,
 }  # fmt: skip
 
@@ -72,6 +91,9 @@ for _name in ("abc.ABC", "typing.Generic", "typing.Protocol", "typing.NamedTuple
     _found = known.find(_name)
     if isinstance(_found, type):
         _UNIVERSE.add(_found)
+
+#: Calling their classes makes an object and initialises it, and does nothing else.
+PLAIN_METACLASSES: Final = (type, ABCMeta)
 
 _ENUMS = ("Enum", "IntEnum", "StrEnum", "Flag", "IntFlag", "ReprEnum", "EnumType")
 _seen_modules = -1
@@ -118,6 +140,27 @@ _names: Final = type.__dict__["__dict__"].__get__
 def is_plain_class(cls: type) -> bool:
     """Whether instances of exactly `cls` run no unknown code in any operator."""
     return cls in PLAIN or (refresh_classes() and cls in PLAIN)
+
+
+def asks_quietly(cls: Any) -> bool:
+    """Whether ``isinstance(x, cls)`` runs no code, but for what the object says that its class is."""
+    if type(cls) not in PLAIN_METACLASSES:
+        return False
+    return all(
+        "__subclasshook__" not in _names(base) or base in _UNIVERSE
+        for known_base in (cls, *_subclasses(cls))
+        for base in class_mro(known_base)
+    )
+
+
+def _subclasses(cls: type) -> list[type]:
+    """The classes that an abstract class asks as well."""
+    found: list[type] = []
+    if type(cls) is ABCMeta:
+        below: Sequence[type] = cls.__subclasses__()
+        for inner in below:
+            found += [inner, *_subclasses(inner)]
+    return found
 
 
 def defining_class(cls: type, name: str) -> type | None:
@@ -228,7 +271,7 @@ def _from_enum(cls: type, thing: Any) -> bool:
 # ------------------------------------------------------------------ attributes
 
 _TUPLE_FIELD: Final = type(collections.namedtuple("_", "x").x)  # type: ignore[attr-defined]
-_C_DESCRIPTORS: Final = (types.MemberDescriptorType, types.GetSetDescriptorType, _TUPLE_FIELD)
+C_DESCRIPTORS: Final = (types.MemberDescriptorType, types.GetSetDescriptorType, _TUPLE_FIELD)
 _BINDING: Final = (
     types.FunctionType,
     types.BuiltinFunctionType,
@@ -242,7 +285,7 @@ _BINDING: Final = (
 def binds_quietly(raw: Any) -> bool:
     """Whether reading this class attribute through an instance runs no code."""
     kind = type(raw)
-    if kind in _C_DESCRIPTORS or kind in _BINDING:
+    if kind in C_DESCRIPTORS or kind in _BINDING:
         return True
     if kind is classmethod:
         # Until 3.12 a class method passes the binding on to what it wraps.
@@ -250,6 +293,11 @@ def binds_quietly(raw: Any) -> bool:
         return type(inner) is types.FunctionType or defining_class(type(inner), "__get__") in _ours()
     binding = defining_class(kind, "__get__")
     return binding is None or binding in _ours()
+
+
+def is_ours(thing: object) -> bool:
+    """Whether it is a call or a flow."""
+    return isinstance(thing, _ours())
 
 
 @functools.cache
@@ -261,6 +309,25 @@ def _ours() -> tuple[type, ...]:
     return Call, Flow, AsyncFlow
 
 
+#: Packages whose objects a program does not change, as was declared; where it does, all waits for that.
+_fixed: Final[set[str]] = set()
+
+
+def keep_fixed(cls: type) -> None:
+    """Of objects of the package of this class it was declared that a program does not change them."""
+    _fixed.add(class_module(cls).partition(".")[0])
+
+
+def let_change() -> None:
+    """Forget what was declared of packages."""
+    _fixed.clear()
+
+
+def is_fixed(cls: type) -> bool:
+    """Whether objects of this class are of a package of which that was declared."""
+    return bool(_fixed) and any(class_module(base).partition(".")[0] in _fixed for base in class_mro(cls))
+
+
 def instance_dict(obj: object) -> dict[str, Any] | None:
     """The attribute dict of an instance, or None where there is none or it cannot be read freely."""
     found = class_attribute(type(obj), "__dict__")
@@ -268,6 +335,19 @@ def instance_dict(obj: object) -> dict[str, Any] | None:
         return None
     names = found[1].__get__(obj)
     return names if type(names) is dict else None
+
+
+def slots_of(obj: object) -> dict[str, Any]:
+    """What an instance keeps in the slots of classes that are written in Python."""
+    found: dict[str, Any] = {}
+    for base in class_mro(type(obj)):
+        for name, raw in _names(base).items() if "__slots__" in _names(base) else ():
+            if type(raw) is types.MemberDescriptorType:
+                try:
+                    found[name] = raw.__get__(obj)
+                except AttributeError:
+                    found[name] = None  # nothing is in it yet
+    return found
 
 
 def attribute_is_plain(obj: Any, name: str) -> bool:
@@ -287,19 +367,21 @@ def attribute_is_plain(obj: Any, name: str) -> bool:
         return hasattr(obj, name)
     if cls in _UNIVERSE and class_module(cls) in ("builtins", "itertools", "types", "functools"):
         return hasattr(obj, name)
-    if not slots_safe(cls, "__getattribute__") or defining_class(cls, "__getattr__") is not None:
+    if not slots_safe(cls, "__getattribute__"):
         return False
     found = class_attribute(cls, name)
     if found is None:
         names = instance_dict(obj)
         return names is not None and name in names
     base, raw = found
+    if type(raw) in C_DESCRIPTORS and defining_class(cls, "__getattr__") is not None:
+        return False  # which is asked where a slot is empty
     if base in _UNIVERSE:
         if name in ("name", "value") and type(raw) is not property:
             return True  # of an enumeration's member
-        return type(raw) in _C_DESCRIPTORS or binds_quietly(raw)
+        return type(raw) in C_DESCRIPTORS or binds_quietly(raw)
     kind = type(raw)
-    if kind in _C_DESCRIPTORS:
+    if kind in C_DESCRIPTORS:
         return True
     if defining_class(kind, "__set__") is not None or defining_class(kind, "__delete__") is not None:
         return False
@@ -307,6 +389,19 @@ def attribute_is_plain(obj: Any, name: str) -> bool:
         return True
     names = instance_dict(obj)
     return names is not None and name in names
+
+
+def reads_plainly(cls: type, name: str) -> bool:
+    """Whether reading `name` of an instance of a class runs no code, if it is found in the instance."""
+    if not slots_safe(cls, "__getattribute__"):
+        return False
+    found = class_attribute(cls, name)
+    if found is None:
+        return True
+    kind = type(found[1])
+    if kind in C_DESCRIPTORS:
+        return defining_class(cls, "__getattr__") is None
+    return defining_class(kind, "__set__") is None and defining_class(kind, "__delete__") is None
 
 
 def super_is_plain(cls: Any, obj: Any, name: str) -> bool:
@@ -331,7 +426,7 @@ def _class_attribute_is_plain(cls: type, name: str) -> bool:
     if meta not in _UNIVERSE and not (refresh_classes() and meta in _UNIVERSE):
         return False
     on_meta = class_attribute(meta, name)
-    if on_meta is not None and type(on_meta[1]) in _C_DESCRIPTORS:
+    if on_meta is not None and type(on_meta[1]) in C_DESCRIPTORS:
         return True
     found = class_attribute(cls, name)
     if found is None:
@@ -395,7 +490,7 @@ def _dataclass_init_is_pure(cls: type, init: tuple[type, Any]) -> bool:
         if factory is not missing and not known.is_pure(factory):
             return False
         found = class_attribute(cls, name)
-        if found is not None and type(found[1]) not in _C_DESCRIPTORS:
+        if found is not None and type(found[1]) not in C_DESCRIPTORS:
             if defining_class(type(found[1]), "__set__") is not None:
                 return False
     return True

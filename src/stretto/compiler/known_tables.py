@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["HIGHER_ORDER_NAMES", "MODULES", "MUTATES_FIRST", "RESOURCES"]
+__all__ = ["DRAWS", "HIGHER_ORDER_NAMES", "MODULES", "MUTATES_FIRST", "RESOURCES", "SEEDED"]
 
 MODULES: Final[dict[str, str]] = {
     "builtins": (
@@ -147,26 +147,52 @@ _CLOCK = (
     "thread_time thread_time_ns localtime gmtime ctime asctime strftime clock_gettime "
     "clock_gettime_ns"
 )
-# Not `shuffle` and `seed`: a recorded answer would not repeat what they change.
-_RANDOM = (
-    "random uniform triangular randint choice randrange sample choices normalvariate "
+_DRAWS = (
+    "random uniform triangular randint choice randrange sample choices shuffle normalvariate "
     "lognormvariate expovariate vonmisesvariate gammavariate gauss betavariate paretovariate "
     "weibullvariate getrandbits randbytes binomialvariate getstate"
 )
+#: Classes of generators -> the methods that draw random numbers, or seed it. (The functions of `random`, most
+#: of `secrets`, and those of `numpy.random` are methods of generators, too.)
+DRAWS: Final[dict[str, frozenset[str]]] = {
+    "random.Random": frozenset([*_DRAWS.split(), "seed"]),
+    "random.SystemRandom": frozenset(_DRAWS.split()),
+    "numpy.random.Generator": frozenset(
+        "beta binomial bytes chisquare choice dirichlet exponential f gamma geometric gumbel hypergeometric "
+        "integers laplace logistic lognormal logseries multinomial multivariate_hypergeometric "
+        "multivariate_normal negative_binomial noncentral_chisquare noncentral_f normal pareto permutation "
+        "permuted poisson power random rayleigh shuffle standard_cauchy standard_exponential "
+        "standard_gamma standard_normal standard_t triangular uniform vonmises wald weibull zipf".split()
+    ),
+    "numpy.random.RandomState": frozenset(
+        "beta binomial bytes chisquare choice dirichlet exponential f gamma geometric get_state gumbel "
+        "hypergeometric laplace logistic lognormal logseries multinomial multivariate_normal "
+        "negative_binomial noncentral_chisquare noncentral_f normal pareto permutation poisson power rand "
+        "randint randn random random_integers random_sample rayleigh seed shuffle standard_cauchy "
+        "standard_exponential standard_gamma standard_normal standard_t tomaxint triangular uniform "
+        "vonmises wald weibull zipf".split()
+    ),
+}
+#: Makes a generator, or seeds one, from the outside if no seed is given.
+SEEDED: Final[dict[str, str]] = {
+    "random": "Random",
+    "numpy.random": "default_rng RandomState SeedSequence PCG64 PCG64DXSM MT19937 Philox SFC64 seed",
+}
 #: Functions whose answer is not determined by their arguments, and what they look at.
 RESOURCES: Final[dict[str, dict[str, str]]] = {
     "time": dict.fromkeys(_CLOCK.split(), "clock"),
-    "random": dict.fromkeys(_RANDOM.split(), "random"),
-    "secrets": dict.fromkeys(
-        "choice randbelow randbits token_bytes token_hex token_urlsafe".split(), "random"
-    ),
+    "secrets": dict.fromkeys("randbelow token_bytes token_hex token_urlsafe".split(), "random"),
     "os": {
         "urandom": "random",
         "getrandom": "random",
-        "getenv": "env",
-        "getenvb": "env",
-        "getcwd": "env",
-        "getcwdb": "env",
+        **dict.fromkeys("getenv getenvb getcwd getcwdb getpid getppid getlogin cpu_count".split(), "env"),
     },
-    "uuid": {"uuid1": "uuid", "uuid4": "uuid"},
+    "posixpath": dict.fromkeys("abspath expanduser expandvars".split(), "env"),
+    "ntpath": dict.fromkeys("abspath expanduser expandvars".split(), "env"),
+    "socket": dict.fromkeys("gethostname getfqdn".split(), "env"),
+    "getpass": {"getuser": "env"},
+    "platform": dict.fromkeys(
+        "node platform machine system release version processor python_version".split(), "env"
+    ),
+    "uuid": dict.fromkeys("uuid1 uuid4 uuid6 uuid7 getnode".split(), "uuid"),
 }

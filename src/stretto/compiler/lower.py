@@ -228,7 +228,7 @@ class Statements(Gathering):
 
     def plain(self, s: ast.stmt) -> bool:
         """Emit a compound statement as one fragment, if nothing in it needs taking apart."""
-        if self.needs_statement(s):
+        if self.needs_statement(s) or self.changes_objects([s]):
             return False
         self.fragment([s], s)
         return True

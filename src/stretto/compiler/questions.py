@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
+from itertools import count
 from types import FunctionType
 from typing import Any, TypeGuard
 
@@ -11,15 +13,19 @@ from ..declarations import registry
 from ..flows import Flow
 from ..text import Transform
 from . import known
+from .changes import CHANGERS
+from .coroutines import asyncio_name
 from .emit import Emitter
+from .environment import environment_read
 from .functions import Compiled, helper
-from .receivers import receiver_makes
+from .receivers import is_own_method, receiver_makes
 from .relaxations import relaxed
 from .scope import binds, free_names, own_children, own_nodes, walrus_names
+from .source import dotted
 from .syntax import eager_generators, framed, located, targets
-from .values import dotted
+from .task_words import MAKERS
 
-__all__ = ["Questions", "awaits"]
+__all__ = ["Questions", "awaits", "index_of"]
 
 #: Names of methods of built-in types: calling one stays in a fragment, where the guard looks at the receiver.
 _BUILTIN_METHODS = frozenset(
@@ -58,13 +64,18 @@ class Questions(Emitter):
         return found
 
     def looks(self, node: ast.AST) -> bool:
-        """Whether an expression looks at an attribute of an object, which waits for changes of this alone."""
+        """Whether an expression looks at an attribute of an object, or at a name of the module that is bound
+        again: that waits for changes of this alone."""
         if not relaxed("objects"):
             return False
         found = self._looks.get(node)
         if found is None:
-            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
-                found = self.held(node.value) or self.looks(node.value)
+            if isinstance(node, ast.Call) and self.taken_from(node) is not None:
+                found = True
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                found = self.reaches(node.value) or self.super_of(node) is not None
+            elif isinstance(node, ast.Name):
+                found = isinstance(node.ctx, ast.Load) and self.of_module(node.id)
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 # a method that is looked up is no attribute to look at
                 parts = (node.func.value, *node.args, *(k.value for k in node.keywords))
@@ -74,13 +85,66 @@ class Questions(Emitter):
             self._looks[node] = found
         return found
 
+    def taken_from(self, node: ast.Call) -> ast.expr | None:
+        """What is changed by ``next(counter)`` or ``xs.pop()``, which are steps of their own; else None. A
+        counter that a name of the module stands for is given as that name."""
+        func, args = node.func, node.args
+        if node.keywords or len(args) > 1:
+            return None
+        if isinstance(func, ast.Attribute) and func.attr == "pop":
+            index = args[0] if args else ast.Constant(-1)
+            held = self.held(func.value) or self.looks(func.value)
+            return (
+                func.value if held and not self.is_value(func.value) and index_of(index) is not None else None
+            )
+        if not (isinstance(func, ast.Name) and func.id == "next" and args and self.builtin("next")):
+            return None
+        (held_by,) = args
+        path = dotted(held_by)
+        if path is not None and not self.is_local(path.split(".")[0]):
+            try:
+                return held_by if type(self.function.resolve_dotted(path)) is count else None
+            except KeyError:
+                return held_by if self.looks(held_by) else None
+        return held_by if isinstance(held_by, ast.Attribute) or self.held(held_by) else None
+
     def stored(self, target: ast.expr) -> bool:
-        """Whether a target is an attribute of an object, so that setting it is a step of its own."""
-        return (
-            isinstance(target, ast.Attribute)
-            and relaxed("objects")
-            and (self.held(target.value) or self.looks(target.value))
-        )
+        """Whether a target is an attribute of an object, so that setting it is a step of its own; or whether
+        there is one among several."""
+        if isinstance(target, (ast.Tuple, ast.List)):
+            return any(map(self.stored, target.elts))
+        return isinstance(target, ast.Attribute) and relaxed("objects") and self.reaches(target.value)
+
+    def reaches(self, node: ast.expr) -> bool:
+        """Whether an expression is a local name, or a part of what one holds."""
+        if isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice):
+            return self.reaches(node.value)
+        return self.held(node) or self.looks(node)
+
+    def changes_objects(self, statements: Sequence[ast.stmt]) -> bool:
+        """Whether statements, loops apart, set attributes or change containers, or ask what an attribute is.
+        Taken apart, each of these concerns one object; in one fragment, the whole may concern any."""
+        for s in statements:
+            if isinstance(s, ast.If):
+                found = self.looks(s.test) or self.changes_objects([*s.body, *s.orelse])
+            elif isinstance(s, ast.Try):
+                handled = [inner for handler in s.handlers for inner in handler.body]
+                found = self.changes_objects([*s.body, *handled, *s.orelse, *s.finalbody])
+            elif isinstance(s, ast.Match):
+                found = any(self.changes_objects(case.body) for case in s.cases)
+            elif isinstance(s, ast.Expr) and isinstance(s.value, ast.Call):
+                func = s.value.func
+                found = isinstance(func, ast.Attribute) and func.attr in CHANGERS and self.reaches(func.value)
+            elif isinstance(s, (ast.Assign, ast.Delete)):
+                found = any(map(self._changes, s.targets))
+            else:
+                found = isinstance(s, (ast.AugAssign, ast.AnnAssign)) and self._changes(s.target)
+            if found:
+                return True
+        return False
+
+    def _changes(self, target: ast.expr) -> bool:
+        return self.stored(target) or (isinstance(target, ast.Subscript) and self.reaches(target.value))
 
     def needs_statement(self, s: ast.stmt) -> bool:
         """The same for a statement: also what fragments cannot do, as to leave the function."""
@@ -128,12 +192,20 @@ class Questions(Emitter):
             return True
         if isinstance(n, ast.Name):
             return n.id in self.function.generators
+        if not isinstance(n, (ast.Subscript, ast.Compare)):
+            return False
+        if self.environment(n) is not None:
+            return True
         return (
             isinstance(n, ast.Subscript)
             and isinstance(n.ctx, ast.Load)
             and self.is_value(n.value)
             and not isinstance(n.slice, ast.Slice)
         )
+
+    def environment(self, node: ast.expr) -> ast.expr | None:
+        """What a look at the environment stands for, if this is one."""
+        return environment_read(self.function, self.renamed, node)
 
     def is_apply(self, node: ast.Call) -> bool:
         """Whether a call is a step of its own: it is not known to be pure, nor a built-in type's method."""
@@ -161,7 +233,8 @@ class Questions(Emitter):
         if isinstance(func, ast.Attribute):
             name = func.attr
             if name in _BUILTIN_METHODS:
-                return registry.is_operation_name(name) and receiver_makes(self.function, func) is not None
+                declared = registry.is_operation_name(name) and receiver_makes(self.function, func)
+                return bool(declared) or is_own_method(self.function, func)
             return not registry.is_free_name(name)
         return True
 
@@ -187,14 +260,6 @@ class Questions(Emitter):
     def is_value(self, node: ast.AST) -> TypeGuard[ast.Name]:
         """Whether an expression is a name that holds a container that is a value."""
         return isinstance(node, ast.Name) and node.id in self.values
-
-    def is_local(self, name: str) -> bool:
-        scope = self.function.scope
-        return (
-            (name in scope.locals and name not in scope.cells)
-            or name.startswith("__t")
-            or name in self.own_names
-        )
 
     def builtin(self, name: str) -> bool:
         return self.function.is_builtin(name)
@@ -240,7 +305,7 @@ class Questions(Emitter):
 
     def takes_apart(self, node: Any) -> bool:
         """Whether a comprehension is to run element by element, as steps."""
-        if not self.calls(node) or not (relaxed("values") or awaits(node)):
+        if not self.calls(node) or not (relaxed("values") or awaits(node) or self.makes_tasks(node)):
             return False
         own = {n for g in node.generators for n in targets(g.target)}
         inner = [n for n in own_nodes([node], comprehensions=True) if n is not node]
@@ -248,6 +313,17 @@ class Questions(Emitter):
             if isinstance(n, (ast.Lambda, ast.GeneratorExp)) and free_names(n) & own:
                 return n in eager_generators(node) and not isinstance(n, ast.Lambda)
         return not (walrus_names(node) & (self.function.scope.cells | self.function.scope.outer))
+
+    def makes_tasks(self, node: ast.AST) -> bool:
+        """Whether an expression makes tasks: only steps can."""
+        return any(
+            isinstance(n, ast.Call)
+            and (
+                (isinstance(n.func, ast.Attribute) and n.func.attr == "create_task")
+                or asyncio_name(self.function, n.func) in MAKERS
+            )
+            for n in own_nodes([node], comprehensions=True)
+        )
 
     def calls_back(self, node: ast.Call) -> bool:
         """Whether a known function is given a function, or a generator, that may hold calls."""
@@ -332,6 +408,15 @@ class Questions(Emitter):
             if not hasattr(child, "lineno") and isinstance(child, (ast.expr, ast.stmt)):
                 ast.copy_location(child, node)
         return ast.fix_missing_locations(made)
+
+
+def index_of(node: ast.expr) -> int | None:
+    """The index that a constant is; None where it is none."""
+    negative = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
+    value = node.operand if isinstance(node, ast.UnaryOp) and negative else node
+    if not (isinstance(value, ast.Constant) and type(value.value) is int):
+        return None
+    return -value.value if negative else value.value
 
 
 def awaits(node: ast.AST) -> bool:

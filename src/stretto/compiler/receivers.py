@@ -1,22 +1,28 @@
 """What the objects are whose methods are called, where the source says so.
 
-A method is declared of a class (``requests.Session.get``), and built-in types have one of that name, too: a
-call of it is only taken for the declared one where the function itself shows what the object is.
+A method is declared of a class (``requests.Session.get``), or is the user's own, and built-in types have one
+of that name, too: a call of it is only taken for that one where the function itself shows what the object is.
+It is a hint, by which the function is taken apart: what is called is what the object really has.
 """
 
 from __future__ import annotations
 
 import ast
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from ..calls import Call
 from ..declarations.registry import call_of
+from ..flows import Flow
+from .known_objects import class_attribute
+from .relaxations import relaxed
 from .scope import own_nodes
+from .source import dotted
 
 if TYPE_CHECKING:
     from .functions import Compiled
 
-__all__ = ["class_of", "receiver_makes"]
+__all__ = ["class_of", "is_own_method", "receiver_makes"]
 
 
 def receiver_makes(form: Compiled, func: ast.Attribute) -> Call[..., Any] | None:
@@ -25,6 +31,15 @@ def receiver_makes(form: Compiled, func: ast.Attribute) -> Call[..., Any] | None
         return None
     cls = class_of(form, func.value.id)
     return None if cls is None else call_of(getattr(cls, func.attr, None))
+
+
+def is_own_method(form: Compiled, func: ast.Attribute) -> bool:
+    """Whether a method of a local name is one that its class defines in Python, and no built-in type."""
+    if not isinstance(func.value, ast.Name):
+        return False
+    cls = class_of(form, func.value.id)
+    found = None if cls is None else class_attribute(cls, func.attr)
+    return found is not None and isinstance(found[1], (FunctionType, Flow)) and relaxed("helpers")
 
 
 def class_of(form: Compiled, name: str) -> type | None:
@@ -59,8 +74,9 @@ def _class_named(form: Compiled, node: ast.expr | None) -> type | None:
             node = ast.parse(node.value, mode="eval").body
         except SyntaxError:
             return None
-    from .values import dotted  # late: it works with compiled functions
-
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):  # ``Client | None``
+        sides = [s for s in (node.left, node.right) if not (isinstance(s, ast.Constant) and s.value is None)]
+        node = sides[0] if len(sides) == 1 else None
     path = dotted(node)
     if path is None or path.split(".")[0] in form.scope.locals:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,8 @@ class Scope:
     cells: local names that a nested function sees and that may be bound again after it was made:
         they live in a real cell, and are set in order.
     captured: every local name that a nested function sees.
+    kept: those of them that a function sees which may live on; others are gone when their statement is.
+    used_up: the lambdas that are gone when the call is that they are given to.
     free: names of functions around it.
     globals, nonlocals: names that it declares so: those that it binds are not its own.
     """
@@ -54,6 +56,8 @@ class Scope:
     locals: frozenset[str]
     cells: frozenset[str] = frozenset()
     captured: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
+    used_up: frozenset[ast.AST] = frozenset()
     free: frozenset[str] = frozenset()
     globals: frozenset[str] = frozenset()
     nonlocals: frozenset[str] = frozenset()
@@ -258,8 +262,11 @@ def declared_names(nodes: Iterable[ast.AST], kind: type[ast.Global | ast.Nonloca
     return {name for node in own_nodes(nodes) if isinstance(node, kind) for name in node.names}
 
 
-def scope_of(node: FunctionNode, code_free: Iterable[str]) -> Scope:
-    """Work out a function's scope. `code_free` is what CPython says its free variables are."""
+def scope_of(
+    node: FunctionNode, code_free: Iterable[str], is_builtin: Callable[[str], bool] = lambda name: True
+) -> Scope:
+    """Work out a function's scope. `code_free` is what CPython says its free variables are, and `is_builtin`
+    tells whether the name of a built-in function, which is none of the function's own, stands for that."""
     params = parameters(node)
     body: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
     global_names = frozenset(declared_names(body, ast.Global))
@@ -275,17 +282,26 @@ def scope_of(node: FunctionNode, code_free: Iterable[str]) -> Scope:
                 for name in walrus_names(inner):
                     sites.setdefault(name, []).append((position, True))
     captured: set[str] = set()
+    kept: set[str] = set()
+    used_up: set[ast.AST] = set()
     unsafe: set[str] = set()
     for position, statement in enumerate(body):
-        consumed = _consumed_generators(statement)
+        consumed = _consumed(statement, lambda name: name not in names and is_builtin(name))
+        beside = {n.target.id for n in ast.walk(statement) if isinstance(n, ast.NamedExpr)}
         for inner in own_nodes([statement], comprehensions=True):
-            lazy = isinstance(inner, ast.GeneratorExp) and inner not in consumed
+            lazy = isinstance(inner, ast.GeneratorExp) and (
+                inner not in consumed or not beside.isdisjoint(free_names(inner))
+            )
             if not (isinstance(inner, (*_FUNCTIONS, ast.ClassDef)) or lazy):
                 continue
             again = {n for d in ast.walk(inner) if isinstance(d, ast.Nonlocal) for n in d.names}
             sees = seen_by_methods(inner) if isinstance(inner, ast.ClassDef) else free_names(inner)
             for name in sees & names:
                 captured.add(name)
+                if inner in consumed and name not in beside:
+                    used_up.add(inner)
+                    continue  # it is gone before anything else can bind the name
+                kept.add(name)
                 if name in again or not _settled(name, params, sites.get(name, []), position, statement):
                     unsafe.add(name)
     return Scope(
@@ -293,6 +309,8 @@ def scope_of(node: FunctionNode, code_free: Iterable[str]) -> Scope:
         names,
         frozenset(unsafe),
         frozenset(captured),
+        frozenset(kept),
+        frozenset(used_up),
         frozenset(code_free),
         global_names,
         nonlocal_names,
@@ -314,14 +332,30 @@ def _settled(
     return bound_at < position or (bound_at == position and own)
 
 
-def _consumed_generators(statement: ast.AST) -> set[ast.AST]:
-    """Generator expressions that the call they are given to uses up before it returns."""
-    eager = {"list", "tuple", "set", "frozenset", "dict", "sum", "min", "max", "any", "all", "sorted"}
+_EAGER = frozenset("list tuple set frozenset dict sum min max any all sorted".split())
+
+
+def _consumed(statement: ast.AST, is_builtin: Callable[[str], bool]) -> set[ast.AST]:
+    """Generator expressions and lambdas that the call they are given to uses up before it returns."""
     found: set[ast.AST] = set()
     for node in own_nodes([statement], comprehensions=True):
-        if isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp):
-            name = node.func.id if isinstance(node.func, ast.Name) else None
-            method = node.func.attr if isinstance(node.func, ast.Attribute) else None
-            if name in eager or method == "join":
-                found.add(node.args[0])
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        builtin = name in _EAGER and is_builtin(name)
+        if not builtin and not (isinstance(node.func, ast.Attribute) and node.func.attr == "join"):
+            continue
+        given = node.args[0] if len(node.args) == 1 else None
+        if isinstance(given, ast.GeneratorExp):
+            found.add(given)
+        functions: list[ast.expr] = [k.value for k in node.keywords if k.arg == "key" and builtin]
+        if isinstance(given, ast.Call) and isinstance(given.func, ast.Name) and given.args:
+            if given.func.id in ("map", "filter") and is_builtin(given.func.id):
+                functions.append(given.args[0])
+        found.update(f for f in functions if isinstance(f, ast.Lambda) and not _makes_functions(f.body))
     return found
+
+
+def _makes_functions(node: ast.AST) -> bool:
+    """Whether an expression makes something that may see names of its surroundings later."""
+    return any(isinstance(inner, (ast.Lambda, ast.GeneratorExp)) for inner in ast.walk(node))

@@ -15,7 +15,7 @@ from ..errors import SourceNotFound, UnsupportedConstruct
 from .bounded import Bounded
 from .mangling import QUIRK, with_supers, written_out
 
-__all__ = ["MODULE", "FunctionNode", "check_supported", "declared_outside", "function_node"]
+__all__ = ["MODULE", "FunctionNode", "check_supported", "declared_outside", "dotted", "function_node"]
 
 #: What CPython calls the code of a module.
 MODULE = "<module>"
@@ -28,8 +28,8 @@ UNEVALUATED = __future__.annotations.compiler_flag
 
 @dataclass(frozen=True, slots=True)
 class _Tree:
-    """What is known of a file: a digest of its text, its functions by their first line, and the names that
-    some function in it declares ``global`` or ``nonlocal``."""
+    """What is known of a file: a digest of its text, its functions by their first line, and what it binds
+    again from elsewhere (see `declared_outside`)."""
 
     key: int
     functions: dict[int, list[FunctionNode]]
@@ -68,7 +68,7 @@ def function_node(code: CodeType) -> FunctionNode | None:
 
 def declared_outside(filename: str) -> frozenset[str]:
     """The names that some function of a file declares ``global`` or ``nonlocal``, so that it may bind them
-    again."""
+    again; and the attributes that it binds of what a name stands for (``module.name``)."""
     found = _tree(filename)
     return frozenset() if found is None else found.declared
 
@@ -95,8 +95,23 @@ def _tree(filename: str) -> _Tree | None:
             by_line.setdefault(first_line(node), []).append(node)
         elif isinstance(node, (ast.Global, ast.Nonlocal)):
             declared.update(node.names)
+        elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
+            path = dotted(node)
+            if path is not None:
+                declared.add(path)
     found = _trees[filename] = _Tree(key, by_line, frozenset(declared))
     return found
+
+
+def dotted(node: Any) -> str | None:
+    """``a.b.c`` of a chain of attributes on a name, or None."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return None
+    return ".".join([node.id, *reversed(parts)])
 
 
 def first_line(node: FunctionNode) -> int:

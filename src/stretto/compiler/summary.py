@@ -7,25 +7,29 @@ more overlaps: so this is worked out with the types that the names have when the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 from types import FunctionType
 from typing import Any, cast
 
 from ..calls import BoundCall, Call
 from ..effects import Kind
 from ..engine.containers import Versioned
+from ..engine.operands import argument_type, certain
 from ..engine.slots import PENDING, Gen, Slot
-from ..engine.tokens import EVERYTHING, HEAP, NAMES
+from ..engine.tokens import EVERYTHING, HEAP, MAKES_TASKS, RUNS_TASKS, Tokens
 from ..flows import Flow
 from . import ir, known
 from .coroutines import awaited_target, gives_coroutine
+from .emit import bound_by
 from .fragments import Fragment
 from .functions import Compiled, form_of, is_static
 from .generators import admitted
-from .types import T, method_call, of_class, of_value
-from .types_results import element
+from .types import CAUGHT, Never, T, Wrapper, either, method_call, of_class, of_value
+from .types_fields import lasting, loose
+from .types_results import element, looked, updated
 from .verdicts import function_verdict
 
-__all__ = ["Effect", "Summary", "effect_of"]
+__all__ = ["Effect", "Summary", "bound_otherwise", "effect_of"]
 
 _BOOL = of_value(True)
 
@@ -51,23 +55,27 @@ class Made:
     kinds: tuple[T | None, ...]
 
     cls = None
+    firm = True
+    lasting = True
 
 
+_NEVER = T(Never)
 _UNKNOWN = Effect(frozenset({EVERYTHING}), {})
 #: Iterating these runs no code of anybody's.
 _ITERABLE = frozenset({list, tuple, dict, set, frozenset, str, bytes, bytearray, range})
 
 
-def effect_of(region: Any, frame: Any, *, called: bool, begun: bool) -> Effect:
+def effect_of(region: Any, frame: Any, tokens: Tokens | None, *, called: bool, begun: bool) -> Effect:
     """What is known of a region that is being left behind.
 
-    `begun` says that part of it has run: then the types that its names have now say nothing about the types
-    that they had where it began, which is where this starts.
+    `tokens` are those of where it stands. `begun` says that part of it has run: then the types that its names
+    have now say nothing about the types that they had where it began, which is where this starts.
     """
     form: Compiled = frame.form
     if called:
         types = {
-            name: None if name in form.rebound else _type_of(frame.env.get(name)) for name in form.params
+            name: None if name in form.rebound else loose(_type_of(frame.env.get(name)))
+            for name in form.params
         }
         return _function(form, types, 0, set())
     env = frame.env
@@ -78,15 +86,15 @@ def effect_of(region: Any, frame: Any, *, called: bool, begun: bool) -> Effect:
             met.append(v.type)
         else:
             met.append(_type_of(v) if v is not None or name in env else None)
-    kinds = tuple(met)
+    kinds = tuple(certain(met, tokens))
     found: Effect | None = region.effects.get((begun, kinds))
     if found is None:
         types = dict(zip(region.names, kinds, strict=True))
         if begun:
-            types.update(dict.fromkeys(region.binds))
+            types.update(dict.fromkeys(bound_otherwise(region)))
         walk = Summary(form, types, 0, set())
         paths = frozenset(walk.instr(region))
-        found = Effect(paths, {name: walk.types.get(name) for name in region.binds})
+        found = Effect(paths, {name: _outside(walk.types.get(name)) for name in region.binds})
         if len(region.effects) > 256:
             region.effects.clear()
         region.effects[begun, kinds] = found
@@ -103,7 +111,7 @@ def _type_of(v: Any) -> T | None:
             return found
         v = v.value
     if isinstance(v, Versioned):
-        return of_class(v.kind)
+        return cast("T", argument_type(v))
     if isinstance(v, Gen):
         return cast("T", Made(v.form, v.kinds))
     return of_value(v)
@@ -114,6 +122,10 @@ def _function(form: Compiled, types: dict[str, T | None], depth: int, open_: set
     found: Effect | None = form.summaries.get(key)
     if found is not None:
         return found
+    if form.bounds is not None:
+        from .summary_bounds import paths_of  # late: it tells of effects
+
+        return Effect(frozenset(paths_of(form.bounds)), {"return": form.bounds.type, "yield": None})
     if depth > 20:
         return _UNKNOWN
     if (form, key) in open_:
@@ -133,7 +145,12 @@ def _function(form: Compiled, types: dict[str, T | None], depth: int, open_: set
 
 def _one(kinds: list[T | None]) -> T | None:
     """The type that all of them have."""
-    return kinds[0] if len(set(kinds)) == 1 else None
+    return _outside(kinds[0]) if len(set(kinds)) == 1 else None
+
+
+def _outside(kind: T | None) -> T | None:
+    """A type as it is known outside of the region."""
+    return None if kind is CAUGHT else kind
 
 
 class Summary:
@@ -151,7 +168,11 @@ class Summary:
     def block(self, block: ir.Block) -> set[str]:
         paths: set[str] = set()
         for instr in block:
-            paths |= self.instr(instr)
+            found = self.instr(instr)
+            if found:
+                paths |= found
+                if EVERYTHING in found or HEAP in found:
+                    self.types = {name: self.lasting(kind) for name, kind in self.types.items()}
         return paths
 
     def instr(self, instr: Any) -> set[str]:
@@ -163,15 +184,17 @@ class Summary:
         if isinstance(instr, ir.Apply):
             return self.apply(instr)
         if isinstance(instr, ir.ValueRead):
-            self.types[instr.target] = (
-                of_value(0) if instr.method == "len" else _BOOL if instr.method in ("bool", "in") else None
-            )
-            held = self.form.values.get(instr.source)
-            if held is not None or instr.method == "copy" or instr.plain is None:
+            self.types[instr.target] = looked(self.kind(instr.source), instr.method)
+            sure = self.form.values.get(instr.source) is not None
+            if sure or instr.method == "copy" or instr.plain is None:
                 return set()
             return self.run(instr.plain)
         if isinstance(instr, ir.NewValue):
-            self.types[instr.target] = of_value(instr.kind())
+            self.types[instr.target] = self.display(instr)
+            return set()
+        if isinstance(instr, ir.Update):
+            held = self.kind(instr.target)
+            self.types[instr.target] = updated(held, instr.method, list(map(self.kind, instr.args)))
             return set()
         if isinstance(instr, ir.Assign):
             return {EVERYTHING}
@@ -188,10 +211,16 @@ class Summary:
         if isinstance(instr, ir.TryExcept):
             return self.guarded(instr)
         if isinstance(instr, ir.TryFinally):
-            self.forget(instr)
+            # a failure leaves it anywhere; what then is in a container that only grows is in it at the end
+            other = bound_otherwise(instr)
+            self.types.update(dict.fromkeys(other))
             paths = {path for block in ir.blocks(instr) for path in self.block(block)}
-            self.forget(instr)
+            self.types.update(dict.fromkeys(other))
             return paths
+        if isinstance(instr, (ir.RunTasks, ir.EndTasks)):
+            return {RUNS_TASKS}
+        if isinstance(instr, ir.Task):
+            return self.block(instr.body) - {MAKES_TASKS, RUNS_TASKS}
         if isinstance(instr, ir.Return):
             self.returns.append(self.operand(instr.source))
             return set()
@@ -208,9 +237,13 @@ class Summary:
             return set()
         if isinstance(instr, ir.Match):
             if instr.name:
-                self.types[instr.name] = None
+                self.types[instr.name] = CAUGHT
             return self.block(instr.body)
         return set()
+
+    def lasting(self, found: T | None) -> T | None:
+        """What is known of a value when anything may have been changed."""
+        return lasting(found)
 
     def guarded(self, instr: ir.TryExcept) -> set[str]:
         """A ``try``: what follows it comes from the end of its body, or of a handler that does not leave."""
@@ -269,6 +302,8 @@ class Summary:
                 made = self.operand(leaf)
                 if isinstance(made, Made):
                     paths |= self.generated(made)[0]
+                elif self.wrapped(instr, leaf) is not None and instr.source.kind == "enumerate":
+                    paths |= self.wrapped(instr, leaf) or set()
                 elif not self.iterable(leaf) and self.stream(instr.makers.get(leaf)) is None:
                     return {EVERYTHING}
             return paths
@@ -278,6 +313,9 @@ class Summary:
             paths, kind = self.generated(source)
         elif stream is not None:
             paths, kind = set[str](), stream.items.type
+        elif (beside := self.wrapped(instr, instr.source)) is not None:
+            inner = self.kind(instr.source)
+            paths, kind = beside, element(inner.args[0]) if inner is not None else None
         elif not self.iterable(instr.source):
             return {EVERYTHING}
         else:
@@ -287,6 +325,16 @@ class Summary:
         elif kind is not None and kind.cls is tuple and len(kind.args) == len(instr.unpack):
             self.types.update(zip(instr.unpack, kind.args, strict=True))
         return paths
+
+    def wrapped(self, instr: ir.For, source: ir.Operand) -> set[str] | None:
+        """What going over a wrapper may write beside; None of what is none, or wraps what is unknown."""
+        found = self.kind(source) if source in instr.makers else None
+        if found is None or not issubclass(found.cls, Wrapper) or self.form.generator or self.form.is_async:
+            return None
+        inner = found.args[0] if found.args else None
+        if inner is None or inner.cls not in _ITERABLE:
+            return None
+        return {r.root for r in found.cls.call.effects.writes}
 
     def generated(self, made: Made) -> tuple[set[str], T | None]:
         """What going over a generator may write, and the type of what it yields."""
@@ -333,7 +381,14 @@ class Summary:
 
     def either(self, one: T | None, other: T | None) -> T | None:
         """What is known of a value that is one or the other."""
-        return one if one == other else None
+        return one if one == other else either(one, other)
+
+    def display(self, instr: ir.NewValue) -> T | None:
+        """The type of a container that is made."""
+        kind: T | None = T(instr.kind, (_NEVER, _NEVER) if instr.kind is dict else (_NEVER,))
+        for key, item in zip_longest(instr.keys, instr.items):
+            kind = updated(kind, "setitem", [self.kind(part) for part in (key, item) if part is not None])
+        return kind
 
     def forget(self, region: ir.Region) -> None:
         for name in region.binds:
@@ -359,7 +414,19 @@ class Summary:
             return set()
         for name in fragment.binds:
             self.types[name] = None
-        return {NAMES if fragment.stores else HEAP} if fragment.plain_change(types) else {EVERYTHING}
+        return {fragment.stores or HEAP} if fragment.plain_change(types) else {EVERYTHING}
+
+    def given(self, call: Any, instr: ir.Apply) -> T | None:
+        """The type of what a declared call gives."""
+        if call.iterates is None:
+            found: T | None = call.checker.type
+            return found if not call.here else loose(found)
+        name, at = call.iterates
+        args: list[ir.Operand] = [source for star, source in instr.args if not star]
+        sources: list[ir.Operand] = [args[at]] if at < len(args) else []
+        sources = sources or [source for named, source in instr.kwargs if named == name]
+        inner = self.kind(sources[0]) if sources and len(args) == len(instr.args) else None
+        return T(call.wrapper, (inner,))
 
     def apply(self, instr: ir.Apply) -> set[str]:
         if instr.target is not None:
@@ -391,7 +458,7 @@ class Summary:
             if not callee.holds([name for name, _ in instr.kwargs]):
                 return {EVERYTHING}
             if instr.target is not None:
-                self.types[instr.target] = callee.checker.type
+                self.types[instr.target] = self.given(callee, instr)
             effects = callee.effects
             if callee.streams and not callee.opens:
                 return set()  # nothing of it runs before a loop goes over it
@@ -418,6 +485,16 @@ class Summary:
         if resource is not None and resource != "random":
             return set()
         return {EVERYTHING}
+
+
+def bound_otherwise(region: ir.Region) -> set[str]:
+    """The names that a region binds, and not only to the next version of a container: of that, the type at
+    some time is one that it had before as well."""
+    grows = {i.target for i in ir.instructions((region,)) if isinstance(i, ir.Update)}
+    for i in ir.instructions((region,)):
+        if not isinstance(i, ir.Update) and not grows.isdisjoint(own := bound_by(i)):
+            grows -= own
+    return set(region.binds - grows)
 
 
 _LEAVES = (ir.Break, ir.Continue, ir.Return, ir.Raise, ir.Reraise, ir.Never)

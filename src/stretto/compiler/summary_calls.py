@@ -10,24 +10,31 @@ import contextlib
 from functools import partial
 from inspect import CO_GENERATOR
 from types import FunctionType, MethodType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ..calls import BoundCall, Call
-from ..declarations.registry import call_of
+from ..declarations.bounds import Bounds
+from ..declarations.registry import bounds_of, call_of
 from ..drivers.coroutines import GONE, called
+from ..drivers.tasks import Group, Task
 from ..effects import Kind
+from ..engine.history import ALL
 from ..engine.slots import UNBOUND
+from ..engine.tokens import MAKES_TASKS, RUNS_TASKS
 from ..errors import UnsupportedConstruct
 from ..flows import BoundFlow, Flow
 from ..generator_flows import GeneratorFlow
 from . import ir, known
 from .coroutines import awaited_target, called_by, gives_coroutine
 from .functions import Compiled, compiled, helper, is_static, users_own
-from .known_objects import SCALARS, class_attribute, construction_is_pure
-from .summary import Summary
+from .known_objects import PLAIN_METACLASSES, SCALARS, class_attribute, construction_is_pure
+from .summary import Made, Summary
+from .summary_bounds import storages_of
 from .summary_fields import GivesUp, Known, Trip, joined, plain_type
+from .summary_tasks import CANCELS, COMPLETES, ENTERS, GROUP, MAKES, RUNS, tasks_role
 from .summary_views import HIDDEN, Shape, resolved
-from .types import T, of_value
+from .types import T, method_call, of_value
+from .types_fields import lasting
 from .verdicts import function_verdict
 
 __all__ = ["Calls"]
@@ -63,8 +70,13 @@ class Calls(Summary):
 
     def operand(self, source: ir.Operand) -> Any:
         if isinstance(source, ir.Const):
+            if source.value is self.form.namespace:
+                return self.trip.met("module", None, self.form, source.value)
             return self.trip.of(source.value)
         return super().operand(source)
+
+    def lasting(self, found: Any) -> Any:
+        return found if isinstance(found, (Known, Made)) else lasting(found)
 
     def either(self, one: Any, other: Any) -> Any:
         return joined(one, other)
@@ -85,9 +97,13 @@ class Calls(Summary):
         if instr.through is not None:
             raise GivesUp  # whoever goes over the flow does what it wants meanwhile
         callee: Any
+        if isinstance(instr, ir.Await) and self.is_task(instr):
+            return self.tasks(instr, RUNS, [])
         callee, given, named = self.callee(instr)
         if instr.target is not None:
             self.types[instr.target] = None
+        if role := tasks_role(callee):
+            return self.tasks(instr, role, given)
         if type(instr) is not ir.Apply:
             callee = awaited_target(callee)
             asynchronous = is_static(callee) and gives_coroutine(callee)
@@ -95,8 +111,10 @@ class Calls(Summary):
                 return self.coroutine(instr, callee, given)
             if not isinstance(instr, ir.Made) and not asynchronous:
                 raise GivesUp  # what it returns is awaited
-        elif not isinstance(callee, (Call, BoundCall)) and gives_coroutine(callee):
-            raise GivesUp
+        elif gives_coroutine(callee):
+            behind = callee.func if type(callee) is partial else callee
+            if not isinstance(behind, (Call, BoundCall)):
+                raise GivesUp
         named.update({name: self.operand(source) for name, source in instr.kwargs if name is not None})
         spread = any(name is None for name, _ in instr.kwargs) or any(star for star, _ in instr.args)
         given += [self.operand(source) for _, source in instr.args]
@@ -118,8 +136,8 @@ class Calls(Summary):
             bound = self.trip.known.get(id(callee))
             given.insert(0, self.trip.met("self", bound, None, callee.__self__))
             callee = callee.__func__
-        elif type(callee) is type:
-            return self.made(instr, callee, given, named, spread)
+        elif type(callee) in PLAIN_METACLASSES:
+            return self.made(instr, cast("type", callee), given, named, spread)
         elif type(callee) is not FunctionType and not isinstance(callee, Flow):
             runs = called_by(callee)
             if runs is not None:
@@ -147,11 +165,48 @@ class Calls(Summary):
         else:
             form = None
         if form is None:
-            return self.foreign(instr, callee, given)
+            bounds = bounds_of(callee)
+            if bounds is None:
+                return self.foreign(instr, callee, given)
+            if (bounds.own or bounds.held) and given and isinstance(given[0], Known) and given[0].fresh:
+                raise GivesUp  # it is changed later, and may be looked at where the region has ended
+            return self.bounded(bounds, given)
         found = self.walked(form, self.parameters(form, callee, given, named, spread))
         if instr.target is not None:
             self.types[instr.target] = found[1]
         return set(found[0])
+
+    def is_task(self, instr: ir.Await) -> bool:
+        """Whether what is awaited is a task."""
+        found: Any = self.operand(instr.callee)
+        kind = plain_type(found)
+        return (isinstance(found, Known) and type(found.thing) is Task) or (
+            kind is not None and kind.cls is Task
+        )
+
+    def tasks(self, instr: ir.Apply, role: str, given: list[Any]) -> set[str]:
+        """A call that has to do with tasks."""
+        result: Any = None
+        paths = set[str]()
+        if role == GROUP:
+            result = self.trip.instance(Group, instr)
+        elif role == ENTERS:
+            result = given[0] if given else self.operand(instr.callee)
+        elif role == MAKES:
+            if not instr.args or instr.args[0][0]:
+                raise GivesUp
+            paths = self.apply(ir.Await(instr.lineno, callee=instr.args[0][1])) | {MAKES_TASKS}
+            result = T(Task)
+        elif role == COMPLETES:
+            raise GivesUp  # what it is given may be anything
+        elif role == RUNS:
+            paths = {RUNS_TASKS}
+            result = None if isinstance(instr, ir.Await) else self.trip.of(None)
+        elif role == CANCELS:
+            paths = {MAKES_TASKS}
+        if instr.target is not None:
+            self.types[instr.target] = result
+        return paths
 
     def callee(self, instr: ir.Apply) -> tuple[Any, list[Any], dict[str, Any]]:
         """What is called, and what it is given first, and by name."""
@@ -165,13 +220,16 @@ class Calls(Summary):
             self.trip.met("global", None, (self.form, path), value)
             return value, [], {}
         found: Any = self.operand(instr.callee)
+        declared = method_call(plain_type(found))
+        if declared is not None:
+            return declared, [], {}
         if not isinstance(found, Known):
             raise GivesUp
         if found.method is not None:
             return found.method[0], [found.method[1]], {}
-        if found.fresh or call_of(found.thing) is not None:
+        if found.fresh:
             raise GivesUp
-        return found.thing, [], {}
+        return call_of(found.thing) or found.thing, [], {}
 
     def coroutine(self, instr: ir.Made, callee: Any, given: list[Any]) -> set[str]:
         """A coroutine is made, and nothing runs."""
@@ -207,7 +265,7 @@ class Calls(Summary):
             raise GivesUp
         effects = call.effects
         if instr.target is not None:
-            self.types[instr.target] = call.checker.type
+            self.types[instr.target] = self.given(call, instr)
         if call.streams and not call.opens:
             return set()  # nothing of it runs before a loop goes over it
         if effects.kind is Kind.PLAIN:
@@ -216,6 +274,8 @@ class Calls(Summary):
 
     def foreign(self, instr: ir.Apply, callee: Any, given: list[Any]) -> set[str]:
         """A call of what is neither declared nor has steps."""
+        if callee is object.__init__:
+            return set()
         if type(callee) is FunctionType:
             managed = _foreign_manager(callee, given)
             if managed is not None:
@@ -226,6 +286,23 @@ class Calls(Summary):
         if resource is None or resource == "random":
             raise GivesUp
         return set()
+
+    def bounded(self, bounds: Bounds, given: list[Any]) -> set[str]:
+        """A call of a function of which it is declared what it changes at most."""
+        trip = self.trip
+        trip.touched = True
+        if bounds.own or bounds.held:
+            held = given[0] if given else None
+            if not isinstance(held, Known):
+                raise GivesUp
+            if not held.fresh:
+                storages = storages_of(bounds, held.thing, trip.memory)
+                if storages is None:
+                    raise GivesUp
+                trip.record.lost = True
+                for storage in storages:
+                    trip.change(held, ALL, storage)
+        return set(bounds.paths)
 
     def made(
         self, instr: ir.Apply, cls: type, given: list[Any], named: dict[str, Any], spread: bool
@@ -240,6 +317,12 @@ class Calls(Summary):
         self.trip.record.classes = True
         held = self.trip.instance(cls, instr)
         paths = frozenset[str]()
+        bound: dict[str, Any] = self.types
+        bounds = bounds_of(cls)
+        if bounds is not None:
+            if instr.target is not None:
+                bound[instr.target] = held
+            return self.bounded(bounds, [held])
         if new is not object.__new__ or init is None:
             raise GivesUp
         if not construction_is_pure(cls):
@@ -248,7 +331,6 @@ class Calls(Summary):
             if form is None or form.is_async or form.generator:
                 raise GivesUp
             paths, _ = self.walked(form, self.parameters(form, fn, [held, *given], named, spread))
-        bound: dict[str, Any] = self.types
         if instr.target is not None:
             bound[instr.target] = held
         return set(paths)
@@ -283,6 +365,9 @@ class Calls(Summary):
     def walked(self, form: Compiled, types: dict[str, Any]) -> tuple[frozenset[str], Any]:
         """What a function may write that is given this, and what it returns."""
         trip = self.trip
+        if form.bounds is not None:
+            held: Any = types[form.params[0]] if form.params else None
+            return frozenset(self.bounded(form.bounds, [held])), form.bounds.type
         key = (form, tuple(types.values()))
         found = trip.done.get(key)
         if found is not None:

@@ -14,16 +14,21 @@ from types import FunctionType
 from typing import Any, Final
 
 from ..engine.containers import Versioned
-from ..engine.memory import ALL
+from ..engine.history import ALL
+from ..engine.operands import argument_type
 from ..engine.slots import PENDING, UNBOUND, Slot
-from .known_objects import SCALARS, binds_quietly, class_attribute, super_is_plain
+from .accessors import super_getter_of
+from .known_objects import SCALARS, binds_quietly, class_attribute, class_mro, slots_safe, super_is_plain
 from .managers import ASYNC_LOOKUPS, LOOKUPS, finds_quietly
 from .summary import Made
-from .summary_views import HIDDEN, KEYS, NOWHERE, Record, Typed, View
-from .types import T, of_class, of_value
+from .summary_views import HIDDEN, KEYS, NOWHERE, Record, Typed, View, items_of
+from .types import T, either, of_value
+from .types_fields import lasting
 
 __all__ = ["Again", "GivesUp", "Known", "Trip", "joined", "plain_type"]
 
+#: What a class without an ``__init__`` of its own has: it does nothing.
+_NO_INIT: Final[Any] = object.__init__
 #: So many steps of functions are walked at most.
 _STEPS: Final = 4_000
 
@@ -47,7 +52,7 @@ class Known:
         self.type = kind
         self.fresh = fresh
         self.cls: type | None = None
-        self.method: tuple[FunctionType, Known] | None = None
+        self.method: tuple[Any, Known] | None = None
         self.call: tuple[Any, tuple[Any, ...], dict[str, Any]] | None = None
         #: Where the walk has met it (see `Record`).
         self.places: list[int] = []
@@ -78,8 +83,7 @@ def joined(one: Any, other: Any) -> Any:
     """What is known of a value that is one or the other."""
     if one is other:
         return one
-    kind = plain_type(one)
-    return kind if kind == plain_type(other) else None
+    return either(plain_type(one), plain_type(other))
 
 
 class Trip:
@@ -124,7 +128,8 @@ class Trip:
         key: Any = (kind, value) if kind in KEYS else id(value)
         found = self.known.get(key)
         if found is None:
-            found = self.known[key] = Known(value, of_value(value))
+            kind_of = argument_type(value) if isinstance(value, Versioned) else of_value(value)
+            found = self.known[key] = Known(value, kind_of)
         return found
 
     def met(self, look: str, held: Known | None, arg: Any, value: Any) -> Any:
@@ -134,8 +139,6 @@ class Trip:
                 self.record.lost = True
                 return self._coroutine(value)
             value = Typed(value.type) if value.value is PENDING else value.value
-        if isinstance(value, Versioned):
-            value = Typed(of_class(value.kind))
         at = self.record.add(look, held, arg, value)
         if type(value) is Typed:
             return value.type
@@ -163,6 +166,12 @@ class Trip:
         if found is None:
             found = self.known["made", kind] = Known(None, kind, True)
         return found
+
+    def put_into(self, held: Known) -> None:
+        """A container is changed: it may have other elements than were thought."""
+        if held.type is not None and not held.type.lasting:
+            held.type = lasting(held.type)
+            raise Again
 
     def instance(self, cls: type, site: Any) -> Known:
         """An object that is made in the region, at this step: of all that are made there, what is known is
@@ -228,7 +237,11 @@ class Trip:
     def _load_made(self, held: Known, name: str) -> Any:
         cls = held.cls
         self.record.classes = True
-        if cls is None or not self.memory.keeps_plainly(cls, name):
+        if cls is None:
+            raise GivesUp
+        if not self.memory.keeps_plainly(cls, name):
+            if class_attribute(cls, "__dict__") is None and slots_safe(cls, "__getattribute__"):
+                return self._of_class(held, cls, name)  # it has slots: of that name it can have nothing
             raise GivesUp
         field = (id(held), name)
         self.loaded.add(field)
@@ -244,11 +257,15 @@ class Trip:
         if not binds_quietly(found[1]):
             raise GivesUp
         if type(found[1]) is not FunctionType:
-            return None
-        method = self.known.get((id(held), found[1]))
+            return self.of(found[1]) if type(found[1]) in SCALARS else None
+        return self._method(held, found[1])
+
+    def _method(self, held: Known, raw: Any) -> Known:
+        """A function of a class, looked up on an object that is made in the region."""
+        method = self.known.get((id(held), raw))
         if method is None:
-            method = self.known[id(held), found[1]] = Known(None, None, True)
-            method.method = (found[1], held)
+            method = self.known[id(held), raw] = Known(None, None, True)
+            method.method = (raw, held)
         return method
 
     def _store_made(self, held: Known, name: str, value: Any) -> None:
@@ -263,12 +280,50 @@ class Trip:
             before = None
         self._set(field, before, value)
 
+    def accessor(self, which: str, held: Known, name: str) -> FunctionType | None:
+        """The function of a property that is looked at (``getter``) or set (``setter``); else None."""
+        cls: Any = held.cls if held.fresh else type(held.thing)
+        if cls is None:
+            return None
+        found = self.memory.getter(cls, name) if which == "getter" else self.memory.setter(cls, name)
+        if type(found) is not FunctionType:
+            return None
+        if held.fresh:
+            self.record.classes = True
+        else:
+            self.met(which, held, name, found)
+        return found
+
+    def getter_behind(self, cls: Any, held: Known, name: str) -> FunctionType | None:
+        """The function of a property that ``super().name`` looks at; None if it is none."""
+        if held.fresh:
+            return None
+        found = super_getter_of(cls, held.thing, name)
+        if found is not None:
+            self.met("getter behind", held, (cls, name), found)
+        return found
+
     def method_behind(self, cls: Any, held: Known, name: str) -> Any:
         """What is known of ``super().name``, in a method of a class."""
-        if held.fresh or not super_is_plain(cls, held.thing, name):
+        if held.fresh:
+            return self._behind_made(cls, held, name)
+        if not super_is_plain(cls, held.thing, name):
             raise GivesUp
         bound = getattr(super(cls, held.thing), name)
         return self.met("super", held, (cls, name), bound)
+
+    def _behind_made(self, cls: Any, held: Known, name: str) -> Any:
+        """The same of an object that is made in the region."""
+        order = () if held.cls is None else class_mro(held.cls)
+        if cls not in order:
+            raise GivesUp
+        self.record.classes = True
+        behind = (base for base in order[order.index(cls) + 1 :] if name in vars(base))
+        base = next(behind, None)
+        raw: Any = None if base is None else vars(base)[name]
+        if type(raw) is not FunctionType and raw is not _NO_INIT:
+            raise GivesUp
+        return self._method(held, raw)
 
     def looked_up(self, held: Known, lookup: Callable[[Any], Any]) -> Any:
         """What is known of the method that a ``with`` calls."""
@@ -284,9 +339,8 @@ class Trip:
         """What is known of an element of a container."""
         if not isinstance(held, Known) or not isinstance(key, Known) or key.fresh:
             return None
-        things = held.thing
-        kind = type(things)
-        if kind not in (list, tuple, dict) or type(key.thing) not in KEYS or not self.stays(held):
+        things = items_of(held.thing)
+        if things is None or type(key.thing) not in KEYS or not self.stays(held):
             return None
         try:
             found = things[key.thing]
@@ -297,16 +351,16 @@ class Trip:
 
     def elements(self, held: Known, most: int) -> list[Any] | None:
         """What is known of all elements of a list or tuple; None where they may be others."""
-        things = held.thing
+        things = items_of(held.thing)
         self.record.lost = True
-        if len(things) > most or not self.stays(held):
+        if type(things) not in (list, tuple) or len(things) > most or not self.stays(held):
             return None
         return [self.met("", None, None, thing) for thing in things]
 
     def stays(self, held: Known) -> bool:
         """Whether a container is as it is now wherever the region looks at it."""
         things = held.thing
-        if type(things) is tuple:
+        if type(things) is tuple or isinstance(things, Versioned):
             return True
         if (id(things), ALL) in self.changes:
             return False

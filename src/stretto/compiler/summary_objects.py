@@ -13,21 +13,30 @@ found so, what follows waits for these few fields, and for nothing else.
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import count
+from types import FunctionType
 from typing import Any, Final
 
-from ..engine.memory import ALL, Memory, Order
+from ..drivers.tasks import Group, Task
+from ..engine.containers import Versioned
+from ..engine.history import ALL, Order
+from ..engine.memory import Memory
 from ..engine.tokens import CHANGES, EVERYTHING, HEAP
 from . import ir
+from .arrays import array_storage, is_array
 from .fragments import Fragment
-from .functions import Compiled
-from .known_objects import construction_is_pure
+from .functions import Compiled, compiled, is_static, users_own
+from .known_objects import construction_is_pure, is_plain_class
 from .managers import manages_quietly
-from .summary import Effect
+from .source import dotted
+from .summary import Effect, bound_otherwise
 from .summary_calls import Calls
 from .summary_fields import Again, GivesUp, Known, Trip, plain_type
-from .summary_views import Script, View, resolved
-from .values import dotted
+from .summary_views import HIDDEN, Script, View, resolved
+from .types import CAUGHT, attribute_type
+from .types_fields import keeps_promise
+from .types_results import attribute_result
 
 __all__ = ["told_apart"]
 
@@ -75,7 +84,10 @@ def _walked(region: Any, form: Compiled, trip: Trip, names: Sequence[str], *, ca
     view = trip.view
     env = view.env
     met = {name: trip.met("name", None, name, env[name]) for name in names if name in env}
-    fixed = form.rebound if called else region.binds if view.begun else frozenset[str]()
+    fixed: Collection[str] = form.rebound if called else ()
+    if view.begun and not called:
+        fixed = bound_otherwise(region)
+        met.update({name: plain_type(met[name]) for name in region.binds if name in met})
     for _ in range(_AGAIN):
         trip.begin()
         types: dict[str, Any] = {**met, **dict.fromkeys(fixed)}
@@ -90,6 +102,7 @@ def _walked(region: Any, form: Compiled, trip: Trip, names: Sequence[str], *, ca
             found = {"return": plain_type(walk.result(form))}
         else:
             found = {name: plain_type(walk.types.get(name)) for name in region.binds}
+        found = {name: None if kind is CAUGHT else kind for name, kind in found.items()}
         if trip.touched:
             paths.add(CHANGES)
         return Effect(frozenset(paths), found, trip.changed())
@@ -109,20 +122,47 @@ class _Objects(Calls):
             return self.look_up(instr)
         if isinstance(instr, ir.StoreAttribute):
             return self.store(instr)
+        if isinstance(instr, ir.Take):
+            return self.take(instr)
+        if isinstance(instr, ir.Update):
+            self.types[instr.target] = plain_type(self.types.get(instr.target))  # the next version
         found = super().instr(instr)
+        if isinstance(instr, ir.ValueRead) and instr.method == "getitem" and self.types[instr.target] is None:
+            held, key = self.types.get(instr.source), self.operand(instr.args[0])
+            self.types[instr.target] = self.trip.element(held, key)
         if EVERYTHING in found or HEAP in found:
             raise GivesUp
         return found
 
     def load(self, instr: ir.LoadAttribute) -> set[str]:
         held: Any = self.types.get(instr.source)
-        if isinstance(held, Known) and held.type is not None:
-            self.types[instr.target] = None  # of a built-in object: to look at it runs no code
+        kind = plain_type(held)
+        if kind is not None and kind.cls in (Group, Task):
+            self.types[instr.target] = self.trip.load(self.trip.instance(kind.cls, instr), instr.name)
             return set()
+        if isinstance(held, Known) and held.type is not None:
+            free, kind = attribute_type(held.type.cls, instr.name)
+            if free or is_plain_class(held.type.cls):
+                # declared so, or of a built-in object: to look at it runs no code
+                self.types[instr.target] = kind if free else attribute_result(held.type, instr.name)
+                return set()
         if isinstance(held, Known) and (held.held or held.cls is not None):
+            getter = self.trip.accessor("getter", held, instr.name)
+            if getter is not None:
+                return self.accessed(instr.target, getter, held)
             self.types[instr.target] = self.trip.load(held, instr.name)
             return set()
         return self.run(instr.fragment)
+
+    def accessed(self, target: str | None, fn: FunctionType, *given: Any) -> set[str]:
+        """The function of a property is called."""
+        form = compiled(fn) if users_own(fn) else None
+        if form is None:
+            raise GivesUp
+        paths, result = self.walked(form, self.parameters(form, fn, list(given), {}, False))
+        if target is not None:
+            self.types[target] = result
+        return set(paths)
 
     def load_super(self, instr: ir.LoadSuper) -> set[str]:
         held: Any = self.types.get(instr.source)
@@ -132,6 +172,9 @@ class _Objects(Calls):
             cls = self.form.resolve("__class__")
         except KeyError:
             raise GivesUp from None
+        getter = self.trip.getter_behind(cls, held, instr.name)
+        if getter is not None:
+            return self.accessed(instr.target, getter, held)
         bound: dict[str, Any] = self.types
         bound[instr.target] = self.trip.method_behind(cls, held, instr.name)
         return set()
@@ -147,7 +190,38 @@ class _Objects(Calls):
         held: Any = self.types.get(instr.source)
         if not isinstance(held, Known):
             raise GivesUp
-        self.trip.store(held, instr.name, self.operand(instr.value))
+        setter = self.trip.accessor("setter", held, instr.name)
+        value: Any = self.operand(instr.value)
+        if setter is not None:
+            return self.accessed(None, setter, held, value)
+        cls: Any = type(held.thing) if held.cls is None else held.cls
+        there = value.thing if isinstance(value, Known) and not value.fresh else None
+        if not keeps_promise(cls, instr.name, there, plain_type(value)):
+            raise GivesUp
+        self.trip.store(held, instr.name, value)
+        return set()
+
+    def take(self, instr: ir.Take) -> set[str]:
+        if isinstance(instr.source, ir.Load):
+            path = instr.source.name
+            value = resolved(self.form, path)
+            if value is HIDDEN:
+                raise GivesUp
+            held: Any = self.trip.met("global", None, (self.form, path), value)
+        else:
+            held = self.operand(instr.source)
+        if not isinstance(held, Known):
+            raise GivesUp
+        wanted: Any = count if instr.method == "next" else list
+        if held.fresh:
+            if held.type is None or held.type.cls is not wanted:
+                raise GivesUp
+            self.trip.touched = True
+        elif type(held.thing) is wanted:
+            self.trip.change(held, ALL, held.thing)
+        else:
+            raise GivesUp
+        self.types[instr.target] = None
         return set()
 
     def run(self, fragment: Fragment) -> set[str]:
@@ -166,16 +240,27 @@ class _Objects(Calls):
             if not isinstance(receiver, Known):
                 raise GivesUp
             self.trip.touched = True
+            if isinstance(receiver.thing, Versioned):
+                raise GivesUp
+            self.trip.put_into(receiver)
+            bound.update({name: self.lasting(kind) for name, kind in bound.items()})
+            if receiver.thing is not None and is_array(type(receiver.thing)):
+                self.trip.record.lost = True  # of another one, whether it is a view would have to be asked
+                if array_storage(receiver.thing) is not receiver.thing:
+                    raise GivesUp
             if not receiver.fresh:
                 self.trip.change(receiver, ALL, receiver.thing)
-        for name in fragment.binds:
-            bound[name] = receiver if name == fragment.mutates else None
+        kinds = fragment.types_of(verdict) if verdict.pure else (None,) * len(fragment.binds)
+        for name, kind in zip(fragment.binds, kinds, strict=True):
+            bound[name] = receiver if name == fragment.mutates else kind
         if verdict.pure and len(fragment.binds) == 1:
             (name,) = fragment.binds
             found: Any = verdict.type
             expr = fragment.expr
             if isinstance(expr, ast.Name) and len(held) == 1:
                 found = held[0]
+            elif isinstance(expr, (ast.Name, ast.Attribute)) and not held and found is None:
+                found = self.named(expr)
             elif isinstance(expr, _DISPLAYS):
                 found = self.trip.container(verdict.type)
             elif isinstance(expr, ast.Subscript):
@@ -185,6 +270,12 @@ class _Objects(Calls):
                 found = self.instance(fragment, expr)
             bound[name] = found
         return set()
+
+    def named(self, expr: ast.expr) -> Any:
+        """What is known of a function, class or module by a name of the module's."""
+        path = dotted(expr)
+        value = HIDDEN if path is None else resolved(self.form, path)
+        return self.trip.met("global", None, (self.form, path), value) if is_static(value) else None
 
     def instance(self, fragment: Fragment, call: ast.Call) -> Any:
         """What is known of an object that is made by running no code of the user's; None of anything else."""
@@ -240,9 +331,7 @@ class _Objects(Calls):
         if not isinstance(source, str) or instr.unpack is not None or instr.makers.get(source) is not None:
             return None
         held: Any = self.types.get(source)
-        if not isinstance(held, Known) or type(held.thing) not in (list, tuple):
-            return None
-        return self.trip.elements(held, _ELEMENTS)
+        return self.trip.elements(held, _ELEMENTS) if isinstance(held, Known) else None
 
     def item(self, instr: ir.For) -> set[str]:
         paths = super().item(instr)

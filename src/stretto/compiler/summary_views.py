@@ -18,38 +18,32 @@ from typing import TYPE_CHECKING, Any, Final
 from ..calls import BoundCall, Call
 from ..drivers.coroutines import called
 from ..engine.containers import Versioned
-from ..engine.memory import ALL, MISSING, UNKNOWN, Memory, Order
+from ..engine.history import ALL, MISSING, UNKNOWN, Order, content_type
+from ..engine.memory import Memory
+from ..engine.operands import argument_type
 from ..engine.slots import PENDING, UNBOUND, Slot
 from ..flows import Flow
+from ..marks import Mark
+from .accessors import super_getter_of
 from .known_objects import SCALARS, attribute_is_plain, class_attribute, super_is_plain
 from .managers import finds_quietly
 from .summary import Effect
-from .types import T, of_class
+from .types import T
 
 if TYPE_CHECKING:
     from .functions import Compiled
     from .summary_fields import Known, Trip
 
-__all__ = ["HIDDEN", "KEYS", "NOWHERE", "Record", "Script", "Shape", "Typed", "View"]
+__all__ = ["HIDDEN", "KEYS", "NOWHERE", "Record", "Script", "Shape", "Typed", "View", "items_of"]
 
 #: Their values matter where they are the index or key of a container.
 KEYS: Final = (int, str, bool, type(None))
 _ONES: Final = (FunctionType, BuiltinFunctionType, type, ModuleType, Call, BoundCall, Flow)
 
 
-class _Mark:
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return self.name
-
-
 #: In the place of an attribute: there is none; and that to look at it may run code.
-NOWHERE: Final[Any] = _Mark("<nowhere>")
-HIDDEN: Final[Any] = _Mark("<hidden>")
+NOWHERE: Final[Any] = Mark("<nowhere>")
+HIDDEN: Final[Any] = Mark("<hidden>")
 
 
 class Typed:
@@ -103,19 +97,20 @@ class View:
         storage = self.memory.storage(thing, name)
         if storage is None:
             return Typed(None)
-        found: list[Any] = []
+        history = self.memory.histories[id(storage)]
+        if ALL in history.fields:
+            return HIDDEN
+        # where it is not there yet, and none of the changes is made, to look at it fails
+        now = NOWHERE
         if attribute_is_plain(thing, name):
-            found.append(getattr(thing, name, NOWHERE))
+            now = getattr(thing, name, NOWHERE)
         elif class_attribute(type(thing), name) is not None:
             return HIDDEN
-        changes = self.memory.pending(storage, name, self.order)
-        found += [c.value if c.method == "set" else Typed(c.value) for c in changes]
-        # where it is not there yet, and none of the changes is made, to look at it fails
-        there = [value for value in found if value is not NOWHERE]
-        if all(value is there[0] for value in there):
-            return there[0]
-        kinds = {_type_of(value) for value in there}
-        return Typed(kinds.pop() if len(kinds) == 1 else None)
+        after = history.range(name)
+        if after.one is not MISSING and (now is NOWHERE or now is after.one):
+            return after.one
+        kinds = after.types if now is NOWHERE else {*after.types, content_type(now)}
+        return Typed(next(iter(kinds)) if len(kinds) == 1 else None)
 
     def unchanged(self, things: Any) -> bool:
         """Whether no change of a container is to come."""
@@ -130,14 +125,24 @@ class View:
         if look == "global":
             form, path = arg
             return resolved(form, path)
+        if look == "module":
+            return arg.namespace
         if look == "self":
             return held.__self__
         if look == "super":
             cls, name = arg
             return getattr(super(cls, held), name) if super_is_plain(cls, held, name) else HIDDEN
+        if look == "getter":
+            return self.memory.getter(type(held), arg)
+        if look == "setter":
+            return self.memory.setter(type(held), arg)
+        if look == "getter behind":
+            cls, name = arg
+            return super_getter_of(cls, held, name)
         if look == "element":
             kind, key = arg
-            return held[values[key] if kind else key]
+            things = items_of(held)
+            return HIDDEN if things is None else things[values[key] if kind else key]
         if look == "unchanged":
             return self.unchanged(held) or HIDDEN
         if look == "lookup":
@@ -146,6 +151,13 @@ class View:
             what = called(held)
             return HIDDEN if what is None else _part(what, arg)
         return HIDDEN
+
+
+def items_of(things: Any) -> Any:
+    """The elements of a list, tuple or dict, or of the newest version of one; else None."""
+    if isinstance(things, Versioned):
+        return things.data if things.kind in (list, dict) else None
+    return things if type(things) in (list, tuple, dict) else None
 
 
 def resolved(form: Compiled, path: str) -> Any:
@@ -165,17 +177,6 @@ def _part(what: tuple[Any, list[Any], dict[str, Any]], arg: Any) -> Any:
     return args[arg] if type(arg) is int else kwargs[arg[0]]
 
 
-def _type_of(value: Any) -> T | None:
-    if type(value) is Typed:
-        return value.type
-    if isinstance(value, Slot):
-        if value.value is PENDING:
-            kind: T | None = value.type
-            return kind
-        value = value.value
-    return of_class(value.kind if isinstance(value, Versioned) else type(value))
-
-
 def _likeness(value: Any) -> Any:
     """What two values have in common that are alike to a walk."""
     kind = type(value)
@@ -191,7 +192,7 @@ def _likeness(value: Any) -> Any:
         return value.__name__, type(value.__self__)
     if isinstance(value, _ONES):
         return id(value)
-    return kind
+    return (kind, argument_type(value)) if isinstance(value, Versioned) else kind
 
 
 def _is_builtin_method(value: Any) -> bool:
@@ -314,8 +315,6 @@ class Script:
                 if value.value is PENDING and value.coroutine is not None:
                     return None
                 value = Typed(value.type) if value.value is PENDING else value.value
-            if isinstance(value, Versioned):
-                value = Typed(of_class(value.kind))
             if value is HIDDEN or _likeness(value) != like:
                 return None
             values.append(value)

@@ -16,6 +16,7 @@ __all__ = [
     "eager_generators",
     "frame_of",
     "framed",
+    "function_def",
     "line",
     "locate",
     "located",
@@ -35,6 +36,17 @@ _FRAMES = {
     ast.DictComp: "<dictcomp>",
     ast.GeneratorExp: "<genexpr>",
 }
+
+
+def function_def(
+    name: str, args: ast.arguments, body: list[ast.stmt], **place: int | None
+) -> ast.FunctionDef:
+    """``def name(args): body``, as the version of Python that runs has it."""
+    kind: Any = ast.FunctionDef  # declared anew in each version
+    made: ast.FunctionDef = kind(name, args, body or [ast.Pass()], [], None, None, **place)
+    if sys.version_info >= (3, 12):
+        made.type_params = []
+    return made
 
 
 def line(node: Any) -> int:

@@ -20,7 +20,6 @@ import ast
 import builtins
 import contextlib
 import re
-import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from types import FunctionType
@@ -28,13 +27,13 @@ from typing import Any
 
 from ..declarations import registry
 from . import ir
-from .fragments import Fragment
-from .functions import Compiled, forget, is_static
+from .functions import Compiled
 from .lower import Statements
 from .scope import Scope, bound_names, free_names, loaded_names, unbound_names
 from .source import MODULE, declared_outside, unsupported
-from .syntax import eager_generators
+from .syntax import eager_generators, function_def
 from .values import value_names
+from .whole import Whole
 
 __all__ = ["TopLevel", "parse", "toplevel_node"]
 
@@ -87,19 +86,8 @@ def _is_guard(test: ast.expr) -> bool:
 
 def toplevel_node(tree: ast.Module) -> ast.FunctionDef:
     """The top level as if it were the body of a function without parameters."""
-    node = ast.FunctionDef(
-        name=MODULE,
-        args=ast.arguments([], [], None, [], [], None, []),
-        body=tree.body or [ast.Pass(lineno=1, col_offset=0)],
-        decorator_list=[],
-        returns=None,
-        type_comment=None,
-        lineno=1,
-        col_offset=0,
-    )
-    if sys.version_info >= (3, 12):
-        node.type_params = []
-    return node
+    body = tree.body or [ast.Pass(lineno=1, col_offset=0)]
+    return function_def(MODULE, ast.arguments([], [], None, [], [], None, []), body, lineno=1, col_offset=0)
 
 
 class TopLevel(Compiled):
@@ -136,7 +124,7 @@ class TopLevel(Compiled):
             if isinstance(step, ir.Later):
                 steps += step.steps()
                 continue
-            assert isinstance(step, ir.Run) and isinstance(step.fragment, _Whole)
+            assert isinstance(step, ir.Run) and isinstance(step.fragment, Whole)
             if step.fragment.defines or not step.fragment.calls:
                 with contextlib.suppress(Exception):  # what it needs is not there: it stays unknown
                     step.fragment.native({})()
@@ -164,6 +152,9 @@ class TopLevel(Compiled):
             return True
         return super().is_data(name)
 
+    def _whole(self, statement: ast.stmt) -> Whole:
+        return Whole(self, statement, self._flags, is_definition(statement))
+
     def _parts(self) -> Iterator[ir.Instr]:
         """Each part: what CPython runs, then the rest, lowered when its turn has come."""
         statements = list(self._source)
@@ -172,7 +163,7 @@ class TopLevel(Compiled):
         while statements:
             native = _taken(statements, lambda s: runs_whole(s, self.shared))
             for statement in native:
-                yield ir.Run(statement.lineno, fragment=_Whole(self, statement, self._flags))
+                yield ir.Run(statement.lineno, fragment=self._whole(statement))
             rest = _taken(statements, lambda s: not runs_whole(s, self.shared))
             if rest:
                 yield ir.Later(rest[0].lineno, steps=_lowering(self, rest))
@@ -189,7 +180,7 @@ class TopLevel(Compiled):
         steps: list[ir.Instr] = []
         for s in statements:
             if isinstance(s, ast.AnnAssign):
-                steps.append(ir.Run(s.lineno, fragment=_Whole(self, s, self._flags)))
+                steps.append(ir.Run(s.lineno, fragment=self._whole(s)))
                 continue
             steps += lowering.block([s])
         return tuple(steps)
@@ -209,44 +200,6 @@ def _taken(statements: list[ast.stmt], wanted: Callable[[ast.stmt], bool]) -> li
     found = statements[:count]
     del statements[:count]
     return found
-
-
-class _Whole(Fragment):
-    """A statement that CPython runs as it stands, in the namespace of the module."""
-
-    __slots__ = ("bound", "calls", "defines")
-
-    whole = True
-
-    def __init__(self, form: TopLevel, statement: ast.stmt, flags: int) -> None:
-        super().__init__(form, [], (), (), opaque=True, lineno=statement.lineno, name=MODULE)
-        self.text = ast.unparse(statement).split("\n")[0]
-        #: The names of the module that it may bind.
-        self.bound = bound_names([statement])
-        self.defines = is_definition(statement)
-        self.calls = any(isinstance(n, ast.Call) for n in ast.walk(statement))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)  # the compilation of the whole has told
-            code = compile(ast.Module([statement], []), form.filename, "exec", flags=flags, dont_inherit=True)
-        self._native = FunctionType(code, form.globals, MODULE)
-
-    def native(self, cells: Any) -> Callable[..., Any]:
-        native = self._native
-        assert native is not None
-        if self.bound:
-            return self._and_look
-        return native
-
-    def _and_look(self) -> Any:
-        """Run it; what was compiled with another meaning of a name that it binds is compiled again."""
-        space = self.function.globals
-        before = {name: space.get(name, getattr(builtins, name, None)) for name in self.bound}
-        assert self._native is not None
-        try:
-            return self._native()
-        finally:
-            if any(is_static(old) and space.get(name) is not old for name, old in before.items()):
-                forget()
 
 
 # -- which names are shared, and which statements CPython runs ----------------------------------------------

@@ -3,38 +3,47 @@
 A declared return type is a promise (`-> str`), so an expression over a slot can often be judged
 while the slot is still empty: `text.upper()` on a `str` runs no unknown code and looks at nothing
 that changes, whatever the text will be. `infer` does that judging for expressions; what it cannot
-judge it calls impure, never the other way round. `Checker` keeps the promise when the value comes.
+judge it calls impure, never the other way round. That the value keeps the promise is asked when it
+comes (`checkers`).
 """
 
 from __future__ import annotations
 
+import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
+from .known_objects import SCALARS
+
 __all__ = [
+    "CAUGHT",
     "ELLIPSIS",
-    "Checker",
+    "Either",
     "Json",
+    "Never",
+    "Promise",
+    "Scalar",
     "T",
     "Verdict",
+    "Wrapper",
     "attribute_type",
-    "checker_of",
     "declare_attribute",
     "declare_method",
+    "either",
+    "holding",
     "infer",
-    "item_checker_of",
     "method_call",
     "method_type",
     "of_annotation",
     "of_class",
     "of_value",
+    "one_of",
     "take_back_attributes",
     "tell_apart",
-    "text_of",
 ]
 
 
@@ -49,24 +58,48 @@ class T:
         args: the types of the elements where they are known: one for `list`, `set` and `frozenset`,
             two for `dict` (key, value), one for each place of a `tuple`; for `tuple[int, ...]` the
             element and `ELLIPSIS`. Empty where nothing is known.
+        firm: whether nothing in it is a promise about fields (`types_fields`).
+        lasting: whether it holds whatever is changed: nothing is said of fields, nor of elements that others
+            could take the place of.
     """
 
-    __slots__ = ("args", "cls")
+    __slots__ = ("args", "cls", "firm", "lasting")
     _made: ClassVar[dict[tuple[type, tuple[T | None, ...]], T]] = {}
 
     cls: type
     args: tuple[T | None, ...]
+    firm: bool
+    lasting: bool
 
     def __new__(cls, kind: type, args: tuple[T | None, ...] = ()) -> T:
         found = T._made.get((kind, args))
         if found is None:
             made = super().__new__(cls)
             made.cls, made.args = kind, args
+            made.firm = kind is not Promise and all(arg is None or arg.firm for arg in args)
+            open_ = bool(args) and kind in (list, dict, set)
+            made.lasting = made.firm and not open_ and all(arg is None or arg.lasting for arg in args)
             found = T._made.setdefault((kind, args), made)
         return found
 
     def __repr__(self) -> str:
         return f"T({self.cls.__name__}{''.join(f', {a!r}' for a in self.args)})"
+
+
+class Promise:
+    """The argument of a class whose fields are as they are annotated (see `types_fields`)."""
+
+
+class Scalar:
+    """Stands for one of several built-in types that nobody can change: those in the arguments, or any."""
+
+
+class Either:
+    """Stands for one of several types, those in the arguments."""
+
+
+class Never:
+    """Stands for the type of the elements of a container that has none yet."""
 
 
 class Json:
@@ -91,8 +124,14 @@ _LATER: Final[dict[str, str]] = {
     "decimal": "Decimal",
     "fractions": "Fraction",
     "uuid": "UUID",
+    "re": "Match Pattern RegexFlag",
+    "urllib.parse": "SplitResult ParseResult",
     "pathlib": "PurePosixPath PureWindowsPath PosixPath WindowsPath",
+    # Looked at as what nobody knows; but what setting an item of an array does is known (`arrays`).
+    "numpy": "ndarray float64 float32 int64 int32 bool",
 }
+#: What nobody can change, with what it holds.
+_UNCHANGING: Final = SCALARS | {re.Match, re.Pattern, re.RegexFlag}
 _seen_modules = -1
 
 
@@ -107,7 +146,7 @@ def _entry(cls: type) -> T | None:
         for part in classes.split() if module is not None else ():
             found = getattr(module, part, None)
             # A patched class (a frozen clock) is somebody else's.
-            if isinstance(found, type) and found.__module__.split(".")[0] == name:
+            if isinstance(found, type) and found.__module__.split(".")[0] == name.split(".")[0]:
                 _SIMPLE.setdefault(found, T(found))
         if name == "pathlib" and module is not None:
             # `Path` is never the class of an instance; which one it is depends on the machine.
@@ -119,6 +158,15 @@ def _entry(cls: type) -> T | None:
 
 
 _PATHS: Final[dict[type, T]] = {}
+
+
+class _Caught:
+    """Stands for the class of an exception that is being handled, whichever it is."""
+
+
+#: The type of what ``except ... as`` binds, where what a region may write is worked out: its text is made
+#: without effects (which is assumed), and nothing else is known of it.
+CAUGHT: Final = T(_Caught)
 
 
 #: Attributes and methods that are declared free of effects, with the types that they give.
@@ -145,6 +193,13 @@ def declare_method(cls: type, name: str, call: Any) -> None:
     """Looking this method up on an instance has no effects, whatever calling it has."""
     tell_apart(cls)
     _methods[cls, name] = T(type(name, (_Method,), {"call": call}))
+
+
+class Wrapper:
+    """Stands for the type of what a call makes that gives the items of one of its arguments: one class for
+    each call; the type of the argument is in the arguments."""
+
+    call: ClassVar[Any]
 
 
 class _Method:
@@ -190,24 +245,87 @@ def take_back_attributes() -> None:
     _methods.clear()
 
 
-def of_annotation(annotation: object) -> T | None:
-    """The exact type that an annotation promises, or None where it does not promise one."""
+def of_annotation(annotation: object, *, fields: bool = False) -> T | None:
+    """The exact type that an annotation promises, or None where it does not promise one.
+
+    `fields` says that the annotations of the fields of classes are promises, too: they are checked.
+    """
     if annotation is None:
         return _SIMPLE[type(None)]
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
-        return _entry(annotation) or _PATHS.get(annotation)
-    origin = typing.get_origin(annotation)
+        known = _entry(annotation) or _PATHS.get(annotation)
+        if fields and (known is None or annotation in _told_apart):
+            return _promised(annotation) or known
+        return known
+    origin: Any = typing.get_origin(annotation)
+    args = typing.get_args(annotation)
     if origin is typing.Annotated:
-        return of_annotation(typing.get_args(annotation)[0])
+        return of_annotation(args[0], fields=fields)
+    if origin is typing.Literal:
+        return one_of([of_class(type(arg)) for arg in args])  # pyright: ignore[reportUnknownArgumentType]
+    inner = [None if arg is ... else of_annotation(arg, fields=fields) for arg in args]
+    if origin is typing.Union or origin is types.UnionType:
+        found = one_of(inner)
+        return found if fields or found is None or found.cls is not Either else None
     if origin not in _CONTAINERS:
         return None
-    args = typing.get_args(annotation)
     if origin is tuple:
         if len(args) == 2 and args[1] is ...:
-            return T(tuple, (of_annotation(args[0]), ELLIPSIS))
-        return T(tuple, tuple(map(of_annotation, args)))
+            return T(tuple, (inner[0], ELLIPSIS))
+        return T(tuple, tuple(inner))
     wanted = 2 if origin is dict else 1
-    return T(origin, tuple(map(of_annotation, args))) if len(args) == wanted else T(origin)
+    return T(origin, tuple(inner)) if len(args) == wanted else T(origin)
+
+
+def _promised(cls: type) -> T | None:
+    from .types_fields import promised  # late: it works with the types defined here
+
+    return promised(cls)
+
+
+def one_of(kinds: Sequence[T | None]) -> T | None:
+    """The type of a value that has one of these; None where one of them is not known."""
+    parts: dict[T, None] = {}
+    for kind in kinds:
+        if kind is None:
+            return None
+        inner = kind.args if kind.cls in (Scalar, Either) else (kind,)
+        parts.update(dict.fromkeys(part for part in inner if part is not None))
+        if kind.cls is Scalar and not inner:
+            parts[kind] = None
+    found = tuple(sorted(parts, key=repr))  # one object, in whatever order they are met
+    if len(found) < 2:
+        return found[0] if found else None
+    if not all(part.cls is Scalar or part.cls in _UNCHANGING for part in found):
+        return T(Either, found)
+    if any(part.cls is Scalar for part in found):
+        return T(Scalar) if all(part.cls is Scalar or part.cls in SCALARS for part in found) else None
+    return T(Scalar, found)
+
+
+def either(one: T | None, other: T | None) -> T | None:
+    """The type of a value that has one of these; None where that is none of the two."""
+    if one == other or one is None or other is None:
+        return one if one == other else None
+    if one.cls is Never or other.cls is Never:
+        return other if one.cls is Never else one
+    if one.cls is not other.cls or one.cls not in (list, dict, set):
+        return None
+    if not (one.args and other.args) or len(one.args) != len(other.args):
+        return T(one.cls)
+    return holding(one.cls, tuple(map(either, one.args, other.args)))
+
+
+def holding(kind: type, parts: tuple[T | None, ...]) -> T:
+    """The type of a container with such elements; nothing is said of what they hold, which may be changed
+    without the container."""
+    found = tuple(map(_outside, parts))
+    return T(kind) if None in found else T(kind, found)
+
+
+def _outside(part: T | None) -> T | None:
+    open_ = part is not None and not part.lasting and part.cls in _CONTAINERS
+    return T(part.cls) if part is not None and open_ else part
 
 
 def of_value(value: object) -> T | None:
@@ -218,195 +336,6 @@ def of_value(value: object) -> T | None:
 
 #: The type whose values have exactly this class, where it was met before.
 of_class: Final[Callable[[Any], T | None]] = _SIMPLE.get
-
-
-# ------------------------------------------------------------------ checking promises
-
-_Check = Callable[[Any], bool]
-
-
-class Checker:
-    """Whether a value keeps a declared return type.
-
-    Attributes:
-        type: the exact type that is promised, or None.
-        text: the annotation as it was written, near enough.
-        always: whether there is nothing to check.
-        exact: the class whose direct instances all keep it, where it is a builtin one: the quickest check.
-        ok: asks whether a value keeps the promise; what cannot be checked does.
-    """
-
-    __slots__ = ("_check", "always", "exact", "ok", "text", "type")
-
-    def __init__(self, annotation: object = typing.Any, text: str | None = None) -> None:
-        self.type = of_annotation(annotation)
-        plain = annotation is None or (
-            isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias)
-        )
-        self.exact = self.type.cls if plain and self.type is not None else None
-        self.text = text if text is not None else text_of(annotation)
-        check = _check_of(annotation)
-        self.always = check is None
-        self._check = check
-        self.ok: _Check = check if check is not None else _always
-
-    def __repr__(self) -> str:
-        return f"Checker({self.text})"
-
-
-def _always(value: Any) -> bool:
-    return True
-
-
-def text_of(annotation: object) -> str:
-    if annotation is None or annotation is type(None):
-        return "None"
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
-        return annotation.__qualname__
-    return str(annotation).replace("typing.", "")
-
-
-def _instance_check(classes: type | tuple[type, ...]) -> _Check:
-    return lambda value: isinstance(value, classes)
-
-
-def _check_of(annotation: object) -> _Check | None:
-    """A check for this annotation, or None where nothing can be checked."""
-    if annotation is None:
-        annotation = type(None)
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
-        if annotation is object or annotation is typing.Any:
-            return None
-        if annotation is float:  # PEP 484: an int will do
-            return _instance_check((float, int))
-        if annotation is complex:
-            return _instance_check((complex, float, int))
-        if getattr(annotation, "_is_protocol", False) or typing.is_typeddict(annotation):
-            return _instance_check(dict) if typing.is_typeddict(annotation) else None
-        return _instance_check(annotation)
-    origin: Any = typing.get_origin(annotation)
-    args = typing.get_args(annotation)
-    if origin is typing.Annotated:
-        return _check_of(args[0])
-    if origin is typing.Union or origin is types.UnionType:
-        return _union_check(args)
-    if origin is typing.Literal:
-        return lambda value: any(value == arg and type(value) is type(arg) for arg in args)
-    if origin is tuple:
-        return _tuple_check(args)
-    if origin is dict and len(args) == 2:
-        return _dict_check(_check_of(args[0]), _check_of(args[1]))
-    if origin in (list, set, frozenset) and len(args) == 1:
-        return _items_check(origin, _check_of(args[0]))
-    return _instance_check(origin) if _is_plain_class(origin) else None
-
-
-def _is_plain_class(thing: object) -> bool:
-    return isinstance(thing, type) and not getattr(thing, "_is_protocol", False)
-
-
-def _union_check(args: Sequence[Any]) -> _Check | None:
-    checks = [_check_of(arg) for arg in args]
-    if any(check is None for check in checks):
-        return None
-    if all(isinstance(arg, type) and not isinstance(arg, types.GenericAlias) for arg in args):
-        if float not in args and complex not in args and not any(map(typing.is_typeddict, args)):
-            return _instance_check(tuple(args))
-    known = [check for check in checks if check is not None]
-    return lambda value: any(check(value) for check in known)
-
-
-def _tuple_check(args: Sequence[Any]) -> _Check:
-    if len(args) == 2 and args[1] is ...:
-        return _items_check(tuple, _check_of(args[0]))
-    checks = [_check_of(arg) or _always for arg in args]
-
-    is_tuple = _instance_check(tuple)
-
-    def ok(value: Any) -> bool:
-        return (
-            is_tuple(value)
-            and len(value) == len(checks)
-            and all(check(item) for check, item in zip(checks, value, strict=True))
-        )
-
-    return ok
-
-
-def _items_check(cls: type, item: _Check | None) -> _Check:
-    if item is None:
-        return _instance_check(cls)
-    return lambda value: isinstance(value, cls) and all(map(item, typing.cast("Iterable[Any]", value)))
-
-
-def _dict_check(key: _Check | None, item: _Check | None) -> _Check:
-    is_dict = _instance_check(dict)
-
-    def ok(value: Any) -> bool:
-        return (
-            is_dict(value)
-            and (key is None or all(map(key, value)))
-            and (item is None or all(map(item, value.values())))
-        )
-
-    return ok
-
-
-_UNCHECKED: Final = Checker()
-
-
-class _LazyChecker(Checker):
-    """Reads the annotation when it is first asked: what it names may not be defined before."""
-
-    __slots__ = ("_fn", "_items", "_ready")
-
-    def __init__(self, fn: Any, items: bool = False) -> None:
-        self._fn = fn
-        self._items = items
-        self._ready = False
-
-    def __getattr__(self, name: str) -> Any:
-        # Only reached while the slots are empty.
-        if self._ready or name not in ("type", "text", "always", "exact", "ok", "_check"):
-            raise AttributeError(name)
-        self._ready = True
-        raw = getattr(self._fn, "__annotations__", {}).get("return", typing.Any)
-        text: str | None = raw if isinstance(raw, str) else text_of(raw)
-        try:
-            found = typing.get_type_hints(self._fn, include_extras=True).get("return", typing.Any)
-        except Exception:  # whatever the user's annotation does when it is evaluated
-            found = typing.Any
-        if self._items:
-            found, text = (*typing.get_args(found), typing.Any)[0], None
-        Checker.__init__(self, found, text)
-        return getattr(self, name)
-
-
-def checker_of(fn: Any, is_async: bool) -> Checker:
-    """The check of what `fn` returns, by its annotation.
-
-    Args:
-        fn: the function.
-        is_async: whether it is awaited; the annotation of an `async def` already names the result,
-            that of a plain function that returns an awaitable names the awaitable.
-    """
-    annotations = getattr(fn, "__annotations__", None)
-    if not isinstance(annotations, dict) or "return" not in annotations:
-        return _UNCHECKED
-    if is_async:
-        import inspect
-
-        if not inspect.iscoroutinefunction(fn):
-            return _UNCHECKED
-    return _LazyChecker(fn)
-
-
-def item_checker_of(fn: Any) -> Checker:
-    """The check of the items that a stream gives, by the annotation of the function: ``Iterator[str]``."""
-    annotations = getattr(fn, "__annotations__", None)
-    if not isinstance(annotations, dict) or "return" not in annotations:
-        return _UNCHECKED
-    return _LazyChecker(fn, items=True)
 
 
 @dataclass(frozen=True, slots=True)

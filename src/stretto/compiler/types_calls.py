@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import ast
 import builtins
+import itertools
 import string
+from collections.abc import Iterable
+from functools import partial
 from types import FunctionType
 from typing import Final
 
 from stretto.compiler import known
-from stretto.compiler.known_objects import ITERATORS, PLAIN, SCALARS, is_plain_class
+from stretto.compiler.known_objects import (
+    ITERATORS,
+    PLAIN,
+    PLAIN_METACLASSES,
+    SCALARS,
+    asks_quietly,
+    is_plain_class,
+)
 from stretto.compiler.managers import manages_quietly
-from stretto.compiler.types import Json, T, Verdict, attribute_type, of_annotation
-from stretto.compiler.types_infer import _BOOL, _IMPURE, _INT, _MISSING, Judge, looked_into
-from stretto.compiler.types_results import call_result, element, method_result, pattern_result
+from stretto.compiler.types import CAUGHT, Json, Scalar, T, Verdict, attribute_type, of_annotation, one_of
+from stretto.compiler.types_infer import _BOOL, _IMPURE, _INT, _MISSING, _STR, Judge, looked_into
+from stretto.compiler.types_patterns import written_result
+from stretto.compiler.types_results import call_result, element, method_result
 
 __all__ = ["Inference"]
 
@@ -21,6 +32,13 @@ __all__ = ["Inference"]
 _JSON: Final = (dict, list, str, int, float, bool, type(None))
 _NO_LOOK: Final = ("id", "callable", "isinstance", "issubclass", "type")
 _ITEM_METHODS: Final = frozenset({"union", "intersection", "difference", "symmetric_difference"})
+
+
+def _members(kind: T) -> Iterable[T]:
+    """The types that a value may have of which only this is known."""
+    if kind.cls is Json:
+        return [T(cls) for cls in _JSON]
+    return [part for part in kind.args if part is not None] or [T(cls) for cls in SCALARS]
 
 
 class Inference(Judge):
@@ -39,13 +57,16 @@ class Inference(Judge):
             return self._method(node, node.func)
         return _IMPURE
 
-    def _arguments(self, node: ast.Call) -> tuple[list[Verdict], bool] | None:
-        """Verdicts about the arguments, or None if one of them is not pure."""
+    def _arguments(self, node: ast.Call, *, spread: bool = False) -> tuple[list[Verdict], bool] | None:
+        """Verdicts about the arguments, or None if one of them is not pure; what is `spread` stands as one of
+        its elements."""
         found: list[Verdict] = []
         heap = False
         for arg in node.args:
             if isinstance(arg, ast.Starred):
-                return None
+                over = self._iterated(arg.value) if spread else _IMPURE
+                found.append(Verdict(over.pure, over.heap, element(over.type)))
+                continue
             verdict = self.judge(arg)
             if verdict.type is not None and verdict.type.cls in ITERATORS:
                 verdict = self._iterated(arg)
@@ -64,11 +85,13 @@ class Inference(Judge):
             return Verdict(True, True, kind) if given is not None else _IMPURE
         if not known.is_pure(f):
             return _IMPURE
+        if f is partial:
+            return self._partial(node)
         name = getattr(f, "__name__", "")
         builtin = getattr(builtins, name, None) is f
         if known.is_higher_order(f):
             return self._higher_order(node, f, name)
-        given = self._arguments(node)
+        given = self._arguments(node, spread=f is itertools.chain)
         if given is None:
             return _IMPURE
         found, heap = given
@@ -76,6 +99,8 @@ class Inference(Judge):
             return self._identity(node, name, found, heap)
         if builtin and name in ("getattr", "hasattr") and len(found) < 2:
             return _IMPURE
+        if builtin and name in ("str", "repr") and [v.type for v in found] == [CAUGHT]:
+            return Verdict(True, True, _STR)
         made = self._made(f, found, heap)
         if made is not None:
             return made
@@ -90,8 +115,18 @@ class Inference(Judge):
         pattern = node.args[0] if node.args else None
         # Only a count: flags may change what is a group.
         if isinstance(pattern, ast.Constant) and all(k.arg == "maxsplit" for k in node.keywords):
-            return Verdict(True, heap, pattern_result(f, pattern.value, kinds) or call_result(f, kinds))
+            kind = written_result(f, pattern.value, kinds[: len(node.args)])
+            if kind is not None:
+                return Verdict(True, heap, kind)
         return Verdict(True, heap, call_result(f, kinds))
+
+    def _partial(self, node: ast.Call) -> Verdict:
+        """About ``partial(f, ...)``: it stores what it is given, and takes apart what is one already."""
+        given = self._arguments(node)
+        if given is None:
+            return _IMPURE
+        inner = self._static(node.args[0]) if node.args else _MISSING
+        return Verdict(True, given[1] or inner is _MISSING or isinstance(inner, partial), None)
 
     def _made(self, f: object, found: list[Verdict], heap: bool) -> Verdict | None:
         """About making an instance of a class that stores what it is given; None of anything else."""
@@ -133,10 +168,11 @@ class Inference(Judge):
         if name in ("isinstance", "issubclass"):
             classes = node.args[1:2]
             names = classes[0].elts if classes and isinstance(classes[0], ast.Tuple) else classes
-            if not all(self._plain(self._static(c)) for c in names) or len(found) != 2:
+            if name == "issubclass" or len(found) != 2:
                 return _IMPURE
-            if name == "issubclass":
-                return _IMPURE
+            if not all(self._plain(self._static(c)) for c in names):
+                own = all(asks_quietly(self._static(c)) for c in names)
+                return Verdict(True, True, _BOOL) if own else _IMPURE
             # `__class__` is asked only where the exact type did not match.
             return Verdict(True, heap, _BOOL)
         if name == "type" and len(found) != 1:
@@ -245,8 +281,12 @@ class Inference(Judge):
 
     def _method(self, node: ast.Call, func: ast.Attribute) -> Verdict:
         owner = self.judge(func.value)
-        if owner.type is not None and owner.pure:
-            free, kind = attribute_type(owner.type.cls, func.attr)
+        cls: type | None = owner.type.cls if owner.type is not None and owner.pure else None
+        held = self._static(func.value)
+        if isinstance(held, type) and type(held) in PLAIN_METACLASSES:
+            cls = held  # a function of the class itself
+        if cls is not None:
+            free, kind = attribute_type(cls, func.attr)
             if free:
                 given = self._arguments(node)
                 if given is None:
@@ -256,9 +296,10 @@ class Inference(Judge):
         if not self._known(owner) or owner.type is None:
             return _IMPURE
         cls, name = owner.type.cls, func.attr
-        if cls is Json:
-            having = [c for c in _JSON if hasattr(c, name)]
-            if not having or not all(known.is_pure_method(c, name) for c in having):
+        having: list[T] = []
+        if cls in (Json, Scalar):
+            having = [part for part in _members(owner.type) if hasattr(part.cls, name)]
+            if not having or not all(known.is_pure_method(part.cls, name) for part in having):
                 return _IMPURE
         elif not known.is_pure_method(cls, name):
             return _IMPURE
@@ -269,16 +310,23 @@ class Inference(Judge):
         stored = 1 if cls is dict and name == "get" else len(found)
         if not all(self._argument_known(v) for v in found[:stored]):
             return _IMPURE
-        if name in ("format", "format_map") and cls in (str, Json) and not self._quiet_format(func, found):
+        if (
+            name in ("format", "format_map")
+            and T(str) in (T(cls), *having)
+            and not self._quiet_format(func, found)
+        ):
             return _IMPURE
         if name in _ITEM_METHODS and cls in (set, frozenset):
             if any(v.type is not None and not is_plain_class(v.type.cls) for v in found):
                 return _IMPURE
         heap = heap or looked_into(owner.type) or any(looked_into(v.type) for v in found[:stored])
-        return Verdict(True, heap, method_result(owner.type, name, [v.type for v in found]))
+        kinds = [v.type for v in found]
+        if cls is Scalar:
+            return Verdict(True, heap, one_of([method_result(part, name, kinds) for part in having]))
+        return Verdict(True, heap, method_result(owner.type, name, kinds))
 
     def _quiet_format(self, func: ast.Attribute, found: list[Verdict]) -> bool:
-        if all(v.type is not None and v.type.cls in SCALARS for v in found):
+        if all(v.type is not None and (v.type.cls in SCALARS or v.type.cls is Scalar) for v in found):
             return True
         text = func.value.value if isinstance(func.value, ast.Constant) else None
         if not isinstance(text, str) or func.attr == "format_map":

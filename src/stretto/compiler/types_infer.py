@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from types import GeneratorType, ModuleType
 from typing import Final
 
 from stretto.compiler.known_objects import ITERATORS, MUTABLE, PLAIN, SCALARS, is_plain_class
-from stretto.compiler.types import ELLIPSIS, Json, T, Verdict, attribute_type, method_type, of_value
-from stretto.compiler.types_results import attribute_result, binary_result, element
+from stretto.compiler.types import (
+    CAUGHT,
+    ELLIPSIS,
+    Json,
+    Scalar,
+    T,
+    Verdict,
+    attribute_type,
+    method_type,
+    of_value,
+    one_of,
+)
+from stretto.compiler.types_fields import field, item, tested_plainly
+from stretto.compiler.types_results import attribute_result, binary_result, element, item_result
 
 __all__ = ["Judge", "looked_into"]
 
@@ -18,8 +31,9 @@ _STR: Final = T(str)
 _INT: Final = T(int)
 _UNKNOWN: Final = Verdict(True, False, None)
 _IMPURE: Final = Verdict(False, True, None)
+_MATCHING: Final = (re.search, re.match, re.fullmatch)
 _INDEXED: Final = (list, tuple, str, bytes, bytearray, range, dict, Json)
-PLAIN.add(Json)
+PLAIN.update((Json, Scalar))
 MUTABLE.add(Json)
 
 
@@ -35,6 +49,12 @@ def looked_into(found: T | None) -> bool:
 def _in_json(name: str) -> bool:
     """Whether what `json.loads` gives may have an attribute of that name."""
     return any(hasattr(cls, name) for cls in (dict, list, str, int, float, bool, type(None)))
+
+
+def _scalar(kinds: Collection[T | None]) -> T | None:
+    """The type of a value that has one of these, where nobody can change it."""
+    found = one_of(list(kinds))
+    return found if found is not None and found.cls is Scalar else None
 
 
 class _Missing:
@@ -79,8 +99,16 @@ class Judge:
 
     def _truth(self, node: ast.expr) -> Verdict:
         """An expression of which only the truth is asked: `a and b` asks that of each."""
+        if isinstance(node, ast.Call) and self._static(node.func) in _MATCHING:
+            found_one = self.judge(node)  # a match or None: the truth of either runs no code
+            return Verdict(found_one.pure, found_one.heap, _BOOL)
         if not isinstance(node, ast.BoolOp):
-            return self._operated([node], _BOOL)
+            asked = self.judge(node)
+            if asked.pure and asked.type is not None and not asked.type.firm and tested_plainly(asked.type):
+                return Verdict(True, True, _BOOL)
+            if not self._known(asked):
+                return _IMPURE
+            return Verdict(True, asked.heap or looked_into(asked.type), _BOOL)
         found = [self._truth(node.values[0])]
         found += [self._in_branch(value, truth=True) for value in node.values[1:]]
         return Verdict(True, any(v.heap for v in found), _BOOL) if all(v.pure for v in found) else _IMPURE
@@ -153,7 +181,7 @@ class Judge:
         kinds = {v.type for v in found}
         if T(Json) in kinds and all(k is not None and k.cls in (Json, *SCALARS) for k in kinds):
             return Verdict(True, heap, T(Json))
-        return Verdict(True, heap, kinds.pop() if len(kinds) == 1 else None)
+        return Verdict(True, heap, kinds.pop() if len(kinds) == 1 else _scalar(kinds))
 
     def _in_branch(self, node: ast.expr, truth: bool = False) -> Verdict:
         before = dict(self.types)
@@ -171,7 +199,7 @@ class Judge:
         first, second = self._in_branch(node.body), self._in_branch(node.orelse)
         if not (test.pure and first.pure and second.pure):
             return _IMPURE
-        kind = first.type if first.type == second.type else None
+        kind = first.type if first.type == second.type else _scalar((first.type, second.type))
         return Verdict(True, test.heap or first.heap or second.heap, kind)
 
     def _Compare(self, node: ast.Compare) -> Verdict:
@@ -262,6 +290,8 @@ class Judge:
         return self._operated(list(node.values), _STR)
 
     def _FormattedValue(self, node: ast.FormattedValue) -> Verdict:
+        if node.format_spec is None and self.judge(node.value).type is CAUGHT:
+            return Verdict(True, True, _STR)
         spec = [node.format_spec] if node.format_spec is not None else []
         return self._operated([node.value, *spec], _STR)
 
@@ -276,6 +306,15 @@ class Judge:
             free, declared = attribute_type(owner.type.cls, "__getitem__")
             if free:
                 return Verdict(True, owner.heap or index.heap, declared)
+            if not owner.type.firm and isinstance(node.slice, ast.Constant):
+                free, found = item(owner.type, node.slice.value)
+                if free:
+                    return Verdict(True, True, found)
+            if owner.type.cls in (Scalar, re.Match):
+                heap = owner.heap or index.heap
+                return Verdict(
+                    True, heap, None if index.type is None else item_result(owner.type, index.type)
+                )
         if not self._known(owner) or not self._known(index) or owner.type is None:
             return _IMPURE
         cls = owner.type.cls
@@ -316,6 +355,10 @@ class Judge:
             declared = declared or method_type(owner.type.cls, node.attr)
             if free or declared is not None:
                 return Verdict(True, owner.heap, declared)
+            if not owner.type.firm:
+                free, declared = field(owner.type, node.attr)
+                if free:
+                    return Verdict(True, owner.heap or not issubclass(owner.type.cls, tuple), declared)
         if not self._known(owner):
             return _IMPURE
         kind = None if owner.type is None else attribute_result(owner.type, node.attr)

@@ -9,15 +9,19 @@ import re
 from collections import Counter
 from typing import Final
 
-from stretto.compiler.types import ELLIPSIS, Json, T
+from stretto.compiler import types_patterns as patterns
+from stretto.compiler.known_objects import SCALARS
+from stretto.compiler.types import ELLIPSIS, Json, Never, Scalar, T, either, holding, one_of
 
 __all__ = [
     "attribute_result",
     "binary_result",
     "call_result",
     "element",
+    "item_result",
+    "looked",
     "method_result",
-    "pattern_result",
+    "updated",
 ]
 
 _NUMBERS: Final = (bool, int, float, complex)
@@ -34,12 +38,56 @@ def element(kind: T | None) -> T | None:
         return _STR
     if kind.cls is Json:
         return kind
+    if kind.cls is Scalar:
+        parts = [part for part in kind.args if part is not None and part.cls in (str, bytes)]
+        return one_of([element(part) for part in parts]) if parts else None
     if kind.cls in (bytes, bytearray, range):
         return _INT
     if kind.cls is tuple:
         args = [arg for arg in kind.args if arg != ELLIPSIS]
         return args[0] if args and all(arg == args[0] for arg in args) else None
-    return kind.args[0] if kind.args else None
+    inner = kind.args[0] if kind.args else None
+    return None if inner is not None and inner.cls is Never else inner
+
+
+def looked(kind: T | None, method: str) -> T | None:
+    """The type of what a look at a container that is a value gives (see `stretto.engine.updates`)."""
+    if method == "len":
+        return _INT
+    if method in ("bool", "in"):
+        return _BOOL
+    if method != "getitem" or kind is None or not kind.args or kind.cls not in (list, dict):
+        return None
+    found = kind.args[-1]
+    return None if found is None or found.cls is Never else found
+
+
+def updated(kind: T | None, method: str, args: list[T | None]) -> T | None:
+    """The type of a container that is a value after a change (see `stretto.engine.updates`)."""
+    if kind is None or not kind.args or kind.cls not in (list, dict, set):
+        return kind if kind is None or kind.cls in (list, dict, set) else None
+    if method == "repeat":
+        return kind
+    if method == "extend":
+        given = args[0]
+        nothing = (
+            given is not None and given.args and given.args[0] is not None and given.args[0].cls is Never
+        )
+        parts: tuple[T | None, ...] = kind.args if nothing else (element(given),)
+    else:
+        parts = tuple(args) if kind.cls is dict else (args[-1],)
+    return either(kind, holding(kind.cls, parts))
+
+
+def item_result(kind: T, key: T) -> T | None:
+    """The type of an item of what nobody can change, by an index, a slice or the name of a group."""
+    found: list[T | None] = []
+    for part in kind.args if kind.cls is Scalar else (kind,):
+        if part is not None and part.cls is re.Match:
+            found.append(patterns.group(part))
+        elif part is not None and part.cls in (str, bytes):
+            found.append(element(part) if key.cls in (int, bool) else part if key.cls is slice else None)
+    return one_of(found) if found else None
 
 
 def binary_result(op: type[ast.operator], left: T | None, right: T | None) -> T | None:
@@ -53,6 +101,10 @@ def binary_result(op: type[ast.operator], left: T | None, right: T | None) -> T 
         return _number(op, a, b)
     if op is ast.Mod and a in (str, bytes):
         return T(a)
+    if a is b is re.RegexFlag:
+        return left
+    if Scalar in (a, b) and all(k is Scalar or k in SCALARS for k in (a, b)):
+        return T(Scalar)
     if op is ast.Mult:
         if a in (int, bool):
             a, b, left = b, a, right
@@ -120,7 +172,11 @@ def call_result(f: object, args: list[T | None]) -> T | None:
     name = getattr(f, "__name__", "")
     first = args[0] if args else None
     if getattr(builtins, name, None) is f:
-        if name in ("int", "float") and first is not None and first.cls not in (*_NUMBERS, str, bytes, Json):
+        if (
+            name in ("int", "float")
+            and first is not None
+            and first.cls not in (*_NUMBERS, str, bytes, Json, Scalar)
+        ):
             return None
         if name in _BUILTIN:
             return _BUILTIN[name]
@@ -157,25 +213,7 @@ def call_result(f: object, args: list[T | None]) -> T | None:
         from stretto.compiler.known_objects import is_plain_class
 
         return T(f) if is_plain_class(f) and module in ("datetime", "decimal", "fractions") else None
-    if module == "re" and name in ("escape", "sub"):  # of text, or of bytes
-        return _STR if args and first is not None and first.cls is str else None
-    return _NAMED.get((module, name))
-
-
-def pattern_result(f: object, pattern: object, args: list[T | None]) -> T | None:
-    """The type of what `re.findall` and `re.split` give for a pattern that is written in the call."""
-    if f not in (re.findall, re.split) or type(pattern) is not str:
-        return None
-    if not 2 <= len(args) <= (2 if f is re.findall else 3) or args[1] != _STR:
-        return None
-    try:
-        groups = re.compile(pattern).groups
-    except (re.error, OverflowError, RecursionError):
-        return None
-    if groups == 0 or (groups == 1 and f is re.findall):
-        return T(list, (_STR,))
-    # Where a group of `split` took no part there is None.
-    return T(list, (T(tuple, (_STR,) * groups),)) if f is re.findall else T(list)
+    return patterns.function_result(name, args) if module == "re" else _NAMED.get((module, name))
 
 
 def attribute_result(owner: T, name: str) -> T | None:
@@ -207,6 +245,8 @@ def method_result(owner: T, name: str, args: list[T | None]) -> T | None:
     cls = owner.cls
     if cls is Json:
         return _json_method(name, args)
+    if cls in (re.Pattern, re.Match):
+        return patterns.method_result(owner, name, args)
     if name in _TO_BOOL and cls in (str, bytes, set, frozenset, float):
         return _BOOL
     if name in _TO_INT and cls in (str, bytes, list, tuple, int, bool):

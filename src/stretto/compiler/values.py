@@ -20,8 +20,9 @@ from .coroutines import asyncio_name, awaited_target, gives_coroutine
 from .functions import Compiled, form_of
 from .relaxations import relaxed
 from .scope import captured_by
+from .source import dotted
 
-__all__ = ["UPDATES", "value_names"]
+__all__ = ["UPDATES", "is_repeated", "value_names"]
 
 #: The changes that a value knows how to make, by kind.
 UPDATES: dict[str, type] = {"append": list, "extend": list, "add": set}
@@ -48,17 +49,20 @@ class _Analysis:
         node = function.node
         self.params = frozenset(function.scope.params) - frozenset(function.packed)
         self.body: list[Any] = [ast.Return(node.body)] if isinstance(node, ast.Lambda) else list(node.body)
-        self.bad: set[str] = {*function.scope.captured, *function.scope.outer, *function.packed}
+        self.bad: set[str] = {*function.scope.kept, *function.scope.outer, *function.packed}
         self.kinds: dict[str, type | None] = dict.fromkeys(self.params)
         self.changed: set[str] = set()
         #: Names that a generator holds on to, and looks at later.
         self.held: set[str] = set()
+        #: Names bound to ``[x] * n``: if n is no number, that may be anything.
+        self.repeated: set[str] = set()
         self.guarded = 0  # inside a `finally` or `with`, code runs after a return
 
     def run(self) -> dict[str, type | None]:
         for statement in self.body:
             self.statement(statement)
         bad = self.bad | (self.changed & (self.params | self.held))
+        bad |= {name for name in self.repeated if self.kinds[name] is not None}
         return {name: kind for name, kind in self.kinds.items() if name not in bad}
 
     # -- statements -----------------------------------------------------------------------------------
@@ -157,6 +161,12 @@ class _Analysis:
                     self.bad.add(name)
                 self.kinds[name] = kind
                 self.expr(value, "display")
+                return
+            if is_repeated(value):
+                self.repeated.add(name)
+                self.kinds.setdefault(name, None)
+                self.expr(value.left, "display")
+                self.expr(value.right, "look")
                 return
             called = value.value if isinstance(value, ast.Await) else value
             if isinstance(called, ast.Call) and self.returns_value(called, called is not value):
@@ -288,6 +298,8 @@ class _Analysis:
         elif isinstance(node, ast.Lambda):
             for part in [*node.args.defaults, *(d for d in node.args.kw_defaults if d)]:
                 self.expr(part, "escape")
+            if node in self.function.scope.used_up:
+                self.expr(node.body, "escape")
         elif isinstance(node, ast.NamedExpr):
             self.bad.add(node.target.id)
             self.expr(node.value, "escape")
@@ -383,6 +395,17 @@ class _Analysis:
         return form is not None and not form.lowering and not form.generator
 
 
+def is_repeated(node: ast.expr) -> TypeGuard[ast.BinOp]:
+    """Whether an expression is ``[x] * n``."""
+    return (
+        isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.Mult)
+        and isinstance(node.left, ast.List)
+        and bool(node.left.elts)
+        and not any(isinstance(e, ast.Starred) for e in node.left.elts)
+    )
+
+
 def _is_declared(target: object) -> TypeGuard[Call[..., Any]]:
     return isinstance(target, Call) and target.effects.kind is not Kind.PLAIN
 
@@ -410,14 +433,3 @@ def only_looked(function: Compiled, expr: ast.expr | None, names: tuple[str, ...
     analysis = _Analysis(function)
     analysis.expr(expr, "escape")
     return frozenset(at for at, name in enumerate(names) if name not in analysis.bad)
-
-
-def dotted(node: Any) -> str | None:
-    """``a.b.c`` of a chain of attributes on a name, or None."""
-    parts: list[str] = []
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    if not isinstance(node, ast.Name):
-        return None
-    return ".".join([node.id, *reversed(parts)])

@@ -18,7 +18,7 @@ from .known_objects import MUTABLE
 from .patterns import capture_types, matched_plainly, tried_plainly
 from .relaxations import relaxed
 from .scope import bound_names
-from .source import unsupported
+from .source import dotted, unsupported
 from .types import Json, T, Verdict, of_value
 from .types_calls import Inference
 from .types_infer import _MISSING, looked_into
@@ -71,13 +71,14 @@ def function_verdict(
     if form is None or depth > _DEPTH or form.scope.cells or not users_function(fn):
         return _IMPURE
     # functions with the same code share a form, not their defaults, nor what the user said of one of them
-    key = ("verdict", given, fields, tuple(map(of_value, fn.__defaults__ or ())), known.is_pure(fn))
+    said = known.declared_result(fn)
+    key = ("verdict", given, fields, tuple(map(of_value, fn.__defaults__ or ())), known.is_pure(fn), said)
     found: Verdict | None = form.summaries.get(key)
     if found is None:
         form.summaries[key] = _IMPURE  # recursion is not followed
         found = _judge_function(form, fn, given, fields, depth)
         if not found.pure and known.is_pure(fn):
-            found = Verdict(True, True, None)  # the user's word
+            found = Verdict(True, True, said)  # the user's word
         form.summaries[key] = found
     return found
 
@@ -173,6 +174,8 @@ class _Walk(Inference):
         from .functions import is_static
 
         found = super()._static(node)
+        if isinstance(node, ast.Attribute) and dotted(node) in self.form.declared:
+            return _MISSING  # the file binds it again
         if isinstance(node, ast.Name) and node.id in self.form.closure and not is_static(found):
             return _MISSING
         if isinstance(node, ast.Attribute) and found is not _MISSING and not is_static(found):
@@ -189,9 +192,11 @@ class _Walk(Inference):
     def _call(self, node: ast.Call, f: object) -> Verdict:
         if type(f) is FunctionType and users_function(f):
             found = self._arguments(node)
-            if found is None or node.keywords:
+            if found is None:
                 return _IMPURE
             verdicts, heap = found
+            if node.keywords:
+                return Verdict(True, True, known.declared_result(f)) if known.is_pure(f) else _IMPURE
             result = function_verdict(f, tuple(v.type for v in verdicts), depth=self.depth + 1)
             return Verdict(True, heap or result.heap, result.type) if result.pure else _IMPURE
         return super()._call(node, f)

@@ -18,17 +18,24 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from types import BuiltinFunctionType, FunctionType, MethodDescriptorType, MethodType, ModuleType
 from typing import Any, Final
 
 from ..calls import Call, is_coroutine_function
 from ..compiler import known, types
-from ..compiler.types import Checker, Json, T
+from ..compiler.checkers import Checker
+from ..compiler.known_objects import keep_fixed, let_change
+from ..compiler.types import Json, T
 from ..effects import Effects, Kind
 from ..errors import DeclarationError, ReturnTypeError
+from .bounds import Bounds
 from .table import Entry
 
-__all__ = ["DeclaredCall", "call_of", "check", "declare", "forget", "is_free_name", "is_operation_name"]
+__all__ = [
+    "DeclaredCall", "bounds_of", "call_of", "check", "declare", "forget", "is_free_name",
+    "is_operation_name",
+]  # fmt: skip
 
 _FUNCTIONS: Final = (FunctionType, BuiltinFunctionType, MethodDescriptorType)
 _MRO: Final = type.__dict__["__mro__"].__get__
@@ -40,6 +47,9 @@ class DeclaredCall(Call[..., Any]):
     here: bool
     made_again: bool
     changes_receiver: bool
+    fixed_receiver: bool
+    iterates: tuple[str, int] | None
+    wrapper: type[types.Wrapper]
 
     def __init__(self, fn: Any, effects: Effects, entry: Entry) -> None:
         try:
@@ -50,9 +60,23 @@ class DeclaredCall(Call[..., Any]):
         self.streams = False  # what it gives is what the program sees, also if that can be gone over
         self.here = entry.here
         self.changes_receiver = entry.changes_self
+        self.fixed_receiver = entry.fixed_self
         # the user has said nothing, and is not told that something is to be said
         self.made_again = not entry.sure and not self.changes
         self.unless = entry.unless
+        self.iterates = None
+        if entry.iterates:
+            # of a class, what an instance is initialised with
+            made = isinstance(fn, type)
+            named = list(inspect.signature(fn.__init__ if made else fn).parameters)[made:]
+            if entry.iterates in named:
+                self.iterates = (entry.iterates, named.index(entry.iterates))
+                self.wrapper = type("wrapper", (types.Wrapper,), {"call": self})
+            elif entry.sure:  # else it is another version's
+                raise DeclarationError(
+                    f"{entry.where}: `iterates` is the name of an argument: one of {', '.join(named)}; "
+                    f"found {entry.iterates!r}"
+                )
         # what others write in their annotations is not meant to be held against them
         self.checker = Checker(*_annotation(entry)) if entry.returns else Checker()
 
@@ -73,6 +97,8 @@ class DeclaredCall(Call[..., Any]):
 
 #: Functions that are calls, by identity; the function is held, so that its id is not given to another.
 _calls: dict[int, tuple[object, DeclaredCall | None]] = {}
+#: What functions and classes change at most, by identity.
+_bounds: dict[int, tuple[object, Bounds]] = {}
 #: The last parts of the names of methods: those that are calls, and those that are free of effects.
 _operations: set[str] = set()
 _free: set[str] = set()
@@ -105,12 +131,13 @@ def declare_later(module: str, entries: Callable[[], Iterable[Entry]]) -> None:
 def forget() -> None:
     """Forget all that was declared."""
     global _seen_modules
-    for held in (_calls, _operations, _free, _entries, _found, _scanned, _said, _catalogue):
+    for held in (_calls, _bounds, _operations, _free, _entries, _found, _scanned, _said, _catalogue):
         held.clear()
     for thing in _pure:
         known.take_back(thing)
     _pure.clear()
     types.take_back_attributes()
+    let_change()
     _seen_modules = -1
 
 
@@ -134,6 +161,22 @@ def call_of(callee: Any) -> DeclaredCall | None:
             if held is not None:
                 found = _calls.get(id(held))
                 break
+    return None if found is None else found[1]
+
+
+def bounds_of(callee: Any) -> Bounds | None:
+    """What a function, a class or a bound method changes at most, where that is declared."""
+    if not _entries and not _catalogue:
+        return None
+    if len(sys.modules) != _seen_modules:
+        _refresh()
+    if not _bounds:
+        return None
+    found = _bounds.get(id(callee.__func__ if type(callee) is MethodType else callee))
+    if found is None and receiver(callee):
+        bases = _MRO(type(callee.__self__))
+        held = next((vars(b)[callee.__name__] for b in bases if callee.__name__ in vars(b)), None)
+        found = _bounds.get(id(held))
     return None if found is None else found[1]
 
 
@@ -268,6 +311,22 @@ def _enter(entry: Entry, owner: Any, name: str) -> None:
     if before is not None and (before is entry or before.rank > entry.rank):
         _found.add(entry)
         return
+    if entry.bounds is not None:
+        if inspect.isgeneratorfunction(thing) or inspect.isasyncgenfunction(thing):
+            raise DeclarationError(
+                f"{entry.where}: {thing.__qualname__} is a generator, which changes what it changes when it "
+                "is gone over: say it of the function that does so"
+            )
+        if isinstance(thing, (*_FUNCTIONS, type)):
+            _found.add(entry)
+            _said[what] = entry
+            _calls.pop(id(thing), None)
+            known.take_back(thing)
+            if not is_coroutine_function(thing):
+                checker = Checker(*_annotation(entry)) if entry.returns else None
+                _bounds[id(thing)] = (thing, replace(entry.bounds, checker=checker))
+        return
+    _bounds.pop(id(thing), None)
     effects = entry.effect
     pure = effects is not None and effects.kind is Kind.PURE
     callable_ = isinstance(thing, (*_FUNCTIONS, type)) or (callable(thing) and not isinstance(owner, type))
@@ -298,6 +357,8 @@ def _enter(entry: Entry, owner: Any, name: str) -> None:
     if call is not None and isinstance(owner, type):
         _operations.add(name)
         types.declare_method(owner, name, call)
+        if call.fixed_receiver:
+            keep_fixed(owner)
 
 
 def _declare_pure(entry: Entry, thing: Any) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import re
+import sys
+from collections.abc import Iterable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +17,9 @@ from ..compiler.receivers import class_of
 if TYPE_CHECKING:
     from ..compiler.explain import Explanation
     from ..compiler.functions import Compiled
+    from ..observe.walls import Wall
 
-__all__ = ["method_named", "named", "suggestions"]
+__all__ = ["method_named", "named", "of_walls", "suggestions"]
 
 _READS = "get fetch load read list find search query lookup exists download open head stat count select"
 _WRITES = (
@@ -32,6 +36,8 @@ _GUESSES = {
     for effect, words in (("reads", _READS), ("writes", _WRITES), ("unordered", _FREE), ("pure", _PURE))
     for word in words.split()
 }
+#: So many places are told.
+_MOST = 20
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
@@ -81,6 +87,12 @@ def suggestions(report: Explanation) -> list[str]:
         for o in line.operations:
             if o.about and (o.kind == "unknown" or _guess(o.about)[0]):
                 places.setdefault(o.about, []).append(f"line {o.line}")
+    unseen = [
+        f"# Of some of what is called ({', '.join(report.checked[:3])}) nothing is known before it runs:",
+        "# `stretto run --suggest` runs it, and proposes lines for what ran in order.",
+    ]
+    if not places and report.checked:
+        return unseen
     if not places:
         return ["# Nothing is called that a line in [effects] would say more of."]
     out = [
@@ -95,7 +107,73 @@ def suggestions(report: Explanation) -> list[str]:
             out.append(f'"{name}" = "{effect}"  # a guess: {why}; {where}')
         else:
             out.append(f'# "{name}" = "..."  # the name does not tell what it touches; {where}')
-    return out
+    return [*out, *unseen] if report.checked else out
+
+
+def of_walls(walls: Iterable[Wall]) -> list[str]:
+    """The same, after a run: what ran as a whole, in its turn, and the line that would free each."""
+    found = [wall for wall in walls if wall.about]
+    others = [wall for wall in walls if not wall.about]
+    if not found and not others:
+        return ["# Nothing ran as a whole, in order: no line in [effects] would change anything."]
+    out = [
+        "# What ran as a whole, in its turn, while what follows waited; and for each a guess of the line",
+        "# that would free it. Nothing of this holds until it stands in stretto.toml: check each line before",
+        "# you put it there.",
+        "[effects]",
+    ]
+    said: set[str] = set()
+    for wall in [*found[:_MOST], *others[: max(0, _MOST - len(found))]]:
+        times = "once" if wall.times == 1 else f"{wall.times:,} times"
+        out.append(f"# {_near(wall.file)}:{wall.line}  {wall.text}")
+        out.append(f"#   {times}, {wall.held:.1f} s: {wall.reason}{_inside(wall)}")
+        name = _public(wall.about)
+        if not name:
+            out.append(
+                "#   nothing in it has a name that a line could be about; a function of its own would have"
+            )
+        elif name in said:
+            out.append(f"#   see {name}, above")
+        else:
+            out.append(_line_for(name, wall.kind))
+        said.add(name)
+    left = len(found) + len(others) - _MOST
+    return out if left <= 0 else [*out, f"# ... and {left} more, which waited less"]
+
+
+def _inside(wall: Wall) -> str:
+    file, line = wall.inside
+    return f" ({_near(file)}:{line})" if file and f"{os.sep}asyncio{os.sep}" not in file else ""
+
+
+def _near(file: str) -> str:
+    here = os.path.relpath(file)
+    return os.path.join(*file.split(os.sep)[-2:]) if here.startswith("..") else here
+
+
+def _public(name: str) -> str:
+    """The shortest name under which the same is imported: ``jinja2.Template``, not where it is defined."""
+    parts = name.split(".")
+    cut = next((n for n in range(len(parts) - 1, 0, -1) if ".".join(parts[:n]) in sys.modules), 0)
+    owner: Any = sys.modules.get(".".join(parts[:cut]))
+    for length in range(1, cut):
+        module = sys.modules.get(".".join(parts[:length]))
+        if getattr(module, parts[cut], None) is getattr(owner, parts[cut], owner):
+            return ".".join((*parts[:length], *parts[cut:]))
+    return name
+
+
+def _line_for(name: str, kind: str) -> str:
+    if kind == "class":
+        return f'"{name}" = "pure"  # a guess: if making one touches nothing else'
+    if kind == "attribute":
+        return f'"{name}" = "pure"  # a guess: if to look at it has no effects'
+    effect, why = _guess(name)
+    if effect:
+        return f'"{name}" = "{effect}"  # a guess: {why}'
+    return (
+        f'# "{name}" = "..."  # "pure" if it touches nothing, "changes self" if its own object alone; or else'
+    )
 
 
 def _guess(name: str) -> tuple[str, str]:

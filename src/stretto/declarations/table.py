@@ -11,6 +11,7 @@ from typing import Any, cast
 from ..calls import call
 from ..effects import Effects, Kind, Resource
 from ..errors import DeclarationError
+from .bounds import Bounds, read_bounds
 
 __all__ = ["Entry", "effects_of", "find_file", "read"]
 
@@ -19,9 +20,10 @@ _FREE = {"unordered": Kind.UNORDERED, "pure": Kind.PURE}
 _VERBS = ("reads", "writes", "commutes")
 _GRAMMAR = (
     "expected 'reads R', 'writes R' or 'commutes R' (several with ';' between them, and R a resource such as "
-    "'web' or 'store:{key}', several with ','), or 'unordered', 'pure' or 'ordered'"
+    "'web' or 'store:{key}', several with ','), 'unordered', 'pure' or 'ordered', or 'changes self' or "
+    "'changes nothing'"
 )
-_OWN = ("effect", "returns", "unless", "here", "changes_self")
+_OWN = ("effect", "returns", "unless", "here", "changes_self", "fixed_self", "iterates")
 _OPTIONS = ("limit", "retries", "timeout", "idempotent", "fails", "pickle", "secret", "name")
 
 
@@ -37,7 +39,11 @@ class Entry:
         unless: keyword arguments with which nothing of this holds.
         here: whether it runs in the thread of the program, in its turn; else a sync call has its own.
         where: file and line, for messages.
+        bounds: what it changes at most, where that is what is said of it; it is no call then.
         changes_self: whether it is a method that changes the object itself, as it can be looked at.
+        fixed_self: whether it is a method whose object leads to nothing that the program changes, unless it
+            sets attributes of objects of that package.
+        iterates: the argument whose items what it gives can be gone over for; empty if nothing is said.
         sure: whether it is the user's, and there must be something of that name; a catalogue covers several
             versions of a library.
     """
@@ -50,7 +56,10 @@ class Entry:
     unless: frozenset[str] = frozenset()
     here: bool = False
     changes_self: bool = False
+    fixed_self: bool = False
+    iterates: str = ""
     sure: bool = True
+    bounds: Bounds | None = None
 
     @property
     def rank(self) -> tuple[bool, bool]:
@@ -138,21 +147,35 @@ def _entry(name: str, value: Any, at: str, sure: bool) -> Entry:
     returns: Any = said.get("returns", "")
     here: Any = said.get("here", False)
     changes: Any = said.get("changes_self", False)
-    flags = isinstance(here, bool) and isinstance(changes, bool)
-    if not (isinstance(unless, list) and isinstance(returns, str) and flags):
+    fixed: Any = said.get("fixed_self", False)
+    iterates: Any = said.get("iterates", "")
+    texts = isinstance(returns, str) and isinstance(iterates, str)
+    flags = all(isinstance(flag, bool) for flag in (here, changes, fixed))
+    if not (isinstance(unless, list) and texts and flags):
         raise DeclarationError(
-            f"{at}: `unless` is a list of names of arguments, `returns` a type as text, `here` and "
-            "`changes_self` are true or false"
+            f"{at}: `unless` is a list of names of arguments, `returns` a type as text, `iterates` the name "
+            "of an argument, `here`, `changes_self` and `fixed_self` are true or false"
         )
     if changes and not here:
         raise DeclarationError(f"{at}: only what runs `here` may have changes_self = true")
+    bounds = read_bounds(said["effect"], at)
+    if bounds is not None:
+        for more in said.keys() - {"effect", "returns"}:
+            raise DeclarationError(
+                f"{at}: what a function changes at most makes it no call: it has no {more!r}, only 'returns'"
+            )
+        return Entry(name, None, at, returns=str(said.get("returns", "")), sure=sure, bounds=bounds)
     effect = effects_of(said["effect"], at)
     if here and (effect is None or effect.kind is not Kind.WRITES):
         raise DeclarationError(
             f"{at}: only what writes runs `here`, in its turn, in the program's own thread"
         )
     names = frozenset(map(str, cast("list[Any]", unless)))
-    return Entry(name, effect, at, options, returns, names, here, changes, sure)
+    if fixed and (effect is None or here or effect.kind is Kind.PURE):
+        raise DeclarationError(f"{at}: only a method that is a call of its own may have fixed_self = true")
+    if iterates and not here:
+        raise DeclarationError(f"{at}: only what runs `here` may have `iterates`")
+    return Entry(name, effect, at, options, returns, names, here, changes, fixed, iterates, sure)
 
 
 def effects_of(text: str, at: str) -> Effects | None:

@@ -74,6 +74,8 @@ class AsyncioDriver:
         self.tasks: dict[Any, asyncio.Task[Any]] = {}
         self.timers: dict[Any, asyncio.TimerHandle] = {}
         self.natives: set[Any] = set()
+        #: Those of them that make calls.
+        self.pieces: dict[Node, Piece] = {}
         self.scheduled = False
         self.over = False
         self.retries = Retries(self)
@@ -154,6 +156,9 @@ class AsyncioDriver:
         elif self.recording is not None and self.recording.forgets(self, node):
             self.engine.fail(node, asyncio.CancelledError())
         elif not self.retries.stop(node):
+            piece = self.pieces.get(node)
+            if piece is not None:
+                piece.stop()
             task = self.tasks.get(node)
             if task is not None:
                 task.add_done_callback(functools.partial(self._never_began, node))
@@ -233,12 +238,10 @@ class AsyncioDriver:
             self.recording.gone(node)
         else:
             try:
-                problem = self.recording.returned(self, node, value)
+                if self.recording.returned(self, node, value):
+                    return
             except BaseException as error:  # the journal is full, locked or gone: that ends the run
                 self._abort(node, error)
-                return
-            if problem is not None:
-                self.engine.fail(node, problem)
                 return
         self.engine.complete(node, value)
 
@@ -388,6 +391,7 @@ class AsyncioDriver:
             if node not in self.natives:
                 return  # told twice, when Ctrl-C came at a bad moment
             self.natives.remove(node)
+            self.pieces.pop(node, None)
         timer = self.timers.pop(node, None)
         if timer is not None:
             timer.cancel()

@@ -76,7 +76,8 @@ class Current:
     attempt: int
 
 
-CURRENT: ContextVar[Current | None] = ContextVar("stretto_call", default=None)
+#: The call that is running, or what tells it.
+CURRENT: ContextVar[Current | Callable[[], Current] | None] = ContextVar("stretto_call", default=None)
 
 
 class Stopped(BaseException):
@@ -89,6 +90,7 @@ class Piece:
 
     Attributes:
         records: whether they are recorded.
+        stopped: whether nobody wants it any more.
     """
 
     records = False
@@ -96,6 +98,21 @@ class Piece:
     def __init__(self, wanted: Callable[[], bool]) -> None:
         self._wanted = wanted
         self._turn: Any = None
+        self.stopped = False
+        self._cancel: Callable[[], None] | None = None
+
+    def stop(self) -> None:
+        """Nobody wants it any more: what it waits for on an event loop is cancelled. From any thread."""
+        self.stopped = True
+        cancel = self._cancel
+        if cancel is not None:
+            cancel()
+
+    def waits_for(self, cancel: Callable[[], None] | None) -> None:
+        """The code waits for something on an event loop, and how that is cancelled; None when it has it."""
+        self._cancel = cancel
+        if cancel is not None and self.stopped:
+            cancel()
 
     def check(self) -> None:
         """`Stopped` if nobody wants what the code does next."""
@@ -138,7 +155,9 @@ def current() -> Current:
     import uuid  # late, as it takes a while to import
 
     found = CURRENT.get()
-    return Current("", "", uuid.uuid4().hex, 1) if found is None else found
+    if found is None:
+        return Current("", "", uuid.uuid4().hex, 1)
+    return found if isinstance(found, Current) else found()
 
 
 def invoke_now(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -150,11 +169,13 @@ def invoke_now(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str,
         # what the call's own code calls is its own affair
         alone = contextvars.copy_context()
         alone.run(SCOPE.set, None)
-        return scope.invoke(call, args, kwargs, lambda: alone.run(_invoke_now, call, args, kwargs))
+        return scope.invoke(call, args, kwargs, lambda: alone.run(_invoke_now, call, args, kwargs, scope))
     return _invoke_now(call, args, kwargs)
 
 
-def _invoke_now(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+def _invoke_now(
+    call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], piece: Piece | None = None
+) -> Any:
     if not call.is_async and call.timeout is None and not call.retries:
         return arrived(call, call.fn(*args, **kwargs))
     work = invoke_on_loop(call, args, kwargs)
@@ -163,7 +184,8 @@ def _invoke_now(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str
         return _as_from_here(clock.run, work)
     from .background import background
 
-    return _as_from_here(background().run, work)
+    loop, waits = background(), piece if call.is_async else None  # a thread cannot be cancelled
+    return _as_from_here(lambda work: loop.run(work, waits), work)
 
 
 def _as_from_here(run: Callable[[Coroutine[Any, Any, Any]], Any], work: Coroutine[Any, Any, Any]) -> Any:

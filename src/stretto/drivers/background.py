@@ -14,6 +14,8 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, cast
 
+from .ambient import Piece, Stopped
+
 __all__ = ["Background", "background", "new_loop"]
 
 
@@ -39,8 +41,9 @@ class Background:
         asyncio.set_event_loop(self.loop)
         self.loop.run_forever()
 
-    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Run a coroutine here to its end, from another thread; Ctrl-C cancels it."""
+    def run(self, work: Coroutine[Any, Any, Any], piece: Piece | None = None) -> Any:
+        """Run a coroutine here to its end, from another thread. Ctrl-C cancels it, and so does the run that
+        does not want the piece of code any more which waits for it: that ends by `Stopped`."""
         done: Future[Any] = Future()
         context = contextvars.copy_context()
 
@@ -59,19 +62,30 @@ class Background:
             else:
                 done.set_result(task.result())
 
+        def cancel() -> None:
+            self.loop.call_soon_threadsafe(lambda: [t.cancel() for t in tasks])
+
         tasks: list[asyncio.Task[Any]] = []
         self.loop.call_soon_threadsafe(begin)
         try:
+            if piece is not None:
+                piece.waits_for(cancel)
             return done.result()
         except KeyboardInterrupt:
             if not done.done():
-                self.loop.call_soon_threadsafe(lambda: [t.cancel() for t in tasks])
+                cancel()
                 try:
                     done.result()
                 except BaseException:
                     pass
             raise
+        except BaseException:
+            if piece is not None and piece.stopped:
+                raise Stopped from None
+            raise
         finally:
+            if piece is not None:
+                piece.waits_for(None)
             if done.done():
                 tasks.clear()
                 del done  # what it raises holds this frame, and must not be held by it

@@ -13,19 +13,23 @@ meanwhile.
 from __future__ import annotations
 
 import asyncio
+import asyncio.tasks
+import contextlib
 import contextvars
 import heapq
+import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from typing import Any
 
 from .ambient import CLOCK
 
-__all__ = ["run_reference"]
+__all__ = ["run_reference", "whole"]
 
-_LAST = float("inf")
+#: Of what a task does itself, behind all of its children; of what its task groups do, before that.
+_LAST, _GROUPS = float("inf"), sys.float_info.max
 
 
 def run_reference(work: Coroutine[Any, Any, Any]) -> Any:
@@ -51,8 +55,55 @@ def run_reference(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
-    with asyncio.Runner(loop_factory=_Loop) as runner:
-        return runner.run(work)
+    with _in_order(), asyncio.Runner(loop_factory=_Loop) as runner:
+        return runner.run(whole(work))
+
+
+class _Ordered(set[Any]):
+    """A set that is gone over in the order in which it was given its elements."""
+
+    def __init__(self, given: Iterable[Any]) -> None:
+        self.order = list(dict.fromkeys(given))
+        super().__init__(self.order)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.order)
+
+
+def _set(*given: Any) -> set[Any]:
+    return _Ordered(*given) if given else set()
+
+
+_runs: list[object] = []
+_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def _in_order() -> Generator[None]:
+    """`asyncio.as_completed` makes a set of what it is given, and a task of each element: here, in the order
+    in which they were given. (In its module, ``set`` is another one while a reference run is going on.)"""
+    names: dict[str, Any] = asyncio.tasks.__dict__
+    run = object()
+    with _lock:
+        _runs.append(run)
+        names["set"] = _set
+    try:
+        yield
+    finally:
+        with _lock:
+            _runs.remove(run)
+            if not _runs:
+                del names["set"]
+
+
+async def whole(work: Coroutine[Any, Any, Any]) -> Any:
+    """A run that fails leaves tasks behind that have not begun: these never do."""
+    try:
+        return await work
+    except BaseException:
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        raise
 
 
 class _Loop(asyncio.SelectorEventLoop):
@@ -71,10 +122,18 @@ class _Loop(asyncio.SelectorEventLoop):
     ) -> asyncio.Handle:
         handle = asyncio.Handle(callback, args, self, context)
         owner = getattr(callback, "__self__", None)
-        if not isinstance(owner, asyncio.Task):
+        last = _LAST
+        if isinstance(owner, asyncio.TaskGroup):  # one of its tasks has ended
+            group: Any = owner
+            owner, last = group._parent_task, _GROUPS
+        elif not isinstance(owner, asyncio.Task):
             owner = self._current()
+        key: tuple[float, ...] = (*self._path(owner), last)
+        ended = args[0] if args else None
+        if isinstance(ended, asyncio.Task) and ended is not owner and ended in self._paths:
+            key += self._paths[ended]  # somebody asks for tasks that have ended: in their order
         self._count += 1
-        heapq.heappush(self._due, ((*self._path(owner), _LAST), self._count, handle))
+        heapq.heappush(self._due, (key, self._count, handle))
         if not self._pumping:
             self._pumping = True
             super().call_soon(self._next)

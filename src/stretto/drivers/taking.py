@@ -94,7 +94,7 @@ async def _next_of(source: Any) -> Any:
 class _OnLoop:
     """A call that runs on a loop, one item further each time."""
 
-    def __init__(self, stream: Stream[Any], run: Callable[[Any], Any], clock: bool) -> None:
+    def __init__(self, stream: Stream[Any], run: Callable[..., Any], clock: bool) -> None:
         self.run = run
         #: Whether the loop runs in this very thread, and only while it is waited for.
         self.clock = clock
@@ -109,7 +109,7 @@ class _OnLoop:
     loop: asyncio.AbstractEventLoop
 
     def take(self) -> Any:
-        item = self.run(self._take())
+        item = self.run(self._take()) if self.clock else self.run(self._take(), SCOPE.get())
         if item is END:
             raise StopIteration
         return item
@@ -134,7 +134,11 @@ class _OnLoop:
             self.pump.start(loop, self.context)
         else:
             self.pump.go_on()
-        return await self.got
+        try:
+            return await self.got
+        except asyncio.CancelledError:  # nobody asks any more
+            await self._close()
+            raise
 
     async def _close(self) -> None:
         assert self.done is not None

@@ -10,7 +10,7 @@ import selectors
 import sys
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..engine.failures import forget
@@ -141,7 +141,8 @@ class VirtualClock:
         task.add_done_callback(lambda _: loop.stop())
         try:
             while not task.done():
-                loop.run_forever()  # a run that goes on meanwhile stops the loop, for what it does outside
+                # a run that goes on meanwhile stops the loop, for what it does outside
+                next(_apart(loop.run_forever))
                 self.work_off()
         finally:
             self.handled = handled
@@ -250,7 +251,7 @@ class VirtualErrands:
                     task.carry_out()
                 if self.over:
                     return None
-                clock.loop.run_forever()
+                next(_apart(clock.loop.run_forever))
         finally:
             BEGUN.reset(token)
 
@@ -336,3 +337,9 @@ class _Driver(AsyncioDriver):
 
         self.clock.outside(carry_out)
         return done
+
+
+def _apart(work: Callable[[], Any]) -> Iterator[Any]:
+    """Do it with a handling state of its own: machine code that is called by a generator, while who goes over
+    that handles an exception, leaves that exception behind as the generator's own."""
+    yield work()

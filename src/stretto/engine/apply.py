@@ -12,6 +12,7 @@ from ..compiler import ir
 from ..compiler.coroutines import awaited_target
 from ..compiler.functions import compiled, helper
 from ..compiler.verdicts import function_verdict
+from ..compiler.walked import glances
 from ..declarations.registry import call_of, receiver
 from ..errors import StrettoError
 from ..flows import BoundFlow, Flow
@@ -24,10 +25,11 @@ from .containers import Versioned
 from .functions import AHEAD, push_function
 from .lending import borrowed, make
 from .nodes import NO_KWARGS
-from .operands import OLDEST, ROOM, Failure, bound, operand, type_of
+from .operands import OLDEST, ROOM, Failure, bound, certain, operand, type_of
 from .operations import call_node, function_node, here_node, stream_node
 from .slots import Output, Slot
 from .strands import Block, Frame, Strand
+from .task_calls import is_of_tasks, step_of_tasks
 from .timers import step_timed
 from .tokens import HEAP
 
@@ -124,7 +126,9 @@ def call_function(
         callee = callee.fn
         kind = FunctionType
     elif kind is not FunctionType and not issubclass(kind, Flow):
-        runs = behind(callee, late=kind is type and _late(strand, args, kwargs))
+        if is_of_tasks(callee):
+            return step_of_tasks(engine, strand, block, instr, callee, args, kwargs)
+        runs = behind(callee, late=_late(strand, kind, args, kwargs))
         if runs is not None:
             first = runs.first
             if runs.makes:
@@ -149,8 +153,11 @@ def call_function(
             form = None  # it makes a coroutine
         elif form is not None and made is None and not kwargs:
             # What looked as if it might call anything is plain code, now that the types are known.
-            if function_verdict(callee, tuple([type_of(v) for v in args])).pure:
+            if function_verdict(callee, tuple(certain([type_of(v) for v in args], strand.tokens))).pure:
                 form = None
+        elif form is None and strand.tokens and _looks_at_changes(strand):
+            if kwargs or not function_verdict(callee, tuple([type_of(v) for v in args])).pure:
+                form = glances(callee)
     elif issubclass(kind, Flow) and not (callee.is_async and type(instr) is ir.Apply):
         fn = callee.fn
         form = compiled(fn)
@@ -170,6 +177,8 @@ def call_function(
             begin()
         push_function(engine, strand, block, form, fn, args, kwargs, instr, (block.place, instr.label), made)
         return None
+    if kind is FunctionType and is_of_tasks(callee):
+        return step_of_tasks(engine, strand, block, instr, callee, args, kwargs)
     _take(frame, instr)
     result = function_node(engine, strand, block, instr, callee, args, kwargs)
     if instr.target is not None:
@@ -177,11 +186,22 @@ def call_function(
     return None
 
 
-def _late(strand: Strand, args: list[Any], kwargs: dict[str, Any]) -> bool:
-    """Whether making an object has to wait: for what it is given, or for changes of other objects."""
+def _late(strand: Strand, kind: type[Any], args: list[Any], kwargs: dict[str, Any]) -> bool:
+    """Whether a method that only looks at objects would have to wait for changes of others; or the making of
+    an object, for those and for what it is given."""
+    if kind is MethodType:
+        return bool(strand.tokens) and _looks_at_changes(strand)
+    if kind is not type:
+        return False
     if strand.tokens and strand.tokens.before_read(HEAP):
         return True
     return any(isinstance(v, (Slot, Versioned)) for v in (*args, *kwargs.values()))
+
+
+def _looks_at_changes(strand: Strand) -> bool:
+    """Whether there are changes of objects to come, and all of them are known."""
+    tokens = strand.tokens
+    return tokens is not None and bool(tokens.before_read(HEAP)) and not tokens.unknown()
 
 
 def _take(frame: Frame, instr: ir.Apply) -> None:

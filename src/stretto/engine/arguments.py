@@ -8,6 +8,7 @@ from ..calls import BoundCall, Call
 from ..compiler import ir
 from ..flows import Flow
 from .containers import Versioned
+from .interpreted import spread
 from .operands import OLDEST, Failure, bound, operand
 from .operations import function_node
 from .slots import Slot
@@ -132,7 +133,10 @@ def _merge(kwargs: dict[str, Any], value: Any, callee: Any) -> None:
     if isinstance(value, Versioned):
         value = value.root()
     if type(value) is not dict:
-        _merge_any(kwargs, value, callee)
+        try:
+            kwargs.update(spread(kwargs, value, _text(callee)))
+        except BaseException as error:
+            raise Failure(error) from None
         return
     given = cast("dict[Any, Any]", value)
     for key in given:
@@ -141,27 +145,6 @@ def _merge(kwargs: dict[str, Any], value: Any, callee: Any) -> None:
         if not isinstance(key, str):
             raise Failure(TypeError("keywords must be strings"))
         kwargs[key] = given[key]
-
-
-def _merge_any(kwargs: dict[str, Any], value: Any, callee: Any) -> None:
-    """Let CPython take the mapping apart: how it asks for keys and values can be seen, and what it says when
-    there are none names the function that is called."""
-
-    def merged(**named: Any) -> dict[str, Any]:
-        return named
-
-    merged.__qualname__ = _STAND_IN
-    merged.__module__ = "builtins"
-    try:
-        found = merged(**kwargs, **value)
-    except BaseException as error:
-        if error.args and type(error.args[0]) is str:
-            error.args = (error.args[0].replace(f"{_STAND_IN}()", _text(callee)), *error.args[1:])
-        raise Failure(error) from None
-    kwargs.update(found)
-
-
-_STAND_IN = "\0"
 
 
 def _text(callee: Any) -> str:

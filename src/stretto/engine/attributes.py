@@ -5,19 +5,26 @@ operation, and noted in the memory until then, so that a younger look is given t
 at once (see `memory`).
 """
 
+# Here everything is asked of values of any type, and `type(x)` of such a value is unknown to pyright.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from ..compiler import ir
+from ..compiler.accessors import super_getter_of
 from ..compiler.fragments import Fragment
-from ..compiler.known_objects import super_is_plain
+from ..compiler.known_objects import attribute_is_plain, super_is_plain
 from ..compiler.managers import finds_quietly
+from ..compiler.types import attribute_type
+from ..compiler.types_fields import field, keeps_promise
+from .apply import call_function
 from .containers import Versioned
-from .memory import ALL, MISSING, UNKNOWN, Change
-from .nodes import ORDERED, FragmentNode, Look, Node
-from .operands import bound, link, operand, plain, trace_of
+from .history import ALL, MISSING, UNKNOWN, Change
+from .nodes import NO_KWARGS, ORDERED, FragmentNode, Look, Node
+from .operands import bound, link, operand, plain, trace_of, type_of
 from .slots import PENDING, UNBOUND, Slot
 from .steps import run_fragment
 from .strands import Block, Frame, Strand
@@ -111,39 +118,44 @@ def step_load(engine: Engine, strand: Strand, block: Block, instr: ir.LoadAttrib
     held = env.get(instr.source, UNBOUND)
     if isinstance(held, Slot) and held.value is not PENDING:
         held = env[instr.source] = held.value
-    tokens = strand.tokens
-    before = tokens.before_read(HEAP) if tokens else None
-    if not before:
-        # nothing is to come of any object
-        run_fragment(engine, strand, block, instr.fragment, instr.within)
-        return
-    assert tokens is not None
     late = isinstance(held, Slot)
     if not late and (held is UNBOUND or isinstance(held, Versioned)):
         run_fragment(engine, strand, block, instr.fragment, instr.within)
-        return
-    unknown = tokens.unknown()
+        return None
+    tokens = strand.tokens
+    before = tokens.before_read(HEAP) if tokens else None
+    unknown = tokens.unknown() if before and tokens else ()
     sure = not late and not unknown
-    kind: Any = None
-    if sure:
-        change = engine.memory.attribute(held, instr.name, strand.here)
-        if change is MISSING:
+    memory = engine.memory
+    getter = memory.getter(type(held), instr.name) if sure else False
+    if getter is not True and getter is not False:
+        return call_function(engine, strand, block, instr.access, getter, [held], NO_KWARGS)
+    change = memory.change(held, instr.name, strand.here) if sure and before else None
+    if change is not None and change is not UNKNOWN and change.method == "set":
+        value = change.value
+        if isinstance(value, Slot) and value.value is not PENDING:
+            value = change.value = value.value
+        env[instr.target] = value
+        return None
+    if not before or (sure and (change is None or change is UNKNOWN)):
+        # nothing is to come of it, or it is looked at in its turn
+        if change is None and (getter is True or (before and attribute_is_plain(held, instr.name))):
             try:
                 env[instr.target] = getattr(held, instr.name)
+                return None
             except AttributeError:
                 pass  # the same with its line, below
-            else:
-                return
-        elif change is not UNKNOWN and change.method == "set":
-            value = change.value
-            if isinstance(value, Slot) and value.value is not PENDING:
-                value = change.value = value.value
-            env[instr.target] = value
-            return
-        if change is MISSING or change is UNKNOWN:
-            run_fragment(engine, strand, block, instr.fragment, instr.within)
-            return
-        sure = change.field is not ALL  # else it may be gone, and the class asked instead
+        run_fragment(engine, strand, block, instr.fragment, instr.within)
+        return None
+    kind: Any = None
+    if late and not unknown and held.type is not None:
+        if not held.type.firm:
+            sure, kind = field(held.type, instr.name)
+        if not sure:
+            sure, kind = attribute_type(held.type.cls, instr.name)
+    if change is not None:
+        # of any change of the object: it may be gone, and the class asked instead
+        sure = change.field is not ALL or memory.keeps_quietly(held, instr.name)
         kind = None if change.method else change.value
     fragment = instr.fragment
     node = LoadNode(
@@ -151,7 +163,7 @@ def step_load(engine: Engine, strand: Strand, block: Block, instr: ir.LoadAttrib
     )
     engine.place(node, strand)
     node.look = Look(strand.here, before)
-    node.await_tokens(unknown)
+    node.await_tokens(list(unknown))
     if not sure:
         # of what kind it is, and so whether to look at it does something, is not known
         node.token = Token(1)
@@ -161,6 +173,7 @@ def step_load(engine: Engine, strand: Strand, block: Block, instr: ir.LoadAttrib
     env[instr.target] = node
     if node.gather(node.values) and node.missing == 0:
         engine.ready.append(node)
+    return None
 
 
 def step_load_super(engine: Engine, strand: Strand, block: Block, instr: ir.LoadSuper) -> Any:
@@ -174,8 +187,12 @@ def step_load_super(engine: Engine, strand: Strand, block: Block, instr: ir.Load
         if super_is_plain(cls, held, instr.name):
             behind = cast("object", super(cls, held))
             frame.env[instr.target] = getattr(behind, instr.name)
-            return
+            return None
+        getter = super_getter_of(cls, held, instr.name)
+        if getter is not None:
+            return call_function(engine, strand, block, instr.access, getter, [held], NO_KWARGS)
     run_fragment(engine, strand, block, instr.fragment, instr.within)
+    return None
 
 
 def step_look_up(engine: Engine, strand: Strand, block: Block, instr: ir.LookUp) -> Any:
@@ -205,17 +222,26 @@ def step_store(engine: Engine, strand: Strand, block: Block, instr: ir.StoreAttr
     if isinstance(held, Slot) and held.value is not PENDING:
         held = env[instr.source] = held.value
     tokens = strand.tokens
-    storage: Any = None
+    storage = setter = None
     if not isinstance(held, (Slot, Versioned)) and held is not UNBOUND and not (tokens and tokens.unknown()):
         storage = engine.memory.storage(held, instr.name)
-    if storage is None:
+        if storage is None:
+            setter = engine.memory.setter(type(held), instr.name)
+        else:
+            given = operand(frame, instr.value)
+            late = isinstance(given, (Slot, Versioned))
+            if not keeps_promise(type(held), instr.name, None if late else given, type_of(given)):
+                storage = None  # what was judged by the field's annotation may be wrong
+    if storage is None and setter is None:
         run_fragment(engine, strand, block, instr.fragment, instr.within)
-        return
+        return None
     source = bound(engine, strand, block, instr, operand(frame, instr.value))
     value = plain(engine, strand, block, instr, source)
+    if setter is not None:
+        return call_function(engine, strand, block, instr.access, setter, [held, value], NO_KWARGS)
     if engine.end.following is strand:
         setattr(held, instr.name, value)
-        return
+        return None
     node = StoreNode(
         strand, trace_of(block, instr), block.place, instr.fragment.text, held, instr.name, value
     )
@@ -227,3 +253,4 @@ def step_store(engine: Engine, strand: Strand, block: Block, instr: ir.StoreAttr
         node.missing = 1
     else:
         engine.ready.append(node)
+    return None

@@ -7,9 +7,12 @@ as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import builtins
+from collections import deque
+from collections.abc import Callable, Coroutine
 from functools import partial
-from types import FunctionType
+from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any, cast
 
 from ..calls import BoundCall, Call
@@ -17,6 +20,8 @@ from ..compiler import ir
 from ..compiler.coroutines import awaited_target, gives_coroutine, needs_loop
 from ..compiler.functions import compiled, helper, users_own
 from ..drivers.coroutines import begun, contents, coroutine_of
+from ..drivers.tasks import Completion, Task
+from ..errors import UnsupportedConstruct
 from ..flows import BoundFlow, Flow
 from ..streams import END, Stream
 from .apply import call_function, step_apply
@@ -24,11 +29,14 @@ from .arguments import arguments
 from .callables import Behind, behind
 from .containers import Versioned
 from .instructions import AWAIT
+from .interpreted import at_once, awaited
 from .nodes import NO_KWARGS, BuildNode, FunctionNode
 from .operands import Failure, bound, operand, trace_of
 from .operations import call_node, function_node
 from .slots import Output, Slot
 from .strands import SEQ, Block, Strand
+from .task_calls import await_completion, await_task, is_of_tasks, step_of_tasks, wait_for_all
+from .tasks import RAN, before_await, itself
 from .tokens import EVERYTHING, Token
 
 if TYPE_CHECKING:
@@ -45,9 +53,9 @@ class AwaitNode(FunctionNode):
 
     how = AWAIT
 
-    async def outcome(self) -> Any:
+    def outcome(self) -> Coroutine[Any, Any, Any]:
         """What the driver runs on the loop."""
-        return await self.fn(*self.args, **self.kwargs)
+        return awaited(self.fn, self.args, self.kwargs)
 
 
 class MadeNode(BuildNode):
@@ -74,6 +82,8 @@ def _is_steps(callee: Any) -> bool:
 def _is_apart(callee: Any) -> bool:
     """Whether what gives something to be awaited is called first: a function that needs the running loop is
     not, it runs there."""
+    if type(callee) is BuiltinFunctionType:  # what gives what it has been given before
+        return callee.__self__ is builtins or type(callee.__self__) in _CONTAINERS
     if not _is_steps(callee) and not (type(callee) is FunctionType and users_own(callee)):
         return False
     runs = callee if type(callee) is FunctionType else behind(callee)
@@ -84,8 +94,7 @@ def _is_apart(callee: Any) -> bool:
     return form is None or not needs_loop(form)
 
 
-def itself(value: Any) -> Any:
-    return value
+_CONTAINERS = frozenset({list, dict, set, deque})
 
 
 _ANEXT: Any = vars(Stream)["__anext__"]
@@ -113,6 +122,17 @@ def step_awaited(engine: Engine, strand: Strand, block: Block, instr: ir.Awaited
             block.frame.env[instr.target] = found
         return None
     called = awaited_target(callee)
+    if is_of_tasks(called):
+        if getattr(called, "__name__", "") not in ("__aenter__", "__aexit__"):
+            strand.stack.append(Block(SEQ, instr.apart, block.frame, instr, block.place))
+            return None
+        wait, args, kwargs = arguments(engine, strand, block, instr, callee)
+        if wait is not None:
+            return wait
+        return step_of_tasks(engine, strand, block, instr, called, args, kwargs)
+    if called is asyncio.wait:
+        wait, args, kwargs = arguments(engine, strand, block, instr, callee)
+        return wait if wait is not None else wait_for_all(engine, strand, block, instr, args, kwargs)
     if gives_coroutine(called):
         if _is_steps(called):
             return step_apply(engine, strand, block, instr)
@@ -122,8 +142,11 @@ def step_awaited(engine: Engine, strand: Strand, block: Block, instr: ir.Awaited
     wait, args, kwargs = arguments(engine, strand, block, instr, callee)
     if wait is not None:
         return wait
-    _await(engine, strand, block, instr, callee, args, kwargs)
-    return None
+    return _await(engine, strand, block, instr, callee, args, kwargs)
+
+
+def _made(called: Any, count: int, names: tuple[str, ...], values: list[Any]) -> Any:
+    return coroutine_of(called, tuple(values[:count]), dict(zip(names, values[count:], strict=True)))
 
 
 def step_made(engine: Engine, strand: Strand, block: Block, instr: ir.Made) -> Any:
@@ -142,12 +165,6 @@ def step_made(engine: Engine, strand: Strand, block: Block, instr: ir.Made) -> A
         args[:0] = made.args
         kwargs = {**made.keywords, **kwargs}
         called = made.func
-    names = tuple(kwargs)
-    count = len(args)
-
-    def build(values: list[Any]) -> Any:
-        return coroutine_of(called, tuple(values[:count]), dict(zip(names, values[count:], strict=True)))
-
     if not any(isinstance(v, (Slot, Versioned)) for v in (*args, *kwargs.values())):
         try:
             made = coroutine_of(called, tuple(args), kwargs)
@@ -156,6 +173,7 @@ def step_made(engine: Engine, strand: Strand, block: Block, instr: ir.Made) -> A
         if instr.target is not None:
             block.frame.env[instr.target] = made
         return None
+    build = partial(_made, called, len(args), tuple(kwargs))
     node = MadeNode(strand, trace_of(block, instr), block.place, build, [*args, *kwargs.values()])
     node.coroutine = (called, args, kwargs)
     engine.place(node, strand)
@@ -173,10 +191,13 @@ def step_await(engine: Engine, strand: Strand, block: Block, instr: ir.Await) ->
         value = bound(engine, strand, block, instr, value)
     if isinstance(value, Slot):
         return value
+    if type(value) is Task:
+        return await_task(engine, strand, block, instr, value)
+    if type(value) is Completion:
+        return await_completion(engine, strand, block, instr, value)
     found = contents(value)
     if found is None:
-        _await(engine, strand, block, instr, itself, [value], {})
-        return None
+        return _await(engine, strand, block, instr, itself, [value], {})
     callee: Any
     callee, given, kwargs = found
     args: list[Any] = list(given)
@@ -184,24 +205,37 @@ def step_await(engine: Engine, strand: Strand, block: Block, instr: ir.Await) ->
         args.insert(0, callee.instance)
         callee = callee.call
     if isinstance(callee, Call):
-        begun(value)
+        if not instr.again:
+            begun(value)
         call = cast("Call[..., Any]", callee)
         node = call_node(engine, strand, block, instr, call, args, kwargs or NO_KWARGS)
         if instr.target is not None:
             block.frame.env[instr.target] = node
         return None
     if not _is_steps(callee):
-        _await(engine, strand, block, instr, itself, [value], {})
-        return None
-    return call_function(engine, strand, block, instr, callee, args, kwargs, lambda: begun(value))
+        return _await(engine, strand, block, instr, itself, [value], {})
+    begin = None if instr.again else partial(begun, value)
+    return call_function(engine, strand, block, instr, callee, args, kwargs, begin)
 
 
 def _await(
     engine: Engine, strand: Strand, block: Block, instr: ir.Apply,
     fn: Callable[..., Any], args: list[Any], kwargs: dict[str, Any],
-) -> None:  # fmt: skip
+) -> Any:  # fmt: skip
     """Await what a function returns, as the oldest operation."""
     trace = trace_of(block, instr)
+    if strand.tasks is not None:
+        found = before_await(engine, strand, block, instr, fn, args)
+        if found is RAN:
+            return None
+        if isinstance(found, str):
+            why = UnsupportedConstruct(
+                f"a flow cannot have this await: {found}",
+                filename=block.frame.form.filename, lineno=instr.lineno, construct="await",
+            )  # fmt: skip
+            fn, args = at_once, [why, fn, *args]
+        elif found is not None:
+            return found
     node = AwaitNode(strand, trace, block.place, instr.label, fn, args, kwargs, False, None, None)
     engine.place(node, strand)
     node.token = Token(1)

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, cast
 from ..compiler import ir
 from ..compiler.coroutines import called_by
 from ..compiler.functions import Compiled, compiled, helper
-from ..compiler.walked import sets_up
+from ..compiler.known_objects import PLAIN_METACLASSES
+from ..compiler.walked import glances, sets_up, takes
 from ..flows import Flow
 
 __all__ = ["Behind", "behind"]
@@ -25,15 +26,17 @@ class Behind(NamedTuple):
 def behind(callee: Any, *, late: bool = False) -> Behind | None:
     """The compiled function or the flow that calling this runs, and nothing else; None if it is none.
 
-    `late`: the making of an object would have to wait as a whole.
+    `late`: the making of an object, or a method that only looks at objects, would have to wait as a whole.
     """
     kind = cast("type[Any]", type(callee))
     if kind is MethodType:
         fn = callee.__func__
-        if isinstance(fn, Flow) or (type(fn) is FunctionType and helper(fn) is not None):
+        if isinstance(fn, Flow):
+            return Behind(fn, callee.__self__)
+        if type(fn) is FunctionType and (helper(fn) is not None or (late and glances(fn) is not None)):
             return Behind(fn, callee.__self__)
         return None
-    if kind is type:
+    if kind in PLAIN_METACLASSES:
         return _constructed(callee, late)
     fn = called_by(callee)
     return None if fn is None or helper(fn) is None else Behind(fn, callee)
@@ -45,7 +48,7 @@ def _constructed(cls: type[Any], late: bool) -> Behind | None:
     if type(init) is not FunctionType or new is not object.__new__:
         return None
     form = helper(init)
-    if form is None and late and sets_up(init):
+    if form is None and (late or takes(init)) and sets_up(init):
         form = compiled(init)
     if form is None or form.is_async or not _returns_nothing(form):
         return None

@@ -268,3 +268,5 @@ class CausalEngine(Engine):
         failed = isinstance(head, Node) and head.state == FAILED
         self.cause = (ORDER, last, head.why[2] if failed else (), 0)
         super()._advance()
+        if not self.commuting:
+            self._let_commute()  # what is certain is known all the time: whose end makes more so is a cause

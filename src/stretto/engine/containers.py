@@ -18,16 +18,23 @@ from .slots import PENDING, Slot
 __all__ = ["Dict", "List", "Set", "Versioned"]
 
 
+#: So many elements put into the place of others are kept, to be looked at when somebody asks again.
+_ENOUGH = 64
+
+
 class Versioned:
     """One version. `data` is the real container of the newest version, else None."""
 
-    __slots__ = ("clean", "data", "next", "undo")
+    __slots__ = ("clean", "data", "next", "told", "undo")
     kind: type = object
 
     def __init__(self, data: Any, clean: int = 0) -> None:
         self.data = data
         #: How many elements from the start are known to be results.
         self.clean = clean
+        #: Of how many elements from the start the type is known, where somebody has asked (see
+        #: `operands.argument_type`); that type; and what was put into the place of some of them since.
+        self.told: tuple[int, Any, list[Any]] | None = None
         self.next: Versioned | None = None
         self.undo: Callable[[Any], None] | None = None
 
@@ -78,9 +85,22 @@ class Versioned:
         return len(self.root())
 
 
+# Not functions in functions: these would hold themselves, in machine code, and what they undo for ever.
+def _set_back(key: Any, old: Any, newer: Any) -> None:
+    newer[key] = old
+
+
+def _delete(key: Any, newer: Any) -> None:
+    del newer[key]
+
+
 def _cut(length: int, newer: list[Any]) -> None:
     """Take back what was added at the end; given its length, the undoing of it."""
     del newer[length:]
+
+
+def _put_back(at: int, item: Any, newer: list[Any]) -> None:
+    newer.insert(at, item)
 
 
 class List(Versioned):
@@ -95,7 +115,7 @@ class List(Versioned):
         if clean == length and not isinstance(item, Slot):
             clean = length + 1
         successor = List(data, clean)
-
+        successor.told = self.told
         self._succeed(successor, partial(_cut, length))
         if length >= 64 and length & (length - 1) == 0:
             successor.pending()  # now and then, let go of slots whose result has come
@@ -106,7 +126,7 @@ class List(Versioned):
         length = len(data)
         data.extend(items)
         successor = List(data, self.clean)
-
+        successor.told = self.told
         self._succeed(successor, partial(_cut, length))
         return successor
 
@@ -119,11 +139,21 @@ class List(Versioned):
         data[index] = item
         position = index if index >= 0 else len(data) + index
         successor = List(data, min(self.clean, position) if isinstance(item, Slot) else self.clean)
+        told = self.told
+        if told is not None:
+            successor.told = told if len(told[2]) < _ENOUGH else (0, None, [])
+            told[2].append(item)
 
-        def undo(newer: Any) -> None:
-            newer[index] = old
+        self._succeed(successor, partial(_set_back, index, old))
+        return successor
 
-        self._succeed(successor, undo)
+    def pop(self, index: int) -> List:
+        data = self.root()
+        length = len(data)
+        item = data.pop(index)
+        at = index if index >= 0 else length + index
+        successor = List(data, self.clean - 1 if at < self.clean else self.clean)
+        self._succeed(successor, partial(_put_back, at, item))
         return successor
 
     def pending(self) -> list[Slot]:
@@ -156,13 +186,7 @@ class Dict(Versioned):
         data[key] = item
         successor = Dict(data, 1 if self.clean and not isinstance(item, Slot) else 0)
 
-        def undo(newer: Any) -> None:
-            if missing:
-                del newer[key]
-            else:
-                newer[key] = old
-
-        self._succeed(successor, undo)
+        self._succeed(successor, partial(_delete, key) if missing else partial(_set_back, key, old))
         return successor
 
     def pending(self) -> list[Slot]:

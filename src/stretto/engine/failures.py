@@ -16,7 +16,7 @@ from .leaving import Kept, Native, abandon, held_by, keep, let_go, let_go_after,
 from .nodes import DEAD, FAILED, RUNNING, FailedNode, FragmentNode, FunctionNode, Node, unbound
 from .places import rooted, users
 from .slots import Gen
-from .strands import FINAL, GEN, HANDLER, LOOP, TRY, Block, Special, Strand
+from .strands import FINAL, GEN, HANDLER, LOOP, TASK, TASKS, TRY, Block, Special, Strand
 from .tokens import Token
 
 if TYPE_CHECKING:
@@ -83,11 +83,10 @@ def as_named(error: BaseException, node: Node) -> BaseException:
     if found is None:
         return error
     name, (form, _, _, frame, _) = found[1], node.trace
-    made: NameError
+    made: BaseException
     if variable := _VARIABLE.match(name):
-        text = str(error).replace(name, variable[1])  # of a comprehension
-        return type(error)(text).with_traceback(error.__traceback__)
-    if form.at_top:
+        made = type(error)(str(error).replace(name, variable[1]))  # of a comprehension
+    elif form.at_top:
         made = NameError(f"name '{name}' is not defined", name=name)
     elif frame == form.name:
         if name not in form.scope.locals or type(error) is UnboundLocalError:
@@ -171,7 +170,7 @@ def handle(engine: Engine, node: Node) -> None:
     ctx = node.ctx
     depth = -1 if ctx is None else ctx.depth
     error = rooted(error, node, depth)
-    del node.exc  # names may hold the node for longer than anybody holds the error
+    node.exc = None  # names may hold the node for longer than anybody holds the error
     if ctx is None:
         trace, place = node.trace, node.place
         for t in squash(engine, engine.end.following, engine.end):
@@ -194,6 +193,10 @@ def handle(engine: Engine, node: Node) -> None:
     index = next(i for i, block in enumerate(strand.stack) if block.ctx is ctx and block.kind == TRY)
     block = strand.stack[index]
     stack = strand.stack[index:]
+    if strand.tasks is not None:
+        inner = next((b for b in stack if b.kind == TASK), None)
+        tasks = names.pop(TASKS)
+        strand.tasks = tasks if inner is None else inner.item
     engine.left += abandon(engine, _within(stack, names), suspended=True)
     left, engine.left = engine.left + abandon(engine, _left(stack, names)), []
     for inner in reversed(stack):

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..compiler import ir
 from ..compiler.functions import Compiled
+from ..errors import ReturnTypeError
 from .containers import Versioned
 from .leaving import let_go_of_names, may_hold
+from .made_tasks import check_left
 from .nodes import BuildNode
 from .operands import Failure, plain, trace_of
 from .slots import PENDING, UNBOUND, Output, Slot
-from .strands import FUNC, Block, Frame, Special, Strand
+from .strands import FUNC, SEQ, Block, Frame, Special, Strand
 
 if TYPE_CHECKING:
     from .machine import Engine
@@ -35,6 +37,9 @@ def push_function(
     """Go on with the steps of a compiled function, which gives `made` if it is there to initialise that."""
     block = enter(engine, strand, caller, form, fn, args, kwargs, instr, place)
     block.item = made
+    block.tasks = strand.tasks
+    if form.bounds is not None and strand.tokens:
+        block.entered = strand.tokens.copy()
     strand.stack.append(block)
 
 
@@ -97,8 +102,29 @@ def _pack(engine: Engine, strand: Strand, caller: Block, instr: ir.Apply, packed
     return node
 
 
-def return_from(engine: Engine, strand: Strand, block: Block, value: Any) -> None:
+def return_from(engine: Engine, strand: Strand, block: Block, value: Any) -> Any:
     """A function has been issued to its end."""
+    bounds = block.frame.form.bounds
+    if bounds is not None:
+        # whoever is given what it made looks at that, and knows of no code that may still change it
+        unknown = None if strand.tokens is None else strand.tokens.unknown()
+        if unknown:
+            return unknown
+        if bounds.checker is not None and block.item is None:
+            if isinstance(value, Slot):
+                if value.value is PENDING:
+                    return value
+                value = value.value
+            checked = value.kind() if isinstance(value, Versioned) else value
+            if not bounds.checker.ok(checked):
+                raise Failure(_wrong(block.frame.form, bounds.checker.text, value))
+    if strand.tasks is not None and len(strand.stack) == 1 and strand.result is None:
+        wait, value = end_of_flow(engine, strand, block, value)
+        if wait is not None:
+            return wait
+        if len(strand.stack) > 1:
+            return None
+    strand.exit = None
     strand.stack.pop()
     if block.item is not None:
         value = block.item
@@ -110,6 +136,33 @@ def return_from(engine: Engine, strand: Strand, block: Block, value: Any) -> Non
         finish_strand(engine, strand, value)
     else:
         engine.ended_root(strand, value)
+    return None
+
+
+def end_of_flow(engine: Engine, strand: Strand, block: Block, value: Any) -> tuple[Any, Any]:
+    """Before a flow ends, the tasks run that have not begun. What to wait for; and what the flow returns."""
+    if block.pending is not None:
+        return None, block.pending[0]
+    tasks = strand.tasks
+    if isinstance(tasks, Slot):
+        if tasks.value is PENDING:
+            return tasks, value
+        tasks = strand.tasks = tasks.value
+    if tasks.waiting:
+        strand.exit = None
+        block.pending = (value,)
+        block.pc = len(block.code)
+        strand.stack.append(
+            Block(SEQ, (ir.EndTasks(block.frame.form.lineno),), block.frame, None, block.place)
+        )
+    return None, value
+
+
+def _wrong(form: Compiled, text: str, value: Any) -> ReturnTypeError:
+    return ReturnTypeError(
+        f"{form.filename}:{form.lineno}: {form.qualname} is said to return {text}, and returned "
+        f"{type(value).__name__}: {value!r:.80}. Correct `returns` in [effects], or leave it out"
+    )
 
 
 def deliver(engine: Engine, strand: Strand, block: Block, value: Any) -> None:
@@ -131,6 +184,8 @@ def deliver(engine: Engine, strand: Strand, block: Block, value: Any) -> None:
 
 def finish_strand(engine: Engine, strand: Strand, value: Any = None) -> None:
     """A region that was left behind has been issued to its end: hand over what it bound."""
+    if strand.tasks is not None and strand.owed_tasks is None:
+        check_left(strand.tasks)
     strand.alive = False
     engine.remove(strand)
     if strand.result is not None:
@@ -140,6 +195,8 @@ def finish_strand(engine: Engine, strand: Strand, value: Any = None) -> None:
         env = strand.base.env
         for name, output in strand.outputs.items():
             _hand_over(engine, output, env.get(name, UNBOUND))
+    if strand.owed_tasks is not None:
+        _hand_over(engine, strand.owed_tasks, strand.tasks)
     strand.base = strand.ctx_frame = None  # others may hold the strand for longer than its names should last
     token = strand.token
     if token is not None:

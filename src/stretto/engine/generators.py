@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..compiler import ir
 from ..compiler.functions import Compiled
+from ..compiler.types_fields import loose
 from ..streams import unheard
 from .functions import AHEAD, MAX_DEPTH
 from .leaving import let_go_of_names, may_hold
@@ -108,7 +109,7 @@ def created(
     """A generator that has not begun; `block` is its function's, about to be entered."""
     env = block.frame.env
     rebound = form.rebound
-    kinds = tuple([None if n in rebound else type_of(env[n]) for n in form.params])
+    kinds = tuple([None if n in rebound else loose(type_of(env[n])) for n in form.params])
     gen = Generator(form, kinds, form.closing or any(may_hold(env[n]) for n in form.params))
     gen.fn, gen.args, gen.kwargs = fn, args, kwargs
     gen.state = CREATED
@@ -158,22 +159,28 @@ def _put_back(gen: Generator, strand: Strand, depth: int, trace: Any, outer: tup
             tries[id(block.ctx)] = made.ctx
         blocks.append(made)
     gen.used = True
-
-    def seen(state: tuple[Any, ...]) -> tuple[Any, ...]:
-        """A handling state of the generator, for who goes on with it now."""
-        ctx, ctx_frame, names, exc = state
-        if ctx is gen.outer[0]:
-            ctx, ctx_frame, names = outer[:3]
-        else:
-            ctx, ctx_frame = tries[id(ctx)], frame
-        return (ctx, ctx_frame, names, outer[3] if exc is gen.outer[3] else exc)
-
     if gen.handling is not None:
         for made in blocks[1:]:
             if made.saved is not None:
-                made.saved = seen(made.saved)
-        strand.handling = seen(gen.handling)
+                made.saved = _seen(made.saved, gen.outer, outer, tries, frame)
+        strand.handling = _seen(gen.handling, gen.outer, outer, tries, frame)
     return blocks
+
+
+def _seen(
+    state: tuple[Any, ...],
+    before: tuple[Any, ...],
+    outer: tuple[Any, ...],
+    tries: dict[int, Try],
+    frame: Frame,
+) -> tuple[Any, ...]:
+    """A handling state of a generator, for who goes on with it now: `outer` takes the place of `before`."""
+    ctx, ctx_frame, names, exc = state
+    if ctx is before[0]:
+        ctx, ctx_frame, names = outer[:3]
+    else:
+        ctx, ctx_frame = tries[id(ctx)], frame
+    return (ctx, ctx_frame, names, outer[3] if exc is before[3] else exc)
 
 
 def _copied(block: Block, frame: Frame, used: bool) -> Block:

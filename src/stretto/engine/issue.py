@@ -7,19 +7,35 @@ it can be, so that what does not depend on the value goes on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 from ..compiler import ir
 from ..compiler.relaxations import relaxed
 from ..compiler.summary import Effect, effect_of
+from ..compiler.summary_bounds import call_effect
 from ..compiler.summary_objects import told_apart
-from . import apply, attributes, awaits, emitting, gathering, generators, loops, regions, steps, versions
+from . import (
+    apply,
+    attributes,
+    awaits,
+    emitting,
+    gathering,
+    generators,
+    loops,
+    regions,
+    steps,
+    takes,
+    task_groups,
+    tasks,
+    versions,
+)
 from .failures import raise_at
 from .functions import deliver, finish_strand
 from .operands import OLDEST, ROOM, Failure, link, trace_of
 from .slots import Output, Slot
-from .strands import FINAL, FUNC, GEN, HANDLER, LOOP, SEQ, TRY, TURN, Block, Strand, Try
-from .tokens import EVERYTHING, HEAP
+from .strands import FINAL, FUNC, GEN, HANDLER, LOOP, SEQ, TASK, TRY, TURN, Block, Special, Strand, Try
+from .tokens import EVERYTHING, HEAP, RUNS_TASKS
 
 if TYPE_CHECKING:
     from .machine import Engine
@@ -34,11 +50,14 @@ STEPS: dict[type[ir.Instr], Callable[..., Any]] = {
     ir.Awaited: awaits.step_awaited,
     ir.Close: generators.step_close,
     ir.Break: steps.step_break,
+    ir.CheckGroups: task_groups.step_check_groups,
     ir.Collect: gathering.step_collect,
     ir.Continue: steps.step_continue,
     ir.Delegate: emitting.step_delegate,
     ir.Delete: steps.step_delete,
     ir.Emit: emitting.step_emit,
+    ir.EndTasks: tasks.step_end_tasks,
+    ir.Finished: tasks.step_finished,
     ir.For: loops.step_for,
     ir.If: regions.step_if,
     ir.Later: steps.step_later,
@@ -50,13 +69,18 @@ STEPS: dict[type[ir.Instr], Callable[..., Any]] = {
     ir.Move: steps.step_move,
     ir.Never: gathering.step_never,
     ir.NewValue: versions.step_new,
+    ir.Noted: tasks.step_noted,
     ir.Raise: steps.step_raise,
     ir.RaiseFirst: gathering.step_raise_first,
+    ir.Recorded: tasks.step_recorded,
     ir.Reraise: regions.step_reraise,
     ir.Resume: emitting.step_resume,
     ir.Return: steps.step_return,
     ir.Run: steps.step_run,
+    ir.RunTasks: tasks.step_run_tasks,
     ir.StoreAttribute: attributes.step_store,
+    ir.Take: takes.step_take,
+    ir.Task: tasks.step_task,
     ir.Throw: generators.step_throw,
     ir.TryExcept: regions.step_try,
     ir.TryFinally: regions.step_try,
@@ -73,6 +97,7 @@ ENDS: dict[int, Callable[..., Any]] = {
     GEN: generators.end_generator,
     HANDLER: regions.end_handler,
     LOOP: loops.end_loop,
+    TASK: tasks.end_task,
     TRY: regions.end_try,
 }
 
@@ -131,7 +156,9 @@ def _leave_behind(engine: Engine, strand: Strand, block: Block, instr: ir.Instr 
     if isinstance(instr, ir.Region) and instr.joinable:
         # the step itself is the region that waits
         block.pc += 1
-        effect = _effect(engine, strand, instr, block.frame, called=False, begun=False)
+        effect = _with_tasks(
+            _effect(engine, strand, instr, block.frame, called=False, begun=False), strand.tasks
+        )
         child = strand.split_step(block, instr, effect)
         if effect.changes:
             strand.promise(child, effect.changes, engine.memory)
@@ -150,6 +177,8 @@ def _leave_behind(engine: Engine, strand: Strand, block: Block, instr: ir.Instr 
     fresh = outer.kind in (SEQ, TURN) or (outer.kind == LOOP and outer.count == 0)
     begun = not (fresh and index == len(stack) - 1 and outer.pc == 0)
     effect = _effect(engine, strand, outer.region, outer.frame, called=called, begun=begun)
+    if RUNS_TASKS in effect.paths:
+        effect = _with_tasks(effect, *_tasks_seen(strand, stack[index:]))
     child = strand.split(index, effect)
     if effect.changes:
         strand.promise(child, effect.changes, engine.memory)
@@ -157,20 +186,56 @@ def _leave_behind(engine: Engine, strand: Strand, block: Block, instr: ir.Instr 
     base = child.stack[0]
     if called:
         result = child.result = Output("", None if base.item is not None else effect.types.get("return"))
-        deliver(engine, strand, base, result)
+        made = base.item is not None and outer.frame.form.bounds is not None and bool(effect.changes)
+        # an object that is made may be known before it is initialised: who looks at it waits for the promise
+        deliver(engine, strand, base, base.item if made else result)
     _wait(engine, child, wait)
     return True
 
 
 def _effect(engine: Engine, strand: Strand, region: Any, frame: Any, *, called: bool, begun: bool) -> Effect:
     """What a part that is being left behind may write."""
-    effect = effect_of(region, frame, called=called, begun=begun)
+    effect = effect_of(region, frame, strand.tokens, called=called, begun=begun)
+    if called and frame.form.bounds is not None:
+        return _bounded(engine, strand, frame, effect)
     if (EVERYTHING in effect.paths or HEAP in effect.paths) and relaxed("objects"):
         if strand.tokens is None or not strand.tokens.unknown():
             finer = told_apart(region, frame, engine.memory, strand.here, called=called, begun=begun)
             if finer is not None:
                 return finer
     return effect
+
+
+def _with_tasks(effect: Effect, *seen: Any) -> Effect:
+    """The same, where the region may run the tasks that were made before it, and these are as `seen`."""
+    if RUNS_TASKS not in effect.paths:
+        return effect
+    if any(isinstance(tasks, Slot) or (tasks is not None and tasks.waiting) for tasks in seen):
+        return replace(effect, paths=frozenset({EVERYTHING}), changes=())
+    return replace(effect, paths=effect.paths - {RUNS_TASKS})
+
+
+def _tasks_seen(strand: Strand, inner: list[Block]) -> list[Any]:
+    """The tasks that were made before a part that has begun: what it makes itself is counted there."""
+    base = inner[0]
+    if base.kind == FUNC or base.kind == TRY:
+        return [cast("Special", base).tasks]
+    found: list[Any] = []
+    for block in inner:
+        if block.kind == TASK:
+            return [*found, block.item]
+        if block.kind == TRY:
+            found.append(cast("Special", block).tasks)
+    return [*found, strand.tasks]
+
+
+def _bounded(engine: Engine, strand: Strand, frame: Any, effect: Effect) -> Effect:
+    """What a function may write that is declared to change little; `effect` knows it by types alone."""
+    at = next(b for b in reversed(strand.stack) if b.kind == FUNC and b.frame is frame)
+    entered: Any = cast("Special", at).entered
+    if not relaxed("objects") or (entered and entered.unknown()):
+        return effect
+    return call_effect(frame.form, frame.env, engine.memory) or effect
 
 
 def _wait(engine: Engine, strand: Strand, wait: Any) -> None:

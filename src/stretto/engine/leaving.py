@@ -51,16 +51,18 @@ class Native:
         iterator: what it goes over. Where no name holds it, the loop alone does.
         iterate: whether ``iter()`` has to be called first.
         streams: what it goes over, as far as that is streams that nobody else sees.
+        paths: what letting go of it may write.
         step: what gives the iterator or its next item, once that has been asked for.
     """
 
-    __slots__ = ("iterate", "iterator", "step", "streams")
+    __slots__ = ("iterate", "iterator", "paths", "step", "streams")
 
     def __init__(self, iterator: Any, iterate: bool, streams: list[Stream[Any]]) -> None:
         self.iterator = iterator
         self.iterate = iterate
         self.streams = streams
         self.step: Any = None
+        self.paths: tuple[str, ...] = (EVERYTHING,)
 
     def wake(self, engine: Engine) -> None:
         """The failure that has ended the loop has become real."""
@@ -226,5 +228,6 @@ def _place(engine: Engine, strand: Strand, at: Any, trace: Any, place: Any, nati
         engine.place(node, at)
         node.token = Token(1)
         # what may turn out to be no generator does not wait for its turn, and so for nothing before it
-        strand.write(EVERYTHING, node.token, certain=type(native) is not Held)
+        for path in strand.told_apart(native.paths):
+            strand.write(path, node.token, certain=type(native) is not Held)
         engine.ready.append(node)

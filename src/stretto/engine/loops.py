@@ -10,6 +10,7 @@ from types import GeneratorType
 from typing import TYPE_CHECKING, Any, cast
 
 from ..compiler import ir
+from ..compiler.known_objects import SCALARS
 from ..drivers.coroutines import following
 from ..streams import Stream
 from .containers import Dict, Versioned
@@ -26,6 +27,7 @@ from .strands import LOOP, SEQ, TURN, Block, Special, Strand
 from .streams import END, Taking, Waits, begin, next_item
 from .streams import before as before_stream
 from .tokens import HEAP
+from .wrapped import STOP, Walked, WrapNode, go_along
 
 if TYPE_CHECKING:
     from .machine import Engine
@@ -55,6 +57,12 @@ def step_for(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any
 def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
     source = instr.source
     loop = Special(LOOP, (), block.frame, instr, (block.place, instr.label))
+    for name in instr.makers:
+        maker = block.frame.env.get(name)
+        if type(maker) is WrapNode:
+            wait = _wrapped(engine, strand, block, instr, loop, maker)
+            if wait is not maker:
+                return wait
     if isinstance(source, ir.Pairs):
         leaves = _leaves(block, source)
         missing = [s for s in leaves if isinstance(s, Slot)]
@@ -128,9 +136,36 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
 
 def _begun(strand: Strand, loop: Special) -> None:
     strand.stack.append(loop)
-    if type(loop.iterator) is Native:
+    if isinstance(loop.iterator, Native):
         for name in loop.region.takes:
             loop.frame.env.pop(name, None)
+
+
+def _wrapped(
+    engine: Engine, strand: Strand, block: Block, instr: ir.For, loop: Special, maker: WrapNode
+) -> Any:
+    """Begin a loop over a wrapper that nobody else sees with the items of what it wraps. What to wait for, if
+    anything; the wrapper itself, if it has to be gone over."""
+    source, inner = instr.source, maker.inner
+    if isinstance(source, ir.Pairs) and (source.kind != "enumerate" or isinstance(source.parts[0], ir.Pairs)):
+        return maker
+    if isinstance(inner, Slot):
+        if inner.value is PENDING:
+            return inner
+        inner = inner.value
+    form = block.frame.form
+    if not _known(inner) or isinstance(inner, Gen) or form.generator or form.is_async:
+        return maker
+    if type(inner) in _MUTABLE:
+        loop.item = inner if type(inner) in _CONTAINERS else HEAP
+        before = _changes(engine, strand, loop.item) if strand.tokens else None
+        if before:
+            return before
+    numbered = isinstance(source, ir.Pairs)
+    items = _elements(inner)
+    loop.iterator = Walked(maker, enumerate(items) if numbered else items, numbered)
+    _begun(strand, loop)
+    return None
 
 
 def _changes(engine: Engine, strand: Strand, item: Any) -> list[Token] | None:
@@ -155,7 +190,11 @@ def _changes(engine: Engine, strand: Strand, item: Any) -> list[Token] | None:
 def _read_by(stream: Stream[Any]) -> list[str]:
     """What the call behind a stream reads."""
     call = stream.call
-    return paths_of(call, call.effects.reads, list(stream.args), stream.kwargs) if call.effects.reads else []
+    reads = paths_of(call, call.effects.reads, list(stream.args), stream.kwargs) if call.effects.reads else []
+    given = stream.args[1:] if call.fixed_receiver else stream.args
+    if any(type(v) not in SCALARS for v in (*given, *stream.kwargs.values())):
+        reads = [*reads, HEAP]  # between two items it may look at what it was given
+    return reads
 
 
 def _part(engine: Engine, strand: Strand, block: Block, instr: ir.For, source: Any) -> Any:
@@ -309,14 +348,18 @@ def next_turn(engine: Engine, strand: Strand, block: Special) -> Any:
     elif isinstance(iterator, (Gen, Pairing)):
         return _gather(engine, strand, block, iterator)
     else:
+        walked = iterator if type(iterator) is Walked else None
         if block.item is not None and strand.tokens:
             before = _changes(engine, strand, block.item)
             if before:
                 return before
         try:
-            item = next(iterator, _STOP)
+            items: Any = iterator if walked is None else walked.items
+            item = next(items, _STOP)
         except Exception as error:
             raise Failure(error) from None
+        if walked is not None:
+            go_along(engine, strand, block, walked, STOP if item is _STOP else item)
     if item is _STOP:
         if type(iterator) is Native and type(iterator.iterator) is not GeneratorType:
             let_go(engine, strand, block, [iterator])  # ``zip`` leaves the longer ones

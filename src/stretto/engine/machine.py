@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..calls import where
 from ..compiler.fragments import MISSING
+from ..compiler.task_words import may_make_tasks
 from ..effects import Kind
 from ..errors import Cancelled, DeclarationError, InternalError, ReturnTypeError
 from . import failures
@@ -24,6 +25,7 @@ from .functions import push_function
 from .instructions import AWAIT, CANCEL, NATIVE, OPEN, START, Instruction
 from .issue import issue
 from .leaving import Native
+from .made_tasks import NO_TASKS
 from .memory import Memory
 from .nodes import (
     DEAD,
@@ -48,6 +50,8 @@ from .streams import Source, close, opened_by, press
 if TYPE_CHECKING:
     from ..calls import Call
     from ..compiler.functions import Compiled
+    from ..compiler.guard import NeedsOrder
+    from ..drivers.tasks import Task
 
 __all__ = ["Engine", "Outcome"]
 
@@ -101,6 +105,8 @@ class Engine:
         self.kept: dict[int, tuple[BaseException, list[Any]]] = {}
         #: The same, of a failure that is about to be handled.
         self.held: list[Any] = []
+        #: Tasks that have not ended.
+        self.tasks: set[Task] = set()
         self.active: dict[Any, int] = {}
         self.queues: dict[Any, deque[Any]] = {}
         self.result: Any = None
@@ -112,6 +118,8 @@ class Engine:
         #: What the run has failed with, while it only lets go of things any more.
         self.failure: BaseException | None = None
         self.observer: Callable[[str, Any], None] | None = None
+        #: Who is told why code has to run as a whole, in its turn.
+        self.needed_order: Callable[[Any, NeedsOrder], None] | None = None
         #: How a clock, a random number or the environment is read; a journal puts itself here.
         self.reader: Reader | None = None
 
@@ -125,6 +133,8 @@ class Engine:
         signature."""
         root = Strand([])
         root.exc = self.handled = handled
+        if form.is_async and may_make_tasks(form):
+            root.tasks = NO_TASKS
         self.place(root, self.end)
         push_function(self, root, None, form, fn, list(args), kwargs, None, None)
         self.names = root.stack[0].frame
@@ -171,6 +181,10 @@ class Engine:
                 not (checker.always or checker.ok(value)) or type(value) is CoroutineType
             ):
                 self.failed(node, wrong_type(node.call, value))
+                return
+            broken = checker.broken(value) if checker.type is not None and not checker.type.firm else ""
+            if broken:
+                self.failed(node, wrong_field(node.call, broken))
                 return
             if node.call.streams:
                 try:
@@ -228,6 +242,9 @@ class Engine:
         self.names = None
         for source in list(self.sources):
             close(self, source)
+        for task in self.tasks:
+            task.close()
+        self.tasks.clear()
 
     def handed_over(self) -> None:
         """Whoever waits for the outcome has it: it is not held here any longer than there."""
@@ -237,7 +254,10 @@ class Engine:
     def take_kept(self) -> list[Any]:
         """What the exception that has ended the run has to hold, the last to go first."""
         kept, self.kept = self.kept, {}
-        return [value for _, held in kept.values() for value in reversed(held)]
+        found: list[Any] = []
+        for _, held in kept.values():
+            found += held[::-1]
+        return found
 
     # -- what nodes and strands use ----------------------------------------------------------------------
 
@@ -495,6 +515,16 @@ class Engine:
 def _plain(value: Any) -> bool:
 
     return not isinstance(value, Versioned)
+
+
+def wrong_field(call: Call[..., Any], broken: str) -> BaseException:
+    """The exception for a value with a field that breaks its annotation, where that was made use of."""
+    if call.secret is not None and call.secret.result:
+        broken = broken.partition(":")[0]
+    return ReturnTypeError(
+        f"{where(call.fn)}: {call.name} is declared to return {call.checker.text}, and in what it returned "
+        f"{broken}. Correct the annotation of the field, or leave it out"
+    )
 
 
 def wrong_type(call: Call[..., Any], value: Any) -> BaseException:

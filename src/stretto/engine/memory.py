@@ -15,170 +15,42 @@ which way an object was reached, and ``a.x = 1`` meets ``vars(a)["x"] = 1``.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Iterable
-from operator import attrgetter
-from types import GetSetDescriptorType, MemberDescriptorType
+from collections.abc import Callable, Iterable
+from types import (
+    BuiltinFunctionType,
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MethodDescriptorType,
+    ModuleType,
+)
 from typing import Any, Final
 
-from ..compiler.known_objects import SCALARS, attribute_is_plain, class_attribute
-from .containers import Dict, List, Set, Versioned
+from ..compiler.accessors import getter_of, setter_of
+from ..compiler.known_objects import (
+    SCALARS,
+    attribute_is_plain,
+    binds_quietly,
+    class_attribute,
+    class_mro,
+    instance_dict,
+    is_fixed,
+    is_ours,
+)
+from .containers import Dict, Versioned
+from .history import MISSING, UNKNOWN, Change, History, Order
 from .slots import PENDING, Slot
-from .tokens import Token
 
-__all__ = ["ALL", "LAST", "MISSING", "UNKNOWN", "Change", "History", "Memory", "Order"]
+__all__ = ["Memory"]
 
-#: A place in program order: the turn of the strand, and of each strand that it was split off from.
-Order = tuple[int, ...]
+#: What an object keeps its attributes in, and what is looked at behind it.
+Parts = tuple[Any, list[Any]]
 
-
-class _Mark:
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return self.name
-
-
-#: The last place within a strand, behind all that it may issue.
-LAST: Final = 1 << 60
-#: The field of a change that may touch any part of its object.
-ALL: Final[Any] = _Mark("<all>")
-#: What is said of an object that may hold, or lead to, anything.
-UNKNOWN: Final[Any] = _Mark("<unknown>")
-#: There is no pending change.
-MISSING: Final[Any] = _Mark("<missing>")
-
-_ORDER = attrgetter("order")
 _SEQUENCES: Final = (list, tuple, set, frozenset)
 #: So many objects are looked at to find out whether something leads to one that is being changed.
 _ENOUGH = 200
-
-
-class Change(Token):
-    """A change to come; settles when it has been made, or will not be.
-
-    Attributes:
-        order: its place in program order.
-        field: the key or attribute that it sets, or `ALL`.
-        method: what it does (``set``, ``append``, ``add``), or ``""`` where that is not known.
-        value: what it sets, appends or adds: a value or a slot. Where it is not known what it does, but what
-            type the field has then, that type.
-        made: the container as it is after the change, where somebody has asked.
-    """
-
-    __slots__ = ("field", "history", "made", "method", "order", "value")
-
-    history: History
-
-    def __init__(self, order: Order, field: Any, method: str = "", value: Any = None) -> None:
-        self.missing = 1
-        self.waiters = []
-        self.order = order
-        self.field = field
-        self.method = method
-        self.value = value
-        self.made: Versioned | None = None
-
-    def wake(self, engine: Any) -> None:
-        if self.missing == 1:
-            self.history.forget(self)
-        Token.wake(self, engine)
-
-
-class History:
-    """The changes to come of one storage, each field's in program order."""
-
-    __slots__ = ("fields", "memory", "thing")
-
-    def __init__(self, memory: Memory, thing: Any) -> None:
-        self.memory = memory
-        #: Held, so that its id is not given to another.
-        self.thing = thing
-        self.fields: dict[Any, list[Change]] = {}
-
-    def add(self, change: Change) -> None:
-        change.history = self
-        changes = self.fields.setdefault(change.field, [])
-        if not changes or changes[-1].order < change.order:
-            changes.append(change)
-        else:
-            insort(changes, change, key=_ORDER)
-
-    def forget(self, change: Change) -> None:
-        changes = self.fields[change.field]
-        if changes[-1] is change:
-            changes.pop()
-        else:
-            del changes[bisect_left(changes, change.order, key=_ORDER)]
-        if not changes:
-            del self.fields[change.field]
-            if not self.fields:
-                del self.memory.histories[id(self.thing)]
-
-    def latest(self, field: Any, order: Order) -> Change | None:
-        """The youngest change before a place that may have touched a field."""
-        found = _before(self.fields.get(field), order)
-        whole = _before(self.fields.get(ALL), order)
-        if found is None or whole is None:
-            return found or whole
-        return found if found.order > whole.order else whole
-
-    def before(self, order: Order) -> list[Change]:
-        """All changes before a place, the oldest first."""
-        if len(self.fields) == 1:
-            (changes,) = self.fields.values()
-            return (
-                changes if changes[-1].order < order else changes[: bisect_left(changes, order, key=_ORDER)]
-            )
-        return sorted([c for cs in self.fields.values() for c in cs if c.order < order], key=_ORDER)
-
-    def version(self, order: Order) -> Versioned | Change | None:
-        """A container as it is at a place: None where nothing is to come, a change where it has to be waited
-        for."""
-        changes = self.before(order)
-        if not changes:
-            return None
-        start = len(changes)
-        while start and changes[start - 1].made is None:
-            start -= 1
-            if not changes[start].method:
-                return changes[start]
-        if start:
-            version = changes[start - 1].made
-        else:
-            thing = self.thing
-            kind: Any = type(thing)
-            if kind is list:
-                version = List(list(thing))
-            elif kind is dict:
-                version = Dict(dict(thing))
-            elif kind is set:
-                version = Set(list(thing))
-            else:
-                return changes[-1]
-        for change in changes[start:]:
-            if change.method == "append":
-                version = version.append(change.value)  # type: ignore[union-attr]
-            elif change.method == "set":
-                version = version.setitem(change.field, change.value)  # type: ignore[union-attr]
-            else:
-                version = version.add(change.value)  # type: ignore[union-attr]
-        changes[-1].made = version
-        return version
-
-
-def _before(changes: list[Change] | None, order: Order) -> Change | None:
-    if not changes:
-        return None
-    last = changes[-1]
-    if last.order < order:
-        return last
-    at = bisect_left(changes, order, key=_ORDER)
-    return changes[at - 1] if at else None
-
+#: An object counts as so many where all of its attributes are followed.
+_OBJECT = 20
 
 #: How an attribute of a class's instances is kept.
 _DICT, _SLOT, _NOT = range(3)
@@ -187,19 +59,41 @@ _DICT, _SLOT, _NOT = range(3)
 class Memory:
     """The changes to come of a run, and how its classes keep their attributes."""
 
-    __slots__ = ("epoch", "histories", "layouts")
+    __slots__ = ("epoch", "getters", "histories", "layouts", "opened", "setters")
 
     def __init__(self) -> None:
         self.histories: dict[int, History] = {}
-        #: By class and attribute; forgotten when code runs that could change a class.
+        #: By class and attribute; forgotten when code runs that could change a class. `getters` and `setters`
+        #: are as `accessors` tells them.
         self.layouts: dict[tuple[type, str], int] = {}
+        #: What classes hold that their objects lead to; None where nobody can tell.
+        self.opened: dict[type, tuple[Any, ...] | None] = {}
+        self.getters: dict[tuple[type, str], Any] = {}
+        self.setters: dict[tuple[type, str], Any] = {}
         #: Another object each time that code has run that could.
         self.epoch = object()
 
     def forget_classes(self) -> None:
         """Code runs that could change a class."""
         self.layouts.clear()
+        self.opened.clear()
+        self.getters.clear()
+        self.setters.clear()
         self.epoch = object()
+
+    def getter(self, cls: type, name: str) -> Any:
+        """What runs where an attribute of an instance is looked at (see `accessors.getter_of`)."""
+        found = self.getters.get((cls, name), MISSING)
+        if found is MISSING:
+            found = self.getters[cls, name] = getter_of(cls, name)
+        return found
+
+    def setter(self, cls: type, name: str) -> Any:
+        """The function that runs where a property of an instance is set; else None."""
+        found = self.setters.get((cls, name), MISSING)
+        if found is MISSING:
+            found = self.setters[cls, name] = setter_of(cls, name)
+        return found
 
     def history(self, thing: Any) -> History:
         found = self.histories.get(id(thing))
@@ -223,6 +117,11 @@ class Memory:
         """Whether to set an attribute of instances of a class, and to look at it there, runs no code."""
         return self._layout(cls, name) != _NOT
 
+    def keeps_quietly(self, held: Any, name: str) -> bool:
+        """The same, also where the object may not have the attribute, so that its class is asked for it."""
+        found = class_attribute(type(held), name)
+        return self.keeps_plainly(type(held), name) and (found is None or binds_quietly(found[1]))
+
     def _layout(self, cls: type, name: str) -> int:
         layout = self.layouts.get((cls, name))
         if layout is None:
@@ -232,21 +131,32 @@ class Memory:
     def attribute(self, held: Any, name: str, order: Order) -> Any:
         """What is to come of an attribute before a place: a change, `MISSING`, or `UNKNOWN` where to look
         may run code."""
-        if self.histories:
-            storage = self.storage(held, name)
-            if storage is not None:
-                history = self.histories.get(id(storage))
-                if history is not None:
-                    change = history.latest(name, order)
-                    if change is not None:
-                        return change
-                return MISSING if attribute_is_plain(held, name) else UNKNOWN
+        change = self.change(held, name, order)
+        if change is not None:
+            return change
         return MISSING if attribute_is_plain(held, name) else UNKNOWN
 
-    def pending(self, storage: Any, name: str, order: Order) -> list[Change]:
-        """All changes to come of an attribute, before a place."""
+    def _changed_as_a_dict(self, held: Any, name: str, order: Order) -> bool:
+        """Whether an attribute that is set by running code is to be set as an item (``vars(a)["x"] = 1``)."""
+        names = held.__dict__ if type(held) is ModuleType else instance_dict(held)
+        history = self.histories.get(id(names))
+        return history is not None and history.latest(name, order) is not None
+
+    def change(self, held: Any, name: str, order: Order) -> Any:
+        """The youngest change to come, before a place, that may be one of an attribute; None where there is
+        none, and `UNKNOWN` where it cannot be told."""
+        if not self.histories:
+            return None
+        storage = self.storage(held, name)
+        if storage is None:
+            return UNKNOWN if self._changed_as_a_dict(held, name, order) else None
         history = self.histories.get(id(storage))
-        return [] if history is None else [c for c in history.fields.get(name, ()) if c.order < order]
+        return None if history is None else history.latest(name, order)
+
+    def pending(self, storage: Any, field: Any) -> list[Change]:
+        """All changes to come of a field."""
+        history = self.histories.get(id(storage))
+        return [] if history is None else history.fields.get(field, [])
 
     # -- containers -----------------------------------------------------------------------------------
 
@@ -273,16 +183,18 @@ class Memory:
                 changes.append(change)
         return changes
 
-    def see(self, value: Any, order: Order, kept: set[int]) -> Any:
+    def see(
+        self, value: Any, order: Order, kept: set[int], parts: Callable[[Any], Parts | None] | None = None
+    ) -> Any:
         """What a value is at a place, with all that it leads to: itself or, where it is a container with
         changes to come, a version; or a change that has to be waited for; or `UNKNOWN`, as where it leads to
-        one of those that are to be `kept` (by id)."""
+        one of those that are to be `kept` (by id). `parts` says what is looked at of an object."""
         cls = type(value)
         if cls in SCALARS:
             return value
         seen = value
         if isinstance(value, Versioned):
-            inside = value.elements() if not isinstance(value, Dict) else _all_of(value.root())
+            inside: Iterable[Any] = value.elements() if not isinstance(value, Dict) else _all_of(value.root())
         elif cls in _SEQUENCES or cls is dict:
             history = self.histories.get(id(value))
             if history is not None:
@@ -293,15 +205,21 @@ class Memory:
                     seen = version
             data = value if seen is value else seen.root()
             inside = _all_of(data) if cls is dict else data
+        elif parts is not None:
+            inside = (value,)
         else:
             return UNKNOWN
-        found = self._within(inside, order, kept)
+        found = self._within(inside, order, kept, parts)
         return seen if found is None else found
 
-    def _within(self, inside: Iterable[Any], order: Order, kept: set[int]) -> Any:
+    def _within(
+        self, inside: Iterable[Any], order: Order, kept: set[int], parts: Callable[[Any], Parts | None] | None
+    ) -> Any:
         """None if nothing that these lead to is being changed; else a change, or `UNKNOWN`."""
         stack = [v for v in inside if type(v) not in SCALARS]
         left = _ENOUGH
+        met: set[int] = set()
+        whole = parts == self.led_to
         histories = self.histories
         while stack:
             value = stack.pop()
@@ -316,25 +234,75 @@ class Memory:
                 cls = type(value)
                 if cls in SCALARS:
                     continue
-            if (cls is not dict and cls not in _SEQUENCES) or id(value) in kept:
+            if id(value) in kept:
                 return UNKNOWN
-            history = histories.get(id(value))
+            storage = value
+            if cls is dict:
+                more: Iterable[Any] = _all_of(value)
+            elif cls in _SEQUENCES:
+                more = value
+            else:
+                found = None if parts is None else parts(value)
+                if found is None:
+                    return UNKNOWN
+                if id(value) in met:
+                    continue
+                met.add(id(value))
+                if whole:
+                    left -= _OBJECT
+                storage, more = found
+            history = histories.get(id(storage))
             if history is not None:
                 changes = history.before(order)
                 if changes:
                     return changes[-1]
-            more = _all_of(value) if cls is dict else value
             stack += [v for v in more if type(v) not in SCALARS]
         return None
+
+    def led_to(self, value: Any) -> Parts | None:
+        """What an object keeps its attributes in, and what they and its class hold; None where nobody can
+        tell."""
+        names = instance_dict(value)
+        if names is None:
+            return None
+        cls = type(value)
+        if cls not in self.opened:
+            self.opened[cls] = _opened(cls)
+        shared = self.opened[cls]
+        return None if shared is None else (names, [*names.values(), *shared])
 
 
 def _all_of(data: dict[Any, Any]) -> list[Any]:
     return [*data.keys(), *data.values()]
 
 
+_LEAVES: Final = (FunctionType, staticmethod, classmethod, property, BuiltinFunctionType, type)
+
+
+def _opened(cls: type) -> tuple[Any, ...] | None:
+    """The containers that a class written in Python holds; None of any other, or where it holds more."""
+    found: list[Any] = []
+    for base in class_mro(cls):
+        names: dict[str, Any] = {} if base is object else dict(vars(base))
+        for name, held in names.items():
+            kind: Any = type(held)
+            if kind is GetSetDescriptorType and name in ("__dict__", "__weakref__"):
+                continue
+            if kind in SCALARS or kind in _LEAVES or is_ours(held):
+                continue
+            special = name.startswith("__") and name.endswith("__")
+            if kind is dict or kind in _SEQUENCES:
+                if not special:
+                    found.append(held)
+            elif kind in (GetSetDescriptorType, MemberDescriptorType, MethodDescriptorType) or not special:
+                if name != "_abc_impl":
+                    return None
+    return tuple(found)
+
+
 def _layout(cls: type, name: str) -> int:
     """How instances of a class keep an attribute, where to set it and to find it runs no code."""
-    if name.startswith("__") and name.endswith("__"):
+    if (name.startswith("__") and name.endswith("__")) or is_fixed(cls):
         return _NOT
     for special, base in (("__setattr__", object), ("__getattribute__", object)):
         found = class_attribute(cls, special)

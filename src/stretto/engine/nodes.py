@@ -15,11 +15,12 @@ from ..compiler.fragments import MISSING, Fragment
 from ..compiler.guard import NeedsOrder, call_guarded
 from ..compiler.relaxations import relaxed
 from ..compiler.types import of_value
+from ..compiler.types_fields import used_of
 from ..compiler.verdicts import function_verdict
 from ..effects import Kind
 from .containers import Versioned
+from .history import UNKNOWN, Change, Order
 from .instructions import NATIVE
-from .memory import UNKNOWN, Change, Order
 from .slots import PENDING, UNBOUND, Slot, Waiter
 from .tokens import Token
 
@@ -78,7 +79,7 @@ class Node(Slot):
     # Set when it is placed in order; when it has failed; where it is under a handler.
     following: Any
     preceding: Any
-    exc: BaseException
+    exc: BaseException | None
     #: Tokens of what this failure has squashed, and loops that it has ended: they are woken when it is
     #: handled.
     squashed: list[Any]
@@ -151,19 +152,22 @@ class Node(Slot):
                     complete = False
         return complete
 
-    def see(self, engine: Engine, values: list[Any], look: Look, only: frozenset[int] | None = None) -> bool:
+    def see(
+        self, engine: Engine, values: list[Any], look: Look, only: frozenset[int] | None = None,
+        parts: Callable[[Any], Any] | None = None,
+    ) -> bool:  # fmt: skip
         """Take operands as they are at the node's own place, whatever is still to be made of the objects.
 
         A container with changes to come is replaced by the version that they make of it, if no operand leads
         to the container itself; what cannot be replaced is waited for. True when nothing has to be. `only`
-        are the places of operands that may be replaced.
+        are the places of operands that may be replaced; for `parts`, see `Memory.see`.
         """
         memory = engine.memory
         kept = {id(v) for v in look.replaced.values()}
         found: list[Any] = []
         changes: list[Change] = []
         for at, value in enumerate(values):
-            seen = memory.see(value, look.order, kept)
+            seen = memory.see(value, look.order, kept, parts)
             if seen is UNKNOWN:
                 look.restore(values)
                 left = [t for t in look.all if not t.settled]
@@ -239,10 +243,11 @@ class CallNode(Node):
             engine.failed(self, unbound(self.lost))
             return
         if self.look is not None:
-            count = len(self.args)
-            both = [*self.args, *self.kwargs.values()]
-            complete = self.see(engine, both, self.look)
-            self.args, named = both[:count], both[count:]
+            first = 1 if self.call.fixed_receiver else 0
+            count = len(self.args) - first
+            both = [*self.args[first:], *self.kwargs.values()]
+            complete = self.see(engine, both, self.look, parts=engine.memory.led_to)
+            self.args[first:], named = both[:count], both[count:]
             if named:
                 self.kwargs = dict(zip(self.kwargs, named, strict=True))
             if not complete:
@@ -351,8 +356,10 @@ class FragmentNode(Node):
             given = [lent(v, fragment, copies) for v in values]
             try:
                 result = attempt(fragment, given, self.cells, self.exc_context)
-            except NeedsOrder:
-                pass  # handled below: what fails there must not have this in its context
+            except NeedsOrder as needed:
+                # handled below: what fails there must not have this in its context
+                if engine.needed_order is not None:
+                    engine.needed_order(self, needed)
             except BaseException as error:
                 engine.failed(self, error)
                 return
@@ -368,10 +375,12 @@ class FragmentNode(Node):
         verdict = fragment.verdict(tuple([of_value(v) for v in self.values]))
         if verdict.pure and not verdict.heap:
             return True
-        if verdict.pure and fragment.closed:
+        # what is promised of fields is not known of the types that there are now; it was when it was issued
+        sure = verdict.pure or self.token is None
+        if sure and fragment.closed:
             changes = engine.memory.holds(self.values, look.order) if fragment.shallow else None
             if changes is None:
-                return self.see(engine, self.values, look, fragment.looked)
+                return self.see(engine, self.values, look, fragment.looked, None if verdict.pure else used_of)
             self.await_tokens(list(changes))
             return not changes
         left = [t for t in look.all if not t.settled]
@@ -488,8 +497,9 @@ class FunctionNode(Node):
         if self.guard:
             try:
                 result = self.guarded()
-            except NeedsOrder:
-                pass
+            except NeedsOrder as needed:
+                if engine.needed_order is not None:
+                    engine.needed_order(self, needed)
             except BaseException as error:
                 engine.failed(self, error)
                 return

@@ -5,17 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
-from ..compiler.types import T, of_class, of_value
+from ..compiler.types import Never, T, either, holding, of_class, of_value
+from ..compiler.types_fields import lasting
 from .containers import List, Versioned
 from .nodes import BuildNode, PassNode, unbound
 from .slots import PENDING, UNBOUND, Output, Slot
 from .strands import Block, Frame, Strand, Trace
+from .tokens import Tokens
 
 if TYPE_CHECKING:
     from .machine import Engine
 
-__all__ = ["OLDEST", "ROOM", "Failure", "bound", "fetch", "link", "operand", "plain", "trace_of", "type_of"]
+__all__ = [
+    "OLDEST",
+    "ROOM",
+    "Failure",
+    "bound",
+    "certain",
+    "fetch",
+    "link",
+    "operand",
+    "plain",
+    "trace_of",
+    "type_of",
+]
 
+_NEVER = T(Never)
 #: What a strand waits for, when that is no value.
 OLDEST, ROOM = "oldest", "room"
 
@@ -103,16 +118,27 @@ def type_of(v: Any) -> Any:
     return of_value(v)
 
 
-#: Of so many elements a list is asked for their type.
-_FEW = 16
+def certain(kinds: list[T | None], tokens: Tokens | None) -> list[T | None]:
+    """What is known of types where code may run before that changes any object."""
+    if tokens:
+        for kind in kinds:
+            if kind is not None and not kind.lasting:
+                return list(map(lasting, kinds)) if tokens.unknown() else kinds
+    return kinds
 
 
 def argument_type(v: Any) -> Any:
-    """The type of what a function is given; of a short list that is a value, with that of its elements."""
-    if type(v) is not List or v.data is None or not 0 < len(v.data) <= _FEW:
+    """The type of what a function is given; of a list that is a value, with that of its elements."""
+    if type(v) is not List or v.data is None:
         return type_of(v)
-    kinds = {None if isinstance(x, Output) and x.unsure else type_of(x) for x in v.data}
-    return T(list, (kinds.pop(),)) if len(kinds) == 1 and None not in kinds else type_of(v)
+    count, kind, put = v.told or (0, _NEVER, [])
+    if kind is not None and (put or count < len(v.data)):
+        for x in (*put, *v.data[count:]):
+            kind = either(kind, None if isinstance(x, Output) and x.unsure else type_of(x))
+            if kind is None:
+                break
+    v.told = (len(v.data), kind, [])
+    return holding(list, (kind,))
 
 
 def bound(engine: Engine, strand: Strand, block: Block, instr: Any, v: Any) -> Any:

@@ -12,17 +12,22 @@ from ..compiler.guard import NeedsOrder, call_guarded
 from ..compiler.managers import manages_quietly
 from ..compiler.methods import method_verdict
 from ..compiler.relaxations import relaxed
+from ..compiler.summary_bounds import storages_of
 from ..compiler.types import Verdict
+from ..compiler.types_fields import loose
 from ..compiler.verdicts import function_verdict
+from ..declarations.bounds import Bounds
+from ..declarations.registry import bounds_of, receiver
 from ..effects import Kind
 from .containers import Versioned
-from .memory import MISSING
+from .history import ALL, MISSING, Change
 from .nodes import CallNode, FunctionNode, Look, natively
-from .operands import Failure, argument_type, trace_of
+from .operands import Failure, argument_type, certain, trace_of
 from .slots import Slot
 from .strands import Block, Strand
 from .streams import StreamNode
 from .tokens import EVERYTHING, HEAP, Token
+from .wrapped import WrapNode
 
 if TYPE_CHECKING:
     from .machine import Engine
@@ -52,7 +57,8 @@ def call_node(
     engine.place(node, strand)
     node.type = call.checker.type
     node.look = None
-    if tokens and not all(_scalar(v) for v in (*args, *kwargs.values())):
+    sent = args[1:] if call.fixed_receiver else args
+    if tokens and not all(_scalar(v) for v in (*sent, *kwargs.values())):
         # what is sent is what the changes before it have made of it
         if effects.kind not in (Kind.PLAIN, Kind.WRITES):  # those are the oldest when they are given them
             node.await_tokens(tokens.unknown())
@@ -137,23 +143,19 @@ def here_node(
     kwargs: Any,
 ) -> FunctionNode:  # fmt: skip
     """Call a declared function in its turn, in the program's own thread, on the very objects it is given."""
-    node = FunctionNode(
-        strand,
-        trace_of(block, instr),
-        block.place,
-        instr.label,
-        call.run_here,
-        args,
-        kwargs,
-        False,
-        None,
-        None,
-    )
+    trace = trace_of(block, instr)
+    node: FunctionNode
+    if call.iterates is not None:
+        node = WrapNode(strand, trace, block.place, instr.label, call, args, kwargs)
+    else:
+        node = FunctionNode(
+            strand, trace, block.place, instr.label, call.run_here, args, kwargs, False, None, None
+        )
+        node.type = loose(call.checker.type)
     engine.place(node, strand)
     tokens = strand.tokens
     if tokens:
         node.await_tokens(tokens.before_read(HEAP))
-    node.type = call.checker.type
     node.token = Token(1)
     paths = paths_of(call, call.effects.writes, args, kwargs)
     if call.changes_receiver:
@@ -166,6 +168,29 @@ def here_node(
     if complete and node.missing == 0:
         engine.ready.append(node)
     return node
+
+
+def _write_within(
+    engine: Engine, strand: Strand, token: Token, bounds: Bounds, given: list[Any], certain: bool
+) -> None:
+    """Note what is to be written by a function of which it is declared what it changes at most."""
+    known_yet = not (strand.tokens and strand.tokens.unknown())
+    for path in strand.told_apart(bounds.paths):
+        strand.write(path, token, certain=certain)
+    if not (bounds.own or bounds.held):
+        return
+    held = given[0] if given else None
+    storages = None
+    if known_yet and not isinstance(held, (Slot, Versioned)):
+        storages = storages_of(bounds, held, engine.memory)
+    if storages is None:
+        strand.write(HEAP, token, certain=certain)
+        return
+    for storage in storages:
+        change = Change(strand.here, ALL)
+        change.missing = 0
+        change.after(token)
+        strand.change(change, storage, engine.memory)
 
 
 def _settled(engine: Engine, strand: Strand) -> Callable[[Any, str], bool]:
@@ -188,13 +213,12 @@ def function_node(
     verdict = Verdict(False, True, None)
     if not kwargs and resource is None:
         if type(fn) is FunctionType:
-            verdict = function_verdict(fn, tuple([argument_type(v) for v in args]))
+            verdict = function_verdict(fn, tuple(certain([argument_type(v) for v in args], tokens)))
         elif ready and manages_quietly(fn):
             verdict = Verdict(True, False, None)
         elif type(fn) is MethodType and type(fn.__func__) is FunctionType:
-            verdict = method_verdict(
-                fn.__func__, fn.__self__, tuple([argument_type(v) for v in args]), _settled(engine, strand)
-            )
+            given = tuple(certain([argument_type(v) for v in args], tokens))
+            verdict = method_verdict(fn.__func__, fn.__self__, given, _settled(engine, strand))
     if verdict.pure and not verdict.heap:
         before = []
     else:
@@ -207,8 +231,10 @@ def function_node(
             if verdict.pure:
                 return natively(fn, args, strand.exc)
             return natively(lambda: call_guarded(fn, args, kwargs), [], strand.exc)
-        except NeedsOrder:
+        except NeedsOrder as needed:
             guard = False
+            if engine.needed_order is not None:
+                engine.needed_order((trace_of(block, instr), site, fn), needed)
         except BaseException as error:
             raise Failure(error, raised=resource is None) from None
     node = FunctionNode(
@@ -221,7 +247,11 @@ def function_node(
     node.type = verdict.type
     if not verdict.pure and (resource is None or resource == "random"):
         node.token = Token(1)
-        strand.write(EVERYTHING, node.token, certain=ready and not guard)
+        bounds = bounds_of(fn)
+        if bounds is None:
+            strand.write(EVERYTHING, node.token, certain=ready and not guard)
+        else:
+            _write_within(engine, strand, node.token, bounds, [*receiver(fn), *args], ready and not guard)
     complete = node.gather(args)
     if kwargs:
         complete = node.gather(list(kwargs.values())) and complete

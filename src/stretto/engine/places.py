@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import dis
 import os
-import sys
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
 
+from ..compiler.syntax import function_def
 from .nodes import FailedNode, FragmentNode, Node
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["emptied", "path", "rooted", "users"]
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+#: What the names of the machinery's files begin with; machine code has them as they were where it was built.
+_OURS = (_HERE,) if __file__.endswith(".py") else (_HERE, os.path.join("src", "stretto") + os.sep)
 _SUSPENDED = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
 _MACHINERY = ("asyncio", "concurrent", "threading.py", "uvloop")
 
@@ -63,7 +65,7 @@ def users(trace: TracebackType | None) -> TracebackType | None:
     seen_user = False
     while trace is not None:
         filename = trace.tb_frame.f_code.co_filename
-        ours = filename.startswith(_HERE)
+        ours = filename.startswith(_OURS)
         carrier = not seen_user and any(m in filename for m in _MACHINERY)
         if not ours and not carrier:
             seen_user = True
@@ -96,7 +98,7 @@ def emptied(error: BaseException) -> None:
 def _empty(frame: FrameType | None) -> None:
     """Let go of what the machinery's frames below one of the user's hold: they have ended, and a traceback
     that leads to them would keep generators from being closed."""
-    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
+    while frame is not None and frame.f_code.co_filename.startswith(_OURS):
         if frame.f_code.co_flags & _SUSPENDED:
             return  # it may go on
         try:
@@ -114,9 +116,7 @@ def _line(form: Compiled, lineno: int, name: str, following: TracebackType | Non
         statement = ast.Raise(ast.Name("error", ast.Load(), **where), None, **where)
         never = ast.Expr(ast.Yield(None, **where), **where)
         none = ast.arguments([], [], None, [], [], None, [])
-        function = ast.FunctionDef("line", none, [statement, never], [], None, None, **where)
-        if sys.version_info >= (3, 12):
-            function.type_params = []
+        function = function_def("line", none, [statement, never], **where)
         if name == form.name:  # it begins where the user's function does, as the code of fragments
             function.lineno = form.lineno
             function.end_lineno = max(lineno, form.lineno)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..compiler import ir
 from .functions import return_from
 from .generators import end_generator
+from .interpreted import caught_by
 from .leaving import abandon, let_go, let_go_of_failure
 from .operands import Failure, operand
 from .slots import PENDING, Slot
@@ -62,6 +63,7 @@ def step_try(engine: Engine, strand: Strand, block: Block, instr: Any) -> Any:
     frame = block.frame
     guarded = Special(TRY, instr.body, frame, instr, block.place)
     guarded.saved = strand.handling
+    guarded.tasks = strand.tasks
     ctx = guarded.ctx = Try(strand, frame.depth)
     strand.ctx, strand.ctx_frame, strand.names = ctx, frame, ()
     strand.stack.append(guarded)
@@ -114,8 +116,11 @@ def step_match(engine: Engine, strand: Strand, block: Special, instr: ir.Match) 
         kind = operand(frame, instr.type)
         if isinstance(kind, Slot):
             return kind
-        if not _matches(error, kind):
+        found = caught_by(error, kind)
+        if found is None:
             return None
+        if found is not error:
+            raise Failure(found)
     block.pc = len(block.code)
     if instr.name is not None:
         frame.env[instr.name] = error
@@ -124,23 +129,6 @@ def step_match(engine: Engine, strand: Strand, block: Special, instr: ir.Match) 
             strand.names = (*strand.names, instr.name)
     strand.stack.append(Block(SEQ, instr.body, frame, block.region, block.place))
     return None
-
-
-def _matches(error: BaseException, kind: Any) -> bool:
-    trace = error.__traceback__
-    context = error.__context__
-    try:
-        try:
-            raise error
-        except kind:
-            return True
-    except BaseException as other:  # also where what is to be matched is no class of exceptions
-        if other is error:
-            return False
-        raise Failure(other) from None
-    finally:
-        error.__traceback__ = trace
-        error.__context__ = context
 
 
 def step_reraise(engine: Engine, strand: Strand, block: Block, instr: ir.Reraise) -> Any:
@@ -168,7 +156,7 @@ def leave_handler(engine: Engine, strand: Strand, block: Special) -> None:
 
 
 def end_func(engine: Engine, strand: Strand, block: Block) -> Any:
-    return_from(engine, strand, block, None)
+    return return_from(engine, strand, block, None)
 
 
 def unwind(engine: Engine, strand: Strand) -> Any:
@@ -195,9 +183,7 @@ def unwind(engine: Engine, strand: Strand) -> Any:
             stack.pop()
             strand.handling = block.saved
         elif what == FUNC:
-            strand.exit = None
-            return_from(engine, strand, block, value)
-            return None
+            return return_from(engine, strand, block, value)
         elif what == GEN:
             strand.exit = None
             return end_generator(engine, strand, block, value)

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from ..marks import Mark
+
 __all__ = ["PENDING", "UNBOUND", "Advanced", "Gen", "Output", "Slot", "Waiter"]
 
 
-class _Mark:
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return self.name
-
-
 #: The value of a slot whose result has not come.
-PENDING: Any = _Mark("<pending>")
+PENDING: Any = Mark("<pending>")
 #: The value of a name that is not bound.
-UNBOUND: Any = _Mark("<unbound>")
+UNBOUND: Any = Mark("<unbound>")
 
 
 class Waiter(Protocol):

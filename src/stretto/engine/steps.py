@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import ast
+from typing import TYPE_CHECKING, Any, cast
 
 from ..compiler import ir
+from ..compiler.arrays import array_storage, is_array
 from ..compiler.fragments import MISSING, Fragment
 from ..compiler.guard import NeedsOrder
-from ..compiler.known_objects import SCALARS
+from ..compiler.known_objects import CONSTANT, SCALARS, slots_safe
 from ..compiler.relaxations import relaxed
-from ..compiler.types import T, of_class
+from ..compiler.types import Scalar, T, of_class, one_of
 from .containers import Versioned
-from .memory import ALL, UNKNOWN, Change
+from .history import ALL, UNKNOWN, Change
+from .history import MISSING as NOTHING
 from .nodes import FragmentNode, Look, attempt, lent, natively, rebind
-from .operands import OLDEST, Failure, bound, fetch, link, operand, plain, type_of
+from .operands import OLDEST, Failure, argument_type, bound, certain, fetch, link, operand, plain, type_of
 from .slots import PENDING, UNBOUND, Output, Slot
 from .strands import Block, Strand
-from .tokens import EVERYTHING, HEAP, NAMES, Token
+from .tokens import EVERYTHING, HEAP, Token
 
 if TYPE_CHECKING:
     from .machine import Engine
@@ -80,13 +83,26 @@ def run_fragment(
             raise Failure(error, own_line=False) from None
         bind(env, fragment, result)
         return
-    types = tuple(kinds)
+    if tokens and fragment.path is not None and relaxed("objects"):
+        found = now_of_module(engine, strand, fragment, fragment.path)
+        if found is not UNKNOWN:
+            env[fragment.binds[0]] = found
+            return
+    types = tuple(certain(kinds, tokens) if waits else kinds)
     verdict = fragment.verdict(types)
+    if not verdict.pure and waits and held:
+        types = tuple(certain([argument_type(v) for v in values], tokens))
+        verdict = fragment.verdict(types)
     before: list[Token] | None = None
     look: Look | None = None
     if tokens and (verdict.heap or not verdict.pure):
         before = tokens.before_read(HEAP)
-        if before and relaxed("objects") and (waits or verdict.pure) and fragment.closed:
+        if (
+            before
+            and relaxed("objects")
+            and (waits or verdict.pure)
+            and (fragment.closed or (not waits and fragment.constants and stay(engine, strand, fragment)))
+        ):
             # which objects it looks at is known when its operands are there
             look = Look(strand.here, before)
             before = tokens.unknown()
@@ -99,6 +115,8 @@ def run_fragment(
                         return
                 waits = found is None
                 given = found or given
+    if before and not waits and fragment.asks and true_of_old(engine, strand, fragment, values):
+        before = []
     if not waits and not before:
         try:
             if verdict.pure:
@@ -107,8 +125,9 @@ def run_fragment(
                 result = natively(fragment.native(frame.cells), given, strand.exc)
             else:
                 result = attempt(fragment, given, frame.cells, strand.exc)
-        except NeedsOrder:
-            pass
+        except NeedsOrder as needed:
+            if engine.needed_order is not None and not fragment.plain_change(types):
+                engine.needed_order((link(frame, fragment.lineno, within), fragment.text, None), needed)
         except BaseException as error:
             if strand.ctx_frame is frame:
                 rebind(env, fragment, error)
@@ -130,8 +149,8 @@ def run_fragment(
             node.await_tokens(before)
         if not verdict.pure:
             node.token = Token(1)
-            if fragment.stores and fragment.plain_change(types):
-                strand.write(NAMES, node.token, certain=True)
+            if fragment.stores is not None and fragment.plain_change(types):
+                strand.write(fragment.stores, node.token, certain=True)
             else:
                 strand.write(EVERYTHING, node.token, certain=not waits and not before)
     if fragment.soft or len(fragment.binds) != 1:
@@ -142,11 +161,53 @@ def run_fragment(
     else:
         env[fragment.binds[0]] = node
         node.type = verdict.type
+        if node.type is None and verdict.pure and fragment.shallow and fragment.closed:
+            node.type = element_type(engine, strand, fragment, values)
     if node.gather(values) and node.missing == 0:
         engine.ready.append(node)
 
 
+def now_of_module(engine: Engine, strand: Strand, fragment: Fragment, path: tuple[str, ...]) -> Any:
+    """What a name of the module is, or an attribute of what it is bound to, where nothing is to come of it
+    before this place; else `UNKNOWN`."""
+    tokens, memory, here = strand.tokens, engine.memory, strand.here
+    names = fragment.function.globals
+    history = memory.histories.get(id(names))
+    if (tokens and tokens.unknown()) or (history is not None and history.latest(path[0], here) is not None):
+        return UNKNOWN
+    found: Any = names.get(path[0], UNKNOWN)
+    for name in path[1:]:
+        if found is UNKNOWN or memory.attribute(found, name, here) is not NOTHING:
+            return UNKNOWN
+        found = getattr(found, name, UNKNOWN)
+    return found
+
+
 _NONE: set[int] = set()
+_INDEXED = frozenset({list, tuple, dict})
+#: Of so many elements a container is asked for their type.
+_FEW = 16
+
+
+def true_of_old(engine: Engine, strand: Strand, fragment: Fragment, values: list[Any]) -> bool:
+    """Whether all that is asked is the truth of one object whose class does not say it: it is true, whatever
+    is to come of its attributes."""
+    test = fragment.expr.test if isinstance(fragment.expr, ast.IfExp) else None
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        test = test.operand
+    if not isinstance(test, ast.Name) or len(values) != 1 or isinstance(values[0], (Slot, Versioned)):
+        return False
+    cls = cast("Any", type(values[0]))  # pyright: ignore[reportUnknownArgumentType]
+    known = cls not in SCALARS and slots_safe(cls, "__bool__", "__len__")
+    return known and not (strand.tokens and strand.tokens.unknown()) and values[0] is not UNBOUND
+
+
+def stay(engine: Engine, strand: Strand, fragment: Fragment) -> bool:
+    """Whether the module's data that it names are plain values, and what is to come binds none of them."""
+    names = fragment.function.globals
+    if any(type(names.get(name)) not in CONSTANT for name in fragment.constants):
+        return False
+    return engine.memory.changing(names, strand.here) is None
 
 
 def seen(engine: Engine, fragment: Fragment, values: list[Any], look: Look) -> list[Any] | None:
@@ -183,6 +244,20 @@ def element(engine: Engine, fragment: Fragment, values: list[Any], look: Look) -
         return UNKNOWN  # it fails, in its turn
 
 
+def element_type(engine: Engine, strand: Strand, fragment: Fragment, values: list[Any]) -> T | None:
+    """What type an element of a container has, whatever the key will be: where nothing is to come of it, and
+    there are a few of immutable types."""
+    held: Any = fragment.element(values)[0]
+    if type(held) not in _INDEXED or not 0 < len(held) <= _FEW:
+        return None
+    tokens = strand.tokens
+    if tokens and (tokens.unknown() or engine.memory.changing(held, strand.here) is not None):
+        return None
+    parts: list[Any] = list(held.values() if isinstance(held, dict) else held)  # pyright: ignore
+    found = one_of([of_class(type(v)) for v in parts])
+    return found if found is not None and (found.cls in SCALARS or found.cls is Scalar) else None
+
+
 def change_container(engine: Engine, strand: Strand, node: FragmentNode, types: tuple[T | None, ...]) -> None:
     """Note a change to come of a built-in container."""
     fragment = node.fragment
@@ -192,6 +267,12 @@ def change_container(engine: Engine, strand: Strand, node: FragmentNode, types: 
         node.token = Token(1)
         strand.write(HEAP, node.token, certain=True)  # which one is not known yet
         return
+    if is_array(type(changed)):  # pyright: ignore[reportUnknownArgumentType]
+        changed = array_storage(changed)
+        if changed is None:
+            node.token = Token(1)
+            strand.write(HEAP, node.token, certain=True)  # others may have the same memory
+            return
     method, field, value = fragment.change
     made = Change(strand.here, ALL)
     if method:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from types import CellType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..compiler import ir
-from .memory import LAST, Change
+from .history import LAST, Change
 from .order import Entry
 from .slots import UNBOUND, Advanced, Gen, Output
-from .tokens import EVERYTHING, STDOUT, Token, Tokens, stdout_redirected
+from .tokens import EVERYTHING, MAKES_TASKS, STDERR, STDOUT, Token, Tokens, redirected
 
 if TYPE_CHECKING:
     from ..compiler.functions import Compiled
@@ -29,6 +29,8 @@ __all__ = [
     "HANDLER",
     "LOOP",
     "SEQ",
+    "TASK",
+    "TASKS",
     "TRY",
     "TURN",
     "Block",
@@ -40,7 +42,9 @@ __all__ = [
 ]
 
 #: The kinds of blocks; the first two are steps in a row, with nothing to do at their end.
-SEQ, TURN, FUNC, LOOP, TRY, HANDLER, FINAL, GEN = range(8)
+SEQ, TURN, FUNC, LOOP, TRY, HANDLER, FINAL, GEN, TASK = range(9)
+#: The name under which a handler finds the tasks that were made before a failure.
+TASKS = "\0tasks"
 
 #: Where in the program something is: the function, the line, the same of its caller, the name of the frame,
 #: and the depth of the function.
@@ -100,11 +104,15 @@ class Block:
 class Special(Block):
     """A block of a loop, a function, a ``try`` or a handler."""
 
-    __slots__ = ("count", "ctx", "item", "iterator", "name", "pending", "saved", "target")
+    __slots__ = ("count", "ctx", "entered", "item", "iterator", "name", "pending", "saved", "target", "tasks")
 
     def __init__(self, kind: int, code: ir.Block, frame: Frame, region: Any, place: Any) -> None:
         super().__init__(kind, code, frame, region, place)
         self.iterator = self.item = self.ctx = self.saved = self.pending = self.name = self.target = None
+        #: Of a function that is declared to change little: the writes to come before it, where there are any.
+        self.entered: Tokens | None = None
+        #: Of a function or a ``try``: the tasks that there were where it began.
+        self.tasks: Any = None
         self.count = 0
 
 
@@ -140,8 +148,8 @@ class Strand(Entry):
 
     __slots__ = (
         "alive", "base", "boundary", "ctx", "ctx_frame", "exc", "exit", "mays", "missing", "names", "order",
-        "outputs", "paths", "queued", "result", "stack", "stopped", "token", "tokens", "turn", "waiting",
-        "why",
+        "outputs", "owed_tasks", "paths", "queued", "result", "stack", "stopped", "tasks", "token", "tokens",
+        "turn", "waiting", "why",
     )  # fmt: skip
 
     def __init__(self, stack: list[Block]) -> None:
@@ -171,6 +179,10 @@ class Strand(Entry):
         self.outputs: dict[str, Output] | None = None
         self.result: Output | None = None
         self.token: Token | None = None
+        #: The tasks that were made here (see `tasks`), or a slot of that; None where there can be none. And
+        #: what a strand that was split off owes of it.
+        self.tasks: Any = None
+        self.owed_tasks: Output | None = None
         #: The changes that it may issue, of objects that are known.
         self.mays: list[Change] | None = None
 
@@ -225,6 +237,8 @@ class Strand(Entry):
         env = dict(self.ctx_frame.env)
         for name in self.names:
             env.pop(name, None)
+        if self.tasks is not None:
+            env[TASKS] = self.tasks
         return env
 
     def wake(self, engine: Any) -> None:
@@ -253,6 +267,10 @@ class Strand(Entry):
             child.ctx_frame = clone if self.ctx_frame is frame else self.ctx_frame.fork()
         if self.tokens is not None:
             child.tokens = self.tokens.copy()
+        if self.tasks is not None:
+            child.tasks = self.tasks
+            if type(region) is not ir.Task:
+                self._owe_tasks(child, effect)
         if effect.paths:
             self._promise(child, effect.paths)
         return child
@@ -275,9 +293,10 @@ class Strand(Entry):
             if block.saved is not None:
                 self.handling = block.saved
                 break
-        ctx = child.boundary = self.ctx
-        if ctx is not None:
-            ctx.pending += 1
+        if base.kind != TASK:  # which fails for nobody but whoever awaits it
+            child.boundary = self.ctx
+            if self.ctx is not None:
+                self.ctx.pending += 1
         frame = base.frame
         called = base.kind == FUNC
         clone = child.base = frame
@@ -291,22 +310,41 @@ class Strand(Entry):
             self._detach(child, inner, frame, None if called else clone)
         if self.tokens is not None:
             child.tokens = self.tokens.copy()
+        if called and frame.form.bounds is not None:
+            self.tokens = cast("Special", base).entered  # all else that it may change is what is promised
+        if self.tasks is not None:
+            child.tasks = self.tasks
+            within = next((block for block in inner if block.kind == TASK), None)
+            if within is not None:
+                self.tasks = within.item
+            if within is not base:
+                self._owe_tasks(child, effect)
         if effect.paths:
             self._promise(child, effect.paths)
         return child
 
+    def _owe_tasks(self, child: Strand, effect: Effect) -> None:
+        """Which tasks there are behind a part that was left behind is known when it has ended, if it may make
+        or run some."""
+        if EVERYTHING in effect.paths or MAKES_TASKS in effect.paths:
+            self.tasks = child.owed_tasks = Output(TASKS, open=False)
+
     def _promise(self, child: Strand, paths: frozenset[str]) -> None:
         """What follows waits for what a part that was left behind may write."""
+        if MAKES_TASKS in paths:
+            paths -= {MAKES_TASKS}
+            if not paths:
+                return
         token = child.token = Token(1)
         child.paths = paths = frozenset(self.told_apart(paths))
         for path in paths:
             self.write(path, token, certain=False)
 
     def told_apart(self, paths: Iterable[str]) -> Iterable[str]:
-        """The same paths; but what is written to stdout goes anywhere if that has been redirected, or may be
-        by then."""
-        if STDOUT in paths and (stdout_redirected() or (self.tokens and self.tokens.all_may_change())):
-            return (EVERYTHING,)
+        """The same paths; but what is printed goes anywhere if that is redirected, or may be by then."""
+        for path in (STDOUT, STDERR):
+            if path in paths and (redirected(path) or (self.tokens and self.tokens.all_may_change())):
+                return (EVERYTHING,)
         return paths
 
     def _owed(self, region: ir.Region, env: dict[str, Any], effect: Effect) -> dict[str, Output] | None:
@@ -332,17 +370,19 @@ class Strand(Entry):
         outside, whose frame this strand keeps, sees them as they are now."""
         outer = self.ctx_frame
         frozen = outer.fork() if outer is not None and (clone is None or outer is not frame) else None
-
-        def seen(ctx_frame: Frame | None) -> Frame | None:
-            if ctx_frame is frame and clone is not None:
-                return clone
-            return frozen if ctx_frame is outer else ctx_frame
-
-        child.ctx_frame = seen(child.ctx_frame)
+        child.ctx_frame = _seen(child.ctx_frame, frame, clone, outer, frozen)
         for block in inner:
             if block.saved is not None:
                 ctx, ctx_frame, names, exc = block.saved
-                block.saved = (ctx, seen(ctx_frame), names, exc)
+                block.saved = (ctx, _seen(ctx_frame, frame, clone, outer, frozen), names, exc)
             if block.kind == TRY:
                 assert block.ctx is not None
                 block.ctx.strand = child
+
+
+def _seen(
+    ctx_frame: Frame | None, frame: Frame, clone: Frame | None, outer: Frame | None, frozen: Frame | None
+) -> Frame | None:
+    if ctx_frame is frame and clone is not None:
+        return clone
+    return frozen if ctx_frame is outer else ctx_frame

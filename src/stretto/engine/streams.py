@@ -171,7 +171,7 @@ def begin(
     ahead = stream.call.buffer
     reads: list[str] = []
     if paths:
-        written = effect_of(instr, block.frame, called=False, begun=False).paths
+        written = effect_of(instr, block.frame, strand.tokens, called=False, begun=False).paths
         if any(covers(w, path) for w in written for path in paths):
             ahead, reads = 0, paths
     source = Source(stream, (block.place, instr.label), strand.ctx, trace_of(block, instr))

@@ -17,12 +17,15 @@ __all__ = [
     "CHANGES",
     "EVERYTHING",
     "HEAP",
+    "MAKES_TASKS",
     "NAMES",
+    "RUNS_TASKS",
+    "STDERR",
     "STDOUT",
     "Token",
     "Tokens",
     "covers",
-    "stdout_redirected",
+    "redirected",
 ]
 
 #: The path that covers every other.
@@ -31,19 +34,21 @@ EVERYTHING = ""
 HEAP = "\0heap"
 #: Below it, the changes that say themselves what they change (see `memory`).
 CHANGES = "\0heap:changes"
-#: Below it, too: the names of modules and of functions around that a function binds.
+#: Below it, too: the names of functions around that a function binds.
 NAMES = "\0heap:names"
+#: No paths: that a region may make tasks, and that it runs those that were made before it (see `tasks`).
+MAKES_TASKS, RUNS_TASKS = "\0makes tasks", "\0runs tasks"
 #: So many entries under one root are kept apart when tokens are copied; more are taken together.
 _FINE = 32
 
 
-#: The path of what is printed. Where that goes can be changed, to be looked at by the program.
-STDOUT = "stdout"
+#: The paths of what is printed. Where that goes can be changed, to be looked at by the program.
+STDOUT, STDERR = "stdout", "stderr"
 
 
-def stdout_redirected() -> bool:
-    """Whether what is printed goes elsewhere than where this process's output goes."""
-    return sys.stdout is not sys.__stdout__
+def redirected(path: str) -> bool:
+    """Whether what is printed there goes elsewhere than where this process's output goes."""
+    return sys.stdout is not sys.__stdout__ if path == STDOUT else sys.stderr is not sys.__stderr__
 
 
 class Token:

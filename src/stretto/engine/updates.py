@@ -84,6 +84,8 @@ def change(held: Any, method: str, args: list[Any]) -> Any:
         return version.setitem(args[0], args[1])
     if method == "add":
         return version.add(args[0])
+    if method == "repeat":
+        return List(version.root() * args[0])
     items = args[0]
     return version.extend(list(items.elements()) if isinstance(items, Versioned) else items)
 

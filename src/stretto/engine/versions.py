@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from operator import mul
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
 from ..compiler.types import of_value
+from ..compiler.types_results import looked, updated
 from .containers import Dict, List, Set, Versioned
-from .operands import Failure, bound, fetch, operand, plain, trace_of
+from .operands import Failure, argument_type, bound, fetch, operand, plain, trace_of, type_of
 from .operations import function_node
 from .slots import PENDING, UNBOUND, Slot
 from .steps import run_fragment
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from .machine import Engine
 
 __all__ = ["step_look", "step_new", "step_update"]
+
+_COUNTS = (of_value(0), of_value(True))
 
 
 def step_new(engine: Engine, strand: Strand, block: Block, instr: ir.NewValue) -> Any:
@@ -60,6 +64,11 @@ def update(
     """Bind a name to the next version of what it holds."""
     frame = block.frame
     held = fetch(frame, target)
+    if method == "repeat" and type_of(args[0]) not in _COUNTS:
+        # anything may be asked to multiply, in its turn
+        made = plain(engine, strand, block, instr, held)
+        frame.env[target] = function_node(engine, strand, block, instr, mul, [made, args[0]], {})
+        return
     needed = [a for a in needs(method, args) if isinstance(a, Slot)]
     if method == "extend" and not needed:
         items = args[0]
@@ -74,6 +83,7 @@ def update(
             raise Failure(error) from None
         return
     node = UpdateNode(strand, trace_of(block, instr), block.place, held, method, args, True)
+    node.type = updated(argument_type(held), method, [type_of(a) for a in args])
     engine.place(node, strand)
     frame.env[target] = node
     _await(engine, node, held, needed)
@@ -126,7 +136,7 @@ def step_look(engine: Engine, strand: Strand, block: Block, instr: ir.ValueRead)
     node = UpdateNode(strand, trace_of(block, instr), block.place, held, method, args, False)
     engine.place(node, strand)
     env[instr.target] = node
+    node.type = looked(argument_type(held), method)
     if method in ("len", "bool"):
-        node.type = of_value(0 if method == "len" else True)
         node.open = False
     _await(engine, node, held, needed)

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from ..calls import Call
+from ..drivers.ambient import Current
 from ..effects import Kind
+from ..engine.places import path
 from ..errors import NotRecordable
 from .codecs import digest, encode, encode_call
 from .codecs.classes import look_up, main_name
@@ -17,8 +19,11 @@ from .waits import wait_text
 
 if TYPE_CHECKING:
     from ..engine.causes import Cause
+    from ..engine.nodes import CallNode
 
-__all__ = ["Begun", "arguments_of", "call_name", "commutes", "key_of"]
+__all__ = ["Begun", "Unnamed", "arguments_of", "call_name", "commutes", "key_of", "never_changes"]
+
+_NEVER_CHANGE = frozenset({str, int, float, bool, bytes, type(None)})
 
 
 class Begun:
@@ -27,7 +32,7 @@ class Begun:
     __slots__ = ("arguments", "attempt", "call", "digest", "key", "known", "place", "started", "waited")
 
     def __init__(
-        self, place: str, call: str, digest: bytes, attempt: int, key: str, arguments: bytes
+        self, place: str, call: str, digest: bytes, attempt: int, key: str, arguments: bytes, started: int = 0
     ) -> None:
         self.place = place
         self.call = call
@@ -37,9 +42,12 @@ class Begun:
         self.arguments = arguments
         #: An intent of it is recorded already: it is no new write.
         self.known = False
-        self.started = now()
+        self.started = started or now()
         #: What the engine knows of what it waited for: the call, where it stands, the cause.
         self.waited: tuple[Call[..., Any], Any, Cause] | None = None
+
+    def named(self) -> Begun:
+        return self
 
     def intent(self) -> CallIntended:
         return CallIntended(
@@ -65,6 +73,53 @@ class Begun:
         begun.known = bool(self.key)
         begun.waited = self.waited
         return begun
+
+
+class Unnamed:
+    """A call that is under way, of which nothing is worked out for the journal until it has ended: by then
+    others run already. For calls that change nothing, given what never changes, in a run without a past."""
+
+    __slots__ = ("_args", "_kwargs", "_named", "_place", "_run", "_site", "_started", "_waited")
+
+    def __init__(self, node: CallNode, run: str) -> None:
+        self._run = run
+        self._place = node.place
+        self._site = node.site
+        self._args = node.args
+        self._kwargs = node.kwargs
+        self._waited: tuple[Call[..., Any], Any, Cause] = (node.call, node.trace, node.why)
+        self._started = now()
+        self._named: Begun | None = None
+
+    @staticmethod
+    def suits(node: CallNode) -> bool:
+        call = node.call
+        if call.changes or call.streams or call.secret is not None:
+            return False
+        for value in node.args:
+            if type(value) not in _NEVER_CHANGE:
+                return False
+        return not node.kwargs or all(map(never_changes, node.kwargs.values()))
+
+    def named(self) -> Begun:
+        begun = self._named
+        if begun is None:
+            mark = digest(tuple(self._args), self._kwargs).value
+            name = call_name(self._waited[0].fn)
+            place = path(self._place, self._site)
+            begun = self._named = Begun(place, name, mark, 1, "", b"", self._started)
+            begun.waited = self._waited
+        return begun
+
+    def current(self) -> Current:
+        """What the call may know of itself."""
+        begun = self.named()
+        return Current(self._run, begun.place, begun.key, begun.attempt)
+
+
+def never_changes(value: Any) -> bool:
+    """Whether a value is of a type whose values never change."""
+    return type(value) in _NEVER_CHANGE
 
 
 def commutes(name: str) -> bool:

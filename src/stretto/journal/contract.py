@@ -90,9 +90,11 @@ class Journal(Protocol):
 
     # -- writing ------------------------------------------------------------------------------------
 
-    def start(self, started: RunStarted, *, ttl: float = TTL) -> Lease:
+    def start(self, started: RunStarted, *, with_events: Sequence[Event] = (), ttl: float = TTL) -> Lease:
         """A new run, and the lease of it, for `started.owner`. Returns at once: that the identifier was
-        taken (`RunExists`) is found when the event is written, and told to the first `done` after it."""
+        taken (`RunExists`) is found when the event is written, and told to the first `done` after it.
+
+        There is never a run on disk without the events that are given with its start."""
         ...
 
     def append(self, lease: Lease, events: Sequence[Event]) -> None:

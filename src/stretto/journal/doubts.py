@@ -49,13 +49,15 @@ def orphaned(run: str, history: History, new: Begun | None = None) -> Orphaned:
         unseen = (
             "The flow's own lines are what they were. If nothing that it uses was edited, then it hangs on "
             "something that is not recorded: the order of a set of texts, which each process has its own of, "
-            "or a file that is read outside of a call.\n"
+            "a clock, a random number or a UUID that a library reads by itself, or a file that is read "
+            "outside of a call.\n"
         )
     now = "has ended" if new is None else f"comes to a new write, {new.place} ({new.call}),"
     return Orphaned(
         f"the program has changed since the run {run} was recorded: it {now} without having made these "
         f"recorded writes again, or it makes them with other arguments:\n{calls}\n{unseen}"
-        "Put back what makes them; or, if it is right that they were made and are not now, accept that:\n"
+        "Put back what makes them; or, if it is right that they were made and are not now, accept that, this "
+        "time:\n"
         f"    stretto resume {run} --accept-orphans\n"
         f"(`stretto resume {run} --dry-run` shows all that is reused, and all that is not.)"
     )

@@ -44,6 +44,12 @@ class Ancestor:
             self.shared = False
         return self.history.take(place, call, digest) if self.shared else None
 
+    def foreseen(self, place: str, call: str, digest: bytes) -> Past | None:
+        """What `take` will tell of a call whose turn has not come, as far as that is known by now."""
+        if not self.shared or self._parts(place, call, digest):
+            return None
+        return self.history.find(place, call, digest)
+
     def _parts(self, place: str, call: str, digest: bytes) -> bool:
         """Whether this is the call before which the two part, which an edit may have moved."""
         past = self.history.find(place, call, digest)

@@ -119,7 +119,7 @@ class _Layout:
 
 
 def _tuple_of(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
-    getter = attrgetter(*names)
+    getter: Callable[[Any], Any] = attrgetter(*names)
     if len(names) == 1:
         return lambda event: (getter(event),)
     return getter

@@ -7,6 +7,7 @@ piece at a time; so a call in it is known by where that code stands and by the h
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,23 @@ from .doubts import in_doubt
 from .history import PastState
 
 if TYPE_CHECKING:
+    from ..engine.nodes import Node
     from .recording import Recording
 
-__all__ = ["Scope"]
+__all__ = ["Scope", "nameless"]
+
+_NAME = re.compile(r"(?<![\w.])[^\W\d]\w*")
+#: The names that a comprehension or a lambda has for itself.
+_BOUND_WITHIN = re.compile(r"\bfor (.+?) in\b|\blambda (.*?):")
+
+
+def nameless(node: Node) -> str:
+    """Where a piece of code stands, without names of variables: what is known of a statement is its text."""
+    if node.trace is None:
+        return node.site
+    within = " ".join(name for names in _BOUND_WITHIN.findall(node.site) for name in names)
+    own = {*node.trace[0].scope.locals, *_NAME.findall(within)}
+    return _NAME.sub(lambda found: "_" if found[0] in own else found[0], node.site)
 
 
 def _never() -> bool:
@@ -42,7 +57,7 @@ class Scope(Piece):
         super().__init__(wanted)
         self.recording = recording
         self.place = place
-        self.stop = stop
+        self.end_run = stop
         self._count = 0
 
     def invoke(
@@ -54,7 +69,7 @@ class Scope(Piece):
             step = next(steps)
             while True:
                 try:
-                    value = run() if step is None else _ended(step())
+                    value = run() if step is None else _ended(step(), self)
                 except BaseException as error:
                     step = steps.throw(error)
                 else:
@@ -95,7 +110,7 @@ class Scope(Piece):
 
     def _stopped(self, error: BaseException) -> Stopped:
         self._wanted = _never
-        self.stop(error)
+        self.end_run(error)
         return Stopped(str(error))
 
     def _steps(
@@ -128,7 +143,7 @@ class Scope(Piece):
                 raise
             if answer is not False:
                 value = answer.result if isinstance(answer, Done) else None
-                recording.came_back(call, begun, value)
+                recording.came_back(call, begun, lambda: recording.encoded(call, begun, value))
                 return value
         if call.changes:
             recording.check_orphans(begun)
@@ -142,14 +157,14 @@ class Scope(Piece):
             raise
         finally:
             CURRENT.reset(token)
-        recording.came_back(call, begun, value)
+        recording.came_back(call, begun, lambda: recording.encoded(call, begun, value))
         return value
 
 
-def _ended(answer: Any) -> Any:
+def _ended(answer: Any, piece: Piece) -> Any:
     """What a function has returned; if that is a coroutine, what that returns."""
     if inspect.iscoroutine(answer):
         from ..drivers.background import background
 
-        return background().run(answer)
+        return background().run(answer, piece)
     return answer

@@ -40,6 +40,10 @@ T = TypeVar("T")
 #: Seconds for which a server may be gone, or a lock be held, before it is an error.
 PATIENCE = 30.0
 
+#: The same where it has not been reached before: it may be the URL that is wrong.
+PATIENCE_AT_FIRST = 5.0
+_reached: set[str] = set()
+
 #: Seconds before the first new try, and at most between two.
 BACKOFF, BACKOFF_MOST = 0.02, 1.0
 
@@ -68,7 +72,12 @@ class PostgresDatabase:
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._known = migrations("postgres")
         try:
-            self.attempt(self._migrate)
+            if url in _reached:
+                self.attempt(self._migrate)
+            else:
+                patience = min(patience, PATIENCE_AT_FIRST)
+                self._attempt(self._migrate, patience, "is the server running there, and the URL right?")
+            _reached.add(url)
         except BaseException:
             self.close()
             raise
@@ -99,7 +108,10 @@ class PostgresDatabase:
         self.change(f"lock table {table} in share row exclusive mode")
 
     def attempt(self, work: Callable[[], T]) -> T:
-        until = time.monotonic() + self._patience
+        return self._attempt(work, self._patience, "when the server is back, resume the run")
+
+    def _attempt(self, work: Callable[[], T], patience: float, advice: str) -> T:
+        until = time.monotonic() + patience
         delay = BACKOFF
         while True:
             try:
@@ -107,7 +119,7 @@ class PostgresDatabase:
             except _Interrupted as error:
                 if time.monotonic() + delay > until:
                     raise JournalUnavailable(
-                        f"{error}; tried for {self._patience:g} s: when the server is back, resume the run"
+                        f"{error}; tried for {patience:g} s: {advice}"
                     ) from error.__cause__
             # Not all at once, when there are many.
             time.sleep(delay * random.uniform(0.5, 1.0))

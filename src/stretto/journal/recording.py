@@ -16,7 +16,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..calls import Call, Done, where
-from ..compiler.known import recorded_resource
 from ..drivers.aio import threads
 from ..drivers.ambient import Current
 from ..drivers.sources import not_recorded
@@ -27,15 +26,17 @@ from ..engine.streams import Source, hold
 from ..engine.timers import clocks
 from ..errors import Cancelled, InDoubt, JournalError, NotDecodable, NotRecordable, Orphaned, RecordedError
 from ..secrecy import Secrecy
-from .begun import Begun, arguments_of, call_name, commutes, key_of
+from .begun import Begun, Unnamed, arguments_of, call_name, commutes, key_of, never_changes
 from .codecs import digest, encode
 from .contract import Journal
 from .doubts import in_doubt, orphaned, unreadable
 from .events import CallFinished, CallSettled, Decision, RunEnded, RunState, now
 from .forking import Ancestor
 from .history import NO_ARGUMENTS, TIMEOUT, History, Past, PastState
+from .large import Large
 from .leases import Lease
-from .native import Scope
+from .native import Scope, nameless
+from .readings import reading_of
 from .run_secrets import RunSecrets
 from .streams import Recalled, StreamRecords
 from .unread import Unread
@@ -57,7 +58,6 @@ _NO_ENDS = (KeyboardInterrupt, asyncio.CancelledError, JournalError, Orphaned, N
 
 #: Seconds for which a result may wait before the journal is told of it.
 _SOON = 0.001
-_NEVER_CHANGE = frozenset({str, int, float, bool, bytes, type(None)})
 
 
 class Recording:
@@ -77,13 +77,14 @@ class Recording:
         self.answered = 0
         self.secrets = RunSecrets(lease.run)
         self.streams = StreamRecords(self)
-        self._begun: dict[CallNode, Begun] = {}
+        self._begun: dict[CallNode, Begun | Unnamed] = {}
         self._unread = Unread(self)
+        self._large = Large(self)
         #: Calls that the run did not come to, since the flow they are in ran out of time.
         self._withheld: set[CallNode | Source] = set()
         #: Results that the journal is told of a little later, so that what comes next need not wait for that.
         #: They are of types whose values never change.
-        self._late: deque[tuple[Begun, Any, int]] = deque()
+        self._late: deque[tuple[Begun | Unnamed, Any, int]] = deque()
         #: How often code that runs as a whole has been met at a place.
         self._pieces: dict[str, int] = {}
 
@@ -142,11 +143,17 @@ class Recording:
             if any(not commutes(past.call) for past in self.history.left() if past.intended):
                 raise orphaned(self.lease.run, self.history, begun)
 
-    def came_back(self, call: Call[..., Any], begun: Begun, value: Any) -> None:
+    def encoded(self, call: Call[..., Any], begun: Begun, value: Any) -> bytes:
+        """A result, as it is recorded. Raises `NotRecordable`. From any thread."""
+        return self.secrets.result(call, begun.call, begun.digest, value)
+
+    def came_back(
+        self, call: Call[..., Any], begun: Begun, encoded: Callable[[], bytes], ended: int | None = None
+    ) -> None:
         """Record a result. Raises `NotRecordable`, which is then recorded as what the call ended with; but a
         call that may be made again is left out."""
         try:
-            data = self.secrets.result(call, begun.call, begun.digest, value)
+            data = encoded()
         except NotRecordable as error:
             if call.made_again:
                 return
@@ -155,9 +162,9 @@ class Recording:
                 f"{where(call.fn)}: {call.name}: its result cannot be recorded",
                 f"return plain data, declare pickle=True, or run without a journal ({error})",
             )
-            self._finished(begun, None, encode(named).data)
+            self._finished(begun, None, encode(named).data, ended)
             raise named from None
-        self._finished(begun, data, None)
+        self._finished(begun, data, None, ended)
 
     def went_wrong(
         self, name: str, begun: Begun, error: BaseException, secrecy: Secrecy | None = None
@@ -166,15 +173,21 @@ class Recording:
         data = self.secrets.exception(secrecy, begun.call, begun.digest, error, name)
         self._finished(begun, None, data)
 
-    def _finished(self, begun: Begun, result: bytes | None, error: bytes | None) -> None:
-        self.journal.append(self.lease, [begun.finished(result, error, now())])
+    def _finished(
+        self, begun: Begun, result: bytes | None, error: bytes | None, ended: int | None = None
+    ) -> None:
+        self.journal.append(self.lease, [begun.finished(result, error, now() if ended is None else ended)])
 
     # -- calls that the engine makes ------------------------------------------------------------------
 
     def begin(self, driver: AsyncioDriver, node: CallNode | Source) -> None:
         """The engine wants a call started, or the source of a stream."""
-        place = path(node.place, node.site)
         history = self.history
+        if history is None and self.ancestor is None and type(node) is CallNode and Unnamed.suits(node):
+            self._begun[node] = Unnamed(node, self.lease.run)
+            driver.begin(node)
+            return
+        place = path(node.place, node.site)
         if history is not None:
             try:
                 if not self._unread.known(history, node, place):
@@ -182,7 +195,7 @@ class Recording:
                     return
                 mark = self.mark(node.call, place, digest(tuple(node.args), node.kwargs).value)
             except JournalError as error:
-                self._stop(driver, node, error)
+                self.stop(driver, node, error)
                 return
             name = call_name(node.call.fn)
             if self.ancestor is not None and self.ancestor.holds(history, node, place, name, mark):
@@ -207,10 +220,11 @@ class Recording:
                 driver.engine.complete(node, Recalled(begun, past))
                 return
             if past is not None and past.ended and not self.secrets.failed_for_now(self.journal, call, past):
-                self._answer(driver, node, past)
+                if not self._large.answer(driver, node, past):
+                    self.answer(driver, node, past, self.recorded(past, call))
                 return
         except JournalError as error:
-            self._stop(driver, node, error)
+            self.stop(driver, node, error)
             return
         if (past is None or not past.ended) and self.comes_too_late(node):
             self.withhold(driver, node)
@@ -225,8 +239,8 @@ class Recording:
         else:
             self.intend(driver, node)
 
-    def _answer(self, driver: AsyncioDriver, node: CallNode, past: Past) -> None:
-        value = self.recorded(past, node.call)
+    def answer(self, driver: AsyncioDriver, node: CallNode, past: Past, value: Any) -> None:
+        """Have a call end as it has ended before."""
         if past.state is PastState.RAISED:
             driver.engine.fail(node, value)
         else:
@@ -275,14 +289,14 @@ class Recording:
     def intend(self, driver: AsyncioDriver, node: CallNode) -> None:
         """Start a call that changes the world once it is on disk that it was about to start."""
         try:
-            self.check_orphans(self._begun[node])
+            self.check_orphans(self._known(node))
         except Orphaned as error:
-            self._stop(driver, node, error)
+            self.stop(driver, node, error)
             return
         self.catch_up()
         self.streams.put_on_record()
         durable = driver.from_outside(partial(self._durable, driver, node))
-        self.journal.commit(self.lease, [self._begun[node].intent()], durable)
+        self.journal.commit(self.lease, [self._known(node).intent()], durable)
 
     def hand_over(self, driver: AsyncioDriver, node: EmitNode, leave: Callable[[], None]) -> None:
         """Let a value leave the flow once all that it may hang on is on disk: whoever has it may act."""
@@ -291,41 +305,52 @@ class Recording:
             if error is None:
                 leave()
             else:
-                self._stop(driver, node, error)
+                self.stop(driver, node, error)
                 driver.kick()
 
         self.catch_up()
         self.streams.put_on_record()
         self.journal.commit(self.lease, [], driver.from_outside(durable))
 
-    def current(self, node: CallNode) -> Current:
-        """What a call may know of itself."""
+    def _known(self, node: CallNode) -> Begun:
+        return self._begun[node].named()
+
+    def current(self, node: CallNode) -> Current | Callable[[], Current]:
+        """What a call may know of itself, or what tells it."""
         begun = self._begun[node]
+        if type(begun) is Unnamed:
+            return begun.current
+        begun = begun.named()
         return Current(self.lease.run, begun.place, begun.key, begun.attempt)
 
     def unwanted(self, node: CallNode) -> None:
         """A call is no longer wanted, and has not been started: what was intended is not in doubt."""
         begun = self._begun.pop(node, None)
-        if begun is not None and begun.key:
+        if type(begun) is Begun and begun.key:
             by = "the run, which had no use for it any more"
             event = CallSettled(begun.place, begun.call, begun.digest, Decision.RETRY, None, by, now())
             self.journal.append(self.lease, [event])
 
-    def returned(self, driver: AsyncioDriver, node: CallNode, value: Any) -> BaseException | None:
-        """A call has returned: record that. What is wrong with the value, if it cannot be recorded."""
+    def returned(self, driver: AsyncioDriver, node: CallNode, value: Any) -> bool:
+        """A call has returned: record that. Whether the engine is told here how it has ended: the value is
+        large, or cannot be recorded."""
         begun = self._begun.pop(node, None)
         if begun is None or node.call.streams:  # its items will be recorded
-            return None
-        if type(value) in _NEVER_CHANGE and node.call.secret is None:
+            return False
+        if self._large.record(driver, node, begun, value):
+            return True
+        if never_changes(value) and node.call.secret is None:
             if not self._late:
                 driver.loop.call_later(_SOON, driver.safely, self.catch_up)
             self._late.append((begun, value, now()))
-            return None
+            return False
         try:
-            self.came_back(node.call, begun, value)
+            begun = begun.named()
+            self.came_back(node.call, begun, partial(self.encoded, node.call, begun, value))
         except NotRecordable as error:
-            return error
-        return None
+            driver.engine.fail(node, error)
+            return True
+        return False
 
     def gone(self, node: CallNode) -> None:
         """A call has ended that nobody wants any more: nothing is made of how."""
@@ -336,13 +361,13 @@ class Recording:
         events: list[CallFinished] = []
         while self._late:
             begun, value, ended = self._late.popleft()
-            events.append(begun.finished(encode(value).data, None, ended))
+            events.append(begun.named().finished(encode(value).data, None, ended))
         if events:
             self.journal.append(self.lease, events)
 
     def attempted(self, node: CallNode, error: BaseException) -> None:
         """A call has failed, and is to be made again."""
-        begun = self._begun[node]
+        begun = self._known(node)
         self.went_wrong(node.call.name, begun, error, node.call.secret)
         self._begun[node] = begun.again()
 
@@ -350,11 +375,11 @@ class Recording:
         """A call has failed. One that was cancelled has not: it runs again if it is still wanted."""
         begun = self._begun.pop(node, None)
         if begun is not None and not isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)):
-            self.went_wrong(node.call.name, begun, error, node.call.secret)
+            self.went_wrong(node.call.name, begun.named(), error, node.call.secret)
 
     def _durable(self, driver: AsyncioDriver, node: CallNode, error: JournalError | None) -> None:
         if error is not None:
-            self._stop(driver, node, error)
+            self.stop(driver, node, error)
             driver.kick()
         else:
             driver.begin_unless_dead(node)
@@ -363,7 +388,7 @@ class Recording:
         """A write that was about to start when the process ended: did it happen?"""
         check = node.call.check
         if check is None:
-            self._stop(
+            self.stop(
                 driver, node, in_doubt(self.lease.run, node.call, begun.place, tuple(node.args), node.kwargs)
             )
             return
@@ -380,7 +405,7 @@ class Recording:
 
         driver.ask(node, check, told)
 
-    def _stop(self, driver: AsyncioDriver, node: CallNode | EmitNode | Source, error: BaseException) -> None:
+    def stop(self, driver: AsyncioDriver, node: CallNode | EmitNode | Source, error: BaseException) -> None:
         """End the run at a call that is not made, or a value that does not leave."""
         if not isinstance(node, Source):
             if isinstance(node, CallNode):
@@ -393,7 +418,7 @@ class Recording:
     def scope(self, node: Node, stop: Callable[[BaseException], None]) -> Scope:
         """For the calls in a piece of code that runs as a whole; `stop` ends the run."""
         self.catch_up()
-        place = path(node.place, node.site)
+        place = path(node.place, nameless(node))
         count = self._pieces[place] = self._pieces.get(place, 0) + 1
         named = place if count == 1 else f"{place}#{count}"
         return Scope(self, named, lambda: node.state == RUNNING, stop)
@@ -401,24 +426,25 @@ class Recording:
     def read(
         self, place: Any, site: str, fn: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]
     ) -> Any:
-        """A clock, a random number, the environment: what was read is read again when the run is resumed."""
+        """A clock, a random number, the environment: a run that is resumed is given the same again."""
+        reading = reading_of(fn, args, kwargs)
+        if reading is None:
+            return fn(*args, **kwargs)
         at, name = path(place, site), call_name(fn)
         mark = digest(tuple(args), kwargs).value
         past = self._past(at, name, mark)
         if past is not None and past.ended:
-            if recorded_resource(fn) == "random":
-                fn(*args, **kwargs)  # the generator goes on as it did: it may have been seeded
-            value = self.recorded(past)
+            record = self.recorded(past)
             if past.state is PastState.RAISED:
-                raise value
-            return value
+                raise record
+            return reading.again(record)
         begun = Begun(at, name, mark, 1, "", b"")
         try:
-            value = fn(*args, **kwargs)
+            value, record = reading.first()
         except Exception as error:
             self.went_wrong(name, begun, error)
             raise
-        self._finished(begun, encode(value, name=f"the result of {name}").data, None)
+        self._finished(begun, encode(record, name=f"the result of {name}").data, None)
         return value
 
     # -- flows in the flow that have a timeout --------------------------------------------------------

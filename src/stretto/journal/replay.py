@@ -21,7 +21,6 @@ from ..engine.nodes import ORDERED, QUEUED, RUNNING, CallNode, FunctionNode, Nod
 from ..engine.places import path
 from ..engine.streams import Source
 from ..engine.timers import TimerNode
-from ..errors import JournalError
 from ..flows import Flow
 from .begun import call_name, commutes
 from .codecs import digest
@@ -29,8 +28,10 @@ from .contract import Journal
 from .events import RunState
 from .history import TIMEOUT, History, Past, PastState
 from .items import Items
-from .resuming import beginning
+from .readings import reading_of
+from .resuming import ancestor_of, beginning
 from .run_secrets import RunSecrets
+from .sources import source_of
 from .streams import Recalled
 
 __all__ = ["Operation", "Preview", "preview"]
@@ -77,12 +78,6 @@ def preview(journal: Journal, run: str) -> Preview:
     """Find out what resuming a run would do. Raises `RunNotFound`."""
     state = journal.run(run).state
     history = History(journal, run)
-    started = history.started
-    if started.forked_before is not None and history.recorded(started.forked_before) is None:
-        raise JournalError(
-            f"the run {run} was forked from {started.forked_from}, and has not come yet to where the two "
-            "part: what resuming it would do cannot be said beforehand. Resume it"
-        )
     flow, args, kwargs = beginning(journal, history)
     replay = _Replay(journal, run, history, flow)
     replay.go(args, kwargs)
@@ -107,6 +102,7 @@ class _Replay:
     def __init__(self, journal: Journal, run: str, history: History, flow: Flow[..., Any]) -> None:
         self.journal = journal
         self.history = history
+        self.ancestor = ancestor_of(journal, history, source_of(flow))
         self.secrets = RunSecrets(run)
         self.flow = flow
         self.engine = Engine(limit=flow.limit)
@@ -147,26 +143,48 @@ class _Replay:
                     self.timers.append(node)
             if engine.ended:
                 break
-            if not (more or instructions or self.look_ahead()):
+            if not (more or instructions or self.share() or self.look_ahead()):
                 if not self.timers:
                     break
                 self.timers.pop(0).fire(engine)
-        for node in self.waiting():
+        for node in list(self.waiting()):
             if isinstance(node, CallNode):  # in its turn it will run
-                operation = self.to_run[node] = self.operation(node)
-                if operation.changes and self.recorded(node, self.history.find) is None:
-                    self.new_writes.add(node)
+                self.answer(node, self.recorded(node, self.history.take))
         going_on = (*self.unfinished(), *self.items)
         self.to_run = {node: self.to_run[node] for node in going_on if node in self.to_run}
 
     def start(self, node: CallNode) -> None:
+        if not self.holds(node):
+            self.answer(node, self.recorded(node, self.history.take))
+
+    def holds(self, node: CallNode | Source) -> bool:
+        """Whether it is seen in its turn only on which side of the parting of a forked run a call stands."""
+        ancestor = self.ancestor
+        return ancestor is not None and ancestor.holds(self.history, node, *self.identity(node))
+
+    def share(self) -> bool:
+        """Go on with the first of the calls that another run has made as well, or did not share any more;
+        whether there was one."""
+        ancestor = self.ancestor
+        if ancestor is None or not ancestor.held:
+            return False
+        calls = (n for n in self.unfinished() if isinstance(n, CallNode) and n in ancestor.held)
+        node = next(calls, None) or next(iter(ancestor.held))
+        del ancestor.held[node]
+        past = ancestor.take(*self.identity(node))
+        if isinstance(node, Source):
+            self.open(node, past)
+        else:
+            self.answer(node, past)
+        return True
+
+    def answer(self, node: CallNode, past: Past | None) -> None:
         operation = self.operation(node)
-        past = self.recorded(node, self.history.take)
         if past is not None and node.call.streams and past.gave_items:
             self.engine.complete(node, Recalled(None, past))
         elif past is None or past.state is PastState.TO_RETRY:
             self.to_run[node] = operation
-            if past is None and operation.changes:
+            if past is None and operation.changes and self.foreseen(node) is None:
                 self.new_writes.add(node)
         elif past.state is PastState.INTENDED:
             doubtful = not (node.call.idempotent or node.call.check is not None)
@@ -183,17 +201,25 @@ class _Replay:
 
     def give(self, source: Source, kind: str) -> None:
         """Give what is on record of a stream, as far as it is wanted."""
-        if kind is OPEN:
-            opened = source.stream.opened
-            past = opened.past if isinstance(opened, Recalled) else self.recorded(source, self.history.take)
+        if kind is not OPEN:
+            next(self.items.get(source, iter(())), None)
+            return
+        opened = source.stream.opened
+        if isinstance(opened, Recalled):
+            self.open(source, opened.past)
+        elif not self.holds(source):
+            self.open(source, self.recorded(source, self.history.take))
+
+    def open(self, source: Source, past: Past | None) -> None:
+        """Begin to give what is on record of a stream."""
+        self.items[source] = iter(())
+        if past is None or not past.ended:
             place = path(source.place, source.site)
-            self.items[source] = iter(())
-            if past is None or not past.ended:
-                self.to_run[source] = Operation(place, call_name(source.call.fn), False)
-            else:
-                self.reused.append(Operation(past.place, past.call, False))
-                found, error = self.secrets.items(self.journal, past, source.call)
-                self.items[source] = self.going_over(source, found, error)
+            self.to_run[source] = Operation(place, call_name(source.call.fn), False)
+        else:
+            self.reused.append(Operation(past.place, past.call, False))
+            found, error = self.secrets.items(self.journal, past, source.call)
+            self.items[source] = self.going_over(source, found, error)
         next(self.items[source], None)
 
     def going_over(self, source: Source, found: Items, error: BaseException | None) -> Iterator[None]:
@@ -211,40 +237,65 @@ class _Replay:
     def recorded(
         self, node: CallNode | Source, look: Callable[[str, str, bytes], Past | None]
     ) -> Past | None:
+        return look(*self.identity(node))
+
+    def foreseen(self, node: CallNode) -> Past | None:
+        """What is recorded of a call whose turn has not come; it stays there."""
+        known = self.identity(node)
+        past = self.history.find(*known)
+        return self.ancestor.foreseen(*known) if past is None and self.ancestor is not None else past
+
+    def identity(self, node: CallNode | Source) -> tuple[str, str, bytes]:
+        """A call's place, its name, and what stands for its arguments in a journal."""
         place = path(node.place, node.site)
         plain = digest(tuple(node.args), node.kwargs).value
-        mark = self.secrets.digest(node.call, place, plain, self.history.recorded(place))
-        return look(place, call_name(node.call.fn), mark)
+        there = self.history.recorded(place)
+        if there is None and self.ancestor is not None:
+            there = self.ancestor.history.recorded(place)
+        return place, call_name(node.call.fn), self.secrets.digest(node.call, place, plain, there)
 
     def native(self, node: Node) -> None:
         if type(node) is EmitNode:  # as by a loop, which sends nothing
             self.engine.complete(node, node.answered(None, None)[0])
         elif _harmless(node):
-            self.engine.complete(node, None if node.fn is print else node.run())
+            try:
+                value = None if node.fn is print else node.run()
+            except Exception as error:
+                self.engine.fail(node, error)
+            else:
+                self.engine.complete(node, value)
         else:
             form, line = node.trace[:2] if node.trace is not None else (self.flow.form, 0)
             self.unknown.append(f"{form.filename}:{line}")
 
     def read(self, place: Any, site: str, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """What was read is answered; what was not is read now, which changes nothing."""
-        past = self.history.take(path(place, site), call_name(fn), digest(tuple(args), kwargs).value)
-        if past is None or not past.ended:
+        reading = reading_of(fn, args, kwargs)
+        past = None
+        if reading is not None:
+            known = path(place, site), call_name(fn), digest(tuple(args), kwargs).value
+            past = self.history.take(*known)
+            if self.ancestor is not None:
+                inherited = self.ancestor.take(*known)
+                past = past or inherited
+        if reading is None or past is None or not past.ended:
             return fn(*args, **kwargs)
         self.reused.append(Operation(past.place, past.call, False))
         value = self.secrets.value(self.journal, past, None)
         if past.state is PastState.RAISED:
             raise value
-        return value
+        return reading.again(value)
 
     def look_ahead(self) -> bool:
         """Answer recorded calls whose turn does not come, as something before them would have to run."""
         found = False
         for node in self.waiting():
             if not isinstance(node, CallNode):
-                self.engine.start(node)
-                found = True
+                if node.resource != "random":  # what it draws of may not be what it will be
+                    self.engine.start(node)
+                    found = True
                 continue
-            past = self.recorded(node, self.history.find)
+            past = self.foreseen(node)
             if past is None or not past.ended or self.secrets.failed_for_now(self.journal, node.call, past):
                 continue
             if node.state == ORDERED and node.call.effects.kind is Kind.COMMUTES:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import functools
-import hashlib
 import importlib
 import sys
 import uuid
@@ -25,11 +23,13 @@ from .history import ANY_ARGUMENTS, TIMEOUT, History, value_of
 from .leases import this_process
 from .recording import Recording, releasing
 from .secrets import check_key, encode_arguments, opened_arguments, ready, settled_result
+from .sources import source_of
 
 if TYPE_CHECKING:
     from ..runs import Run
 
 __all__ = [
+    "ancestor_of",
     "beginning",
     "flow_named",
     "fork",
@@ -68,8 +68,9 @@ def resume(
     Args:
         run: the run's identifier.
         journal: the URL of its journal; the one that is configured if it is not given.
-        accept: the places of recorded writes that the program, which was edited, need not make again; True
-            for whichever those are. A write that is recorded and not made again stops the run otherwise.
+        accept: the places of recorded writes that the program, which was edited, need not make again, this
+            time; True for whichever those are. A write that is recorded and not made again stops the run
+            otherwise.
 
     Returns a handle at once, as `Flow.start` does; a run of a flow that yields begins when it is gone over
     (``for value in run``), from its first value on. Raises `RunNotFound`, `LeaseHeld` where the process that
@@ -99,7 +100,7 @@ def take_up(run: str, *, journal: str | Path | None, accept: bool | Collection[s
             history.read()
             history.accept(None if accept is True else accept)
         source = source_of(flow)
-        ancestor = _ancestor(found, history, source)
+        ancestor = ancestor_of(found, history, source)
         made: Run[Any] = _run()(
             flow, args, kwargs, recording=Recording(found, lease, history, ancestor), id=run
         )
@@ -147,11 +148,13 @@ def fork(
     started = history.started
     source, owner = source_of(flow), this_process()
     made = uuid.uuid4().hex[:16]
-    lease = found.start(RunStarted(made, started.flow, source, started.arguments, owner, now(), run, parting))
+    # what is shared stands where the program had it then
+    shaped_by = [RunResumed(owner, other, now()) for other in sorted(history.sources - {source})]
+    lease = found.start(
+        RunStarted(made, started.flow, source, started.arguments, owner, now(), run, parting),
+        with_events=[*shaped_by, *settled],
+    )
     try:
-        # what is shared stands where the program had it then
-        shaped_by = [RunResumed(owner, other, now()) for other in sorted(history.sources - {source})]
-        found.append(lease, [*shaped_by, *settled])
         own = History(found, made)
         own.compare(source)
         recording = Recording(found, lease, own, Ancestor(history, parting))
@@ -209,7 +212,7 @@ def beginning(journal: Journal, history: History) -> tuple[Flow[..., Any], tuple
     return flow, args, kwargs
 
 
-def _ancestor(journal: Journal, own: History, source: str) -> Ancestor | None:
+def ancestor_of(journal: Journal, own: History, source: str) -> Ancestor | None:
     """The run that a run was forked from, if it needs that still."""
     started = own.started
     if started.forked_from is None or started.forked_before is None:
@@ -227,16 +230,6 @@ def _ancestor(journal: Journal, own: History, source: str) -> Ancestor | None:
         ) from None
     history.compare(source)
     return Ancestor(history, started.forked_before)
-
-
-@functools.lru_cache(maxsize=256)
-def _digest_of(source: ast.FunctionDef) -> str:
-    return hashlib.blake2b(ast.dump(source).encode(), digest_size=8).hexdigest()
-
-
-def source_of(flow: Flow[..., Any]) -> str:
-    """A digest of a flow's source, to tell whether it has been edited."""
-    return _digest_of(flow.node)
 
 
 @functools.lru_cache(maxsize=256)

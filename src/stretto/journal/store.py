@@ -73,12 +73,12 @@ class StoredJournal:
 
     # -- writing ------------------------------------------------------------------------------------
 
-    def start(self, started: RunStarted, *, ttl: float = TTL) -> Lease:
+    def start(self, started: RunStarted, *, with_events: Sequence[Event] = (), ttl: float = TTL) -> Lease:
         texts = (started.run, started.flow, started.source, started.owner, started.forked_from or "")
         if not started.run or any("\0" in text for text in texts):
             raise ValueError(f"a run needs an identifier, and its texts hold no zero character: {started!r}")
         lease = Lease(started.run, started.owner, ttl)
-        self._recorder.put(Append(lease, (started,), started=started))
+        self._recorder.put(Append(lease, (started, *with_events), started=started))
         return lease
 
     def append(self, lease: Lease, events: Sequence[Event]) -> None:

@@ -126,12 +126,18 @@ def _own(path: Sequence[Step], model: Model, took: int) -> list[Place]:
         if wait is None or wait.own is None:
             continue
         name, own = wait.last.rpartition("/")[2], wait.own
-        place = places.setdefault((name, own.file, own.line), Place(name, Line(own.file, own.line)))
+        line = Line(own.file, own.line)
+        shown = (
+            line.text if "__t" in name and line.text else name
+        )  # as it was written, not as it was taken apart
+        place = places.setdefault((name, own.file, own.line), Place(shown, line))
         place.on_path += 1
         place.made += 1
         place.path_time += own.took
-        place.says = "it is no call: it runs as a whole, in order, and what follows waits for it"
-        place.remedy = "make it a call that says what it touches, or say that it touches nothing: assume_pure"
+        place.says = "it is no call: it runs in order, as the oldest, and what follows waits for it"
+        place.remedy = (
+            "`stretto run --suggest` tells what in it is not known, and the line in [effects] that frees it"
+        )
         place.change = place.line
     for name, file, number in places:
 

@@ -67,7 +67,8 @@ class Agents(Blocks):
         if form == 17:
             return [f"if hasattr({name}, '__dict__'):", f"    vars({name})['n'] = {self.int(1)}"]
         if form == 18:
-            return [f"{self.bind('int')} = {self.c.pick(['guess', 'ask', 'record'])}({name}.xs)"]
+            given = self.c.pick([f"{name}.xs", name, f"[{name}.xs, {name}]"])
+            return [f"{self.bind('int')} = {self.c.pick(['guess', 'ask', 'record'])}({given})"]
         if form == 19:
             return [f"if {name}.xs:", f"    {name}.xs[0] = {self.int(1)}"]
         if form == 20:

@@ -60,7 +60,7 @@ def asynchronous(program: Program) -> Program | None:
             turned = _turned(function, awaited)
             if name == "main":
                 # not in helpers: which of two tasks that make tasks goes on first is asyncio's affair
-                turned.body = [_Gathers().visit(s) for s in turned.body]
+                turned.body = [_Gathers().visit(s) for s in _Tasks().block(turned.body)]
             tree.body[tree.body.index(function)] = turned
     except _Cannot:
         return None
@@ -113,6 +113,83 @@ class _Gathers(ast.NodeTransformer):
         options = [ast.keyword("return_exceptions", ast.Constant(True))] if len(ast.unparse(node)) % 3 else []
         gathered = ast.Call(func, [ast.Starred(made, ast.Load())], options)
         return ast.copy_location(ast.Await(gathered), node)
+
+
+class _Tasks:
+    """Makes tasks of some of what is awaited, to be awaited later, and task groups of some comprehensions."""
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def block(self, body: list[ast.stmt]) -> list[ast.stmt]:
+        out: list[ast.stmt] = []
+        late: list[ast.stmt] = []
+        for s in body:
+            before = out[:0]
+            if not isinstance(s, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                before = self.statement(s)
+            ends = isinstance(s, (ast.Return, ast.Break, ast.Continue, ast.Raise))
+            out += [*late, *before, s] if ends else [*before, s, *late]
+            late = []
+            if not ends:
+                late = self.later(out)
+        return [*out, *late]
+
+    def statement(self, s: ast.stmt) -> list[ast.stmt]:
+        """Go through a statement; what has to stand before it."""
+        for field in ("body", "orelse", "finalbody"):
+            inner = getattr(s, field, None)
+            if inner and not isinstance(s, ast.TryStar):
+                setattr(s, field, self.block(inner))
+        for handler in getattr(s, "handlers", ()) if isinstance(s, ast.Try) else ():
+            handler.body = self.block(handler.body)
+        if not isinstance(s, ast.Assign) or not isinstance(s.value, ast.ListComp):
+            return []
+        comp = s.value
+        call = comp.elt.value if isinstance(comp.elt, ast.Await) else None
+        rest = (call, *comp.generators)
+        if not isinstance(call, ast.Call) or any(isinstance(n, ast.Await) for p in rest for n in ast.walk(p)):
+            return []
+        if any(g.is_async for g in comp.generators):
+            return []
+        which = zlib.crc32(ast.unparse(comp).encode()) % 5
+        if which > 2:
+            return []
+        self.made += 1
+        group, tasks = f"group_{self.made}", f"tasks_{self.made}"
+        if which == 0:
+            made = ast.unparse(ast.ListComp(_call(f"{group}.create_task", call), comp.generators))
+            s.value = _expression(f"[t.result() for t in {tasks}]")
+            return ast.parse(f"async with asyncio.TaskGroup() as {group}:\n    {tasks} = {made}").body
+        made = ast.unparse(ast.ListComp(_call("asyncio.create_task", call), comp.generators))
+        s.value = _expression(
+            f"[await t for t in {tasks}]" if which == 1 else f"await asyncio.gather(*{tasks})"
+        )
+        return ast.parse(f"{tasks} = {made}").body
+
+    def later(self, out: list[ast.stmt]) -> list[ast.stmt]:
+        """Make a task of what the last statement awaits; what awaits that."""
+        s = out[-1]
+        if not isinstance(s, ast.Assign) or not isinstance(s.value, ast.Await):
+            return []
+        call = s.value.value
+        if not isinstance(call, ast.Call) or zlib.crc32(ast.unparse(s).encode()) % 3:
+            return []
+        if not isinstance(call.func, ast.Name) or call.func.id in STREAMS:
+            return []
+        self.made += 1
+        s.value.value = ast.Name(f"task_{self.made}", ast.Load())
+        made = ast.Assign([ast.Name(f"task_{self.made}", ast.Store())], _call("asyncio.create_task", call))
+        out[-1] = ast.copy_location(made, s)
+        return [s]
+
+
+def _call(function: str, argument: ast.expr) -> ast.Call:
+    return ast.Call(_expression(function), [argument], [])
+
+
+def _expression(text: str) -> ast.expr:
+    return ast.parse(text, mode="eval").body
 
 
 class _Awaits(ast.NodeTransformer):

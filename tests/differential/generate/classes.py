@@ -29,6 +29,10 @@ class Classes(Statements):
             lines += ["    shared = 2"]
             for member in self.members() if self.profile.members else ():
                 lines += indented(member)
+        elif self.profile.members and self.c.chance(40):
+            looks = self.c.pick(["super().half + 1", "super().half", *self.looks])
+            for member in self.property(looks):
+                lines += indented(member)
         return lines
 
     def plain_int(self, extra: str) -> str:
@@ -38,6 +42,8 @@ class Classes(Statements):
     def maker(self, inherits: bool) -> Lines:
         parts = self.fresh_body("x")
         parts += [[f"self.n = {self.int(2)}"], [f"self.xs = {self.list(1)}"]]
+        if self.profile.members and self.c.chance(40):
+            parts.append(["self.id = next(self.ids)"])
         if inherits:
             self.into(parts, "super().__init__(x)")
         return ["def __init__(self, x):", *indented(sum(parts, []))]

@@ -80,6 +80,7 @@ PROFILES = {
             members=True,
         ),
         Profile("generators", {"generated": 40, "for": 10, "break": 12}, helpers=1, fuel=9, generators=90),
+        Profile("answers", {"answer": 90, "if": 8, "for": 8, "try": 8}, helpers=1, rate=(0, 0, 0, 4)),
         Profile("effects", {"if": 14, "for": 16, "try": 8}, effects=45, calls=40, rate=(0, 0, 4, 8)),
     )
 }

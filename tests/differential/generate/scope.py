@@ -25,6 +25,7 @@ POOLS: dict[str, tuple[str, ...]] = {
     "func": ("f", "g"),
     "actor": ("r", "rr"),
     "gen": ("gg", "hh"),
+    "answer": ("v", "vv"),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .actors import Actors
 from .agents import Agents
+from .answers import Answers
 from .blocks import Lines, indented
 from .generators import Generators
 from .scope import Scope
@@ -18,7 +19,7 @@ CAUGHT = (
 )  # fmt: skip
 
 
-class Statements(Actors, Agents, Generators):
+class Statements(Actors, Agents, Answers, Generators):
     """Writes every statement."""
 
     def on_idiom(self) -> Lines:

@@ -82,6 +82,7 @@ class Words:
             "agent": f"Agent({n}, [{n}])",
             "opt": ("None", "1", "None", "2", "0", "3")[n],
             "func": "(lambda x: x + 1)",
+            "answer": f"{('reply', 'sloppy')[n % 2]}({n})",
             "actor": f"{self.c.pick(self.classes)}({n})" if kind == "actor" else "",
         }[kind]
 
