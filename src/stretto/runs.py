@@ -223,17 +223,39 @@ class Run(Generic[R]):
         driver.kick()
 
     def settle(self) -> None:
-        """Hand the outcome to whoever waits."""
+        """Record the outcome, and hand it to whoever waits; in a thread that may wait for the journal."""
+        outcome, free = self._recorded()
+        try:
+            if free is not None:
+                free.result()
+        finally:
+            self._hand_over(outcome)
+
+    async def settle_on_loop(self) -> None:
+        """As `settle`, on the running loop."""
+        outcome, free = self._recorded()
+        try:
+            if free is not None:
+                await asyncio.shield(asyncio.wrap_future(free))
+        finally:
+            self._hand_over(outcome)
+
+    def _recorded(self) -> tuple[Outcome, Future[None] | None]:
+        """The outcome, recorded; and, where the run can be taken up, what tells that it is free to be."""
         outcome = self.engine.outcome
         assert outcome is not None
-        if self.recording is not None:
-            try:
-                told = self.flow.told(outcome)
-                settled = self.recording.settled(told, self.flow.secret)
-                outcome = outcome if settled is told else settled
-            except BaseException as error:  # whoever waits must hear of it
-                self._future.set_exception(error)
-                raise
+        if self.recording is None:
+            return outcome, None
+        try:
+            told = self.flow.told(outcome)
+            settled = self.recording.settled(told, self.flow.secret)
+        except BaseException as error:  # whoever waits must hear of it
+            self._future.set_exception(error)
+            raise
+        outcome = outcome if settled is told else settled
+        return outcome, None if outcome.error is None else self.recording.releasing
+
+    def _hand_over(self, outcome: Outcome) -> None:
         if self._timer is not None:
             self._timer.cancel()
         if outcome.error is not None:

@@ -8,6 +8,7 @@ import os
 import random
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from stretto import Done, Flow, call, errors, flow
 from stretto.journal import configured, open_journal
 from stretto.journal.configured import shared
 from stretto.journal.events import CallFinished, CallIntended, RunState
+from stretto.journal.leases import Lease
 from stretto.journal.replay import preview
+from stretto.journal.store import StoredJournal
 
 made: list[object] = []
 
@@ -120,6 +123,36 @@ def test_what_was_done_is_not_done_again(journal: str) -> None:
     assert made == [("ask", "last")]
     with pytest.raises(errors.RunEndedAlready, match=r"has ended \(succeeded\)"):
         resumed(program, run)
+
+
+@pytest.mark.parametrize("on_loop", [False, True])
+def test_a_run_that_was_heard_to_have_stopped_can_be_taken_up_by_others(
+    journal: str, monkeypatch: pytest.MonkeyPatch, on_loop: bool
+) -> None:
+    program = failing_at_first.using(journal=journal)
+    release = StoredJournal.release
+
+    def slowly(self: StoredJournal, lease: Lease) -> None:
+        time.sleep(0.3)
+        release(self, lease)
+
+    monkeypatch.setattr(StoredJournal, "release", slowly)
+    with pytest.raises(errors.JournalUnavailable, match="now and then"):
+        asyncio.run(program.aio()) if on_loop else program()
+    [record] = shared(journal).runs()
+    with closing(open_journal(journal)) as other:
+        monkeypatch.undo()
+        other.release(other.acquire(record.id))
+
+
+@call.unordered
+def unlucky() -> None:
+    raise errors.JournalUnavailable("now and then")
+
+
+@flow
+def failing_at_first() -> None:
+    unlucky()
 
 
 def test_a_write_that_may_have_happened_stops_the_run(journal: str) -> None:

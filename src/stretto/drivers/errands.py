@@ -139,7 +139,10 @@ class Looped:
         if self.cancelled:
             self.run.settle_cancelled()
             raise asyncio.CancelledError
-        self.run.settle()
+        if self.clock is None:
+            await self.run.settle_on_loop()
+        else:
+            self.run.settle()
 
 
 class _Helper:

@@ -65,6 +65,7 @@ class Recording:
 
     Attributes:
         answered: how many calls were answered from the journal.
+        releasing: done once the run, which has ended or stopped, may be taken up by others.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Recording:
         self.history = history
         self.ancestor = ancestor
         self.answered = 0
+        self.releasing: Future[None] | None = None
         self.secrets = RunSecrets(lease.run)
         self.streams = StreamRecords(self)
         self._begun: dict[CallNode, Begun | Unnamed] = {}
@@ -485,7 +487,7 @@ class Recording:
             error = outcome.error or trouble
         run = self.lease.run
         try:
-            ending = releasing[run] = threads().submit(self._release)
+            ending = releasing[run] = self.releasing = threads().submit(self._release)
         except RuntimeError:  # the interpreter is shutting down
             self._release()
         else:
