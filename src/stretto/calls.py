@@ -12,13 +12,15 @@ import inspect
 import re
 import sys
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping
-from typing import Any, Generic, NoReturn, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import Any, Generic, Literal, NoReturn, ParamSpec, Protocol, TypeVar, cast, overload
 
 from .compiler.checkers import Checker, checker_of, item_checker_of, text_of
 from .drivers.ambient import invoke_now, invoke_on_loop
 from .drivers.coroutines import coroutine_of, in_async_code
 from .effects import Effects, Kind, Resource
 from .errors import DeclarationError
+from .limits.rates import is_rate
+from .limits.rules import Limits, limit_ok, share
 from .secrecy import OPTION as SECRET
 from .secrecy import secrecy_of, takes
 from .streams import BUFFER, Stream
@@ -32,7 +34,11 @@ R_co = TypeVar("R_co", covariant=True)
 _OPTIONS = {
     "name": "a string: what the call is named in traces and in the journal",
     "timeout": "seconds after which an attempt raises TimeoutError, a positive number",
-    "limit": "how many of this call run at once at the most, a positive integer",
+    "limit": 'how many run at once at the most, a positive integer; "adaptive" to have that found out',
+    "rate": "how many are started in a time, as in '600/min' or '5/s'",
+    "tokens": "how many tokens they use in a time, as in '90_000/min'",
+    "tokens_of": "a function of the same arguments: how many tokens the call is going to use, about",
+    "per": "what is counted together, if not this call: a name such as 'openai' or 'openai:{model}'",
     "fails": "False: the call promises that it never raises",
     "retries": "how many times a failed call is made again, an integer from 0",
     "retry_on": "the exception class, or a tuple of them, after which it is made again (Exception)",
@@ -52,7 +58,10 @@ class Call(Generic[P, R_co]):
         effects: what it touches.
         name: how it is named in traces.
         timeout: seconds an attempt may take, or None.
-        limit: how many may run at once, or None.
+        limits: how many may run at once, and how many may be started in a time.
+        per: what these are counted by; None for the call itself.
+        tokens_of: tells how many tokens it is going to use; None if that is estimated.
+        gated: whether it needs a place among others before it starts; None until that is looked up.
         fails: whether it may raise (the default).
         idempotent: whether it may be made again where nobody knows if it was made.
         check: tells whether it was made; None if nothing can.
@@ -89,7 +98,10 @@ class Call(Generic[P, R_co]):
         self.effects = effects
         self.name: str = options.get("name") or getattr(fn, "__qualname__", None) or repr(fn)
         self.timeout: float | None = options.get("timeout")
-        self.limit: int | None = options.get("limit")
+        self.limits = Limits.read(options)
+        self.per: Resource | None = Resource.parse(options["per"]) if "per" in options else None
+        self.tokens_of: Callable[..., float] | None = options.get("tokens_of")
+        self.gated: bool | None = True if self.limits else None
         self.fails: bool = options.get("fails", True)
         self.idempotent: bool = options.get("idempotent", False)
         self.check: Callable[..., Any] | None = options.get("check")
@@ -97,6 +109,16 @@ class Call(Generic[P, R_co]):
         self.retry_on: Any = options.get("retry_on", Exception)
         self.pickle: bool = options.get("pickle", False)
         self.changes = effects.kind in (Kind.PLAIN, Kind.WRITES, Kind.COMMUTES)
+        if not self.limits and self.per is not None:
+            raise DeclarationError(
+                f"{where(fn)}: {self.name} is counted per={self.per.template!r}, and has no limit. "
+                "Add limit=, rate= or tokens=, or leave per= out"
+            )
+        if self.tokens_of is not None and self.limits.tokens is None:
+            raise DeclarationError(
+                f"{where(fn)}: {self.name} says tokens_of=, and has no limit of tokens. "
+                "Add tokens='90_000/min'"
+            )
         if self.retries and self.changes and not (self.idempotent or self.check):
             raise DeclarationError(
                 f"{where(fn)}: {self.name} changes the world, and retries= would make it again without "
@@ -113,7 +135,10 @@ class Call(Generic[P, R_co]):
         self.checker: Checker = Checker() if self.streams else checker_of(fn, self.is_async)
         self.items: Checker = item_checker_of(fn)
         self._signature: inspect.Signature | None = None
-        self._check_fields()
+        self._check_fields(effects.fields, "a resource")
+        if self.per is not None:
+            self._check_fields(frozenset(self.per.fields), "the key per=")
+            share(self.per.template, self.limits, self.name, where(fn))
         self.secret = secrecy_of(
             options.get("secret", False), fn, where=where(fn), name=self.name, told=effects.fields
         )
@@ -155,15 +180,15 @@ class Call(Generic[P, R_co]):
                 arguments = {**arguments, **arguments[parameter.name]}
         return arguments
 
-    def _check_fields(self) -> None:
-        fields = self.effects.fields
+    def _check_fields(self, fields: frozenset[str], what: str) -> None:
+        """Whether what is named after arguments can be."""
         if not fields:
             return
         try:
             signature = inspect.signature(self.fn)
         except (TypeError, ValueError):
             raise DeclarationError(
-                f"{where(self.fn)}: the resource names of {self.name} use {sorted(fields)}, but the "
+                f"{where(self.fn)}: {what} of {self.name} is named after {sorted(fields)}, but the "
                 f"signature of {self.fn!r} cannot be read. Wrap it in a function with named parameters"
             ) from None
         self._signature = signature
@@ -172,7 +197,7 @@ class Call(Generic[P, R_co]):
             return
         for field in sorted(fields - names):
             raise DeclarationError(
-                f"{where(self.fn)}: a resource of {self.name} is named after {field!r}, which is not one of "
+                f"{where(self.fn)}: {what} of {self.name} is named after {field!r}, which is not one of "
                 f"its arguments. Expected one of: {', '.join(sorted(names)) or 'none, it has no arguments'}"
             )
 
@@ -242,7 +267,11 @@ class _Decorator:
         *,
         name: str = ...,
         timeout: float | None = ...,
-        limit: int | None = ...,
+        limit: int | Literal["adaptive"] | None = ...,
+        rate: str | None = ...,
+        tokens: str | None = ...,
+        tokens_of: Callable[..., float] = ...,
+        per: str = ...,
         fails: bool = ...,
         idempotent: bool = ...,
         check: Callable[..., Any] = ...,
@@ -359,21 +388,23 @@ def _option_ok(name: str, value: object) -> bool:
         return isinstance(value, bool)
     if name == "secret":
         return takes(value)
-    if name == "check":
+    if name in ("check", "tokens_of"):
         return callable(value)
+    if name == "limit":
+        return value is None or limit_ok(value)
     if name in ("retries", "buffer"):
         return isinstance(value, int) and not isinstance(value, bool) and value >= 0
     if name == "retry_on":
         kinds = cast("tuple[Any, ...]", value if isinstance(value, tuple) else (value,))
         return all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds)
     if value is None:
-        return name != "name"
-    if name == "name":
+        return name not in ("name", "per")
+    if name in ("name", "per"):
         return isinstance(value, str) and bool(value)
+    if name in ("rate", "tokens"):
+        return is_rate(value)
     if isinstance(value, bool):
         return False
-    if name == "limit":
-        return isinstance(value, int) and value > 0
     return isinstance(value, (int, float)) and value > 0
 
 

@@ -20,8 +20,8 @@ __all__ = ["DEFAULT", "VARIABLE", "Choice", "choice", "chosen", "configure", "un
 VARIABLE = "STRETTO_JOURNAL"
 #: Where the command line keeps its runs if nobody says anything.
 DEFAULT = Path(".stretto") / "journal.db"
-#: What may be said under ``[tool.stretto]`` (of effects, see `stretto.declarations.table`).
-_KEYS = ("journal", "effects")
+#: What may be said under ``[tool.stretto]`` (see `stretto.declarations.table` and `stretto.limits.rules`).
+_KEYS = ("journal", "effects", "limits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def _from_project(file: Path) -> str | None:
         return None
     for key in cast("dict[str, Any]", section):
         if key not in _KEYS:
-            raise JournalUrlError(f"{file}: [tool.stretto] knows no {key!r}; it knows {' and '.join(_KEYS)}")
+            raise JournalUrlError(f"{file}: [tool.stretto] knows no {key!r}; it knows {', '.join(_KEYS)}")
     url: Any = cast("dict[str, Any]", section).get("journal")
     if url is None:
         return None

@@ -175,7 +175,9 @@ class Run(Generic[R]):
         """How far the run is."""
         engine = self.engine
         running = engine.running
-        return Progress(engine.done_count, running, max(engine.inflight - running, 0), engine.most_running)
+        return Progress(
+            engine.done_count, running, max(engine.inflight - running, 0), max(engine.most_running, running)
+        )
 
     # -- turning it -----------------------------------------------------------------------------------
 
@@ -200,7 +202,7 @@ class Run(Generic[R]):
         """A piece of code, to be run in the user's thread."""
         assert self.driver is not None
         piece = self.driver.pieces[node] = self._scope(node)
-        return Task(node, report, piece)
+        return Task(node, report, piece, self.driver.gate.held)
 
     def _scope(self, node: Any) -> Piece:
         """What the calls in a piece of code go through."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DeclarationError
+from ..limits import rules
 from . import registry
 from .table import Entry, find_file, read
 
@@ -27,7 +28,7 @@ def load_once() -> None:
 
 
 def load(*folders: Path, catalogue: bool) -> None:
-    """Read the nearest table of the first of these folders that has one, and the catalogue.
+    """Read the nearest tables, of the first of these folders that has one, and the catalogue.
 
     `catalogue` says whether that holds where the table itself says nothing about it.
     """
@@ -42,6 +43,11 @@ def load(*folders: Path, catalogue: bool) -> None:
             raise DeclarationError(f"{file}: effects.catalogue is true or false; found {asked!r}")
         catalogue = asked
         registry.declare(read(file, said))
+    limits = next((f for f in (find_file(f, "limits") for f in folders) if f is not None), None)
+    if limits is not None:
+        rules.load(*limits)
+    else:
+        rules.load(None, {})
     if catalogue:
         for path in sorted(CATALOGUE.glob("*.toml")):
             registry.declare_later(path.stem, functools.partial(catalogue_entries, path))

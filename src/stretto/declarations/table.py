@@ -24,7 +24,19 @@ _GRAMMAR = (
     "'changes nothing'"
 )
 _OWN = ("effect", "returns", "unless", "here", "changes_self", "fixed_self", "iterates")
-_OPTIONS = ("limit", "retries", "timeout", "idempotent", "fails", "pickle", "secret", "name")
+_OPTIONS = (
+    "limit",
+    "rate",
+    "tokens",
+    "per",
+    "retries",
+    "timeout",
+    "idempotent",
+    "fails",
+    "pickle",
+    "secret",
+    "name",
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,14 +79,14 @@ class Entry:
         return self.sure, "*" not in self.name
 
 
-def find_file(folder: Path) -> tuple[Path, Mapping[str, Any]] | None:
-    """The nearest table, from a folder upwards: its file and what it says."""
+def find_file(folder: Path, table: str = "effects") -> tuple[Path, Mapping[str, Any]] | None:
+    """The nearest table of that name, from a folder upwards: its file and what it says."""
     import tomllib  # late, as most programs have no such file
 
     for parent in (folder, *folder.parents):
         for name, path in (
-            ("stretto.toml", ("effects",)),
-            ("pyproject.toml", ("tool", "stretto", "effects")),
+            ("stretto.toml", (table,)),
+            ("pyproject.toml", ("tool", "stretto", table)),
         ):
             file = parent / name
             if not file.is_file():
@@ -82,13 +94,13 @@ def find_file(folder: Path) -> tuple[Path, Mapping[str, Any]] | None:
             try:
                 found: Any = tomllib.loads(file.read_text(encoding="utf-8"))
             except (OSError, ValueError) as error:
-                raise DeclarationError(f"{file} cannot be read, and might declare effects: {error}") from None
+                raise DeclarationError(f"{file} cannot be read, and might declare {table}: {error}") from None
             for part in path:
                 found = cast("dict[str, Any]", found).get(part) if isinstance(found, dict) else None
             if found is None:
                 continue
             if not isinstance(found, dict):
-                raise DeclarationError(f"{file}: effects is a table of names and effects; found {found!r}")
+                raise DeclarationError(f"{file}: {table} is a table of names and {table}; found {found!r}")
             return file, cast("dict[str, Any]", found)
     return None
 

@@ -18,10 +18,11 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from ..engine.emitting import EmitNode
-from ..engine.instructions import AWAIT, CANCEL, NATIVE, START, TIMER, UNTIMED
+from ..engine.instructions import AWAIT, CANCEL, CLOSE, NATIVE, NEEDED, START, TIMER, UNTIMED
 from ..engine.machine import Engine
 from ..engine.nodes import RUNNING, CallNode, natively
 from .ambient import CURRENT, SCOPE, Piece, timed_out, under
+from .gate import HELD, Gate
 from .retries import Retries
 from .sources import Sources
 
@@ -78,6 +79,7 @@ class AsyncioDriver:
         self.pieces: dict[Node, Piece] = {}
         self.scheduled = False
         self.over = False
+        self.gate = Gate(self)
         self.retries = Retries(self)
         self.sources = Sources(self)
         #: What the calls in a piece of code that runs as a whole go through.
@@ -107,6 +109,8 @@ class AsyncioDriver:
                 for kind, node in todo[done:]:  # a fault: what was not started will not be
                     if kind is START or kind is NATIVE or kind is AWAIT:
                         engine.fail(node, asyncio.CancelledError())
+            if self.gate.goes_on():
+                more = True
             if self.recording is not None and self.recording.share(self):
                 more = True
         except BaseException as error:
@@ -122,6 +126,7 @@ class AsyncioDriver:
                 self._told_all(self.recording)
             for timer in self.timers.values():
                 timer.cancel()
+            self.gate.close()
             self.ended()
         elif more or engine.out or engine.ready or engine.settled or engine.stirred:
             self.kick()
@@ -132,10 +137,12 @@ class AsyncioDriver:
 
     def _carry_out(self, kind: str, node: Any) -> None:
         if kind is START:
-            if self.recording is None:
+            if self.recording is not None:
+                self.recording.begin(self, node)
+            elif node.call.gated is False:
                 self.begin(node)
             else:
-                self.recording.begin(self, node)
+                self.gate.admit(node, AsyncioDriver.begin)
         elif kind is NATIVE:
             self.natives.add(node)
             begin = functools.partial(self.native, node, self._reporter(node))
@@ -152,7 +159,13 @@ class AsyncioDriver:
         elif kind is UNTIMED:
             self.timers.pop(node).cancel()
         elif kind is not CANCEL:
-            self.sources.carry_out(kind, node)
+            if kind is CLOSE:
+                self.gate.forgets(node)
+            if kind is not NEEDED or not self.gate.needs(node):
+                self.sources.carry_out(kind, node)
+        elif self.gate.forgets(node):
+            self.retries.forget(node)
+            self.failed(node, asyncio.CancelledError())
         elif self.recording is not None and self.recording.forgets(self, node):
             self.engine.fail(node, asyncio.CancelledError())
         elif not self.retries.stop(node):
@@ -186,7 +199,7 @@ class AsyncioDriver:
         except BaseException as error:
             self.failed(node, error)
         else:
-            if self.recording is None:
+            if self.recording is None and not node.call.gated:
                 self.engine.complete(node, value)
             else:
                 self.returned(node, value)
@@ -210,6 +223,7 @@ class AsyncioDriver:
         """The context of a piece of code that runs as a whole, on the loop."""
         context = self.context.copy()
         context.run(SCOPE.set, self.scope(node))
+        context.run(HELD.set, self.gate.held)
         return context
 
     async def run_timed(self, node: CallNode) -> None:
@@ -232,6 +246,8 @@ class AsyncioDriver:
 
     def returned(self, node: CallNode, value: Any) -> None:
         """A call or a piece of code has returned; the journal hears of it first."""
+        if type(node) is CallNode and node.call.gated:
+            self.gate.returned(node, value)
         if self.recording is None or type(node) is not CallNode:
             pass
         elif node.state != RUNNING or type(value) is CoroutineType:
@@ -248,6 +264,7 @@ class AsyncioDriver:
     def failed(self, node: Any, error: BaseException) -> None:
         """A call or a piece of code has raised, or was cancelled."""
         if type(node) is CallNode and node.state == RUNNING:
+            self.gate.raised(node, error)
             try:
                 if node.call.retries and self.retries.again(node, error):
                     return
@@ -297,6 +314,8 @@ class AsyncioDriver:
         context = self.context.copy()
         if self.recording is not None:
             context.run(CURRENT.set, self.recording.current(node))
+        if node.call.gated:
+            self.gate.context_of(node, context)
         return context
 
     def ask(self, node: CallNode, check: Any, told: Callable[[Any, BaseException | None], None]) -> None:

@@ -10,10 +10,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..limits.rules import is_limited
 from ..streams import Stream, opened
 
 if TYPE_CHECKING:
     from ..calls import Call
+    from ..limits.limiter import Limiter
 
 __all__ = [
     "CLOCK",
@@ -26,6 +28,7 @@ __all__ = [
     "current",
     "invoke_now",
     "invoke_on_loop",
+    "needs_place",
     "streamed",
     "timed_out",
     "under",
@@ -37,6 +40,9 @@ class Clock(Protocol):
 
     @property
     def micros(self) -> int: ...
+
+    @property
+    def limiter(self) -> Limiter: ...
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any: ...
 
@@ -176,7 +182,7 @@ def invoke_now(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str,
 def _invoke_now(
     call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], piece: Piece | None = None
 ) -> Any:
-    if not call.is_async and call.timeout is None and not call.retries:
+    if not call.is_async and call.timeout is None and not call.retries and not needs_place(call):
         return arrived(call, call.fn(*args, **kwargs))
     work = invoke_on_loop(call, args, kwargs)
     clock = CLOCK.get()
@@ -230,11 +236,12 @@ async def invoke_on_loop(call: Call[..., Any], args: tuple[Any, ...], kwargs: Ma
     for attempt in range(1, call.retries + 1):
         try:
             return await _attempt(call, args, kwargs)
-        except call.retry_on:
-            pass
+        except call.retry_on as error:
+            failure = error
         from .retries import wait_and_ask
 
-        answer = await wait_and_ask(call, args, kwargs, attempt)
+        answer = await wait_and_ask(call, args, kwargs, attempt, failure)
+        del failure
         if answer is not False:
             return answer.result
     return await _attempt(call, args, kwargs)
@@ -250,6 +257,21 @@ async def alone(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str
 
 
 async def _attempt(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    if not needs_place(call):
+        return await _made(call, args, kwargs)
+    from .outside import in_its_place
+
+    return await in_its_place(call, args, kwargs, lambda: _made(call, args, kwargs))
+
+
+def needs_place(call: Call[..., Any]) -> bool:
+    """Whether a call has to wait for its place among others."""
+    if call.gated is None:
+        call.gated = is_limited(call)
+    return call.gated
+
+
+async def _made(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     import asyncio  # late: programs that only declare calls need not wait for it
 
     if call.is_async:

@@ -17,8 +17,10 @@ from ..streams import BEGUN, Begun
 from .aio import AsyncioDriver
 from .ambient import CLOCK, SCOPE, Piece
 from .background import background
+from .gate import HELD
 
 if TYPE_CHECKING:
+    from ..limits.limiter import Bucket
     from ..runs import Run
 
 __all__ = ["Errands", "Looped", "Task"]
@@ -171,10 +173,14 @@ class Task:
     to it that the end is reported. (That it may be reported twice is for the driver to bear.)
     """
 
-    def __init__(self, node: Any, report: Callable[[Any, BaseException | None], None], scope: Piece) -> None:
+    def __init__(
+        self, node: Any, report: Callable[[Any, BaseException | None], None], scope: Piece,
+        held: Callable[[], frozenset[Bucket]],
+    ) -> None:  # fmt: skip
         self._node = node
         self._report = report
         self._scope = scope
+        self._held = held
         self._begun = False
         self._done = False
         #: Whether it is a value that leaves the flow, which is not carried out but handed over.
@@ -198,6 +204,7 @@ class Task:
             return
         self._begun = True
         token = SCOPE.set(self._scope)
+        held = HELD.set(self._held)
         try:
             value = self._node.run()
         except KeyboardInterrupt as error:
@@ -209,5 +216,6 @@ class Task:
         else:
             self._report(value, None)
         finally:
+            HELD.reset(held)
             SCOPE.reset(token)
         self._done = True

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 from ..calls import Call
 from ..streams import Stream, arrived_item, opened, unheard
 from .ambient import timed_out
-from .retries import rest
+from .retries import asked_for, rest
 
-__all__ = ["Pump", "Receiver"]
+__all__ = ["Places", "Pump", "Receiver"]
 
 #: Runs a function where sync code may run: gives something to await.
 Elsewhere = Callable[[Callable[[], Any]], Awaitable[Any]]
@@ -45,10 +45,23 @@ class Receiver(Protocol):
         ...
 
 
+class Places(Protocol):
+    """Where the call gets its place among others."""
+
+    async def enter(self) -> None:
+        """Wait for the place of an attempt."""
+        ...
+
+    def leave(self, error: BaseException | None) -> None:
+        """The attempt is over; what it failed with."""
+        ...
+
+
 class Pump:
     """Runs the call behind one stream."""
 
-    def __init__(self, stream: Stream[Any], receiver: Receiver, elsewhere: Elsewhere) -> None:
+    def __init__(self, stream: Stream[Any], receiver: Receiver, elsewhere: Elsewhere, places: Places) -> None:
+        self.places = places
         # not the stream itself: when nobody holds that any more, it is closed
         self.call: Call[..., Any] = stream.call
         self.args, self.kwargs = stream.args, stream.kwargs
@@ -103,15 +116,27 @@ class Pump:
         call = self.call
         for attempt in range(1, call.retries + 1):
             try:
-                await self._items(await self._made())
+                await self._attempt()
                 return
-            except call.retry_on:
+            except call.retry_on as error:
                 if self.began or self.closing:
                     raise
+                least = asked_for(error)
             self._stoppable = True
-            await rest(attempt)
+            await rest(attempt, least)
             self._stoppable = False
-        await self._items(await self._made())
+        await self._attempt()
+
+    async def _attempt(self) -> None:
+        self._stoppable = True
+        await self.places.enter()
+        self._stoppable = False
+        try:
+            await self._items(await self._made())
+        except BaseException as error:
+            self.places.leave(error)
+            raise
+        self.places.leave(None)
 
     async def _made(self) -> Any:
         """The iterator of this attempt."""

@@ -14,12 +14,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..calls import Call, Done
+from ..limits.overload import refusal
 
 if TYPE_CHECKING:
     from ..engine.nodes import CallNode
     from .aio import AsyncioDriver
 
-__all__ = ["Retries", "pause", "rest", "wait_and_ask"]
+__all__ = ["Retries", "asked_for", "pause", "rest", "wait_and_ask"]
 
 BASE, LONGEST = 0.1, 30.0
 
@@ -32,17 +33,17 @@ def pause(attempt: int, draw: random.Random) -> float:
     return draw.uniform(0, min(LONGEST, BASE * 2**attempt))
 
 
-async def rest(attempt: int) -> None:
-    """Wait until a call that has failed so often is made again."""
-    await asyncio.sleep(pause(attempt, _draw))
+async def rest(attempt: int, least: float = 0.0) -> None:
+    """Wait until a call that has failed so often is made again, so many seconds `least`."""
+    await asyncio.sleep(max(pause(attempt, _draw), least))
 
 
 async def wait_and_ask(
-    call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], attempt: int
+    call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], attempt: int, error: BaseException
 ) -> Done | Literal[False]:
     """Between two attempts of a call that is made outside of the engine: False if it is to be made again,
-    else what is known of the attempt before."""
-    await rest(attempt)
+    else what is known of the attempt before, which has failed with `error`."""
+    await rest(attempt, asked_for(error))
     if call.idempotent or not call.changes or call.check is None:
         return False
     answer = call.check(*args, **kwargs)
@@ -75,7 +76,8 @@ class Retries:
         if recording is not None:
             recording.attempted(node, error)
         self._attempts[node] = attempt + 1
-        delay = pause(attempt, _draw)
+        delay = max(pause(attempt, _draw), asked_for(error))
+        self.driver.gate.gives_way(node)
         self._waiting[node] = self.driver.loop.call_later(delay, self.driver.safely, self._make, node)
         return True
 
@@ -89,6 +91,10 @@ class Retries:
         self.driver.failed(node, asyncio.CancelledError())
         self.driver.kick()
         return True
+
+    def forget(self, node: CallNode) -> None:
+        """A call is not made again."""
+        self._attempts.pop(node, None)
 
     def _make(self, node: CallNode) -> None:
         del self._waiting[node]
@@ -113,9 +119,18 @@ class Retries:
         driver.ask(node, call.check, told)
 
     def _start(self, node: CallNode) -> None:
-        recording = self.driver.recording
-        if recording is not None and node.call.changes:
-            recording.intend(self.driver, node)
-        else:
-            self.driver.begin(node)
-            self.driver.kick()
+        self.driver.gate.admit(node, _begin)
+        self.driver.kick()
+
+
+def _begin(driver: AsyncioDriver, node: CallNode) -> None:
+    if driver.recording is not None and node.call.changes:
+        driver.recording.intend(driver, node)
+    else:
+        driver.begin(node)
+
+
+def asked_for(error: BaseException) -> float:
+    """Seconds for which the server that raised this asks to be left alone."""
+    found = refusal(error)
+    return 0.0 if found is None else found.retry_after or 0.0

@@ -12,6 +12,7 @@ from ..engine import streams
 from ..engine.instructions import CLOSE, OPEN
 from ..engine.streams import Source
 from ..errors import NotRecordable
+from .gate import SourcePlaces
 from .pumps import Pump
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ class Sources:
         if self.driver.recording is not None:
             self.driver.recording.streams.carry_out(self.driver, kind, source)
         elif kind is OPEN:
-            pump = self._pumps[source] = Pump(source.stream, _Receiver(self, source), self.elsewhere)
-            pump.start(self.driver.loop, self.driver.context.copy())
+            self.driver.gate.admit(source, self._open)
         elif pump is None:
             if kind is CLOSE and source in self.driver.engine.sources:  # it has never begun
                 streams.stopped(self.driver.engine, source)
@@ -42,6 +42,14 @@ class Sources:
             pump.close()
         else:
             pump.go_on()
+
+    def _open(self, driver: AsyncioDriver, source: Source) -> None:
+        pump = self._pumps[source] = Pump(
+            source.stream, _Receiver(self, source), self.elsewhere, SourcePlaces(driver.gate, source)
+        )
+        context = driver.context.copy()
+        driver.gate.context_of(source, context)
+        pump.start(driver.loop, context)
 
     def over(self, source: Source) -> None:
         if self._pumps.pop(source, None) is not None:

@@ -10,7 +10,8 @@ from typing import Any
 
 from ..calls import Call
 from ..streams import END, Stream, Taker, arrived_item
-from .ambient import CLOCK, SCOPE, SEQUENTIAL, Clock
+from .ambient import CLOCK, SCOPE, SEQUENTIAL, Clock, needs_place
+from .outside import StreamPlaces
 from .pumps import Pump
 from .sources import not_recorded
 
@@ -25,7 +26,7 @@ def taker_of(stream: Stream[Any]) -> Taker:
         raise not_recorded(call)
     clock = CLOCK.get()
     source = stream.opened
-    plain = call.timeout is None and not call.retries
+    plain = call.timeout is None and not call.retries and not needs_place(call)
     if source is not None and not hasattr(source, "__anext__") and (plain or clock is not None):
         return _Direct(call, source)
     if clock is not None and clock.inside and plain:
@@ -98,7 +99,7 @@ class _OnLoop:
         self.run = run
         #: Whether the loop runs in this very thread, and only while it is waited for.
         self.clock = clock
-        self.pump = Pump(stream, self, self._elsewhere)
+        self.pump = Pump(stream, self, self._elsewhere, StreamPlaces(stream.call, stream.args, stream.kwargs))
         self.context = contextvars.copy_context()
         self.context.run(SCOPE.set, None)
         self.wanted = False

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..engine.failures import forget
 from ..engine.nodes import RUNNING, natively
+from ..limits.limiter import Limiter
 from ..streams import BEGUN, Begun
 from .aio import AsyncioDriver
 from .ambient import CLOCK
@@ -92,12 +93,20 @@ class VirtualClock:
         self.validate = validate
         self._random = None if seed is None else random.Random(seed)
         self._loop: _Loop | None = None
+        self._limiter: Limiter | None = None
         self._entered = 0
         #: What has to run outside of the loop: sync calls, and code that nobody knows.
         self._work: deque[Callable[[], None]] = deque()
         self._token: contextvars.Token[Any] | None = None
         #: What is being handled where the program waits for one call, while others go on as well.
         self.handled: BaseException | None = None
+
+    @property
+    def limiter(self) -> Limiter:
+        """What the runs on this clock share."""
+        if self._limiter is None:
+            self._limiter = Limiter(functools.partial(_seconds, self.loop))
+        return self._limiter
 
     @property
     def now(self) -> float:
@@ -127,7 +136,7 @@ class VirtualClock:
         assert self._token is not None and self._loop is not None
         CLOCK.reset(self._token)
         self._loop.close()
-        self._loop = None
+        self._loop = self._limiter = None
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine to its end on this clock."""
@@ -337,6 +346,12 @@ class _Driver(AsyncioDriver):
 
         self.clock.outside(carry_out)
         return done
+
+
+def _seconds(loop: _Loop) -> float:
+    """The time of a clock's loop, or of the one that runs inside it."""
+    running = asyncio._get_running_loop()
+    return (running if isinstance(running, _Loop) else loop).time()
 
 
 def _apart(work: Callable[[], Any]) -> Iterator[Any]:

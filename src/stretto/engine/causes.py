@@ -16,7 +16,7 @@ from typing import Any, Final
 from . import streams
 from .containers import Dict, List
 from .machine import Engine
-from .nodes import FAILED, NO_KWARGS, QUEUED, RUNNING, CallNode, Node
+from .nodes import FAILED, NO_KWARGS, RUNNING, CallNode, Node
 from .places import path
 from .queues import Ready, Runnable, Settled
 from .slots import PENDING, Slot, Waiter
@@ -245,22 +245,30 @@ class CausalEngine(Engine):
             node.why = (kind, last, needs, self.clock())
         super().in_order(node)
 
-    def start(self, node: Any, *, forced: bool = False) -> None:
+    def start(self, node: Any) -> None:
+        super().start(node)
         if type(node) is streams.Source:
             node.why = self.cause
-            super().start(node, forced=forced)
             return
-        queued = node.state == QUEUED
-        super().start(node, forced=forced)
-        kind, last, needs, since = node.why
-        if queued:
-            node.why = (LIMIT, self.cause[1], needs, since)
-        elif node.state == QUEUED:
-            node.why = (kind, last, needs, since or self.clock())
-        elif since and kind != ORDER:
+        kind, _, needs, since = node.why
+        if since and kind != ORDER:
             node.why = (CERTAIN, self.advanced[1], needs, since)
         if type(node) is not CallNode:
             self.natives[node] = self.clock()
+
+    def held_up(self, node: CallNode | streams.Source) -> None:
+        super().held_up(node)
+        kind, last, needs, since = node.why
+        node.why = (kind, last, needs, since or self.clock())
+
+    @property
+    def ending(self) -> Any:
+        return self.cause
+
+    def let_on(self, node: CallNode | streams.Source, by: Cause | None) -> None:
+        super().let_on(node, by)
+        _, _, needs, since = node.why
+        node.why = (LIMIT, by[1] if by else None, needs, since)
 
     def _advance(self) -> None:
         _, last, _, _ = self.advanced

@@ -33,7 +33,6 @@ from .nodes import (
     FAILED,
     NO_KWARGS,
     ORDERED,
-    QUEUED,
     RUNNING,
     WAITING,
     BuildNode,
@@ -94,6 +93,8 @@ class Engine:
         self.stirred = False
         #: Calls that the driver is running, finished ones that were cancelled included.
         self.running = 0
+        #: Those of them that have to wait for their place among others do not count as running.
+        self.outside = 0
         self.most_running = 0
         self.done_count = 0
         #: Sources of streams that run, or wait to run.
@@ -107,8 +108,6 @@ class Engine:
         self.held: list[Any] = []
         #: Tasks that have not ended.
         self.tasks: set[Task] = set()
-        self.active: dict[Any, int] = {}
-        self.queues: dict[Any, deque[Any]] = {}
         self.result: Any = None
         self.outcome: Outcome | None = None
         #: What was being handled where the flow was called.
@@ -120,6 +119,8 @@ class Engine:
         self.observer: Callable[[str, Any], None] | None = None
         #: Who is told why code has to run as a whole, in its turn.
         self.needed_order: Callable[[Any, NeedsOrder], None] | None = None
+        #: Who is told that a call has ended of which not any number may run (see `stretto.limits`).
+        self.freed: Callable[[Any], None] | None = None
         #: How a clock, a random number or the environment is read; a journal puts itself here.
         self.reader: Reader | None = None
 
@@ -161,7 +162,7 @@ class Engine:
                 if strand.alive and not strand.stopped:
                     budget = issue(self, strand, budget)
             else:
-                if self.running == 0 and self.outcome is None and not self.out:
+                if self.running + self.outside == 0 and self.outcome is None and not self.out:
                     raise InternalError(f"nothing can go on, and the run has not ended: {self.describe()}")
                 return False
 
@@ -312,44 +313,40 @@ class Engine:
             strand.waiting = ""
             self.resume(strand)
 
-    def start(self, node: Any, *, forced: bool = False) -> None:
-        """Have the driver run a node, or the source of a stream. One with a `limit` waits for a place, if it
-        is not `forced`."""
+    def start(self, node: Any) -> None:
+        """Have the driver run a node, or the source of a stream."""
         kind = type(node)  # pyright: ignore[reportUnknownVariableType]
-        if kind is CallNode or kind is Source:
-            limit = node.call.limit
-            if limit is not None:
-                active = self.active.get(node.call, 0)
-                if active >= limit and not forced:
-                    node.state = QUEUED
-                    self.queues.setdefault(node.call, deque()).append(node)
-                    return
-                self.active[node.call] = active + 1
-            self.out.append((START if kind is CallNode else OPEN, node))
+        if kind is CallNode:
+            self.out.append((START, node))
+        elif kind is Source:
+            self.out.append((OPEN, node))
         else:
             self.memory.forget_classes()
             self.out.append((node.how, node))
         node.state = RUNNING
         self.running += 1
-        if self.running > self.most_running:
-            self.most_running = self.running
         if self.observer is not None:
             self.observer("start", node)
 
-    def set_aside(self, node: CallNode | Source) -> None:
-        """A call that was started is held up outside: others may have its slot."""
-        if node.call.limit is not None:
-            self._free_slot(node.call)
-
-    def take_back(self, node: CallNode | Source) -> None:
-        """It goes on, or is given up: it has its slot again."""
-        if node.call.limit is not None:
-            self.active[node.call] += 1
-
     def start_again(self, node: CallNode | Source) -> None:
-        """It goes on as soon as there is a slot for it."""
+        """A call that was held up outside is started as if it had not been."""
         self.running -= 1
         self.start(node)
+
+    def held_up(self, node: CallNode | Source) -> None:
+        """A call that was started has to wait for its place among others."""
+        self.running -= 1
+        self.outside += 1
+
+    @property
+    def ending(self) -> Any:
+        """What is to be known of the operation that is ending now."""
+        return ()
+
+    def let_on(self, node: CallNode | Source, by: Any) -> None:
+        """It has its place, or is given up; `by` is what is known of the call of this run that left it."""
+        self.running += 1
+        self.outside -= 1
 
     def in_order(self, node: Node) -> None:
         """A node is ready and waits for its turn."""
@@ -414,18 +411,11 @@ class Engine:
 
     def stopped(self, node: Any) -> None:
         """What the driver ran is not running any more."""
+        if self.running > self.most_running:
+            self.most_running = self.running
         self.running -= 1
-        if (type(node) is CallNode or type(node) is Source) and node.call.limit is not None:
-            self._free_slot(node.call)
-
-    def _free_slot(self, call: Call[..., Any]) -> None:
-        active = self.active[call] = self.active[call] - 1
-        queue = self.queues.get(call)
-        while queue and active < call.limit:  # type: ignore[operator]
-            following = queue.popleft()
-            if following.state == QUEUED:
-                self.start(following)
-                break
+        if self.freed is not None and (type(node) is CallNode or type(node) is Source) and node.call.gated:
+            self.freed(node)
 
     def _advance(self) -> None:
         """Look at the oldest entry: what it may have been waiting for is there."""

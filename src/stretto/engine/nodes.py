@@ -42,8 +42,8 @@ __all__ = [
 #: The keyword arguments of a call without any, which nothing changes.
 NO_KWARGS: dict[str, Any] = {}
 
-WAITING, ORDERED, QUEUED, RUNNING, DONE, FAILED, DEAD = range(7)
-STATES = ("waiting", "ordered", "queued", "running", "done", "failed", "dead")
+WAITING, ORDERED, RUNNING, DONE, FAILED, DEAD = range(6)
+STATES = ("waiting", "ordered", "running", "done", "failed", "dead")
 
 
 def unbound(name: str) -> UnboundLocalError:

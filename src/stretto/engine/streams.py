@@ -21,7 +21,7 @@ from ..compiler import ir
 from ..compiler.summary import effect_of
 from ..streams import END, Stage, Stream, ending, opened, through
 from .instructions import CLOSE, MORE, NEEDED
-from .nodes import DEAD, DONE, QUEUED, RUNNING, CallNode
+from .nodes import DEAD, DONE, RUNNING, WAITING, CallNode
 from .operands import Failure, trace_of
 from .slots import PENDING, Slot
 from .strands import LOOP, Block, Strand
@@ -129,7 +129,7 @@ class Source:
         self.stages: list[Stage] = [stage() for stage in stream.stages]
         self.last = Cell()
         self.made = self.taken = self.allowed = 0
-        self.state = QUEUED
+        self.state = WAITING
 
     @property
     def args(self) -> tuple[Any, ...]:
@@ -192,7 +192,7 @@ def next_item(engine: Engine, strand: Strand, taking: Taking) -> Any:
                 if before:
                     return Waits(before)
             _allow(engine, source, 1)
-        if (source.held or source.state == QUEUED) and engine.end.following is strand:
+        if source.held and engine.end.following is strand:
             _press(engine, source)
         return Waits(cell)
     if item is END:
@@ -225,16 +225,13 @@ def press(engine: Engine, strand: Strand) -> None:
         takings = list(iterator.takings()) if isinstance(iterator, Several) else []
     for taking in takings:
         source = taking.source
-        if source.state == QUEUED or (source.held and _awaits(strand, source)):
+        if source.held and _awaits(strand, source):
             _press(engine, source)
 
 
 def _press(engine: Engine, source: Source) -> None:
-    if source.state == QUEUED:
-        engine.start(source, forced=True)  # whoever holds its place may be waiting for this
-    else:
-        source.held = False
-        engine.out.append((NEEDED, source))
+    source.held = False
+    engine.out.append((NEEDED, source))
 
 
 def _awaits(strand: Strand, source: Source) -> bool:
@@ -324,9 +321,6 @@ def close(engine: Engine, source: Source) -> None:
     if source.state == RUNNING:
         source.state = DEAD
         _close(engine, source)
-    elif source.state == QUEUED:
-        source.state = DEAD
-        engine.sources.discard(source)
 
 
 def _close(engine: Engine, source: Source) -> None:

@@ -186,8 +186,10 @@ class Recording:
         """The engine wants a call started, or the source of a stream."""
         history = self.history
         if history is None and self.ancestor is None and type(node) is CallNode and Unnamed.suits(node):
-            self._begun[node] = Unnamed(node, self.lease.run)
-            driver.begin(node)
+            if node.call.gated is False:
+                self._begin_unnamed(driver, node)
+            else:
+                driver.gate.admit(node, self._begin_unnamed)
             return
         place = path(node.place, node.site)
         if history is not None:
@@ -201,11 +203,14 @@ class Recording:
                 return
             name = call_name(node.call.fn)
             if self.ancestor is not None and self.ancestor.holds(history, node, place, name, mark):
-                driver.engine.set_aside(node)
                 if isinstance(node, Source):
                     hold(driver.engine, node)
                 return
         self.go_on(driver, node, place)
+
+    def _begin_unnamed(self, driver: AsyncioDriver, node: CallNode) -> None:
+        self._begun[node] = Unnamed(node, self.lease.run)
+        driver.begin(node)
 
     def go_on(self, driver: AsyncioDriver, node: CallNode | Source, place: str) -> None:
         """Make a call, or answer it: what is recorded of it has been read."""
@@ -231,7 +236,16 @@ class Recording:
         if (past is None or not past.ended) and self.comes_too_late(node):
             self.withhold(driver, node)
             return
+        if call.gated is False:
+            self._make(begun, past, driver, node)
+        else:
+            driver.gate.admit(node, partial(self._make, begun, past))
+
+    def _make(self, begun: Begun, past: Past | None, driver: AsyncioDriver, node: CallNode) -> None:
+        """Make a call that is not recorded, or not to its end."""
+        call = node.call
         self._begun[node] = begun
+        begun.started = now()
         begun.waited = call, node.trace, node.why
         driver.retries.began_with(node, begun.attempt)
         if not call.changes:
@@ -251,7 +265,6 @@ class Recording:
     def withhold(self, driver: AsyncioDriver, node: CallNode | Source) -> None:
         """Nothing of a call is made, nor of what is left of a stream, since the run did not come to it."""
         self._withheld.add(node)
-        driver.engine.set_aside(node)
 
     def share(self, driver: AsyncioDriver) -> bool:
         """Go on with the calls of a forked run that had to wait for their turn; whether any could."""
@@ -273,7 +286,6 @@ class Recording:
         place = None if self.ancestor is None else self.ancestor.held.pop(node, None)
         if place is None:
             return False
-        driver.engine.take_back(node)
         self.go_on(driver, node, place)
         return True
 
@@ -285,7 +297,6 @@ class Recording:
             self._withheld.remove(node)
         elif self.ancestor is None or self.ancestor.held.pop(node, None) is None:
             return False
-        driver.engine.take_back(node)
         return True
 
     def intend(self, driver: AsyncioDriver, node: CallNode) -> None:

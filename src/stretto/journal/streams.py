@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..calls import Call, where
 from ..drivers.ambient import CURRENT, Current
+from ..drivers.gate import SourcePlaces
 from ..drivers.pumps import Pump
 from ..engine import streams
 from ..engine.instructions import CLOSE, NEEDED, OPEN
@@ -206,12 +207,16 @@ class Kept:
     def _make(self) -> None:
         """Make the call; what is on record has to come again."""
         self.making = True
-        context = self.driver.context.copy()
+        self.driver.gate.admit(self.source, self._start)
+
+    def _start(self, driver: AsyncioDriver, source: Source) -> None:
+        context = driver.context.copy()
+        driver.gate.context_of(source, context)
         begun = self.begun
         current = Current(self.recording.lease.run, begun.place, begun.key, begun.attempt)
         context.run(CURRENT.set, current)
-        self.pump = Pump(self.source.stream, self, self.driver.sources.elsewhere)
-        self.pump.start(self.driver.loop, context)
+        self.pump = Pump(source.stream, self, driver.sources.elsewhere, SourcePlaces(driver.gate, source))
+        self.pump.start(driver.loop, context)
 
     def _close(self) -> None:
         """Nobody wants any more of it."""

@@ -68,8 +68,9 @@ def _at(file: str, line: int, call: Call[..., Any]) -> str:
     """Where a call stands, from the folder where the program runs, and its effects."""
     effects = call.effects
     declared = effects.kind.value if effects.free or effects.kind is Kind.PLAIN else str(effects)
-    if call.limit is not None:
-        declared = f"{declared}; limit {call.limit}"
+    if call.limits:
+        only = call.limits.rate is None and call.limits.tokens is None
+        declared = f"{declared}; limit {call.limits.limit if only else call.limits}"
     return f"\n{_near(file)}:{line}\n{declared}"
 
 
@@ -86,7 +87,7 @@ class Wait:
         last: the place of the operation whose end let it go on; empty if it waited for none.
         file, line: where the call stands in the source.
         effects: what was declared of it.
-        limit: how many of its kind may run at once, where that is declared.
+        limit: how many of its kind may run at once, where that is declared; or all of its limits.
         needs: the places of results that it could not do without, the latest first.
         own: what it waited for last, if that was code of the flow's own.
     """

@@ -237,10 +237,12 @@ def _remedies(
         )  # fmt: skip
     if LIMIT in waited:
         limit = next((c.wait.limit for c in place.calls if c.wait is not None and c.wait.limit), "")
+        plain = limit.isdecimal()
+        most = f"at most {limit} of them run at once"
         yield (
-            f"at most {limit or 'so many'} of them run at once",
-            f"raise limit={limit}, if what it calls can take more",
-            True, _nothing, frozenset({LIMIT}),
+            most if plain else f"no more of them may start: {limit or 'limits'}",
+            f"raise {'limit=' if plain else ''}{limit or 'the limits'}, if what it calls can take more",
+            plain, _nothing, frozenset({LIMIT}),
         )  # fmt: skip
     if ROOM in waited:
         yield (

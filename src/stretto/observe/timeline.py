@@ -73,7 +73,7 @@ class Call:
     @property
     def limit(self) -> int:
         """How many of its kind may run at once; 0 where any number may."""
-        limit = self.wait.limit if self.wait is not None else ""
+        limit = self.wait.limit.removeprefix("limit=").partition(",")[0] if self.wait is not None else ""
         return int(limit) if limit.isdecimal() else 0
 
     @property

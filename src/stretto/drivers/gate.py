@@ -1,0 +1,321 @@
+"""Where the calls of one run wait for their places among those of all runs (see `stretto.limits`)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..engine import streams
+from ..engine.remaining import length_of, lengths
+from ..engine.streams import Source
+from ..limits.limiter import Bucket, Limiter, Party, Ticket
+from ..limits.overload import refusal
+from ..limits.process import limiter
+from ..limits.rules import buckets_of, learn, tokens_of
+from ..limits.tokens import used
+from .ambient import CLOCK, needs_place
+
+if TYPE_CHECKING:
+    from ..calls import Call
+    from ..engine.nodes import CallNode
+    from .aio import AsyncioDriver
+
+__all__ = ["HELD", "Gate", "GoOn", "SourcePlaces", "limiter_here", "ticket_of"]
+
+#: What is done once a call has its places.
+GoOn: TypeAlias = "Callable[[AsyncioDriver, Any], None]"
+
+#: The buckets in which those have places who wait for what is called here: it must not wait for them.
+HELD: ContextVar[Callable[[], frozenset[Bucket]]] = ContextVar("stretto_held", default=frozenset)
+
+#: How much further the program must have come before remaining paths are measured anew; so much, and a part
+#: of what was measured, so that all the measuring costs each operation the same.
+_LONGER, _PART = 64, 4
+
+
+def limiter_here() -> Limiter:
+    """The limiter of the clock in force."""
+    clock = CLOCK.get()
+    return limiter() if clock is None else clock.limiter
+
+
+def ticket_of(
+    limits: Limiter,
+    call: Call[..., Any],
+    args: Any,
+    kwargs: Any,
+    party: Party,
+    wake: Callable[[Ticket], None],
+) -> Ticket:
+    """What a call asks for its places with. Raises what is wrong with its declaration."""
+    buckets = buckets_of(limits, call, args, kwargs)
+    tokens = 0.0
+    if any(bucket.tokens is not None for bucket in buckets):
+        tokens = tokens_of(call, args, kwargs) * limits.correction(call)
+    ticket = Ticket(call, party, buckets, wake, tokens)
+    held = HELD.get()()
+    if held and not held.isdisjoint(buckets):
+        ticket.urgent()
+    return ticket
+
+
+class Gate:
+    """The calls of one run that have places, or wait for them."""
+
+    def __init__(self, driver: AsyncioDriver) -> None:
+        self.driver = driver
+        self.limits = limiter_here()
+        self.party = Party()
+        self._thread = 0
+        self._tickets: dict[Any, Ticket] = {}
+        self._waiting: dict[Ticket, tuple[Any, GoOn]] = {}
+        #: Those that have got their places, and go on with the next turn.
+        self._ready: dict[Ticket, tuple[Any, GoOn]] = {}
+        #: Those that have left their places, what is known of their end, and the one whose places go to others.
+        self._left_by: list[tuple[Ticket, Any]] = []
+        self._leaving: Any = None
+        self._timers: dict[Bucket, asyncio.TimerHandle] = {}
+        #: Open streams, which hold their places while nothing is asked of them.
+        self._streams: set[Any] = set()
+        #: The lengths of remaining paths, as they were measured last, and how far the program was by then.
+        self._lengths: dict[Any, float] = {}
+        self._measured = -_LONGER
+
+    # -- what the driver says -----------------------------------------------------------------------------
+
+    def admit(self, node: CallNode | Source, go: GoOn) -> None:
+        """Have a call go on once it has its places."""
+        call = node.call
+        if not needs_place(call):
+            go(self.driver, node)
+            return
+        engine = self.driver.engine
+        engine.freed = self._left
+        self._thread = threading.get_ident()
+        try:
+            ticket = self.driver.context.run(
+                ticket_of, self.limits, call, node.args, node.kwargs, self.party, self._woken
+            )
+        except Exception as error:
+            self._failed(node, error)
+            return
+        if self._lengths:
+            known = self._lengths.get(node)
+            seconds = self.limits.seconds
+            ticket.level = length_of(node, self._lengths, seconds) if known is None else known
+        self._tickets[node] = ticket
+        if type(node) is Source:
+            self._streams.add(node)
+        if self.limits.enter(ticket):
+            go(self.driver, node)
+            return
+        self._waiting[ticket] = node, go
+        engine.held_up(node)
+        if type(node) is Source:
+            streams.hold(engine, node)
+        self._watch(ticket)
+
+    def goes_on(self) -> bool:
+        """Give places that were left to others, and go on with those that have theirs; whether any do."""
+        if self._left_by:
+            self._let_go()
+        found = bool(self._ready)
+        while self._ready:
+            node, go = self._ready.pop(next(iter(self._ready)))
+            if type(node) is Source:
+                node.held = False
+            go(self.driver, node)
+        self._press()
+        return found
+
+    def _press(self) -> None:
+        """If the oldest operation waits for a place, it must not wait for streams of this run, which may wait
+        for it."""
+        if not (self._waiting and self._streams):
+            return
+        ticket = self._tickets.get(self.driver.engine.end.following)
+        if ticket is not None and ticket in self._waiting and not self.held().isdisjoint(ticket.buckets):
+            self.limits.force(ticket)
+
+    def needs(self, source: Source) -> bool:
+        """The oldest operation waits for a stream: whether that waited here."""
+        ticket = self._tickets.get(source)
+        if ticket is None or ticket not in self._waiting:
+            return False
+        self.limits.force(ticket)
+        return True
+
+    def forgets(self, node: CallNode | Source) -> bool:
+        """A call is no longer wanted: whether it waited here."""
+        ticket = self._tickets.get(node)
+        if ticket is None:
+            return False
+        if self._waiting.pop(ticket, None) is not None:
+            self.driver.engine.let_on(node, None)
+        elif self._ready.pop(ticket, None) is None:
+            return False
+        del self._tickets[node]
+        self._streams.discard(node)
+        self.limits.withdraw(ticket)
+        return True
+
+    def returned(self, node: CallNode, value: Any) -> None:
+        """A call has returned, and tells what it has used."""
+        ticket = self._tickets.get(node)
+        if ticket is not None:
+            ticket.well = True
+            if ticket.entries:
+                ticket.used = used(value)
+
+    def raised(self, node: CallNode | Source, error: BaseException) -> None:
+        """A call has raised: its server may be asked for too much."""
+        if not isinstance(error, Exception) or (found := refusal(error)) is None:
+            return
+        call = node.call
+        if not call.gated:
+            call.gated = True
+            self.driver.engine.freed = self._left
+        ticket = self._tickets.get(node)
+        if ticket is not None:
+            ticket.refused = found
+        learn(self.limits, call, found)
+
+    def gives_way(self, node: CallNode | Source) -> None:
+        """A call has failed and is going to be made again: until then it needs no places."""
+        self._left(node)
+
+    def close(self) -> None:
+        """The run is over."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        for ticket in [*self._tickets.values(), *(ticket for ticket, _ in self._left_by)]:
+            self.limits.withdraw(ticket)
+        self._left_by.clear()
+        self._tickets.clear()
+        self._waiting.clear()
+        self._ready.clear()
+        self._lengths.clear()
+
+    def held(self) -> frozenset[Bucket]:
+        """The buckets in which this run's streams have places."""
+        tickets = [self._tickets.get(source) for source in tuple(self._streams)]  # from any thread
+        return frozenset(
+            bucket for ticket in tickets if ticket and ticket.granted for bucket in ticket.buckets
+        )
+
+    def context_of(self, node: Any, context: contextvars.Context) -> None:
+        """What a call calls itself must not wait for the place that it has."""
+        ticket = self._tickets.get(node)
+        if ticket is not None:
+            held = frozenset(ticket.buckets) | self.driver.context.run(HELD.get)()
+            context.run(HELD.set, lambda: held)
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    def _failed(self, node: CallNode | Source, error: Exception) -> None:
+        if type(node) is Source:
+            streams.over(self.driver.engine, node, error)
+            streams.stopped(self.driver.engine, node)
+        else:
+            self.driver.engine.fail(node, error)  # type: ignore[arg-type]
+        self.driver.kick()
+
+    def _left(self, node: Any) -> None:
+        """A call has ended, or gives its places to others: with the next turn, when those who waited for its
+        result want them, too."""
+        ticket = self._tickets.pop(node, None)
+        if ticket is not None:
+            self._streams.discard(node)
+            self._left_by.append((ticket, self.driver.engine.ending))
+
+    def _let_go(self) -> None:
+        """The places that calls have left go to others."""
+        left, self._left_by = self._left_by, []
+        if self._waiting:
+            self._measure()
+        for ticket, self._leaving in left:
+            self.limits.end(ticket)
+        self._leaving = None
+
+    def _woken(self, ticket: Ticket) -> None:
+        """A ticket has its places. From any thread."""
+        try:
+            if threading.get_ident() != self._thread:
+                self.driver.loop.call_soon_threadsafe(self.driver.safely, self._has_place, ticket, None)
+            elif self._leaving is not None:
+                self._has_place(ticket, self._leaving)
+            else:
+                self.driver.loop.call_soon(self.driver.safely, self._has_place, ticket, None)
+        except RuntimeError:  # the loop is closed
+            self.limits.withdraw(ticket)
+
+    def _has_place(self, ticket: Ticket, by: Any) -> None:
+        waiting = self._waiting.pop(ticket, None)
+        if waiting is None:  # it was given up meanwhile
+            self.limits.withdraw(ticket)
+            return
+        self._ready[ticket] = waiting
+        self.driver.engine.let_on(waiting[0], by)
+        self.driver.kick()
+
+    def _watch(self, ticket: Ticket) -> None:
+        """See to it that a ticket goes on when its time has come."""
+        bucket = ticket.waits
+        if bucket is None or bucket in self._timers:
+            return
+        due = self.limits.due(ticket)
+        if due is not None:
+            self._timers[bucket] = self.driver.loop.call_later(
+                due, self.driver.safely, self._time_has_come, bucket
+            )
+
+    def _time_has_come(self, bucket: Bucket) -> None:
+        del self._timers[bucket]
+        if self._waiting:
+            self._measure()
+        self.limits.poll([bucket])
+        waiting = next((t for t in self._waiting if t.waits is bucket), None)
+        if waiting is not None:
+            self._watch(waiting)
+
+    def _measure(self) -> None:
+        """Who waits is served by the length of the path that hangs on it, as far as that is issued."""
+        engine = self.driver.engine
+        far = engine.done_count * 2 + engine.inflight  # how much was issued, and how much has ended
+        if far < self._measured + _LONGER + len(self._lengths) // _PART:
+            return
+        found = self._lengths = lengths(engine, self.limits.seconds)
+        self._measured = far
+        buckets: set[Bucket] = set()
+        for ticket, (node, _) in self._waiting.items():
+            ticket.level = found.get(node, 0.0)
+            if ticket.waits is not None:
+                buckets.add(ticket.waits)
+        self.limits.sort(self.party, list(buckets))
+
+
+class SourcePlaces:
+    """The places of a stream in a flow: for its first attempt it has them before it is opened."""
+
+    def __init__(self, gate: Gate, source: Source) -> None:
+        self.gate = gate
+        self.source = source
+        self._first = True
+
+    async def enter(self) -> None:
+        if self._first:
+            self._first = False
+            return
+        there = asyncio.Event()
+        self.gate.admit(self.source, lambda _driver, _source: there.set())
+        await there.wait()
+
+    def leave(self, error: BaseException | None) -> None:
+        if error is not None:
+            self.gate.raised(self.source, error)
+        self.gate.gives_way(self.source)

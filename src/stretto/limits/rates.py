@@ -1,0 +1,120 @@
+"""Rates: so much in so long, and never more than that in any window of that length."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass, field
+
+from ..errors import DeclarationError
+
+__all__ = ["Rate", "Window", "is_rate"]
+
+_UNITS = {
+    "s": 1.0,
+    "sec": 1.0,
+    "second": 1.0,
+    "min": 60.0,
+    "minute": 60.0,
+    "h": 3600.0,
+    "hour": 3600.0,
+    "day": 86400.0,
+}
+_TEXT = re.compile(r"\s*([0-9][0-9_,]*)\s*(?:/|per\s)\s*([0-9.]*)\s*([a-z]+)\s*")
+
+#: A window is taken to be longer by this part of it: calls that left further apart than it is long may arrive
+#: closer together, as no two take the same time on their way.
+_MARGIN = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many (of calls, of tokens) in so many seconds."""
+
+    count: int
+    seconds: float
+    text: str = field(compare=False)
+
+    @classmethod
+    def parse(cls, text: object) -> Rate:
+        """Read ``"600/min"``, ``"90_000/min"``, ``"5/s"``, ``"100/15min"``; else `DeclarationError`."""
+        found = _TEXT.fullmatch(text) if isinstance(text, str) else None
+        unit = _UNITS.get(found[3].removesuffix("s") or "s") if found else None
+        try:
+            if found is not None and unit is not None:
+                count = int(found[1].replace(",", "").replace("_", ""))
+                seconds = float(found[2] or 1) * unit
+                if count > 0 and seconds > 0:
+                    return cls(count, seconds, found[0].strip())
+        except ValueError:
+            pass
+        raise DeclarationError(
+            f"a rate is a number and a time, as in '600/min', '5/s' or '90_000/day'; found {text!r}"
+        )
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def is_rate(text: object) -> bool:
+    """Whether `Rate.parse` takes it."""
+    try:
+        Rate.parse(text)
+    except DeclarationError:
+        return False
+    return True
+
+
+class Window:
+    """What was taken of a rate, and when: a sliding log, which is exact for every window.
+
+    It holds at most as many entries as the rate allows, and an entry goes when its time has come.
+    """
+
+    __slots__ = ("_log", "_taken", "rate", "span")
+
+    def __init__(self, rate: Rate) -> None:
+        self.rate = rate
+        self.span = rate.seconds * (1 + _MARGIN)
+        self._log: deque[list[float]] = deque()
+        self._taken = 0.0
+
+    def _forget(self, now: float) -> None:
+        log, span = self._log, self.span
+        while log and log[0][0] + span <= now:
+            self._taken -= log.popleft()[1]
+
+    def room(self, amount: float, now: float) -> bool:
+        """Whether so much may be taken now. What is more than the whole rate allows waits for all of it."""
+        self._forget(now)
+        return self._taken + min(amount, self.rate.count) <= self.rate.count
+
+    def due(self, amount: float, now: float) -> float:
+        """When there may be room for so much, if nobody else takes it before."""
+        self._forget(now)
+        over = self._taken + min(amount, self.rate.count) - self.rate.count
+        for at, taken in self._log:
+            if over <= 0:
+                break
+            over -= taken
+            now = at + self.span
+        return now
+
+    def take(self, amount: float, now: float) -> list[float]:
+        """Take so much; gives what `settle` is told it by."""
+        entry = [now, amount]
+        self._log.append(entry)
+        self._taken += amount
+        return entry
+
+    def settle(self, entry: list[float], amount: float, now: float) -> None:
+        """It turned out to be so much."""
+        self._forget(now)
+        if entry[0] + self.span > now:
+            self._taken += amount - entry[1]
+            entry[1] = amount
+
+    def idle(self, now: float) -> bool:
+        """Whether all that was taken is forgotten."""
+        self._forget(now)
+        return not self._log

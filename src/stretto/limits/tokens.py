@@ -1,0 +1,61 @@
+"""How many tokens a call uses: estimated from its arguments before, read from its result after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+__all__ = ["estimate", "used"]
+
+#: Characters of English text to a token, about, with the tokenisers of today's language models.
+_CHARACTERS = 4
+#: What a call is taken to use at the least.
+_LEAST = 1.0
+
+
+def estimate(args: Iterable[Any], kwargs: Mapping[str, Any]) -> float:
+    """A token for every four characters of text in the arguments, and as many as they ask for by
+    ``max_tokens``."""
+    asked = sum(
+        value
+        for name in ("max_tokens", "max_completion_tokens", "max_output_tokens")
+        if isinstance(value := kwargs.get(name), int)
+    )
+    return max(_characters([*args, *kwargs.values()]) / _CHARACTERS, _LEAST) + asked
+
+
+def _characters(values: list[Any]) -> int:
+    count, seen = 0, set[int]()
+    while values:
+        value = values.pop()
+        if isinstance(value, str):
+            count += len(value)
+        elif type(value) in (list, tuple, dict) and id(value) not in seen:
+            seen.add(id(value))
+            held: Iterable[Any] = cast("Any", value.values() if isinstance(value, dict) else value)
+            values.extend(held)
+    return count
+
+
+def used(result: Any) -> float | None:
+    """What the result of a call says that it has used, as clients of language models tell it: an attribute or
+    a key ``usage`` with ``total_tokens``, or ``input_tokens`` and ``output_tokens``; else None."""
+    usage = _part(result, "usage")
+    if usage is None:
+        return None
+    total = _part(usage, "total_tokens")
+    if isinstance(total, int):
+        return total
+    both = _part(usage, "input_tokens"), _part(usage, "output_tokens")
+    if isinstance(both[0], int) and isinstance(both[1], int):
+        return both[0] + both[1]
+    return None
+
+
+def _part(owner: Any, name: str) -> Any:
+    if isinstance(owner, Mapping):
+        return cast("Mapping[str, Any]", owner).get(name)
+    # not `getattr` alone, which an object may answer for any name
+    if name in getattr(owner, "__dict__", ()) or hasattr(cast("Any", type(owner)), name):
+        return getattr(owner, name, None)
+    return None

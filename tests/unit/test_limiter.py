@@ -1,0 +1,319 @@
+"""Places in buckets, on a clock that the test sets: no engine, no loop."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stretto.errors import DeclarationError
+from stretto.limits.adaptive import Adaptive
+from stretto.limits.limiter import Bucket, Limiter, Party, Ticket
+from stretto.limits.overload import Refusal, refusal
+from stretto.limits.rates import Rate, Window
+from stretto.limits.tokens import estimate, used
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class World:
+    """A limiter, and who has been let in."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.limiter = Limiter(self.clock)
+        self.let_in: list[Ticket] = []
+
+    def enter(self, party: Party, *buckets: Bucket, level: float = 0, tokens: float = 0) -> Ticket:
+        ticket = Ticket(World, party, buckets, self.let_in.append, tokens)
+        ticket.level = level
+        if self.limiter.enter(ticket):
+            self.let_in.append(ticket)
+        return ticket
+
+
+# Rates
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "seconds"),
+    [
+        ("600/min", 600, 60),
+        ("90_000/min", 90_000, 60),
+        ("90,000 / minute", 90_000, 60),
+        ("5/s", 5, 1),
+        ("5 per second", 5, 1),
+        ("100/15min", 100, 900),
+        ("1000/day", 1000, 86400),
+        ("2/0.5s", 2, 0.5),
+    ],
+)
+def test_rates_as_people_write_them(text: str, count: int, seconds: float) -> None:
+    rate = Rate.parse(text)
+    assert (rate.count, rate.seconds, str(rate)) == (count, seconds, text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "600", "600/", "x/min", "0/min", "5/0s", "5/fortnight", "-5/s", 600, None]
+)
+def test_what_is_no_rate(text: object) -> None:
+    with pytest.raises(DeclarationError, match="a rate is a number and a time, as in '600/min'"):
+        Rate.parse(text)
+
+
+@given(st.lists(st.tuples(st.floats(0, 3), st.integers(1, 7)), max_size=60), st.integers(1, 12))
+def test_no_window_holds_more_than_the_rate(steps: list[tuple[float, int]], count: int) -> None:
+    window, now = Window(Rate(count, 10.0, "")), 0.0
+    taken: list[tuple[float, int]] = []
+    for pause, amount in steps:
+        now += pause
+        if not window.room(amount, now):
+            due = window.due(amount, now)
+            assert due > now
+            before = due - 1e-6
+            assert not window.room(amount, before)
+            assert window.room(amount, due)
+            now = due
+        window.take(amount, now)
+        taken.append((now, amount))
+    for at, _ in taken:
+        inside = [amount for when, amount in taken if at <= when < at + 10.0]
+        # what is more than the whole rate goes alone
+        assert sum(inside) <= count or len(inside) == 1 or max(inside) > count
+
+
+def test_what_turned_out_to_be_less_makes_room() -> None:
+    window = Window(Rate(100, 60.0, ""))
+    entry = window.take(100, 0.0)
+    assert not window.room(10, 1.0)
+    window.settle(entry, 20, 2.0)
+    assert window.room(80, 3.0) and not window.room(81, 3.0)
+    window.settle(entry, 500, 200.0)  # long forgotten
+    assert window.room(100, 200.0)
+
+
+# Who comes next
+
+
+def test_parties_share_fairly() -> None:
+    world = World()
+    bucket = Bucket("b", most=2)
+    many, few = Party(), Party()
+    crowd = [world.enter(many, bucket) for _ in range(10)]
+    late = [world.enter(few, bucket) for _ in range(3)]
+    world.limiter.end(crowd[0])
+    assert world.let_in[-1] is late[0]
+    world.limiter.end(crowd[1])
+    assert world.let_in[-1] is crowd[2]  # each has one now
+    world.limiter.end(late[0])
+    assert world.let_in[-1] is late[1]
+
+
+def test_within_a_party_it_is_the_longest_path_and_now_and_then_the_eldest() -> None:
+    world = World()
+    bucket, party = Bucket("b", most=1), Party()
+    running = world.enter(party, bucket)
+    waiting = [world.enter(party, bucket, level=level) for level in range(40)]
+    order: list[int] = []
+    for _ in range(40):
+        world.limiter.end(running)
+        running = world.let_in[-1]
+        order.append(waiting.index(running))
+    assert sorted(order) == list(range(40)) and order[:15] == list(range(39, 24, -1))
+    assert order.index(0) < 16  # it had the shortest path of all
+
+
+def test_who_needs_two_places_holds_none_while_waiting() -> None:
+    world = World()
+    one, other, party = Bucket("one", most=1), Bucket("other", most=1), Party()
+    first = world.enter(party, other)
+    both = world.enter(party, one, other)
+    assert not both.granted
+    third = world.enter(party, one)
+    assert third.granted  # though `both` wants it, too
+    world.limiter.end(first)
+    assert not both.granted
+    world.limiter.end(third)
+    assert both.granted and (one.active, other.active) == (1, 1)
+
+
+def test_who_gives_up_lets_others_in() -> None:
+    world = World()
+    bucket, party = Bucket("b", most=1), Party()
+    first, second, third = (world.enter(party, bucket) for _ in range(3))
+    world.limiter.withdraw(second)
+    world.limiter.withdraw(first)
+    assert third.granted and not second.granted
+    world.limiter.withdraw(third)
+    world.limiter.end(third)
+    assert (bucket.active, bucket.waiting) == (0, 0)
+
+
+def test_who_is_forced_waits_for_no_place_but_for_the_rate() -> None:
+    world = World()
+    bucket, party = Bucket("b", most=1, rate=Rate(2, 10.0, "")), Party()
+    world.enter(party, bucket)
+    second, third = world.enter(party, bucket), world.enter(party, bucket)
+    world.limiter.force(second)
+    assert second.granted and bucket.active == 2
+    world.limiter.force(third)
+    assert not third.granted
+    world.clock.now = world.limiter.due(third) or 0
+    assert 10.0 < world.clock.now < 10.2
+    world.limiter.poll([bucket])
+    assert third.granted
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 5), st.integers(1, 6), st.integers(2, 60))
+def test_limits_hold_and_nobody_is_forgotten(seed: int, buckets: int, parties: int, tickets: int) -> None:
+    draw, world = random.Random(seed), World()
+    made = [
+        Bucket(
+            f"b{i}",
+            most=draw.choice([None, 1, 2, 5]),
+            rate=draw.choice([None, Rate(draw.randint(1, 9), draw.choice([1.0, 10.0]), "")]),
+            tokens=draw.choice([None, Rate(50, 10.0, "")]),
+        )
+        for i in range(buckets)
+    ]
+    who = [Party() for _ in range(parties)]
+    running: list[Ticket] = []
+    starts: dict[Bucket, list[tuple[float, float]]] = {bucket: [] for bucket in made}
+    asked: list[Ticket] = []
+
+    def note() -> None:
+        while world.let_in:
+            ticket = world.let_in.pop()
+            running.append(ticket)
+            for bucket in ticket.buckets:
+                starts[bucket].append((world.clock.now, ticket.tokens))
+                assert bucket.most is None or bucket.active <= bucket.most
+
+    for _ in range(tickets):
+        wanted = draw.sample(made, draw.randint(1, buckets))
+        asked.append(world.enter(draw.choice(who), *wanted, level=draw.random(), tokens=draw.randint(0, 60)))
+        note()
+        if running and draw.random() < 0.5:
+            world.limiter.end(running.pop(draw.randrange(len(running))))
+            note()
+    for _ in range(100 * tickets):
+        waiting = [ticket for ticket in asked if not ticket.granted]
+        if not waiting:
+            break
+        if running:
+            world.limiter.end(running.pop(draw.randrange(len(running))))
+        else:
+            due = [at for ticket in waiting if (at := world.limiter.due(ticket)) is not None]
+            world.clock.now += min(due)
+            world.limiter.poll(made)
+        note()
+    assert all(ticket.granted for ticket in asked)
+    for bucket in made:
+        if bucket.window is not None:
+            rate = bucket.window.rate
+            times = [at for at, _ in starts[bucket]]
+            for i in range(rate.count, len(times)):
+                assert times[i] - times[i - rate.count] >= rate.seconds
+
+
+# What a server can take
+
+
+def test_a_limit_is_found() -> None:
+    """A server that takes 20 at once, and 1 s for each: refuses more."""
+    world, draw = World(), random.Random(7)
+    bucket, party = Bucket("b", adaptive=Adaptive()), Party()
+    assert bucket.adaptive is not None
+    running: list[tuple[float, bool, Ticket]] = []
+    refused = served = 0
+    waiting = [world.enter(party, bucket) for _ in range(2000)]
+    found: list[int] = []
+    while world.let_in or running:
+        while world.let_in:
+            ticket = world.let_in.pop()
+            taken = sum(not no for _, no, _ in running) < 20
+            running.append(
+                (world.clock.now + (1 + draw.random() * 0.1 if taken else 0.01), not taken, ticket)
+            )
+        if not running:
+            break
+        running.sort(key=lambda r: r[0])
+        world.clock.now, no, ticket = running.pop(0)
+        ticket.well = not no
+        if no:
+            refused += 1
+            ticket.refused = refusal(Refused(429, {"retry-after": "0.2"}))
+        else:
+            served += 1
+        world.limiter.end(ticket)
+        found.append(bucket.adaptive.most)
+        if not world.let_in and not running:
+            world.clock.now = max(world.clock.now, bucket.adaptive.paused)
+            world.limiter.poll([bucket])
+    assert served + refused == len(waiting)
+    assert refused < 0.05 * served
+    assert 10 <= sorted(found)[len(found) // 2] <= 21
+
+
+def test_it_does_not_grow_while_calls_take_longer_than_at_best() -> None:
+    adaptive = Adaptive()
+    for _ in range(20):
+        adaptive.returned(0.1, adaptive.most)
+    assert adaptive.most == 28  # one more for each: twice as many each round
+    for _ in range(60):
+        adaptive.returned(0.5, adaptive.most)
+    before = adaptive.most
+    for _ in range(200):
+        adaptive.returned(0.5, adaptive.most)
+    assert adaptive.most == before
+    adaptive.ended(10.0, 11.0, before, False, Refusal(3.0))
+    assert adaptive.most == before // 2 and adaptive.paused == 14.0
+    adaptive.ended(10.5, 11.1, before, False, Refusal(None))  # it was under way by then
+    assert adaptive.most == before // 2 and adaptive.paused == 14.0
+
+
+class Refused(Exception):
+    def __init__(self, status: object, headers: object = None, name: str = "status_code") -> None:
+        super().__init__(status)
+        setattr(self, name, status)
+        self.headers = headers
+
+
+class Answered(Exception):
+    def __init__(self, status: int, headers: object) -> None:
+        self.response = Refused(status, headers)
+
+
+@pytest.mark.parametrize(
+    ("error", "found"),
+    [
+        (Refused(429), "None"),
+        (Refused(503, {"retry-after": "7"}), "7.0"),
+        (Refused(529, {"retry-after-ms": "250"}, name="status"), "0.25"),
+        (Refused(429, {"Retry-After": "3"}, name="code"), "3.0"),
+        (Answered(429, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}), "0.0"),
+        (Refused(429, {"retry-after": "soon"}), "None"),
+        (Refused(500), "no"),
+        (Refused("429"), "no"),
+        (ValueError("429"), "no"),
+    ],
+)
+def test_what_a_refusal_says(error: Exception, found: str) -> None:
+    said = refusal(error)
+    assert ("no" if said is None else str(said.retry_after)) == found
+
+
+def test_tokens() -> None:
+    assert estimate(("a" * 400, ["b" * 40, {"c": "d" * 4}]), {"max_tokens": 50}) == 111 + 50
+    assert estimate((1, None), {}) == 1
+    assert used({"usage": {"total_tokens": 12}}) == 12
+    assert used({"usage": {"input_tokens": 5, "output_tokens": 6}}) == 11
+    assert used("text") is None and used({"usage": None}) is None
