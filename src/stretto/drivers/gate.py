@@ -75,7 +75,7 @@ class Gate:
         self._waiting: dict[Ticket, tuple[Any, GoOn]] = {}
         #: Those that have got their places, and go on with the next turn.
         self._ready: dict[Ticket, tuple[Any, GoOn]] = {}
-        #: Those that have left their places, what is known of their end, and the one whose places go to others.
+        #: Those that have left their places, what is known of their end, and the one whose places go on.
         self._left_by: list[tuple[Ticket, Any]] = []
         self._leaving: Any = None
         self._timers: dict[Bucket, asyncio.TimerHandle] = {}
