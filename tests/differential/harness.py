@@ -14,6 +14,7 @@ import io
 import linecache
 import logging
 import marshal
+import random
 import signal
 import sys
 import threading
@@ -24,10 +25,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 
 from stretto.declarations import project, registry
 from stretto.declarations.table import Entry, effects_of
 from stretto.drivers.reference import whole
+from stretto.effects import Resource
 from stretto.errors import UnsupportedConstruct
 
 from .canonical import canonical_all
@@ -134,6 +137,22 @@ def overlapped(program: Program, seed: int) -> Outcome:
 
     world = World(salt=program.salt, rate=program.rate, seed=seed)
     return _run(program, world, call, flow, VirtualClock(seed=seed, validate=True), _alarm)
+
+
+def limited(program: Program, seed: int) -> Outcome:
+    """As `overlapped`, where few calls may run at once: some share one place, some are slowed down."""
+    from stretto import Call, call
+    from stretto.limits.rules import Limits
+
+    draw = random.Random(f"limits of {seed}")
+    kinds = [Limits(limit=1), Limits(limit=2), Limits.read({"limit": 1, "rate": "5/s"})]
+    with contextlib.ExitStack() as stack:
+        for word in _words(call).values():
+            if isinstance(word, Call) and draw.random() < 0.8:
+                shared = Resource.parse("one") if draw.random() < 0.5 else None
+                said = {"limits": kinds[0] if shared else draw.choice(kinds), "per": shared, "gated": True}
+                stack.enter_context(mock.patch.multiple(word, **said))
+        return overlapped(program, seed)
 
 
 def sequential(program: Program, seed: int = 0) -> Outcome:

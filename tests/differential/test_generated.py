@@ -14,7 +14,17 @@ import pytest
 from .fuzz import SEEDS, program
 from .generate import PROFILES, Random, generate
 from .generate.asyncs import asynchronous
-from .harness import Difficult, differences, overlapped, reference, report, sequential
+from .harness import (
+    Difficult,
+    compare,
+    differences,
+    limited,
+    measure,
+    overlapped,
+    reference,
+    report,
+    sequential,
+)  # fmt: skip
 from .reduce import reduce
 
 PROGRAMS = int(os.environ.get("STRETTO_FUZZ", "5000"))
@@ -54,6 +64,21 @@ def test_asyncio_as_the_reference(theme: str) -> None:
             continue
         if found:
             pytest.fail(report(*reduce(program, found, (1, 2))), pytrace=False)
+
+
+@pytest.mark.timeout(60 + PROGRAMS // 10)
+@pytest.mark.parametrize("theme", PROFILES)
+def test_limits_change_nothing(theme: str) -> None:
+    """Where few calls may run at once, some of them in one place: no other outcome, and nothing waits for
+    ever."""
+    for number in range(max(4, PROGRAMS // (8 * len(PROFILES)))):
+        program = generate(Random(f"limited-{theme}-{number}"), PROFILES[theme])
+        try:
+            expected = measure(program)
+        except Difficult:
+            continue
+        found = list(compare(expected, limited(program, number), f"limited, seed {number}"))
+        assert not found, report(program, found)
 
 
 @pytest.mark.parametrize("theme", PROFILES)

@@ -30,9 +30,10 @@ class World:
         self.clock = Clock()
         self.limiter = Limiter(self.clock)
         self.let_in: list[Ticket] = []
+        self.watched: list[Ticket] = []
 
     def enter(self, party: Party, *buckets: Bucket, level: float = 0, tokens: float = 0) -> Ticket:
-        ticket = Ticket(World, party, buckets, self.let_in.append, tokens)
+        ticket = Ticket(World, party, buckets, self.let_in.append, self.watched.append, tokens)
         ticket.level = level
         if self.limiter.enter(ticket):
             self.let_in.append(ticket)

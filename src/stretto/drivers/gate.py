@@ -44,19 +44,15 @@ def limiter_here() -> Limiter:
 
 
 def ticket_of(
-    limits: Limiter,
-    call: Call[..., Any],
-    args: Any,
-    kwargs: Any,
-    party: Party,
-    wake: Callable[[Ticket], None],
-) -> Ticket:
+    limits: Limiter, call: Call[..., Any], args: Any, kwargs: Any, party: Party,
+    wake: Callable[[Ticket], None], watch: Callable[[Ticket], None],
+) -> Ticket:  # fmt: skip
     """What a call asks for its places with. Raises what is wrong with its declaration."""
     buckets = buckets_of(limits, call, args, kwargs)
     tokens = 0.0
     if any(bucket.tokens is not None for bucket in buckets):
         tokens = tokens_of(call, args, kwargs) * limits.correction(call)
-    ticket = Ticket(call, party, buckets, wake, tokens)
+    ticket = Ticket(call, party, buckets, wake, watch, tokens)
     held = HELD.get()()
     if held and not held.isdisjoint(buckets):
         ticket.urgent()
@@ -79,6 +75,7 @@ class Gate:
         self._left_by: list[tuple[Ticket, Any]] = []
         self._leaving: Any = None
         self._timers: dict[Bucket, asyncio.TimerHandle] = {}
+        self._closed = False
         #: Open streams, which hold their places while nothing is asked of them.
         self._streams: set[Any] = set()
         #: The lengths of remaining paths, as they were measured last, and how far the program was by then.
@@ -98,7 +95,7 @@ class Gate:
         self._thread = threading.get_ident()
         try:
             ticket = self.driver.context.run(
-                ticket_of, self.limits, call, node.args, node.kwargs, self.party, self._woken
+                ticket_of, self.limits, call, node.args, node.kwargs, self.party, self._woken, self._watched
             )
         except Exception as error:
             self._failed(node, error)
@@ -117,7 +114,6 @@ class Gate:
         engine.held_up(node)
         if type(node) is Source:
             streams.hold(engine, node)
-        self._watch(ticket)
 
     def goes_on(self) -> bool:
         """Give places that were left to others, and go on with those that have theirs; whether any do."""
@@ -190,9 +186,7 @@ class Gate:
 
     def close(self) -> None:
         """The run is over."""
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        self._closed = True
         for ticket in [*self._tickets.values(), *(ticket for ticket, _ in self._left_by)]:
             self.limits.withdraw(ticket)
         self._left_by.clear()
@@ -200,6 +194,10 @@ class Gate:
         self._waiting.clear()
         self._ready.clear()
         self._lengths.clear()
+        for timer in self._timers.values():
+            timer.cancel()
+        self.limits.poll(list(self._timers))  # somebody else has to watch
+        self._timers.clear()
 
     def held(self) -> frozenset[Bucket]:
         """The buckets in which this run's streams have places."""
@@ -263,25 +261,33 @@ class Gate:
         self.driver.engine.let_on(waiting[0], by)
         self.driver.kick()
 
+    def _watched(self, ticket: Ticket) -> None:
+        """A ticket is the next where it waits, and its time has to come. From any thread."""
+        try:
+            if threading.get_ident() == self._thread:
+                self._watch(ticket)
+            else:
+                self.driver.loop.call_soon_threadsafe(self.driver.safely, self._watch, ticket)
+        except RuntimeError:  # the loop is closed
+            if ticket.waits is not None:
+                self.limits.poll([ticket.waits])
+
     def _watch(self, ticket: Ticket) -> None:
-        """See to it that a ticket goes on when its time has come."""
-        bucket = ticket.waits
-        if bucket is None or bucket in self._timers:
+        bucket, due = ticket.waits, self.limits.due(ticket)
+        if bucket is None or due is None or bucket in self._timers:
             return
-        due = self.limits.due(ticket)
-        if due is not None:
-            self._timers[bucket] = self.driver.loop.call_later(
-                due, self.driver.safely, self._time_has_come, bucket
-            )
+        if self._closed:
+            self.limits.poll([bucket])
+            return
+        self._timers[bucket] = self.driver.loop.call_later(
+            due, self.driver.safely, self._time_has_come, bucket
+        )
 
     def _time_has_come(self, bucket: Bucket) -> None:
         del self._timers[bucket]
         if self._waiting:
             self._measure()
         self.limits.poll([bucket])
-        waiting = next((t for t in self._waiting if t.waits is bucket), None)
-        if waiting is not None:
-            self._watch(waiting)
 
     def _measure(self) -> None:
         """Who waits is served by the length of the path that hangs on it, as far as that is issued."""

@@ -82,7 +82,10 @@ async def _granted(limits: Limiter, call: Call[..., Any], args: Any, kwargs: Map
         except RuntimeError:  # the loop is closed, and nobody waits there any more
             limits.withdraw(ticket)
 
-    ticket = ticket_of(limits, call, args, kwargs, _party, wake)
+    def watch(_: Ticket) -> None:
+        pass  # it is looked again below, often enough
+
+    ticket = ticket_of(limits, call, args, kwargs, _party, wake, watch)
     if limits.enter(ticket):
         return ticket
     try:

@@ -15,7 +15,7 @@ import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 from .adaptive import Adaptive
@@ -48,12 +48,17 @@ class Party:
         self.served: WeakKeyDictionary[Bucket, int] = WeakKeyDictionary()
 
 
+_Told: TypeAlias = "tuple[Callable[[Ticket], None], Ticket]"
+
+
 class Ticket:
     """One who wants to start.
 
     Attributes:
         kind: the call; what calls of one kind take is measured.
         wake: told, once, from any thread, that the ticket has its places; the lock is not held.
+        watch: told in the same way that it is the next in its bucket, and waits for a time to come: `due` says
+            for which, and `poll` is to be called then.
         level: the length of the path that hangs on it; more is more urgent.
         tokens: how many tokens it is going to take, as far as is known.
         granted: whether it has its places.
@@ -67,7 +72,7 @@ class Ticket:
 
     __slots__ = (
         "began", "buckets", "entries", "forced", "granted", "kind", "level", "number", "over", "party",
-        "refused", "tokens", "used", "waits", "wake", "well",
+        "refused", "tokens", "used", "waits", "wake", "watch", "well",
     )  # fmt: skip
 
     def __init__(
@@ -76,12 +81,14 @@ class Ticket:
         party: Party,
         buckets: Sequence[Bucket],
         wake: Callable[[Ticket], None],
+        watch: Callable[[Ticket], None],
         tokens: float = 0,
     ) -> None:
         self.kind = kind
         self.party = party
         self.buckets = buckets
         self.wake = wake
+        self.watch = watch
         self.tokens = tokens
         self.level = 0.0
         self.number = next(_numbers)
@@ -157,6 +164,8 @@ class Bucket:
         self._queues: dict[Party, _Queue] = {}
         #: Forced ones, which come before all others.
         self._forced: dict[Ticket, None] = {}
+        #: Whether somebody is going to call `poll` when the time has come for the next one.
+        self.watched = False
         #: Parties that wait, the one that comes next first; what does not hold any more is passed over.
         self._order: list[tuple[int, int, int, Party]] = []
 
@@ -328,10 +337,10 @@ class Limiter:
                 self._take(ticket, now)
                 return True
             lacking.queue(ticket)
-            # whoever waits there may do so for a time that has come meanwhile
-            woken = self._serve([lacking]) if lacking.room(ticket, now) else []
-        _tell([other for other in woken if other is not ticket])
-        return ticket in woken
+            woken = self._serve([lacking])
+            granted = ticket.granted
+        _tell([told for told in woken if not (granted and told[1] is ticket)])
+        return granted
 
     def end(self, ticket: Ticket) -> None:
         """Give its places back; what the ticket says of how it has ended is taken into account."""
@@ -374,13 +383,18 @@ class Limiter:
             lacking = next((b for b in ticket.buckets if not b.room(ticket, now)), None)
             if lacking is not None:
                 lacking.queue(ticket)
-                return
-            self._take(ticket, now)
-        ticket.wake(ticket)
+                woken: list[_Told] = []
+                self._watch(lacking, now, woken)
+            else:
+                self._take(ticket, now)
+                woken = [(ticket.wake, ticket)]
+        _tell(woken)
 
     def poll(self, buckets: Sequence[Bucket]) -> None:
         """The time has come for some who wait."""
         with self._lock:
+            for bucket in buckets:
+                bucket.watched = False
             woken = self._serve(buckets)
         _tell(woken)
 
@@ -390,6 +404,8 @@ class Limiter:
             now, bucket = self.clock(), ticket.waits
             first = None if bucket is None else bucket.next()
             at = None if bucket is None or first is None else bucket.due(first, now)
+            if bucket is not None and at is None:
+                bucket.watched = False
             return None if at is None else max(at - now, 0.0) + _AFTER
 
     def sort(self, party: Party, buckets: Sequence[Bucket]) -> None:
@@ -435,10 +451,10 @@ class Limiter:
         self._seconds[kind] = seconds if before is None else before + _NEWEST * (seconds - before)
         self._typical = self._typical + _NEWEST * (seconds - self._typical) if self._typical else seconds
 
-    def _serve(self, buckets: Sequence[Bucket]) -> list[Ticket]:
-        """Hand out what places there are."""
+    def _serve(self, buckets: Sequence[Bucket]) -> list[_Told]:
+        """Hand out what places there are; who is to be told, and of what."""
         now = self.clock()
-        woken: list[Ticket] = []
+        woken: list[_Told] = []
         for bucket in buckets:
             moved = 0
             while (
@@ -451,13 +467,24 @@ class Limiter:
                 lacking = next((b for b in ticket.buckets if not b.room(ticket, now)), None)
                 if lacking is not None:
                     lacking.queue(ticket)
+                    self._watch(lacking, now, woken)
                     moved += 1
                     continue
                 self._take(ticket, now)
-                woken.append(ticket)
+                woken.append((ticket.wake, ticket))
+        for bucket in buckets:
+            self._watch(bucket, now, woken)
         return woken
 
+    def _watch(self, bucket: Bucket, now: float, woken: list[_Told]) -> None:
+        """If the next one waits for a time, somebody has to see to it."""
+        if bucket.contended and not bucket.watched:
+            first = bucket.next()
+            if first is not None and bucket.due(first, now) is not None:
+                bucket.watched = True
+                woken.append((first.watch, first))
 
-def _tell(woken: list[Ticket]) -> None:
-    for ticket in woken:
-        ticket.wake(ticket)
+
+def _tell(woken: list[_Told]) -> None:
+    for tell, ticket in woken:
+        tell(ticket)
