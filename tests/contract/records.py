@@ -22,6 +22,7 @@ from stretto.journal.events import (
     StreamReceived,
     now,
 )
+from tests.waiting import PATIENCE
 
 
 def started(
@@ -59,7 +60,7 @@ class Waiting:
         self._called.set()
 
     def result(self) -> None:
-        assert self._called.wait(60), "nobody called"
+        assert self._called.wait(PATIENCE), "nobody called"
         [error] = self.calls
         if error is not None:
             raise error

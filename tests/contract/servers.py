@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import PATIENCE
+
 PREFIX = "stretto-postgres-"
 
 
@@ -69,7 +71,7 @@ def _stop(data: Path) -> None:
         return
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGINT)  # "fast shutdown"
-        for _ in range(500):
+        for _ in range(int(PATIENCE / 0.02)):
             time.sleep(0.02)
             os.kill(pid, 0)
             with contextlib.suppress(OSError):

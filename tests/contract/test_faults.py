@@ -16,6 +16,7 @@ from stretto import errors
 from stretto.journal import open_journal
 from stretto.journal.events import Recorded
 from stretto.journal.sqlite import SqliteDatabase
+from tests.waiting import PATIENCE
 
 from .conftest import Store
 from .processes import ROOT, child
@@ -71,7 +72,7 @@ def test_disk_full(sqlite: Store) -> None:
 
 def test_everyone_who_waits_hears_of_a_failure(sqlite: Store) -> None:
     go = threading.Event()
-    journal = sqlite.open(max_pages=40, probe=lambda moment: go.wait(60) and None)
+    journal = sqlite.open(max_pages=40, probe=lambda moment: go.wait(PATIENCE) and None)
     lease, other = journal.start(started()), journal.start(started("other"))
     waiting = [Waiting() for _ in range(4)]
     journal.commit(lease, [finished(0, random.Random(1).randbytes(300_000))], waiting[0])

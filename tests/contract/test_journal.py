@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from stretto import errors
 from stretto.journal import BLOB_OVER, open_journal
 from stretto.journal.events import BlobRef, Event, Recorded, RunResumed, RunStarted, RunState
+from tests.waiting import until
 
 from .conftest import Store
 from .records import Waiting, call_events, commit, ended, finished, small, started, texts, times
@@ -69,14 +70,7 @@ def test_append_alone_reaches_the_disk(store: Store) -> None:
     lease = journal.start(started())
     journal.append(lease, [finished(1)])
     other = store.open()
-    for _ in range(2000):
-        try:
-            if other.run("r").events == 2:
-                break
-        except errors.RunNotFound:
-            pass
-        threading.Event().wait(0.005)
-    assert other.run("r").events == 2
+    until(lambda: sum(run.events for run in other.runs()) == 2)
 
 
 @settings(

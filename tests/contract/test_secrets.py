@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from stretto.journal.events import BlobRef, CallFinished
 from stretto.journal.frames import values_of
 from stretto.journal.secrets import VARIABLE
 from stretto.journal.transfer import export_run, import_run
+from tests.waiting import PATIENCE, until
 
 from .conftest import Store, postgres_store
 
@@ -57,9 +57,7 @@ def interrupted(url: str) -> str:
     made.clear()
     hold = True
     run = sized.using(journal=url).start("ann", SECRET)
-    deadline = time.monotonic() + 20
-    while "wait" not in made and time.monotonic() < deadline:
-        time.sleep(0.001)
+    until(lambda: "wait" in made, lambda: made)
     run.interrupt()
     hold = False
     assert made == ["fetch", "wait"]
@@ -77,7 +75,7 @@ def test_a_run_is_taken_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> Non
         elsewhere.setenv(VARIABLE, "ab" * 32)
         with pytest.raises(errors.SecretKeyError, match="another one"):
             stretto.resume(run, journal=store.url)
-    assert stretto.resume(run, journal=store.url).result(20) == 10_001 * len(SECRET)
+    assert stretto.resume(run, journal=store.url).result(PATIENCE) == 10_001 * len(SECRET)
     assert made == ["wait"]
     assert SECRET.encode() not in held(journal, run)
     journal.close()
@@ -93,7 +91,7 @@ def test_a_run_goes_on_in_another_journal(
     other = postgres_store(request.getfixturevalue("server"))
     target = shared(other.url)
     import_run(target, tmp_path / "run.stretto")
-    assert stretto.resume(run, journal=other.url).result(20) == 10_001 * len(SECRET)
+    assert stretto.resume(run, journal=other.url).result(PATIENCE) == 10_001 * len(SECRET)
     assert made == ["wait"]
     assert SECRET.encode() not in held(target, run)
     target.close()

@@ -11,6 +11,7 @@ import pytest
 
 from stretto import errors
 from stretto.journal import postgres as postgres_module
+from tests.waiting import PATIENCE
 
 from .conftest import Store
 from .records import Waiting, commit, finished, started
@@ -33,7 +34,7 @@ def test_the_server_restarts(postgres: Store, server: Server) -> None:
 
     thread = threading.Thread(target=work)
     thread.start()
-    assert going.wait(60)
+    assert going.wait(PATIENCE)
     for _ in range(2):
         server.stop()
         server.start()

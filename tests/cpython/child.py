@@ -31,7 +31,7 @@ __all__ = ["WAYS", "main"]
 WAYS = ("plain", "flow", "walked")
 
 #: Seconds that one test may take.
-PATIENCE = 60.0
+PATIENCE = 240.0
 
 _SEED = 7
 #: How many operations may be in flight: the clock looks at all of them at each turn of the engine.

@@ -19,6 +19,7 @@ from stretto.cli.load import load_flow
 from stretto.errors import LeaseHeld
 from stretto.journal import configured, open_journal
 from stretto.journal.events import CallFinished
+from tests.waiting import PATIENCE
 
 from . import programs
 from .programs import moment
@@ -95,7 +96,7 @@ def main(what: str, url: str, where: str, when: str, hangs: str, *about: str) ->
         else:
             run = stretto.fork(about[0], before=about[1])
         print(f"run {run.id}", flush=True)
-        print(f"result {run.result(60)}", flush=True)
+        print(f"result {run.result(PATIENCE)}", flush=True)
     except LeaseHeld:
         sys.exit(HELD)
     journal = configured.current()

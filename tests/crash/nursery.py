@@ -25,6 +25,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
+from tests.waiting import PATIENCE
+
 __all__ = ["Nursery"]
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +67,7 @@ class Nursery:
         process.stdin.write(json.dumps([str(word) for word in words]) + "\n")
         return int(process.stdout.readline())
 
-    def end(self, child: int, timeout: float = 60) -> tuple[int, str]:
+    def end(self, child: int, timeout: float = PATIENCE) -> tuple[int, str]:
         """Waits until it has ended: its exit code, and what it printed."""
         process = self._process
         assert process.stdout is not None
@@ -78,7 +80,7 @@ class Nursery:
         """One process, from its begin to its end."""
         return self.end(self.begin(*words))
 
-    def printed(self, *texts: str, timeout: float = 60) -> str:
+    def printed(self, *texts: str, timeout: float = PATIENCE) -> str:
         """Which of these texts the process under way prints first."""
         until = time.monotonic() + timeout
         while time.monotonic() < until:

@@ -22,6 +22,7 @@ from pathlib import Path
 import stretto
 from stretto import Done, call, flow
 from stretto.errors import InDoubt, JournalError
+from tests.waiting import PATIENCE
 
 folder = Path()
 last = 0
@@ -291,7 +292,7 @@ def main(name: str, url: str, where: str, when: str) -> None:
         if program.yields:
             given(iter(run))
         else:
-            run.result(60)
+            run.result(PATIENCE)
         journal.flush()
     except (InDoubt, JournalError) as error:
         print(f"{type(error).__name__}: {error}")

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.waiting import PATIENCE
+
 pytestmark = pytest.mark.slow
 
 HEAD = """\
@@ -316,7 +318,7 @@ def test_as_if_it_had_not_been_killed(name: str, tmp_path: Path) -> None:
         command = [sys.executable, "-m", "stretto", *words]
         environment = {**os.environ, **more}
         return subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, timeout=60, env=environment
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, env=environment
         )
 
     first = stretto("run", "p.py:main", FIRST="yes")

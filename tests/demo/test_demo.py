@@ -14,6 +14,8 @@ from demo_crash import Crash
 from front import Front
 from model_server import ModelServer
 
+from tests.waiting import PATIENCE
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -47,7 +49,7 @@ def test_the_briefing_is_not_read_as_a_note(pretend_model: Any, notes: Path) -> 
 def test_a_folder_that_is_not_there_is_named(pretend_model: Any, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / "briefing.py"), str(tmp_path / "none")],
-        capture_output=True, text=True, timeout=60, cwd=tmp_path,
+        capture_output=True, text=True, timeout=PATIENCE, cwd=tmp_path,
         env={**os.environ, "OPENAI_BASE_URL": pretend_model.base_url},
     )  # fmt: skip
     assert done.returncode == 1

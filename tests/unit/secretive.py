@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from stretto import Flow, call, flow
 from stretto.journal.codecs import digest, encode
 from stretto.journal.configured import shared
 from stretto.journal.frames import values_of
+from tests.waiting import PATIENCE, until
 
 #: What must not be found. All digits, as text and as a number: a low-entropy secret is one, too.
 PIN = 8_214_367
@@ -80,10 +80,7 @@ def stopped(program: Flow[Any, Any], *args: object) -> str:
     World.hold = True
     made.clear()
     run = program.start(*args)
-    deadline = time.monotonic() + 20
-    while not any(m.startswith("wait") for m in made):
-        assert time.monotonic() < deadline, made
-        time.sleep(0.001)
+    until(lambda: any(m.startswith("wait") for m in made), lambda: made)
     run.interrupt()
     World.hold = False
     made.clear()
@@ -92,7 +89,7 @@ def stopped(program: Flow[Any, Any], *args: object) -> str:
 
 
 def resumed(program: Flow[Any, Any], run: str) -> Any:
-    return stretto.resume(run, journal=program.journal).result(20)
+    return stretto.resume(run, journal=program.journal).result(PATIENCE)
 
 
 def all_bytes(journal: str) -> bytes:

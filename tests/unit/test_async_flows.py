@@ -6,7 +6,6 @@ import asyncio
 import functools
 import inspect
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import stretto
 from stretto import call, flow
 from stretto.journal.configured import shared
 from stretto.testing import VirtualClock
+from tests.waiting import PATIENCE, until
 
 made: list[object] = []
 stop: list[object] = []
@@ -73,7 +73,7 @@ def test_a_call_of_the_flow_gives_a_coroutine() -> None:
 
 
 def test_ways_to_run() -> None:
-    assert digest.start(list("abc")).result(20) == ABOUT
+    assert digest.start(list("abc")).result(PATIENCE) == ABOUT
     assert digest.sequential(list("abc")) == ABOUT
     assert asyncio.run(digest.aio(list("abc"))) == ABOUT
 
@@ -103,7 +103,7 @@ class Reader:
 def test_a_method_may_be_an_async_flow() -> None:
     reader = Reader("I")
     wanted = f"I: {ABOUT[0]}"
-    assert reader.read.start("a").result(20) == wanted
+    assert reader.read.start("a").result(PATIENCE) == wanted
     assert reader.read.sequential("a") == wanted
     assert asyncio.run(reader.read("a")) == asyncio.run(reader.read.aio("a")) == wanted
     assert asyncio.run(reader.read.using(journal=None)("a")) == wanted
@@ -120,7 +120,7 @@ async def mixed(x: str) -> list[str]:
 def test_other_coroutines_run_on_the_loop() -> None:
     me = threading.current_thread().name
     assert asyncio.run(mixed("a"))[0] == f"about a in {me}"
-    assert mixed.start("a").result(20)[0] == "about a in stretto-loop"
+    assert mixed.start("a").result(PATIENCE)[0] == "about a in stretto-loop"
 
 
 def test_an_async_call_is_awaited_in_async_code_and_gives_its_value_elsewhere() -> None:
@@ -174,7 +174,7 @@ def test_timeouts_and_cancellation() -> None:
     run = digest.start(["a"])
     run.cancel()
     with pytest.raises(stretto.errors.Cancelled):
-        run.result(20)
+        run.result(PATIENCE)
 
 
 def test_a_flow_with_a_timeout_in_a_flow() -> None:
@@ -223,9 +223,7 @@ def test_a_run_is_taken_up(tmp_path: Path) -> None:
     program = recorded.using(journal=tmp_path / "journal.sqlite")
     stop.append(("ask", "last"))
     run = program.start(["a", "b"])
-    deadline = time.monotonic() + 20
-    while ("ask", "last") not in made and time.monotonic() < deadline:  # so the write has ended
-        time.sleep(0.001)
+    until(lambda: ("ask", "last") in made, lambda: made)  # so the write has ended
     run.interrupt()
     shared(program.journal or "").flush()
     before = list(made)
@@ -233,7 +231,7 @@ def test_a_run_is_taken_up(tmp_path: Path) -> None:
     made.clear()
     stop.clear()
     expected = ["about a", "about b", "about about a", "about about aabout a", "about last"]
-    assert stretto.resume(run.id, journal=program.journal).result(20) == expected
+    assert stretto.resume(run.id, journal=program.journal).result(PATIENCE) == expected
     assert made == [("ask", "last")]
 
 

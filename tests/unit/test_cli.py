@@ -22,6 +22,7 @@ import pytest
 from stretto.cli import main
 from stretto.cli.arguments import Signature
 from stretto.cli.load import UsageError
+from tests.waiting import PATIENCE
 
 FLOWS = '''
 import asyncio
@@ -253,7 +254,7 @@ class TestProcess:
             assert process.stderr is not None
             assert any("5 running" in line for line in process.stderr)
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=20)
+            _, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 130
         assert "cancelled cleanly" in err
         assert "stretto run flows.py:stuck 5" in err
@@ -264,11 +265,11 @@ class TestProcess:
         environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "1"}
         with self.start(f"run {flows}:stuck 5", stdout=theirs, stderr=theirs, env=environment) as process:
             os.close(theirs)
-            seen, deadline = "", time.monotonic() + 20
+            seen, deadline = "", time.monotonic() + PATIENCE
             while "0 done, 5 running" not in seen and time.monotonic() < deadline:
                 seen += os.read(ours, 1000).decode()
             process.send_signal(signal.SIGINT)
-            process.wait(timeout=20)
+            process.wait(timeout=PATIENCE)
         os.close(ours)
         assert "\r\x1b[2K" in seen
         assert "0 done, 5 running" in seen
@@ -278,7 +279,7 @@ class TestProcess:
         with self.start(f"run {flows}:hello Ann", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             assert process.stdout is not None
             process.stdout.close()
-            process.wait(timeout=20)
+            process.wait(timeout=PATIENCE)
             assert process.stderr is not None
             assert "Traceback" not in process.stderr.read()
 

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 
 from stretto.journal import open_journal
 from stretto.journal.events import CallFinished
+from tests.waiting import PATIENCE, until
 
 PROGRAM = """\
 import asyncio, os
@@ -45,23 +45,24 @@ def digest(pages: int) -> list[str]:
 
 def stretto(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "stretto", *words], cwd=folder, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "stretto", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
 
 
 def until_sent(folder: Path, pages: int) -> None:
     """Waits until it is on disk that so many pages have been sent."""
-    deadline = time.monotonic() + 60
-    while not (folder / ".stretto" / "journal.db").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until((folder / ".stretto" / "journal.db").exists)
     with closing(open_journal(folder / ".stretto" / "journal.db")) as journal:
-        while True:
+
+        def there() -> bool:
             events = [e for run in journal.runs() for _, e in journal.events(run.id)]
-            if sum(isinstance(e, CallFinished) and e.call.endswith(":send") for e in events) >= pages:
-                return
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+            return sum(isinstance(e, CallFinished) and e.call.endswith(":send") for e in events) >= pages
+
+        until(there)
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from tests.unit.journals import (
     shown,
     stretto,
 )
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -192,7 +193,7 @@ def test_from_a_shell(journal: Journal, folder: Path) -> None:
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "stretto", *words]
-        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
 
     found = json.loads(run("ls", "--json").stdout)
     assert [(item["id"], item["state"]) for item in found] == [("r1", "in doubt")]

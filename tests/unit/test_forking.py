@@ -18,6 +18,7 @@ from stretto.journal import open_journal
 from stretto.journal.configured import shared
 from stretto.journal.events import RunStarted, RunState
 from stretto.journal.replay import Operation, preview
+from tests.waiting import PATIENCE, until
 
 made: list[object] = []
 
@@ -84,12 +85,13 @@ def edited(source: str, *, name: str = "program") -> Flow[..., Any]:
 
 def stopped(run: Any, journal: str, *when: object) -> str:
     """Interrupt a run once these calls were made, and only one is under way; forgets what was made so far."""
-    deadline = time.monotonic() + 10
-    while not all(what in made for what in when) or run.progress().running > 1:
+
+    def there() -> bool:
         if run.done():
             run.result()
-        assert time.monotonic() < deadline, made
-        time.sleep(0.001)
+        return all(what in made for what in when) and run.progress().running <= 1
+
+    until(there, lambda: made)
     run.interrupt()
     World.stop = None
     made.clear()
@@ -332,7 +334,7 @@ def narrow() -> object:
 def test_a_call_that_waits_for_its_turn_is_in_nobodys_way(journal: str, before: str) -> None:
     run = narrow.using(journal=journal).start()
     assert run.result() == [5, 6]
-    assert stretto.fork(run.id, before=before, journal=journal).result(10) == [5, 6]
+    assert stretto.fork(run.id, before=before, journal=journal).result(PATIENCE) == [5, 6]
 
 
 def test_two_runs_cannot_part_at_a_reading(journal: str) -> None:

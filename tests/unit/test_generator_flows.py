@@ -8,7 +8,6 @@ import gc
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from stretto.cli import main as cli
 from stretto.drivers.ambient import SCOPE, SEQUENTIAL
 from stretto.streams import BEGUN
 from stretto.testing import VirtualClock
+from tests.waiting import PATIENCE, until
 
 written: list[Any] = []
 
@@ -157,10 +157,7 @@ def test_dropped_it_is_closed() -> None:
 
 def test_start_begins_at_once() -> None:
     values = parts.start(2)
-    for _ in range(1000):
-        if written:
-            break
-        time.sleep(0.005)
+    until(lambda: written)
     assert written == ["begun"]
     assert list(values) == [0, 10]
     dropped = asked.start(3)
@@ -381,7 +378,7 @@ def test_the_process_ends_in_the_midst(tmp_path: Path) -> None:
         '    yield "text"', '    finally:\n      print("finally", ask(4))\n    yield "text"'
     )
     script.write_text(text)
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=PATIENCE)
     assert done.stdout == "{'part': 0}\nfinally 40\n"
     assert done.returncode == 0
     assert done.stderr == ""

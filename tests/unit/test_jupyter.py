@@ -15,6 +15,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from stretto.journal import open_journal
 from stretto.journal.events import CallFinished
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -138,14 +139,17 @@ class Notebook:
 
     async def restart(self) -> None:
         await self.client.km.restart_kernel(now=True)
-        await self.client.kc.wait_for_ready(timeout=60)
+        await self.client.kc.wait_for_ready(timeout=PATIENCE)
 
 
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[Notebook]:
     notebook = new_notebook()
     place = {"metadata": {"path": str(folder)}}
-    client = NotebookClient(notebook, timeout=60, allow_errors=True, kernel_name="python3", resources=place)
+    client = NotebookClient(
+        notebook, timeout=int(PATIENCE), startup_timeout=int(PATIENCE),
+        allow_errors=True, kernel_name="python3", resources=place,
+    )  # fmt: skip
     async with client.async_setup_kernel():
         yield Notebook(client)
 
@@ -165,7 +169,7 @@ def in_notebook(folder: Path) -> Callable[[Callable[[Notebook], Coroutine[Any, A
 
 
 async def until(there: Path) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while not there.exists():
             await asyncio.sleep(0.01)
 
@@ -173,7 +177,7 @@ async def until(there: Path) -> None:
 async def until_recorded(journal: Path, run: str, results: int) -> None:
     """Waits until so many results of a run are on disk: what is not there yet runs again after a crash."""
     with closing(open_journal(journal)) as opened:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while sum(isinstance(event, CallFinished) for _, event in opened.events(run)) < results:
                 await asyncio.sleep(0.01)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from stretto.journal.configured import shared
 from stretto.journal.events import CallFinished, Event, RunStarted, RunState
 from tests.unit.journals import copied
 from tests.unit.journals import stretto as command
+from tests.waiting import PATIENCE, until
 
 made: list[str] = []
 unpickled: list[str] = []
@@ -106,9 +106,7 @@ def stopped(journal: str) -> Callable[[], str]:
     def stop() -> str:
         World["hold"] = True
         run = visit.using(journal=journal).start(6)
-        deadline = time.monotonic() + 20
-        while "wait" not in made and time.monotonic() < deadline:
-            time.sleep(0.001)
+        until(lambda: "wait" in made, lambda: made)
         run.interrupt()
         World["hold"] = False
         assert made == ["lose", "draw", "wait"] and unpickled == []
@@ -120,7 +118,7 @@ def stopped(journal: str) -> Callable[[], str]:
 
 
 def resumed(journal: str, run: str) -> object:
-    return stretto.resume(run, journal=journal).result(20)
+    return stretto.resume(run, journal=journal).result(PATIENCE)
 
 
 def test_a_pickled_result_is_answered(journal: str, stopped: Callable[[], str]) -> None:

@@ -19,6 +19,7 @@ from stretto import Flow, call, flow
 from stretto.journal.configured import shared
 from stretto.journal.events import CallFinished
 from stretto.journal.replay import preview
+from tests.waiting import PATIENCE
 
 ours = random.Random()
 theirs = np.random.default_rng()
@@ -52,7 +53,7 @@ def interrupted(program: Flow[[], Any], tmp_path: Path) -> tuple[str, str]:
     run.stop(KeyboardInterrupt())
     held.clear()
     with pytest.raises(KeyboardInterrupt):
-        run.result(20)
+        run.result(PATIENCE)
     return journal, run.id
 
 
@@ -61,7 +62,7 @@ def taken_up(program: Flow[[], Any], tmp_path: Path) -> Any:
     stopped."""
     journal, run = interrupted(program, tmp_path)
     assert not preview(shared(journal), run).orphaned
-    return stretto.resume(run, journal=journal).result(20)
+    return stretto.resume(run, journal=journal).result(PATIENCE)
 
 
 class Card:
@@ -206,7 +207,7 @@ def test_the_environment_is_what_it_was(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("STRETTO_TWO", "2")
     monkeypatch.setenv("STRETTO_API_KEY", "open")
     monkeypatch.chdir(tmp_path)
-    found = stretto.resume(run, journal=journal).result(20)
+    found = stretto.resume(run, journal=journal).result(PATIENCE)
     assert found[:3] == ["1", False, True]
     assert "STRETTO_TWO" not in found[3] and found[4] is None
     assert found[6] != str(tmp_path)

@@ -26,6 +26,7 @@ from tests.unit.secretive import (
     stopped,
     wait,
 )
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("secretive")
 
@@ -53,7 +54,7 @@ def test_many_processes_make_one_key() -> None:
     program = "from stretto.journal.secrets import vault; print(vault().fingerprint.hex())"
     words = [sys.executable, "-c", program]
     started = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(6)]
-    told = {process.communicate(timeout=60)[0] for process in started}
+    told = {process.communicate(timeout=PATIENCE)[0] for process in started}
     assert len(told) == 1 and len(told.pop().strip()) == 16
 
 
@@ -139,7 +140,7 @@ def test_without_the_library_a_run_does_not_begin(tmp_path: Path) -> None:
         """)
     )
     words = [sys.executable, str(program)]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.splitlines()
     assert first == "issued" and "pip install stretto[secrets]" in second

@@ -38,6 +38,7 @@ from tests.unit.secretive import (
     transfer,
     wait,
 )
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("secretive")
 
@@ -342,7 +343,7 @@ def test_a_secret_call_that_was_moved_is_not_made_again(journal: str) -> None:
     # the new write is made in the place of the old one, which has moved; so it is an orphan at that moment
     with pytest.raises(errors.Orphaned):
         resumed(program, run)
-    found = stretto.resume(run, journal=journal, accept=True).result(20)
+    found = stretto.resume(run, journal=journal, accept=True).result(PATIENCE)
     assert found == "sent to bob" * 2 and made == ["transfer", "wait sent to bobsent to bob"]
     for form in forms(PIN + 1):
         assert form not in all_bytes(journal)
@@ -355,7 +356,7 @@ def test_a_new_secret_call_where_another_one_stood(journal: str, monkeypatch: py
     run = stopped(program, 1)
     monkeypatch.setitem(globals(), "paying", hidden)
     World.other = PIN
-    assert stretto.resume(run, journal=journal, accept=True).result(20) == f"paid {PIN}"
+    assert stretto.resume(run, journal=journal, accept=True).result(PATIENCE) == f"paid {PIN}"
     held = all_bytes(journal)
     assert digest((1,)).value in held and digest((PIN,)).value not in held
 
@@ -366,10 +367,10 @@ def test_a_fork_shares_secrets(journal: str) -> None:
     resumed(program, run)
     made.clear()
     forked = stretto.fork(run, before="wait", journal=journal)
-    assert forked.result(20) == "sent to bob, 140" and made == ["wait sent to bob 22"]
+    assert forked.result(PATIENCE) == "sent to bob, 140" and made == ["wait sent to bob 22"]
     made.clear()
     forked = stretto.fork(run, before="transfer", set={"login": {"token": SECRET}}, journal=journal)
-    assert forked.result(20) == f"sent to bob, {len(SECRET)}"
+    assert forked.result(PATIENCE) == f"sent to bob, {len(SECRET)}"
     assert made == ["transfer", "issue", "wait sent to bob 22"]
     held = all_bytes(journal)
     for secret in (SECRET, TOKEN, PIN):

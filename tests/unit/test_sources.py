@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE
+
 FILES = {
     "calls": """\
 from stretto import call
@@ -57,7 +59,7 @@ def main(x):
 def digest(folder: Path, seed: str) -> str:
     program = "from flows import main; from stretto.journal.sources import source_of; print(source_of(main))"
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=60,
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=PATIENCE,
         env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

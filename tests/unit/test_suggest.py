@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.waiting import PATIENCE
+
 SCRIPT = """
 import gzip
 import time
@@ -35,7 +37,7 @@ def explain(at: Path, *words: str) -> str:
     (at / "script.py").write_text(SCRIPT)
     done = subprocess.run(
         [sys.executable, "-m", "stretto", "explain", *words, "script.py"],
-        cwd=at, capture_output=True, text=True, timeout=60, check=False,
+        cwd=at, capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

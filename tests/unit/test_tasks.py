@@ -16,6 +16,7 @@ from stretto import call, flow
 from stretto.errors import UnsupportedConstruct
 from stretto.testing import VirtualClock
 from tests.unit.steps import lines_run
+from tests.waiting import PATIENCE
 
 made: list[object] = []
 #: So long are calls, in these.
@@ -308,11 +309,11 @@ def test_what_tasks_have_done_is_recorded(tmp_path: Path) -> None:
     """Each call in a task has the place where the task was made: another run finds it there."""
     url = str(tmp_path / "runs.db")
     run = recorded.using(journal=url).start([0, 0])
-    assert run.result(20) == [0, 0]
+    assert run.result(PATIENCE) == [0, 0]
     assert made.count(("asked", 0)) == 3
     assert made.count(0) == 2
     again = stretto.fork(run.id, before="ask.aio", journal=url)
-    assert again.result(20) == [0, 0]
+    assert again.result(PATIENCE) == [0, 0]
     assert made[5:] == [("asked", 0)]
 
 

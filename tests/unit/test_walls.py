@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.waiting import PATIENCE
+
 SCRIPT = """
 import queue
 
@@ -46,7 +48,7 @@ def run(at: Path, *words: str) -> tuple[str, str]:
     (at / "shelf.py").write_text(SHELF)
     done = subprocess.run(
         [sys.executable, "-m", "stretto", *words],
-        cwd=at, capture_output=True, text=True, timeout=60, check=False,
+        cwd=at, capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout, done.stderr
