@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
 
 import stretto
-from stretto import Flow, Run, call, flow, text
+from stretto import Flow, call, flow, text
 from stretto.journal.codecs import decode
 from stretto.journal.configured import shared
 from stretto.journal.events import CallFinished, Event, StreamReceived
+from tests.waiting import PATIENCE, until
 
 made: list[tuple[Any, ...]] = []
 
@@ -198,7 +198,7 @@ def opened(n: int) -> int:
     return total
 
 
-@flow(timeout=0.3)
+@flow(timeout=1000)
 def inner(n: int) -> int:
     count = 0
     for word in chat(n):
@@ -297,24 +297,12 @@ FLOWS: dict[str, Flow[Any, Any]] = {
 }  # fmt: skip
 
 
-def settle(run: Run[Any]) -> None:
-    """Waits until what else can go on has done so."""
-    same, last = 0, None
-    while same < 6:
-        now = run.progress(), len(made), World.calls, World.written
-        same, last = same + 1 if now == last else 0, now
-        time.sleep(0.005)
-
-
-def interrupted(program: Flow[Any, Any], *args: object, stop: object) -> str:
-    """Run until something is under way, and stop there; the run's identifier."""
+def interrupted(program: Flow[Any, Any], *args: object, stop: object, after: Any = ()) -> str:
+    """Run until something is under way, and these have ended, and stop there; the run's identifier."""
     World.stop = stop
     run = program.start(*args)
-    deadline = time.monotonic() + 20
-    while stop not in made and time.monotonic() < deadline:
-        time.sleep(0.001)
-    assert stop in made
-    settle(run)
+    # what does not stop has ended, for all others, when it says that it has begun
+    until(lambda: all(what in made for what in (stop, *after)), lambda: made)
     run.interrupt()
     World.stop = None
     World.slow = False
@@ -325,7 +313,7 @@ def interrupted(program: Flow[Any, Any], *args: object, stop: object) -> str:
 
 
 def resumed(program: Flow[Any, Any], run: str) -> Any:
-    return stretto.resume(run, journal=program.journal).result(20)
+    return stretto.resume(run, journal=program.journal).result(PATIENCE)
 
 
 def events(url: str, run: str | None = None) -> list[Event]:

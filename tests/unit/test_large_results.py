@@ -15,6 +15,7 @@ import stretto
 from stretto import call, errors, flow
 from stretto.journal.configured import shared
 from stretto.journal.run_secrets import RunSecrets
+from tests.waiting import PATIENCE
 
 LARGE: dict[str, Any] = {
     "text": "x" * 200_000,
@@ -83,9 +84,9 @@ def test_where_results_are_encoded_and_decoded(
     run.stop(KeyboardInterrupt())
     held.clear()
     with pytest.raises(KeyboardInterrupt):
-        run.result(20)
+        run.result(PATIENCE)
     made.clear()
-    length, found = stretto.resume(run.id, journal=journal).result(20)
+    length, found = stretto.resume(run.id, journal=journal).result(PATIENCE)
     assert length == len(found) and type(found) is type(LARGE[name])
     assert np.all(found == (LARGE if kind == "large" else SMALL)[name])
     assert made == ["held"]
@@ -130,24 +131,26 @@ def test_it_is_recorded_as_it_came_back(tmp_path: Path) -> None:
     (record,) = shared(journal).runs()
     made.clear()
     forked = stretto.fork(record.id, before="write", journal=journal)
-    assert forked.result(20) == (3000, 3001)
+    assert forked.result(PATIENCE) == (3000, 3001)
     assert made == [3000]
 
 
 def test_a_run_that_is_cancelled_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original, going_on = RunSecrets.result, threading.Event()
+    original, going_on, cancelled = RunSecrets.result, threading.Event(), threading.Event()
 
     def slowly(*args: Any, **more: Any) -> bytes:
         going_on.set()
-        time.sleep(0.2)
+        assert cancelled.wait(PATIENCE)
         return original(*args, **more)
 
     monkeypatch.setattr(RunSecrets, "result", slowly)
     run = lengths.using(journal=str(tmp_path / "journal.db")).start("list", "large")
-    assert going_on.wait(20)
+    assert going_on.wait(PATIENCE)
+    run.stop(errors.Cancelled("enough of it"))
+    cancelled.set()
     run.cancel()
-    with pytest.raises(errors.Cancelled):
-        run.result(20)
+    with pytest.raises(errors.Cancelled, match="enough of it"):
+        run.result(PATIENCE)
     assert made == ["list"]
 
 
@@ -163,5 +166,5 @@ def test_one_that_cannot_be_read_stops_the_run(tmp_path: Path, monkeypatch: pyte
     made.clear()
     forked = stretto.fork(record.id, before="hold", journal=journal)
     with pytest.raises(errors.JournalCorrupt, match="damaged"):
-        forked.result(20)
+        forked.result(PATIENCE)
     assert made == []

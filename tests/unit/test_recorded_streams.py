@@ -3,7 +3,6 @@ one making and the rest of another."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -47,6 +46,7 @@ from tests.unit.streamed import (
     two,
     writing,
 )
+from tests.waiting import PATIENCE, time_is_up, until
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +100,7 @@ def test_resumed_at_every_event(name: str, url: str) -> None:
     expected, writes = reference(program, 4)
     recorded = program.using(journal=url)
     run = recorded.start(4)
-    assert run.result(20) == expected
+    assert run.result(PATIENCE) == expected
     World.slow = False
     count = len(events(url, run.id))
     for at in range(2, count):
@@ -126,7 +126,7 @@ def _is_stream(event: Event) -> bool:
 
 def test_taken_up_in_the_midst_without_writes(url: str) -> None:
     program = reading.using(journal=url)
-    run = interrupted(program, 4, stop=("chat", 3))
+    run = interrupted(program, 4, stop=("chat", 3), after=[("ask", f"word{i} ") for i in range(3)])
     assert finished(url, "chat") == received(url) == []
     World.other = {3: "other "}
     assert resumed(program, run) == ["about word0 ", "about word1 ", "about word2 ", "about other "]
@@ -181,7 +181,7 @@ def test_left_and_then_wanted_again(url: str) -> None:
     """An edit: the same items come again, and it goes on; or others do."""
     program = early.using(journal=url)
     run = program.start(6)
-    assert run.result(20) == "word2 "
+    assert run.result(PATIENCE) == "word2 "
     count = next(i for i, event in enumerate(events(url)) if isinstance(event, CallIntended))
     before = events(url)[:count]
     [record] = [e for e in before if isinstance(e, CallFinished) and _is_stream(e)]
@@ -221,7 +221,8 @@ def test_a_dry_run(url: str) -> None:
     found = preview(shared(url), run)
     assert [op.place for op in found.to_run] == ["chat"]
     assert [op.place for op in found.reused] == []
-    run = interrupted(behind.using(journal=url), 3, stop=("ask", "word0 word1 word2 "))
+    words = "word0 word1 word2 "
+    run = interrupted(behind.using(journal=url), 3, stop=("ask", words), after=[("put", words)])
     found = preview(shared(url), run)
     assert [op.place for op in found.reused] == ["chat", "put"]
     assert World.calls == 0
@@ -230,20 +231,20 @@ def test_a_dry_run(url: str) -> None:
 def test_forks(url: str) -> None:
     program = writing.using(journal=url)
     run = program.start(4)
-    run.result(20)
+    run.result(PATIENCE)
     made.clear()
     World.calls = 0
     forked = stretto.fork(run.id, before="for/2/put", journal=url)
-    assert forked.result(20) == [f"about word{i} " for i in range(4)]
+    assert forked.result(PATIENCE) == [f"about word{i} " for i in range(4)]
     assert World.calls == 0
     assert [what for what in made if what[0] == "put"] == [("put", "word2 "), ("put", "word3 ")]
     made.clear()
     World.other = {0: "new "}
     forked = stretto.fork(run.id, before="chat", journal=url)
-    assert forked.result(20) == ["about new ", *(f"about word{i} " for i in range(1, 4))]
+    assert forked.result(PATIENCE) == ["about new ", *(f"about word{i} " for i in range(1, 4))]
     assert World.calls == 1
     forked = stretto.fork(run.id, before="for/0/put", set={"chat": ["a", "b"]}, journal=url)
-    assert forked.result(20) == ["about a", "about b"]
+    assert forked.result(PATIENCE) == ["about a", "about b"]
     assert World.calls == 1
 
 
@@ -265,7 +266,7 @@ def test_large_items(url: str) -> None:
     World.other = dict.fromkeys(range(4), "x" * 100_000)
     program = lengths.using(journal=url)
     run = program.start(4)
-    assert run.result(20) == 400_000
+    assert run.result(PATIENCE) == 400_000
     copy = again(url, run.id, "copy", len(events(url, run.id)) - 1)
     World.calls = 0
     assert resumed(program, copy) == 400_000
@@ -276,10 +277,10 @@ def test_a_flow_that_ran_out_of_time(url: str) -> None:
     program = outer.using(journal=url)
     World.stop = ("chat", 2)
     run = program.start(4)
-    deadline = time.monotonic() + 20
-    while ("ask", "late") not in made and time.monotonic() < deadline:
-        time.sleep(0.001)
-    assert run.result(20) == "late"
+    there = [("chat", 2), ("put", "word0 "), ("put", "word1 ")]
+    until(lambda: all(what in made for what in there), lambda: made)
+    time_is_up(run)
+    assert run.result(PATIENCE) == "late"
     World.stop = None
     count = len(events(url, run.id))
     for at in range(count - 4, count):
@@ -324,7 +325,7 @@ def test_never_a_mixture(url: str) -> None:
     World.fresh = World.slow = True
     program = mixed.using(journal=url)
     run = program.start(4)
-    found = run.result(20)
+    found = run.result(PATIENCE)
     World.slow = False
     written = _written(url, run.id)
     assert written == _writes(found)
@@ -375,7 +376,7 @@ def test_a_loop_that_an_older_failure_has_squashed(url: str) -> None:
     World.fresh = True
     program = FLOWS["squashed"].using(journal=url)
     run = program.start(3)
-    found = run.result(20)
+    found = run.result(PATIENCE)
     count = len(events(url, run.id))
     for at in range(2, count):
         copy = again(url, run.id, f"copy{at}", at)
@@ -444,7 +445,7 @@ def test_secret_items(url: str) -> None:
     World.slow = True
     program = secretly.using(journal=url)
     run = program.start(3)
-    assert run.result(20) == 24
+    assert run.result(PATIENCE) == 24
     shared(url).flush()
     assert not any(b"hush" in path.read_bytes() for path in Path(url).parent.glob("journal.db*"))
     World.slow = False

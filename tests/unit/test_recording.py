@@ -22,6 +22,7 @@ from stretto.journal.events import CallFinished, CallIntended, RunState
 from stretto.journal.leases import Lease
 from stretto.journal.replay import preview
 from stretto.journal.store import StoredJournal
+from tests.waiting import PATIENCE, time_is_up, until
 
 made: list[object] = []
 
@@ -69,8 +70,8 @@ async def rewrite(x: object) -> str:
 @call.writes("log", check=lambda x: World.answer)
 def checked(x: object) -> str | None:
     made.append(("checked", x))
-    if World.stop == ("checked", x):
-        time.sleep(0.2)
+    while World.stop == ("checked", x):
+        time.sleep(0.001)
     return "made"
 
 
@@ -80,23 +81,25 @@ async def fail(x: object) -> None:
     raise LookupError(x)
 
 
-def interrupted(program: Flow[Any, Any], *args: object, stop: object) -> str:
-    """Run until a call is under way, and stop there; the run's identifier."""
+def interrupted(program: Flow[Any, Any], *args: object, stop: object, slow: object = None) -> str:
+    """Run until a call is under way, and stop there; the run's identifier. The time of the flow, or the call,
+    that is slow is up when this is under way."""
     World.stop = stop
     run = program.start(*args)
-    deadline = time.monotonic() + 20
-    while stop not in made and time.monotonic() < deadline:
-        time.sleep(0.001)
-    assert stop in made
+    if slow is not None:
+        until(lambda: slow in made, lambda: made)
+        time_is_up(run)
+    until(lambda: stop in made, lambda: made)
+    run.stop(KeyboardInterrupt())
+    World.stop = None  # a thread goes on then, and the run waits for it
     run.interrupt()
-    World.stop = None
     made.clear()
     shared(program.journal or "").flush()
     return run.id
 
 
 def resumed(program: Flow[Any, Any], run: str) -> Any:
-    return stretto.resume(run, journal=program.journal).result(20)
+    return stretto.resume(run, journal=program.journal).result(PATIENCE)
 
 
 @flow
@@ -287,7 +290,7 @@ def test_configured(journal: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_of_every_kind(journal: str) -> None:
     program = several.using(journal=journal)
     assert asyncio.run(program.aio(1)) == ["about 0", "about last"]
-    assert program.start(1).result(20) == ["about 0", "about last"]
+    assert program.start(1).result(PATIENCE) == ["about 0", "about last"]
     assert program.sequential(1) == ["about 0", "about last"]
     states = [r.state for r in shared(journal).runs()]
     assert states == [RunState.SUCCEEDED] * 2
@@ -367,7 +370,7 @@ def test_a_flow_in_code_that_runs_as_a_whole_is_a_part_of_the_run(journal: str) 
     assert (record.flow.rpartition(":")[2], record.calls) == ("through_native_code", 4)
 
 
-@flow(timeout=1)
+@flow(timeout=1000)
 def in_a_hurry(x: object) -> str:
     write(("began", x))
     return ask(("slow", x))
@@ -397,22 +400,22 @@ def test_a_flow_that_ran_out_of_time_does_so_again(journal: str, monkeypatch: py
             await asyncio.sleep(1000)
 
     monkeypatch.setitem(globals(), "meet", meeting)
-    run = interrupted(program, 3, stop=("ask", "last"))
+    run = interrupted(program, 3, stop=("ask", "last"), slow=("write", ("began", 1)))
     slow = False
     beforehand = preview(shared(journal), run)
     assert [found.place for found in beforehand.to_run] == ["ask"]
     assert beforehand.orphaned == beforehand.not_reached == []
     found = resumed(program, run)
-    message = "the flow in_a_hurry took longer than its timeout of 1 s"
+    message = "the flow in_a_hurry took longer than its timeout of 1000 s"
     assert found == ["about ('slow', 0)", message, "about ('slow', 2)", "about last"]
     assert [what for what in made if what[0] == "write"] == []  # type: ignore[index]
 
 
-@call.unordered(timeout=0.1)
+@call.unordered(timeout=1000)
 def thread(x: object) -> str:
     made.append(("thread", x))
-    if World.stop is not None:
-        time.sleep(0.3)
+    while World.stop is not None:
+        time.sleep(0.001)
     return "in time"
 
 
@@ -427,7 +430,7 @@ def too_late() -> str:
 
 def test_a_call_in_a_thread_that_took_too_long_is_not_made_again(journal: str) -> None:
     program = too_late.using(journal=journal)
-    run = interrupted(program, stop=("ask", "last"))
+    run = interrupted(program, stop=("ask", "last"), slow=("thread", 1))
     assert resumed(program, run) == "too lateabout last"
     assert made == [("ask", "last")]
 
@@ -437,8 +440,11 @@ def test_a_run_that_was_cancelled_on_a_loop_can_be_taken_up(journal: str) -> Non
     World.stop = ("ask", "last")
 
     async def main() -> None:
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(program.aio(4), 0.5)
+        task = asyncio.create_task(program.aio(4))
+        await asyncio.to_thread(until, lambda: World.stop in made, lambda: made)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
     asyncio.run(main())
     World.stop = None
@@ -471,9 +477,7 @@ def test_a_check_that_fails_has_failed_for_good(journal: str) -> None:
     run = interrupted(program, stop=("troubled", 1))
     World.stop = ("write", "nobody to ask")
     again = stretto.resume(run, journal=journal)
-    until = time.monotonic() + 10
-    while World.stop not in made and time.monotonic() < until:
-        time.sleep(0.001)
+    until(lambda: World.stop in made, lambda: made)
     again.interrupt()
     World.stop = None
     shared(journal).flush()

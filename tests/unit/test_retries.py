@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from pathlib import Path
 
 import pytest
 
 import stretto
 from stretto import Done, call, errors, flow
+from stretto.drivers import retries
+from stretto.drivers.aio import AsyncioDriver
 from stretto.drivers.retries import pause
+from stretto.engine.nodes import CallNode
 from stretto.journal.configured import shared
 from stretto.journal.events import CallFinished, CallIntended
 from stretto.testing import VirtualClock
+from tests.waiting import PATIENCE, until
 
 attempts: list[object] = []
 
@@ -154,13 +157,12 @@ def test_attempts_are_recorded_and_go_on_after_a_stop(tmp_path: Path) -> None:
     journal = str(tmp_path / "journal.db")
     World.failures = 99
     run = writes.using(journal=journal).start(5)
-    while len(attempts) < 2:
-        time.sleep(0.001)
+    until(lambda: len(attempts) >= 2)
     run.interrupt()
     shared(journal).flush()
     World.failures = 0
     before = len(attempts)
-    key = stretto.resume(run.id, journal=journal).result(20)
+    key = stretto.resume(run.id, journal=journal).result(PATIENCE)
     assert len(attempts) == before + 1
     events = [event for _, event in shared(journal).events(run.id)]
     intended = [event for event in events if isinstance(event, CallIntended)]
@@ -197,7 +199,7 @@ def test_a_write_is_asked_about_in_the_reference_run_too() -> None:
     assert attempts == [1]
 
 
-@call.unordered(retries=5, timeout=0.15)
+@call.unordered(retries=5, timeout=1000)
 def quick(x: object) -> object:
     return meet(x)
 
@@ -208,9 +210,22 @@ def in_time(x: object) -> object:
 
 
 @pytest.mark.parametrize("recorded", [False, True])
-def test_the_seconds_of_an_attempt_end_with_it(recorded: bool, tmp_path: Path) -> None:
-    """Attempts and pauses together take longer than one attempt may."""
+def test_the_seconds_of_an_attempt_end_with_it(
+    recorded: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attempts and pauses together may take longer than one attempt may: none counts for a later one."""
+    begin, timers, counting = AsyncioDriver.begin_sync, [], []
+
+    def begin_sync(driver: AsyncioDriver, node: CallNode) -> None:
+        counting.append(sum(not timer.cancelled() for timer in timers))
+        begin(driver, node)
+        timers.append(driver.timers[node])
+
+    monkeypatch.setattr(AsyncioDriver, "begin_sync", begin_sync)
+    monkeypatch.setattr(retries, "pause", lambda attempt, draw: 0.0)
     World.failures = 4
     program = in_time.using(journal=tmp_path / "journal.db" if recorded else None)
-    assert program.start(1).result(30) == 1
+    assert program.start(1).result(PATIENCE) == 1
     assert attempts == [1] * 5
+    assert counting == [0] * 5
+    assert all(timer.cancelled() for timer in timers)
