@@ -20,9 +20,12 @@ from stretto.journal.events import RunEnded, RunState
 from stretto.journal.history import value_of
 from stretto.journal.replay import preview
 from stretto.testing import VirtualClock
+from tests.waiting import PATIENCE
 
 written: list[Any] = []
 asked: list[int] = []
+#: Whether a write waits.
+held: list[bool] = []
 numbers = itertools.count()
 
 
@@ -30,6 +33,7 @@ numbers = itertools.count()
 def _clean() -> None:
     written.clear()
     asked.clear()
+    held.clear()
 
 
 @pytest.fixture
@@ -54,6 +58,8 @@ async def ask(x: int) -> int:
 
 @call.writes("w")
 async def put(x: object) -> None:
+    while held:
+        await asyncio.sleep(0.001)
     written.append(x)
 
 
@@ -139,10 +145,12 @@ def test_interrupted_and_taken_up(url: str, journal: Journal) -> None:
 
 def test_its_result_is_asked_for(url: str, journal: Journal) -> None:
     interrupted(url, 3, 1)
+    held.append(True)
     run = stretto.resume(newest(journal).id, journal=url)
     with pytest.raises(TimeoutError):
         run.result(0)
-    assert run.result(30) == "done"
+    held.clear()
+    assert run.result(PATIENCE) == "done"
     with pytest.raises(TypeError, match="only once"):
         iter(run)
 
@@ -223,7 +231,7 @@ def test_the_process_ends_and_it_can_be_taken_up(tmp_path: Path, url: str) -> No
 
     def run(*words: str) -> str:
         done = subprocess.run(
-            [sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, timeout=60
+            [sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
