@@ -56,7 +56,7 @@ __all__ = [
 #: Seconds of the processor's time that the reference run may take; a program that takes longer is no use.
 PATIENCE = 0.5
 #: Seconds after which another run counts as hanging.
-HANGS = 10.0
+HANGS = 60.0
 
 MODULE = "generated_program"
 

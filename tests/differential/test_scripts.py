@@ -6,10 +6,15 @@ import json
 import os
 import subprocess
 import sys
-import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from stretto.journal import Journal, open_journal
+from stretto.journal.events import CallFinished
+from tests.waiting import PATIENCE, until
 
 SCRIPTS = Path(__file__).parent / "scripts"
 WAYS = {
@@ -27,16 +32,19 @@ def run(
     folder.mkdir()
     done = subprocess.run(
         [*WAYS[way], str(script), *words],
-        cwd=folder, input=stdin, capture_output=True, text=True, timeout=60, check=False,
+        cwd=folder, input=stdin, capture_output=True, text=True, timeout=PATIENCE, check=False,
         env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONSAFEPATH": ""},
     )  # fmt: skip
     files = {str(p.relative_to(folder)): p.read_text() for p in folder.rglob("*") if p.is_file()}
     return done.returncode, done.stdout, done.stderr, files
 
 
-def same(script: Path | str, *words: str, at: Path, stdin: str = "") -> tuple[int, str, str, dict[str, str]]:
-    """A script is seen to do the same, whoever runs it."""
+def same(
+    script: Path | str, *words: str, at: Path, stdin: str = "", between: Callable[[], None] = lambda: None
+) -> tuple[int, str, str, dict[str, str]]:
+    """A script is seen to do the same, whoever runs it; `between` is called after Python has."""
     expected = run("python", script, *words, at=at, stdin=stdin)
+    between()
     found = run("overlapped", script, *words, at=at, stdin=stdin)
     assert found[:2] == expected[:2], found[2]
     assert found[3] == expected[3]
@@ -69,25 +77,25 @@ def test_sequential(tmp_path: Path) -> None:
 
 
 OVERLAPS = """
-import time
+import threading
 from stretto import call
+
+everyone = threading.Barrier(10)
 
 @call.reads("web")
 def get(n: int) -> int:
-    time.sleep(0.3)
+    everyone.wait(60)  # for all ten to be under way
     return n * n
 
 def page(n):
     return get(n) + 1
 
 if __name__ == "__main__":
-    started = time.monotonic()
     pages = []
     for n in range(10):
         pages.append(page(n))
     best = max(pages)
     print(pages, best)
-    assert time.monotonic() - started < 1.5
 """
 
 
@@ -112,14 +120,16 @@ def test_no_script(target: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("x = 1\nprint((x)\n")
     (tmp_path / "binary.py").write_bytes(b"\x00\x01")
     done = subprocess.run(
-        [*WAYS["overlapped"], target], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
-    )
+        [*WAYS["overlapped"], target],
+        cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
     assert done.returncode in (1, 2)
     assert message in done.stderr
     assert "stretto/" not in done.stderr
 
 
 DURABLE = """
+import os
 import sys
 import time
 from stretto import call
@@ -128,7 +138,8 @@ from stretto import call
 def get(n: int) -> int:
     with open("made.txt", "a") as made:
         made.write(f"{n}\\n")
-    time.sleep(n)
+    while n and "TAKEN_UP" not in os.environ:
+        time.sleep(0.01)
     return n
 
 def main():
@@ -141,6 +152,11 @@ if __name__ == "__main__":
 """
 
 
+def recorded(journal: Journal) -> int:
+    """How many results are on disk."""
+    return sum(isinstance(e, CallFinished) for run in journal.runs() for _, e in journal.events(run.id))
+
+
 def test_a_script_that_was_killed_is_taken_up(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(DURABLE)
     command = [sys.executable, "-m", "stretto"]
@@ -149,7 +165,9 @@ def test_a_script_that_was_killed_is_taken_up(tmp_path: Path) -> None:
     ) as begun:
         assert begun.stdout is not None
         assert begun.stdout.readline() == "first 0 ['a', '--b']\n"
-        time.sleep(0.5)  # a result that changes nothing is told to the journal a moment later
+        with closing(open_journal(tmp_path / ".stretto" / "journal.db")) as opened:
+            # a result that changes nothing is told to the journal a moment later
+            until(lambda: recorded(opened))
         begun.kill()
     listed = subprocess.run(
         [*command, "ls", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True
@@ -165,8 +183,8 @@ def test_a_script_that_was_killed_is_taken_up(tmp_path: Path) -> None:
     assert refused.returncode == 2
     assert "no --dry-run of a script" in refused.stderr
     done = subprocess.run(
-        [*command, "resume", run_id, "--journal", journal],
-        cwd=elsewhere, capture_output=True, text=True, check=False,
+        [*command, "resume", run_id, "--journal", journal], cwd=elsewhere,
+        capture_output=True, text=True, timeout=PATIENCE, check=False, env={**os.environ, "TAKEN_UP": "yes"},
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (3, "first 0 ['a', '--b']\nsecond 3\n"), done.stderr
     assert (tmp_path / "made.txt").read_text().split().count("0") == 1

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE
+
 from .test_scripts import same
 
 #: Seconds that each request takes.
@@ -26,9 +28,11 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.lock = threading.Lock()
+        self.lock = threading.Condition()
         self.posted: list[str] = []
         self.now = self.most = 0
+        #: No answer is given before it has had so many at once.
+        self.least = 0
 
     @property
     def url(self) -> str:
@@ -72,6 +76,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with server.lock:
             server.now += 1
             server.most = max(server.most, server.now)
+            server.lock.notify_all()
+            server.lock.wait_for(lambda: server.most >= server.least, PATIENCE)
         time.sleep(SLOW)
         with server.lock:
             server.now -= 1
@@ -103,7 +109,12 @@ def overlaps(server: Server, text: str, at: Path, *, effects: str = "", least: i
     script.write_text(textwrap.dedent(text))
     if effects:
         (at / "stretto.toml").write_text("[effects]\n" + textwrap.dedent(effects))
-    _, out, err, _ = same(script, server.url, at=at)
+
+    def between() -> None:
+        assert server.most == 1
+        server.least = least
+
+    _, out, err, _ = same(script, server.url, at=at, between=between)
     half = len(server.posted) // 2
     assert server.posted[:half] == server.posted[half:]
     assert server.most >= least, (server.most, err)
