@@ -24,6 +24,7 @@ class PretendModel(ThreadingHTTPServer):
     Attributes:
         moody: never answers twice the same.
         seconds: what each answer takes; it works on one at a time.
+        holding: a lock; whoever has it lets no answer come.
     """
 
     daemon_threads = True
@@ -35,11 +36,11 @@ class PretendModel(ThreadingHTTPServer):
         self.moody = False
         self.seconds = 0.0
         self.count = itertools.count()
-        self._core = threading.Lock()
+        self.holding = threading.Lock()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def answer(self, question: dict[str, Any]) -> str:
-        with self._core:
+        with self.holding:
             time.sleep(self.seconds)
         prompt = question["messages"][0]["content"]
         if "response_format" in question:

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from front import Front
 
+from tests.waiting import PATIENCE, until
+
 
 def ask(front: Front, prompt: str) -> str:
     body = json.dumps({"messages": [{"role": "user", "content": prompt}]}).encode()
-    with urllib.request.urlopen(f"{front.base_url}/chat/completions", body, timeout=30) as reply:
+    with urllib.request.urlopen(f"{front.base_url}/chat/completions", body, timeout=PATIENCE) as reply:
         return json.load(reply)["choices"][0]["message"]["content"]
 
 
@@ -24,8 +26,10 @@ def test_it_counts_and_delays(pretend_model: Any) -> None:
         traffic = front.watch(delay=0.2)
         began = time.perf_counter()
         threads = [threading.Thread(target=ask, args=(front, f"Question {n}.")) for n in range(5)]
-        for thread in threads:
-            thread.start()
+        with pretend_model.holding:
+            for thread in threads:
+                thread.start()
+            until(lambda: traffic.requests == 5)
         for thread in threads:
             thread.join()
         assert time.perf_counter() - began >= 0.2
@@ -39,15 +43,19 @@ def test_it_counts_and_delays(pretend_model: Any) -> None:
 
 def test_it_waits_for_what_is_under_way(pretend_model: Any) -> None:
     with Front(pretend_model.base_url) as front:
-        traffic = front.watch(delay=0.2)
-        thread = threading.Thread(target=ask, args=(front, "Tides."))
-        thread.start()
-        while not traffic.requests:
-            time.sleep(0.001)
-        assert not traffic.answers
-        traffic.wait_until_idle()
+        traffic = front.watch()
+        asking = threading.Thread(target=ask, args=(front, "Tides."))
+        waiting = threading.Thread(target=traffic.wait_until_idle)
+        with pretend_model.holding:
+            asking.start()
+            until(lambda: traffic.requests)
+            waiting.start()
+            waiting.join(0.1)
+            assert waiting.is_alive()
+            assert not traffic.answers
+        waiting.join()
         assert len(traffic.answers) == 1
-        thread.join()
+        asking.join()
 
 
 def test_it_gives_recorded_answers_again(pretend_model: Any) -> None:

