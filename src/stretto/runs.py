@@ -298,11 +298,18 @@ class Run(Generic[R]):
         await looped.work()
         await looped.end()
 
-    def settle_cancelled(self) -> None:
-        """The task that ran it on its loop was cancelled."""
-        if self.recording is not None:
-            self.recording.settled(Outcome(None, asyncio.CancelledError()), self.flow.secret)
+    def settle_cancelled(self) -> Future[None] | None:
+        """The task that ran it on its loop was cancelled. Gives what tells that it is free to be taken up,
+        unless it is."""
         self._future.cancel()
+        if self.recording is None:
+            return None
+        self.recording.settled(Outcome(None, asyncio.CancelledError()), self.flow.secret)
+        free = self.recording.releasing
+        if free is not None and CLOCK.get() is not None:  # it cannot wait for a thread
+            free.result()
+            return None
+        return free
 
     @property
     def stopped(self) -> bool:

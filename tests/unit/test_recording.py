@@ -6,6 +6,7 @@ import asyncio
 import functools
 import os
 import random
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -20,6 +21,7 @@ from stretto.journal import configured, open_journal
 from stretto.journal.configured import shared
 from stretto.journal.events import CallFinished, CallIntended, RunState
 from stretto.journal.leases import Lease
+from stretto.journal.recording import releasing
 from stretto.journal.replay import preview
 from stretto.journal.store import StoredJournal
 from tests.waiting import PATIENCE, time_is_up, until
@@ -146,6 +148,37 @@ def test_a_run_that_was_heard_to_have_stopped_can_be_taken_up_by_others(
     with closing(open_journal(journal)) as other:
         monkeypatch.undo()
         other.release(other.acquire(record.id))
+
+
+def test_a_run_that_was_cancelled_on_its_loop_can_be_taken_up_by_others(
+    journal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = several.using(journal=journal)
+    World.stop = ("ask", "last")
+    held, release = threading.Event(), StoredJournal.release
+
+    def slowly(self: StoredJournal, lease: Lease) -> None:
+        assert held.wait(PATIENCE)
+        release(self, lease)
+
+    monkeypatch.setattr(StoredJournal, "release", slowly)
+
+    async def main() -> None:
+        task = asyncio.create_task(program.aio(4))
+        await asyncio.to_thread(until, lambda: World.stop in made, lambda: made)
+        task.cancel()
+        await asyncio.to_thread(until, lambda: releasing)
+        await asyncio.wait([task], timeout=0.1)
+        assert not task.done()  # not before its lease is given back
+        held.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        monkeypatch.undo()
+        [record] = shared(journal).runs()
+        with closing(open_journal(journal)) as other:
+            other.release(other.acquire(record.id))
+
+    asyncio.run(main())
 
 
 @call.unordered

@@ -139,7 +139,9 @@ class Looped:
             if self.begun:
                 await asyncio.to_thread(self.helper.thread.join)
         if self.cancelled:
-            self.run.settle_cancelled()
+            free = self.run.settle_cancelled()
+            if free is not None:
+                await asyncio.shield(asyncio.wrap_future(free))
             raise asyncio.CancelledError
         if self.clock is None:
             await self.run.settle_on_loop()
