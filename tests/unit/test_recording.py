@@ -18,6 +18,7 @@ import pytest
 import stretto
 from stretto import Done, Flow, call, errors, flow
 from stretto.journal import configured, open_journal
+from stretto.journal import recording as recording_module
 from stretto.journal.configured import shared
 from stretto.journal.events import CallFinished, CallIntended, RunState
 from stretto.journal.leases import Lease
@@ -179,6 +180,43 @@ def test_a_run_that_was_cancelled_on_its_loop_can_be_taken_up_by_others(
             other.release(other.acquire(record.id))
 
     asyncio.run(main())
+
+
+def test_a_run_whose_lease_is_being_given_back_is_waited_for_each_time(
+    journal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it was taken up and has stopped again before it was noted to be free the first time."""
+    program = several.using(journal=journal)
+    go_on, noted, note = threading.Event(), threading.Event(), recording_module._released
+
+    def late(run: str, ending: Any) -> None:
+        assert go_on.wait(PATIENCE)
+        note(run, ending)
+        noted.set()
+
+    monkeypatch.setattr(recording_module, "_released", late)
+    run = interrupted(program, 4, stop=("ask", "last"))
+    monkeypatch.undo()
+    held, release = threading.Event(), StoredJournal.release
+
+    def slowly(self: StoredJournal, lease: Lease) -> None:
+        assert held.wait(PATIENCE)
+        release(self, lease)
+
+    monkeypatch.setattr(StoredJournal, "release", slowly)
+    World.stop = ("ask", "last")
+    again = stretto.resume(run, journal=journal)
+    until(lambda: World.stop in made, lambda: made)
+    again.stop(KeyboardInterrupt())
+    until(lambda: releasing[run] is again.recording.releasing)
+    go_on.set()
+    assert noted.wait(PATIENCE)
+    assert releasing[run] is again.recording.releasing
+    held.set()
+    with pytest.raises(KeyboardInterrupt):
+        again.result(PATIENCE)
+    World.stop = None
+    assert resumed(program, run)[-1] == "about last"
 
 
 @call.unordered

@@ -9,6 +9,7 @@ recorded at the same place with the same arguments is not run again: it is answe
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -51,6 +52,7 @@ __all__ = ["Recording", "releasing"]
 
 #: Runs of this process that have ended, and whose leases are being given back.
 releasing: dict[str, Future[None]] = {}
+_releases = threading.Lock()
 
 #: After these a run has not ended, and can be taken up: it was interrupted, its journal failed, or what was
 #: recorded does not go with the program, which a person can change.
@@ -498,11 +500,13 @@ class Recording:
             error = outcome.error or trouble
         run = self.lease.run
         try:
-            ending = releasing[run] = self.releasing = threads().submit(self._release)
+            ending = self.releasing = threads().submit(self._release)
         except RuntimeError:  # the interpreter is shutting down
             self._release()
         else:
-            ending.add_done_callback(lambda _: releasing.pop(run, None))
+            with _releases:
+                releasing[run] = ending
+            ending.add_done_callback(partial(_released, run))
         return outcome if error is outcome.error else Outcome(None, error)
 
     def _release(self) -> None:
@@ -536,6 +540,13 @@ class Recording:
         if not isinstance(error, _NO_ENDS):
             self.journal.append(self.lease, [RunEnded(_state(error), result, problem, now())])
         return error
+
+
+def _released(run: str, ending: Future[None]) -> None:
+    """The run is free; by now it may have been taken up, and have ended again, which is being seen to."""
+    with _releases:
+        if releasing.get(run) is ending:
+            del releasing[run]
 
 
 def _state(error: BaseException | None) -> RunState:
