@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from stretto.engine import as_machine_code
 
@@ -15,6 +16,12 @@ os.environ["STRETTO_SECRET_KEY"] = secrets.token_hex(32)
 
 if os.environ.get("STRETTO_MACHINE_CODE") == "1" and not as_machine_code():
     pytest.exit("these tests are for the engine as machine code, and it is not installed so", returncode=2)
+
+# How long an example takes depends on the machine: none is too slow.
+settings.register_profile(
+    "unhurried", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("unhurried")
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 

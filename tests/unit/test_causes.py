@@ -281,7 +281,11 @@ def programs(draw: st.DrawFn) -> list[tuple[int, float, tuple[int, ...], bool]]:
     ]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(programs())
 @example(
     [
