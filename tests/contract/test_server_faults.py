@@ -19,8 +19,8 @@ from .servers import Server
 
 
 def test_the_server_restarts(postgres: Store, server: Server) -> None:
-    journal = postgres.open()
-    lease = journal.start(started())
+    journal = postgres.open(patience=PATIENCE)
+    lease = journal.start(started(), ttl=10 * PATIENCE)
     waiting: list[Waiting] = []
     going = threading.Event()
 

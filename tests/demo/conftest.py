@@ -7,7 +7,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ class PretendModel(ThreadingHTTPServer):
     Attributes:
         moody: never answers twice the same.
         seconds: what each answer takes; it works on one at a time.
+        before: called before each answer.
         holding: a lock; whoever has it lets no answer come.
     """
 
@@ -35,12 +36,14 @@ class PretendModel(ThreadingHTTPServer):
         self.base_url = f"http://127.0.0.1:{self.server_port}/v1"
         self.moody = False
         self.seconds = 0.0
+        self.before: Callable[[], None] = lambda: None
         self.count = itertools.count()
         self.holding = threading.Lock()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def answer(self, question: dict[str, Any]) -> str:
         with self.holding:
+            self.before()
             time.sleep(self.seconds)
         prompt = question["messages"][0]["content"]
         if "response_format" in question:

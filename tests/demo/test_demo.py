@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from demo_crash import Crash
 from front import Front
 from model_server import ModelServer
 
-from tests.waiting import PATIENCE
+from stretto.journal import open_journal
+from stretto.journal.events import CallFinished, Event
+from tests.waiting import PATIENCE, until
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -23,7 +26,7 @@ def run(script: str, *arguments: object, base_url: str, expect: int = 0) -> str:
     """What an example prints."""
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / script), *map(str, arguments)],
-        capture_output=True, text=True, timeout=240, encoding="utf-8",
+        capture_output=True, text=True, timeout=600, encoding="utf-8",
         env={**os.environ, "OPENAI_BASE_URL": base_url, "PYTHONIOENCODING": "utf-8"},
     )  # fmt: skip
     assert done.returncode == expect, done.stdout + done.stderr
@@ -57,11 +60,32 @@ def test_a_folder_that_is_not_there_is_named(pretend_model: Any, tmp_path: Path)
     assert "Traceback" not in done.stderr
 
 
+def is_answer(event: Event) -> bool:
+    return isinstance(event, CallFinished) and event.call.endswith(":chat")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("moody", [False, True])
-def test_the_demo_compares(pretend_model: Any, notes: Path, tmp_path: Path, moody: bool) -> None:
+def test_the_demo_compares(
+    pretend_model: Any, notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moody: bool
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    answers = 0
+
+    def before() -> None:
+        """There is a time when half of the answers have been given, and one is on disk: it is waited for."""
+        nonlocal answers
+        journals = list(scratch.glob("stretto-demo-*/killed/runs.db"))
+        answers += len(journals)
+        if answers > 1:
+            with closing(open_journal(journals[0])) as journal:
+                until(lambda: any(is_answer(e) for run in journal.runs() for _, e in journal.events(run.id)))
+
+    pretend_model.before = before
     pretend_model.moody = moody
-    pretend_model.seconds = 0.2  # so that there is a time when half of the answers are there
+    pretend_model.seconds = 0.2
     out = tmp_path / "briefing.md"
     said = run("demo.py", notes, "--out", out, "--delay", "0.1", base_url=pretend_model.base_url)
     assert "exactly the outcome" in said
@@ -78,10 +102,10 @@ def test_the_demo_compares(pretend_model: Any, notes: Path, tmp_path: Path, mood
     table = re.findall(r"^  (killed|resumed) +(\d+) +(\d+)$", said, re.MULTILINE)
     assert [row[0] for row in table] == ["killed", "resumed"] * len(killed)
     assert len(killed) == (2 if moody else 1)
-    for answers, (_, asked, recorded), (_, asked_again, calls) in zip(
+    for given, (_, asked, recorded), (_, asked_again, calls) in zip(
         map(int, killed), table[::2], table[1::2], strict=True
     ):
-        assert 0 < int(recorded) <= int(asked) < int(calls) and answers <= int(asked)
+        assert 0 < int(recorded) <= int(asked) < int(calls) and given <= int(asked)
         assert int(asked_again) == int(calls) - int(recorded)
 
 
@@ -96,6 +120,7 @@ def test_a_program_that_asks_nothing_is_not_killed(pretend_model: Any, tmp_path:
 
 
 @pytest.mark.model
+@pytest.mark.timeout(1200)
 def test_with_a_real_model(notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The overlapped run, given the answers that the reference run got, has its outcome; and a run that is
     killed can be taken up."""
