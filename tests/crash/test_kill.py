@@ -89,7 +89,7 @@ def compare(flow: str, folder: Path, expected: dict[str, object], result: object
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("share", range(SHARES))
 @pytest.mark.parametrize("flow", FLOWS)
 def test_on_postgres(

@@ -20,6 +20,7 @@ def marked(page: Path) -> object:
     return pytest.param(page, id=page.name, marks=slow)
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", [marked(page) for page in PAGES])
 def test_page_runs(page: Path, tmp_path: Path) -> None:
     pages.run_page(page, tmp_path)
