@@ -92,7 +92,7 @@ class Machine(RuleBasedStateMachine):
     def is_taken_over(self, which: int, data: st.DataObject) -> tuple[Journal, Lease] | object:
         if not self.runs:
             return self.starts(which)
-        run = self.runs[data.draw(st.sampled_from(sorted(self.runs)))]
+        run = self.runs[data.draw(st.sampled_from(list(self.runs)))]
         for journal in self.journals:
             journal.flush()
         lease = self.journals[which].acquire(run.id, owner=DEAD)
