@@ -16,10 +16,11 @@ import gc
 import importlib
 import json
 import os
+import queue
 import random
-import select
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -50,6 +51,16 @@ class Nursery:
             text=True,
             bufsize=1,
         )
+        # Read in a thread: whether there is more to read cannot be asked of a file that has read ahead, as it
+        # has where a process ends before anybody has heard of its beginning.
+        self._said: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        while line := self._process.stdout.readline():
+            self._said.put(line)
+        self._said.put("")  # it has ended
 
     def __enter__(self) -> Nursery:
         return self
@@ -58,23 +69,22 @@ class Nursery:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
 
     def begin(self, *words: object) -> int:
         """One process; its identifier. The one before it has ended."""
-        process = self._process
-        assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(json.dumps([str(word) for word in words]) + "\n")
-        return int(process.stdout.readline())
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps([str(word) for word in words]) + "\n")
+        return int(self._said.get())
 
     def end(self, child: int, timeout: float = PATIENCE) -> tuple[int, str]:
         """Waits until it has ended: its exit code, and what it printed."""
-        process = self._process
-        assert process.stdout is not None
-        if not select.select([process.stdout], [], [], timeout)[0]:
+        try:
+            code = int(self._said.get(timeout=timeout))
+        except queue.Empty:
             os.kill(child, 9)
-            raise TimeoutError(f"still running after {timeout} s\n{self.output.read_text()}")
-        return int(process.stdout.readline()), self.output.read_text()
+            raise TimeoutError(f"still running after {timeout} s\n{self.output.read_text()}") from None
+        return code, self.output.read_text()
 
     def run(self, *words: object) -> tuple[int, str]:
         """One process, from its begin to its end."""
