@@ -58,6 +58,10 @@ class Awaits(Objects):
         elif i.text == "__aenter__" and self.grouped:
             self.grouped = False
             self.known(i)
+        elif isinstance(i.callee, str) and self.info(i.callee).gate:
+            if i.text == "__aenter__":
+                says = "as many blocks are under way as it lets in; else it holds nothing up"
+                self.note("plain", i.lineno, "with", says, "plain", self.words.call(i))
         elif i.text in ("__aenter__", "__aexit__"):
             self.do_apply(i)
         elif callee is None:

@@ -39,7 +39,10 @@ class Objects(Regions):
     def do_loadsuper(self, i: ir.LoadSuper | ir.LookUp) -> None:
         self.run(i.fragment, i.lineno)
 
-    do_lookup = do_loadsuper
+    def do_lookup(self, i: ir.LookUp) -> None:
+        gate = self.info(i.source).gate
+        self.do_loadsuper(i)
+        self.names[i.target].gate = gate
 
     def do_storeattribute(self, i: ir.StoreAttribute) -> None:
         held = self.info(i.source)

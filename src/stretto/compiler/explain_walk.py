@@ -20,6 +20,7 @@ from .coroutines import awaited_target
 from .explain_awaits import Awaits
 from .explain_model import Info, Section, Span, Trip, joined, merged
 from .explain_words import DECLARE, effect_words, fragment_text, place_of, unknown_remedy
+from .semaphores import is_kind, is_semaphore, together
 from .types import T, of_annotation, of_value
 from .verdicts import function_verdict
 
@@ -38,19 +39,24 @@ _LOOKED_UP = ("__enter__", "__exit__", "__aenter__", "__aexit__", "__aiter__", "
 def walk(form: Compiled, fn: Any) -> tuple[Section, Trip]:
     """Everything that a flow may do, in program order."""
     trip = Trip()
-    try:
-        hints = typing.get_type_hints(fn, include_extras=True)
-    except Exception:  # whatever an annotation does when it is evaluated
-        hints = {}
+    hints = _hints(fn)
     params: dict[str, Info] = {}
     for name in form.params:
         kind = None if name in form.packed else of_annotation(hints[name]) if name in hints else None
         fix = f"annotate the parameter: `{name}: {{}}`" if name not in form.packed else ""
-        params[name] = Info(kind, origin=(f"the type of `{name}` is not declared", fix))
+        gate = together() and is_kind(hints.get(name))
+        params[name] = Info(kind, origin=(f"the type of `{name}` is not declared", fix), gate=gate)
     section = Section(form)
     Walk(trip, section, params, ()).block(form.body)
     trip.judge()
     return section, trip
+
+
+def _hints(fn: Any) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(fn, include_extras=True)
+    except Exception:  # whatever an annotation does when it is evaluated
+        return {}
 
 
 class Walk(Awaits):
@@ -196,9 +202,21 @@ class Walk(Awaits):
                     origin[1] if origin else "",
                 )
             of = self.words.late(infos)
+            gate = self.is_gate(expr, infos)
             self.names[name] = Info(
-                kind, bool(late), origin, (result,), of, blamed=None if kind else result.blamed
+                kind, bool(late), origin, (result,), of, blamed=None if kind else result.blamed, gate=gate
             )
+
+    def is_gate(self, expr: ast.expr | None, infos: list[Info]) -> bool:
+        """Whether a name stands for a semaphore of asyncio."""
+        if not isinstance(expr, ast.Name):
+            return False
+        if len(infos) == 1:
+            return infos[0].gate
+        try:
+            return together() and is_semaphore(self.form.resolve(expr.id))
+        except KeyError:
+            return False
 
     def whole(self, fragment: Any, line: int) -> None:
         """A statement of a script that CPython runs as it stands."""
@@ -379,6 +397,8 @@ class Walk(Awaits):
         name = "with" if managed else i.text if len(i.text) <= 18 else "..." + i.text[-15:]
         if managed:
             says, remedy = "enters and leaves in order, when everything before is done", DECLARE
+            if i.text == "__aenter__" and together():
+                says += ", if it is no semaphore or lock of asyncio"
             if i.text not in ("__enter__", "__aenter__"):
                 return Info()
         else:
@@ -387,9 +407,9 @@ class Walk(Awaits):
             if readable and not late and self.behind is None:
                 says = f"{word}: runs at once, checked; in order from its first effect"
                 self.note("checked", i.lineno, name, says, "plain", text, about=named(self.form, i, callee))
-                return Info(
-                    None, False, (f"the type of what {i.text} returns is not known", ""), tuple(args), text
-                )
+                origin = (f"the type of what {i.text} returns is not known", "")
+                gate = together() and is_kind(callee)
+                return Info(None, False, origin, tuple(args), text, gate=gate)
             if readable:
                 says = f"{word}: what follows waits until {late or self.behind} is known and this has run"
             else:
@@ -429,6 +449,9 @@ class Walk(Awaits):
                     zip([n for n in form.params if n not in form.packed], args[: len(i.args)], strict=False)
                 )
         given = {n: merged(v) if v.value and n not in form.values else v for n, v in given.items()}
+        if together():
+            hints = _hints(form.fn)
+            given.update({n: Info(gate=True) for n in given if is_kind(hints.get(n))})
         section = Section(form)
         inner = Walk(self.trip, section, given, self.active)
         inner.behind, inner.deciders, inner.scope = self.behind, self.deciders, self.scope

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Mapping
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..engine.tokens import HEAP, NAMES
+from ..engine.tokens import HEAP, name_path
 from .changes import change_of, mutated, only_changes, stored
 from .guard import assemble, guarded_unit
 from .guard_source import Unit, requalified
@@ -67,8 +67,9 @@ class Fragment:
 
     __slots__ = (
         "_code", "_constants", "_guarded", "_looks", "_native", "_softened", "_unit", "_verdicts",
-        "asks", "binds", "cells", "expr", "function", "heap", "keeps", "lineno", "mutates", "name", "opaque",
-        "path", "reads", "soft", "statements", "stores", "takes", "text", "trivial", "unpacks",
+        "asks", "binds", "cells", "expr", "function", "heap", "keeps", "lineno", "looks_at", "mutates",
+        "name", "opaque", "path", "reads", "settled", "soft", "statements", "stores", "takes", "text",
+        "trivial", "unpacks",
     )  # fmt: skip
 
     #: Whether it is a statement of a script that CPython runs as it stands.
@@ -109,7 +110,9 @@ class Fragment:
         #: What it changes, where all that it does is to bind a name that others see, or to unbind it. A
         #: module's names are looked at like attributes of an object (see `namespaces`).
         bound, scope = stored(statements), function.scope
-        self.stores = HEAP if bound in scope.globals else NAMES if bound in scope.nonlocals else None
+        self.stores = (
+            HEAP if bound in scope.globals else name_path(bound) if bound in scope.nonlocals else None
+        )
         self.unpacks = _unpacks(statements)
         self.heap = any(
             isinstance(n, ast.Name) and function.is_data(n.id) for s in statements for n in ast.walk(s)
@@ -119,6 +122,12 @@ class Fragment:
         if self.heap and expr is not None and not (reads or cells or soft):
             whole = dotted(expr)
             self.path = None if whole is None else tuple(whole.split("."))
+        #: What it looks at, where that is one name of a function around it, and not what this is bound to.
+        look = expr.id if isinstance(expr, ast.Name) and relaxed("objects") else ""
+        alone = cells == (look,) and not reads
+        self.looks_at = name_path(look) if alone else HEAP
+        #: Nothing binds that again.
+        self.settled = alone and look in function.settled
         #: The result may hold on to its operands, so a value is copied for it.
         self.keeps = (
             self.unpacks is None

@@ -28,7 +28,7 @@ from . import ir
 from .bounded import Bounded
 from .namespaces import Namespace, is_kept
 from .relaxations import off, relaxed
-from .scope import Scope, bound_names, scope_of
+from .scope import Scope, bound_names, scope_of, settled_names
 from .source import FunctionNode, declared_outside, function_node, unsupported
 from .syntax import function_def
 from .task_words import works_on_tasks
@@ -111,6 +111,8 @@ class Compiled:
         self.globals = fn.__globals__
         self.closure: dict[str, Any] = dict(zip(code.co_freevars, fn.__closure__ or (), strict=True))
         self.scope: Scope = scope_of(node, code.co_freevars, self._stands_for_builtin)
+        #: Names of functions around that stay what they are.
+        self.settled = settled_names(node, code.co_freevars)
         self.params = self.scope.params
         #: Names that functions of its file bind again from inside.
         self.declared = declared_outside(code.co_filename) - self.scope.locals

@@ -369,11 +369,12 @@ class Match(Instr):
 @dataclass(slots=True, eq=False)
 class TryFinally(Region):
     """``try: body finally: final``. With `leave`, it is a ``with``: `final` runs only where the body did
-    not fail, and `leave` where it did."""
+    not fail, and `leave` where it did. Of an ``async with``, `way_out` names what is called there."""
 
     body: Block = ()
     final: Block = ()
     leave: Block | None = None
+    way_out: str | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -49,6 +49,7 @@ MODULES: Final[dict[str, str]] = {
     "string": "capwords Template Formatter",
     "textwrap": "dedent indent fill shorten wrap TextWrapper",
     "datetime": "date datetime time timedelta timezone",
+    "asyncio": "BoundedSemaphore Lock Semaphore",
     "collections": "Counter OrderedDict defaultdict deque",
     "copy": "copy deepcopy",
     "base64": (

@@ -343,7 +343,10 @@ class Statements(Gathering):
             emit(answer, leave_by, (kind, ir.FAILURE, trace), at, exiting)
             test = self.truth(ast.copy_location(ast.Name(answer, ast.Load()), at))
             self.region(ir.If(line(s), test=test, then=(), orelse=(ir.Reraise(line(s)),)))
-        self.region(ir.TryFinally(line(s), body=tuple(body), final=tuple(final), leave=tuple(leave)))
+        way_out = leave_by if awaited else None
+        self.region(
+            ir.TryFinally(line(s), body=tuple(body), final=tuple(final), leave=tuple(leave), way_out=way_out)
+        )
 
     def looked_up(self, lookup: Callable[[Any], Any], manager: str, at: ast.expr) -> str:
         """Emit the lookup of a special method of a context manager."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .source import FunctionNode
+from .source import FunctionNode, around
 
 __all__ = [
     "Scope",
@@ -315,6 +315,18 @@ def scope_of(
         global_names,
         nonlocal_names,
     )
+
+
+def settled_names(node: FunctionNode, free: Iterable[str]) -> frozenset[str]:
+    """The names of functions around a function that had their one and only value when it was made."""
+    left, found = set(free), set[str]()
+    outer = around(node)
+    while left and outer is not None:
+        scope = scope_of(outer, ())
+        found |= left & (scope.captured - scope.cells)
+        left -= scope.locals
+        outer = around(outer)
+    return frozenset(found)
 
 
 def _settled(

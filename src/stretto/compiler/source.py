@@ -60,10 +60,17 @@ def function_node(code: CodeType) -> FunctionNode | None:
     if len(candidates) != 1:
         return None
     node = cast("FunctionNode", with_supers(candidates[0]))
+    cast("Any", node).stretto_around = around(candidates[0])
     for inner in ast.walk(node):
         if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             cast("Any", inner).stretto_unevaluated = bool(code.co_flags & UNEVALUATED)
     return node
+
+
+def around(node: FunctionNode) -> FunctionNode | None:
+    """The function that a function is made in."""
+    found: FunctionNode | None = getattr(node, "stretto_around", None)
+    return found
 
 
 def declared_outside(filename: str) -> frozenset[str]:
@@ -93,6 +100,12 @@ def _tree(filename: str) -> _Tree | None:
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             by_line.setdefault(first_line(node), []).append(node)
+            for inner in ast.walk(node):
+                if (
+                    isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+                    and inner is not node
+                ):
+                    cast("Any", inner).stretto_around = node  # the innermost comes last
         elif isinstance(node, (ast.Global, ast.Nonlocal)):
             declared.update(node.names)
         elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):

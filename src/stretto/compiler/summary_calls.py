@@ -28,11 +28,12 @@ from . import ir, known
 from .coroutines import awaited_target, called_by, gives_coroutine
 from .functions import Compiled, compiled, helper, is_static, users_own
 from .known_objects import PLAIN_METACLASSES, SCALARS, class_attribute, construction_is_pure
+from .semaphores import field_of, is_kind, is_way, passes, together
 from .summary import Made, Summary
 from .summary_bounds import storages_of
 from .summary_fields import GivesUp, Known, Trip, joined, plain_type
 from .summary_tasks import CANCELS, COMPLETES, ENTERS, GROUP, MAKES, RUNS, tasks_role
-from .summary_views import HIDDEN, Shape, resolved
+from .summary_views import HIDDEN, Shape, closed_over, resolved
 from .types import T, method_call, of_value
 from .types_fields import lasting
 from .verdicts import function_verdict
@@ -62,6 +63,8 @@ class Calls(Summary):
     ) -> None:
         super().__init__(form, types, depth, open_)
         self.trip = trip
+        #: What is known of semaphores under names of functions around.
+        self.around: dict[str, Any] = {}
         #: The objects that loops are at.
         self.turns: dict[ir.For, Any] = {}
 
@@ -102,6 +105,12 @@ class Calls(Summary):
         callee, given, named = self.callee(instr)
         if instr.target is not None:
             self.types[instr.target] = None
+        if isinstance(instr, ir.Awaited) and together():
+            if passes(callee):
+                return self.passage(instr, callee)
+            if given and type(callee) is FunctionType and is_way(callee) and is_kind(given[0].cls):
+                self.trip.touched = True
+                return set()
         if role := tasks_role(callee):
             return self.tasks(instr, role, given)
         if type(instr) is not ir.Apply:
@@ -171,10 +180,20 @@ class Calls(Summary):
             if (bounds.own or bounds.held) and given and isinstance(given[0], Known) and given[0].fresh:
                 raise GivesUp  # it is changed later, and may be looked at where the region has ended
             return self.bounded(bounds, given)
-        found = self.walked(form, self.parameters(form, callee, given, named, spread))
+        found = self.walked(
+            form, self.parameters(form, callee, given, named, spread), self.around_of(form, callee)
+        )
         if instr.target is not None:
             self.types[instr.target] = found[1]
         return set(found[0])
+
+    def passage(self, instr: ir.Apply, way: Any) -> set[str]:
+        """The way into a semaphore, or out of one."""
+        held = self.trip.met("self", self.trip.known.get(id(way)), None, way.__self__)
+        self.trip.store(held, field_of(way.__self__), None)
+        if instr.target is not None:
+            self.types[instr.target] = self.trip.of(None)
+        return set()
 
     def is_task(self, instr: ir.Await) -> bool:
         """Whether what is awaited is a task."""
@@ -362,13 +381,24 @@ class Calls(Summary):
             return self.trip.of(value)
         return self.trip.met("", None, None, value)
 
-    def walked(self, form: Compiled, types: dict[str, Any]) -> tuple[frozenset[str], Any]:
+    def around_of(self, form: Compiled, fn: Any) -> dict[str, Any]:
+        """What is known of the semaphores that a function finds under names of functions around it."""
+        held = self.trip.known.get(id(fn))
+        return {
+            name: self.trip.met("closure", held, name, found)
+            for name, found in closed_over(fn).items()
+            if name not in form.declared
+        }
+
+    def walked(
+        self, form: Compiled, types: dict[str, Any], around: dict[str, Any] | None = None
+    ) -> tuple[frozenset[str], Any]:
         """What a function may write that is given this, and what it returns."""
         trip = self.trip
         if form.bounds is not None:
             held: Any = types[form.params[0]] if form.params else None
             return frozenset(self.bounded(form.bounds, [held])), form.bounds.type
-        key = (form, tuple(types.values()))
+        key = (form, tuple(types.values()), tuple((around or {}).values()))
         found = trip.done.get(key)
         if found is not None:
             return found
@@ -378,6 +408,7 @@ class Calls(Summary):
             raise GivesUp
         trip.walking.add(key)
         inner = type(self)(form, types, self.depth + 1, self.open, trip)
+        inner.around = around or {}
         try:
             paths = frozenset(inner.block(form.body))
         except UnsupportedConstruct:

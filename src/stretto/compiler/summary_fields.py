@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..engine.containers import Versioned
 from ..engine.history import ALL
@@ -24,6 +24,9 @@ from .summary import Made
 from .summary_views import HIDDEN, KEYS, NOWHERE, Record, Typed, View, items_of
 from .types import T, either, of_value
 from .types_fields import lasting
+
+if TYPE_CHECKING:
+    from .functions import Compiled
 
 __all__ = ["Again", "GivesUp", "Known", "Trip", "joined", "plain_type"]
 
@@ -207,6 +210,19 @@ class Trip:
         if found is HIDDEN:
             raise GivesUp
         return self.met("attribute", held, name, found)
+
+    def of_module(self, form: Compiled, name: str) -> Any:
+        """What is known of the module's data under a name that nothing is to come of."""
+        found = self.view.of_module(form, name)
+        if found is HIDDEN:
+            return None
+        names = form.globals
+        field = (id(names), name)
+        self.sources[id(names)] = names
+        self.loaded.add(field)
+        if field not in self.fields:
+            self.fields[field] = self.met("data", None, (form, name), found)
+        return self.fields[field]
 
     def store(self, held: Known, name: str, value: Any) -> None:
         """An attribute is set."""

@@ -29,11 +29,12 @@ from .fragments import Fragment
 from .functions import Compiled, compiled, is_static, users_own
 from .known_objects import construction_is_pure, is_plain_class
 from .managers import manages_quietly
+from .semaphores import is_kind, is_semaphore
 from .source import dotted
 from .summary import Effect, bound_otherwise
 from .summary_calls import Calls
 from .summary_fields import Again, GivesUp, Known, Trip, plain_type
-from .summary_views import HIDDEN, Script, View, resolved
+from .summary_views import HIDDEN, Script, View, content_of, resolved
 from .types import CAUGHT, attribute_type
 from .types_fields import keeps_promise
 from .types_results import attribute_result
@@ -60,7 +61,7 @@ def told_apart(
     kept: dict[Any, Any] = form.summaries if called else region.effects
     key = ("objects", begun, called, kinds)
     scripts: list[Script] = kept.setdefault(key, [])
-    view = View(env, memory, order, begun)
+    view = View(env, frame.cells, memory, order, begun)
     for script in scripts:
         effect = script.effect_of(view)
         if effect is not None:
@@ -88,10 +89,16 @@ def _walked(region: Any, form: Compiled, trip: Trip, names: Sequence[str], *, ca
     if view.begun and not called:
         fixed = bound_otherwise(region)
         met.update({name: plain_type(met[name]) for name in region.binds if name in met})
+    around: dict[str, Any] = {}
+    for name in form.closure:
+        found = content_of(view.cells, name)
+        if is_semaphore(found) and name not in form.declared:
+            around[name] = trip.met("cell", None, name, found)
     for _ in range(_AGAIN):
         trip.begin()
         types: dict[str, Any] = {**met, **dict.fromkeys(fixed)}
         walk = _Objects(form, types, 0, set(), trip)
+        walk.around = around
         try:
             paths = walk.block(form.body) if called else walk.instr(region)
         except Again:
@@ -272,9 +279,13 @@ class _Objects(Calls):
         return set()
 
     def named(self, expr: ast.expr) -> Any:
-        """What is known of a function, class or module by a name of the module's."""
+        """What is known of a function, class or module by a name of the module's, and of a semaphore."""
         path = dotted(expr)
+        if path in self.around:
+            return self.around[path]
         value = HIDDEN if path is None else resolved(self.form, path)
+        if path is not None and is_semaphore(value):
+            return self.trip.of_module(self.form, path)
         return self.trip.met("global", None, (self.form, path), value) if is_static(value) else None
 
     def instance(self, fragment: Fragment, call: ast.Call) -> Any:
@@ -284,7 +295,9 @@ class _Objects(Calls):
             cls: Any = None if path is None else self.form.resolve_dotted(path)
         except KeyError:
             return None
-        if manages_quietly(cls):
+        if is_kind(cls):
+            pass
+        elif manages_quietly(cls):
             if not self.manages(call):
                 return None
         elif type(cls) is not type or cls.__module__ == "builtins" or not construction_is_pure(cls):

@@ -12,7 +12,7 @@ in the same order; if they are alike, the summary is the same, of those objects.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CellType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from ..calls import BoundCall, Call
@@ -27,6 +27,7 @@ from ..marks import Mark
 from .accessors import super_getter_of
 from .known_objects import SCALARS, attribute_is_plain, class_attribute, super_is_plain
 from .managers import finds_quietly
+from .semaphores import is_semaphore
 from .summary import Effect
 from .types import T
 
@@ -34,7 +35,20 @@ if TYPE_CHECKING:
     from .functions import Compiled
     from .summary_fields import Known, Trip
 
-__all__ = ["HIDDEN", "KEYS", "NOWHERE", "Record", "Script", "Shape", "Typed", "View", "items_of"]
+__all__ = [
+    "HIDDEN",
+    "KEYS",
+    "NOWHERE",
+    "Record",
+    "Script",
+    "Shape",
+    "Typed",
+    "View",
+    "closed_over",
+    "content_of",
+    "items_of",
+    "resolved",
+]
 
 #: Their values matter where they are the index or key of a container.
 KEYS: Final = (int, str, bool, type(None))
@@ -67,10 +81,14 @@ class Shape:
 class View:
     """Objects as they are where a region is left behind."""
 
-    __slots__ = ("begun", "env", "memory", "order")
+    __slots__ = ("begun", "cells", "env", "memory", "order")
 
-    def __init__(self, env: dict[str, Any], memory: Memory, order: Order, begun: bool) -> None:
+    def __init__(
+        self, env: dict[str, Any], cells: Mapping[str, CellType], memory: Memory, order: Order, begun: bool
+    ) -> None:
         self.env = env
+        #: The names of functions around.
+        self.cells = cells
         self.memory = memory
         self.order = order
         #: Part of the region has been issued: a failure in it can take back changes that are still to come.
@@ -116,6 +134,15 @@ class View:
         """Whether no change of a container is to come."""
         return self.memory.changing(things, self.order) is None
 
+    def of_module(self, form: Compiled, name: str) -> Any:
+        """What a name of the module is, where nothing is to come of it; else `HIDDEN`."""
+        names = form.globals
+        if name not in names or name in form.closure:
+            return HIDDEN
+        history = self.memory.histories.get(id(names))
+        late = history is not None and history.latest(name, self.order) is not None
+        return HIDDEN if late else resolved(form, name)
+
     def looked(self, look: str, held: Any, arg: Any, values: list[Any]) -> Any:
         """What is found by a way of looking."""
         if look == "name":
@@ -125,6 +152,13 @@ class View:
         if look == "global":
             form, path = arg
             return resolved(form, path)
+        if look == "cell":
+            return content_of(self.cells, arg)
+        if look == "closure":
+            return closed_over(held).get(arg, HIDDEN)
+        if look == "data":
+            form, path = arg
+            return self.of_module(form, path)
         if look == "module":
             return arg.namespace
         if look == "self":
@@ -158,6 +192,20 @@ def items_of(things: Any) -> Any:
     if isinstance(things, Versioned):
         return things.data if things.kind in (list, dict) else None
     return things if type(things) in (list, tuple, dict) else None
+
+
+def closed_over(fn: FunctionType) -> dict[str, Any]:
+    """The semaphores that a function finds under names of functions around it."""
+    cells = dict(zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True))
+    return {name: found for name in cells if is_semaphore(found := content_of(cells, name))}
+
+
+def content_of(cells: Mapping[str, CellType], name: str) -> Any:
+    """What a name of a function around is bound to; `HIDDEN` if nothing."""
+    try:
+        return cells[name].cell_contents
+    except (KeyError, ValueError):
+        return HIDDEN
 
 
 def resolved(form: Compiled, path: str) -> Any:

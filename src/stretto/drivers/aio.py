@@ -27,8 +27,7 @@ from .retries import Retries
 from .sources import Sources
 
 if TYPE_CHECKING:
-    from ..engine.awaits import AwaitNode
-    from ..engine.nodes import Node
+    from ..engine.nodes import AwaitNode, Node
     from ..engine.timers import TimerNode
     from ..journal.recording import Recording
 
@@ -211,7 +210,8 @@ class AsyncioDriver:
     async def wait(self, node: AwaitNode) -> None:
         """The task of something that is no call, and is awaited."""
         try:
-            value = await node.outcome()
+            work = node.outcome()
+            value = await (work if node.exc_context is None else under(node.exc_context, work))
         except BaseException as error:
             self.failed(node, error)
         else:

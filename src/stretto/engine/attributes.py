@@ -18,6 +18,7 @@ from ..compiler.accessors import super_getter_of
 from ..compiler.fragments import Fragment
 from ..compiler.known_objects import attribute_is_plain, super_is_plain
 from ..compiler.managers import finds_quietly
+from ..compiler.semaphores import is_semaphore, together
 from ..compiler.types import attribute_type
 from ..compiler.types_fields import field, keeps_promise
 from .apply import call_function
@@ -197,7 +198,9 @@ def step_load_super(engine: Engine, strand: Strand, block: Block, instr: ir.Load
 
 def step_look_up(engine: Engine, strand: Strand, block: Block, instr: ir.LookUp) -> Any:
     """A special method of a context manager, which its class is asked for."""
-    held = _settled(strand, block.frame, instr.source)
+    held = operand(block.frame, instr.source)
+    if not (is_semaphore(held) and together()):  # which stays what it is
+        held = _settled(strand, block.frame, instr.source)
     if held is not UNBOUND and finds_quietly(instr.lookup, held):
         block.frame.env[instr.target] = instr.lookup(held)
         return

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
 from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any, cast
@@ -19,43 +19,30 @@ from ..calls import BoundCall, Call
 from ..compiler import ir
 from ..compiler.coroutines import awaited_target, gives_coroutine, needs_loop
 from ..compiler.functions import compiled, helper, users_own
+from ..compiler.semaphores import passes
 from ..drivers.coroutines import begun, contents, coroutine_of
 from ..drivers.tasks import Completion, Task
-from ..errors import UnsupportedConstruct
 from ..flows import BoundFlow, Flow
 from ..streams import END, Stream
 from .apply import call_function, step_apply
 from .arguments import arguments
 from .callables import Behind, behind
 from .containers import Versioned
-from .instructions import AWAIT
-from .interpreted import at_once, awaited
-from .nodes import NO_KWARGS, BuildNode, FunctionNode
+from .interpreted import at_once
+from .nodes import NO_KWARGS, AwaitNode, BuildNode
 from .operands import Failure, bound, operand, trace_of
 from .operations import call_node, function_node
+from .semaphores import note_by_hand, step_pass
 from .slots import Output, Slot
 from .strands import SEQ, Block, Strand
 from .task_calls import await_completion, await_task, is_of_tasks, step_of_tasks, wait_for_all
-from .tasks import RAN, before_await, itself
+from .tasks import RAN, before_await, in_vain, itself
 from .tokens import EVERYTHING, Token
 
 if TYPE_CHECKING:
     from .machine import Engine
 
-__all__ = ["AwaitNode", "step_await", "step_awaited", "step_made"]
-
-
-class AwaitNode(FunctionNode):
-    """Something that is awaited on the driver's event loop, in its turn: what `fn` returns, or, where that is
-    `itself`, its argument."""
-
-    __slots__ = ()
-
-    how = AWAIT
-
-    def outcome(self) -> Coroutine[Any, Any, Any]:
-        """What the driver runs on the loop."""
-        return awaited(self.fn, self.args, self.kwargs)
+__all__ = ["step_await", "step_awaited", "step_made"]
 
 
 class MadeNode(BuildNode):
@@ -130,6 +117,8 @@ def step_awaited(engine: Engine, strand: Strand, block: Block, instr: ir.Awaited
         if wait is not None:
             return wait
         return step_of_tasks(engine, strand, block, instr, called, args, kwargs)
+    if passes(called):
+        return step_pass(engine, strand, block, instr, called)
     if called is asyncio.wait:
         wait, args, kwargs = arguments(engine, strand, block, instr, callee)
         return wait if wait is not None else wait_for_all(engine, strand, block, instr, args, kwargs)
@@ -224,16 +213,13 @@ def _await(
 ) -> Any:  # fmt: skip
     """Await what a function returns, as the oldest operation."""
     trace = trace_of(block, instr)
+    note_by_hand(engine, fn)
     if strand.tasks is not None:
         found = before_await(engine, strand, block, instr, fn, args)
         if found is RAN:
             return None
         if isinstance(found, str):
-            why = UnsupportedConstruct(
-                f"a flow cannot have this await: {found}",
-                filename=block.frame.form.filename, lineno=instr.lineno, construct="await",
-            )  # fmt: skip
-            fn, args = at_once, [why, fn, *args]
+            fn, args = at_once, [in_vain(found, block.frame.form.filename, instr.lineno), fn, *args]
         elif found is not None:
             return found
     node = AwaitNode(strand, trace, block.place, instr.label, fn, args, kwargs, False, None, None)

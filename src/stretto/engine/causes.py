@@ -16,7 +16,7 @@ from typing import Any, Final
 from . import streams
 from .containers import Dict, List
 from .machine import Engine
-from .nodes import FAILED, NO_KWARGS, RUNNING, CallNode, Node
+from .nodes import FAILED, NO_KWARGS, QUEUED, RUNNING, CallNode, Node
 from .places import path
 from .queues import Ready, Runnable, Settled
 from .slots import PENDING, Slot, Waiter
@@ -245,13 +245,19 @@ class CausalEngine(Engine):
             node.why = (kind, last, needs, self.clock())
         super().in_order(node)
 
-    def start(self, node: Any) -> None:
-        super().start(node)
+    def start(self, node: Any, *, forced: bool = False) -> None:
         if type(node) is streams.Source:
             node.why = self.cause
+            super().start(node, forced=forced)
             return
-        kind, _, needs, since = node.why
-        if since and kind != ORDER:
+        queued = node.state == QUEUED
+        super().start(node, forced=forced)
+        kind, last, needs, since = node.why
+        if queued:
+            node.why = (LIMIT, self.cause[1], needs, since)
+        elif node.state == QUEUED:
+            node.why = (kind, last, needs, since or self.clock())
+        elif since and kind != ORDER:
             node.why = (CERTAIN, self.advanced[1], needs, since)
         if type(node) is not CallNode:
             self.natives[node] = self.clock()

@@ -155,7 +155,7 @@ def _put_back(gen: Generator, strand: Strand, depth: int, trace: Any, outer: tup
     for block in gen.blocks:
         made: Any = _copied(block, frame, gen.used)
         if made.kind == TRY:
-            made.ctx = Try(strand, depth)
+            made.ctx = Try(strand, depth, strand.stay)
             tries[id(block.ctx)] = made.ctx
         blocks.append(made)
     gen.used = True
@@ -287,7 +287,7 @@ def step_close(engine: Engine, strand: Strand, block: Block, instr: ir.Close) ->
             )
         guard = Special(TRY, (), block.frame, region, block.place)
         guard.saved = outer
-        guard.ctx = Try(strand, block.frame.depth)
+        guard.ctx = Try(strand, block.frame.depth, strand.stay)
         stack.append(guard)
         strand.ctx, strand.ctx_frame, strand.names = guard.ctx, block.frame, ()
     now = strand.handling

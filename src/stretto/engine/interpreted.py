@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
-__all__ = ["at_once", "awaited", "caught_by", "spread"]
+from ..errors import InternalError
+
+__all__ = ["at_once", "awaited", "caught_by", "spread", "stepped"]
 
 
 async def awaited(fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -36,6 +38,17 @@ class _AtOnce:
         steps.throw(self.why)
         raise self.why
         yield
+
+
+def stepped(fn: Callable[..., Any], /, *args: Any) -> Any:
+    """What a coroutine gives that does not wait."""
+    steps: Any = fn(*args)
+    try:
+        steps.send(None)
+    except StopIteration as end:
+        return end.value
+    steps.close()
+    raise InternalError(f"{fn!r} waits")
 
 
 def caught_by(error: BaseException, kind: Any) -> BaseException | None:

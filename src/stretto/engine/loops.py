@@ -84,7 +84,7 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
                 if before:
                     return before
             if streams:
-                before = [t for s in streams for t in before_stream(strand, _read_by(s))]
+                before = [t for s in streams for t in before_stream(strand, s, _read_by(s))]
                 if before:
                     return before
                 part = partial(_part, engine, strand, block, instr)
@@ -124,7 +124,7 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
                 loop.iterator = Native(v, iterate=True, streams=[v])
                 _begun(strand, loop)
                 return None
-            before = before_stream(strand, _read_by(v))
+            before = before_stream(strand, v, _read_by(v))
             if before:
                 return before
             loop.iterator = begin(engine, strand, block, instr, v, _read_by(v))

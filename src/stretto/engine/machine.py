@@ -43,6 +43,7 @@ from .nodes import (
 )
 from .order import Entry
 from .slots import UNBOUND, Slot, Waiter
+from .stays import Stays
 from .strands import Frame, Strand
 from .streams import Source, close, opened_by, press
 
@@ -108,6 +109,8 @@ class Engine:
         self.held: list[Any] = []
         #: Tasks that have not ended.
         self.tasks: set[Task] = set()
+        #: What runs in blocks of semaphores, and waits to.
+        self.stays = Stays()
         self.result: Any = None
         self.outcome: Outcome | None = None
         #: What was being handled where the flow was called.
@@ -162,6 +165,8 @@ class Engine:
                 if strand.alive and not strand.stopped:
                     budget = issue(self, strand, budget)
             else:
+                if self.stays.crowded:
+                    self.stays.admit(self)
                 if self.running + self.outside == 0 and self.outcome is None and not self.out:
                     raise InternalError(f"nothing can go on, and the run has not ended: {self.describe()}")
                 return False
@@ -313,20 +318,31 @@ class Engine:
             strand.waiting = ""
             self.resume(strand)
 
-    def start(self, node: Any) -> None:
-        """Have the driver run a node, or the source of a stream."""
+    def start(self, node: Any, *, forced: bool = False) -> None:
+        """Have the driver run a node, or the source of a stream. In the block of a semaphore it waits for a
+        place, if it is not `forced`."""
         kind = type(node)  # pyright: ignore[reportUnknownVariableType]
-        if kind is CallNode:
-            self.out.append((START, node))
-        elif kind is Source:
-            self.out.append((OPEN, node))
+        if kind is CallNode or kind is Source:
+            if not self._may_stay(node, forced=forced):
+                return
+            self.out.append((START if kind is CallNode else OPEN, node))
         else:
+            if node.how is AWAIT and not self._may_stay(node):
+                return
             self.memory.forget_classes()
             self.out.append((node.how, node))
         node.state = RUNNING
         self.running += 1
         if self.observer is not None:
             self.observer("start", node)
+
+    def set_aside(self, node: CallNode | Source) -> None:
+        """A call that was started is held up outside until it is the oldest: others may have its place."""
+        self.stays.leave(node)
+
+    def take_back(self, node: CallNode | Source) -> None:
+        """It goes on, or is given up: it has its place again."""
+        self._may_stay(node, forced=True)
 
     def start_again(self, node: CallNode | Source) -> None:
         """A call that was held up outside is started as if it had not been."""
@@ -414,8 +430,20 @@ class Engine:
         if self.running > self.most_running:
             self.most_running = self.running
         self.running -= 1
+        if self.stays.running:
+            self.stays.leave(node)
         if self.freed is not None and (type(node) is CallNode or type(node) is Source) and node.call.gated:
             self.freed(node)
+
+    def _may_stay(self, node: Any, *, forced: bool = False) -> bool:
+        """Whether something may start in the block of a semaphore that it is in, if it is in one; if not, it
+        waits for a place."""
+        ctx = node.ctx
+        if ctx is None or ctx.stay is None:
+            return True
+        oldest = self.end.following is node
+        stream = type(node) is Source
+        return self.stays.enter(node, ctx.stay, stream=stream, oldest=oldest, forced=forced)
 
     def _advance(self) -> None:
         """Look at the oldest entry: what it may have been waiting for is there."""

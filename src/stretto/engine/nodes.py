@@ -7,7 +7,7 @@ until everything older has ended.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,8 @@ from ..compiler.verdicts import function_verdict
 from ..effects import Kind
 from .containers import Versioned
 from .history import UNKNOWN, Change, Order
-from .instructions import NATIVE
+from .instructions import AWAIT, NATIVE
+from .interpreted import awaited
 from .slots import PENDING, UNBOUND, Slot, Waiter
 from .tokens import Token
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .strands import Strand, Trace
 
 __all__ = [
+    "AwaitNode",
     "BuildNode",
     "CallNode",
     "FailedNode",
@@ -42,8 +44,8 @@ __all__ = [
 #: The keyword arguments of a call without any, which nothing changes.
 NO_KWARGS: dict[str, Any] = {}
 
-WAITING, ORDERED, RUNNING, DONE, FAILED, DEAD = range(6)
-STATES = ("waiting", "ordered", "running", "done", "failed", "dead")
+WAITING, ORDERED, QUEUED, RUNNING, DONE, FAILED, DEAD = range(7)
+STATES = ("waiting", "ordered", "queued", "running", "done", "failed", "dead")
 
 
 def unbound(name: str) -> UnboundLocalError:
@@ -530,3 +532,16 @@ class FunctionNode(Node):
         # what nobody else holds goes when the call has ended, here and not on the engine's thread
         args, self.args = self.args, []
         return self.fn(*args, **self.kwargs)
+
+
+class AwaitNode(FunctionNode):
+    """Something that is awaited on the driver's event loop, in its turn: what `fn` returns, or, where that is
+    `itself`, its argument."""
+
+    __slots__ = ()
+
+    how = AWAIT
+
+    def outcome(self) -> Coroutine[Any, Any, Any]:
+        """What the driver runs on the loop."""
+        return awaited(self.fn, self.args, self.kwargs)

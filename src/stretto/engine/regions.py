@@ -11,6 +11,7 @@ from .interpreted import caught_by
 from .leaving import abandon, let_go, let_go_of_failure
 from .operands import Failure, operand
 from .slots import PENDING, Slot
+from .stays import stay_in
 from .steps import run_fragment
 from .strands import FINAL, FUNC, GEN, HANDLER, LOOP, SEQ, TRY, TURN, Block, Special, Strand, Try
 
@@ -61,10 +62,13 @@ def step_if(engine: Engine, strand: Strand, block: Block, instr: ir.If) -> Any:
 
 def step_try(engine: Engine, strand: Strand, block: Block, instr: Any) -> Any:
     frame = block.frame
+    stay = stay_in(engine, strand, frame, instr)
+    if isinstance(stay, Slot):
+        return stay
     guarded = Special(TRY, instr.body, frame, instr, block.place)
     guarded.saved = strand.handling
     guarded.tasks = strand.tasks
-    ctx = guarded.ctx = Try(strand, frame.depth)
+    ctx = guarded.ctx = Try(strand, frame.depth, stay)
     strand.ctx, strand.ctx_frame, strand.names = ctx, frame, ()
     strand.stack.append(guarded)
 

@@ -95,8 +95,8 @@ def run_fragment(
         verdict = fragment.verdict(types)
     before: list[Token] | None = None
     look: Look | None = None
-    if tokens and (verdict.heap or not verdict.pure):
-        before = tokens.before_read(HEAP)
+    if tokens and (verdict.heap or not verdict.pure) and not fragment.settled:
+        before = tokens.before_read(fragment.looks_at)
         if (
             before
             and relaxed("objects")

@@ -124,12 +124,14 @@ class Try:
         pending: how many operations and strands under it have not ended well yet.
         depth: of the function it is in, for tracebacks.
         timer: the clock of the flow that is called in it, if it is there for that (see `timers`).
+        stay: the block of a semaphore that it is, or is in, if any (see `stays`).
     """
 
-    __slots__ = ("depth", "pending", "strand", "timer", "waiting")
+    __slots__ = ("depth", "pending", "stay", "strand", "timer", "waiting")
 
-    def __init__(self, strand: Strand, depth: int) -> None:
+    def __init__(self, strand: Strand, depth: int, stay: Any = None) -> None:
         self.timer: Any = None
+        self.stay = stay
         self.strand = strand
         self.depth = depth
         self.pending = 0
@@ -200,6 +202,11 @@ class Strand(Entry):
     @handling.setter
     def handling(self, state: tuple[Any, ...]) -> None:
         self.ctx, self.ctx_frame, self.names, self.exc = state
+
+    @property
+    def stay(self) -> Any:
+        """The block of a semaphore that it is in, if any (see `stays`)."""
+        return None if self.ctx is None else self.ctx.stay
 
     def write(self, path: str, token: Token, *, certain: bool) -> None:
         """Note a write to come (see `Tokens.write`)."""

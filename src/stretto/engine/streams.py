@@ -18,10 +18,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
+from ..compiler.known_objects import SCALARS
 from ..compiler.summary import effect_of
 from ..streams import END, Stage, Stream, ending, opened, through
 from .instructions import CLOSE, MORE, NEEDED
-from .nodes import DEAD, DONE, RUNNING, WAITING, CallNode
+from .nodes import DEAD, DONE, QUEUED, RUNNING, CallNode
 from .operands import Failure, trace_of
 from .slots import PENDING, Slot
 from .strands import LOOP, Block, Strand
@@ -129,7 +130,7 @@ class Source:
         self.stages: list[Stage] = [stage() for stage in stream.stages]
         self.last = Cell()
         self.made = self.taken = self.allowed = 0
-        self.state = WAITING
+        self.state = QUEUED
 
     @property
     def args(self) -> tuple[Any, ...]:
@@ -158,10 +159,14 @@ class Taking:
         self.reads = reads
 
 
-def before(strand: Strand, paths: list[str]) -> list[Token]:
+def before(strand: Strand, stream: Stream[Any], paths: list[str]) -> list[Token]:
     """What has to be waited for before a stream that reads these begins."""
     tokens = strand.tokens
-    return [token for path in (HEAP, *paths) for token in tokens.before_read(path)] if tokens else []
+    if not tokens:
+        return []
+    if not all(type(v) in SCALARS for v in (*stream.args, *stream.kwargs.values())):
+        paths = [HEAP, *paths]  # it may look at what it is given
+    return [token for path in paths for token in tokens.before_read(path)]
 
 
 def begin(
@@ -192,7 +197,7 @@ def next_item(engine: Engine, strand: Strand, taking: Taking) -> Any:
                 if before:
                     return Waits(before)
             _allow(engine, source, 1)
-        if source.held and engine.end.following is strand:
+        if (source.held or source.state == QUEUED) and engine.end.following is strand:
             _press(engine, source)
         return Waits(cell)
     if item is END:
@@ -225,13 +230,16 @@ def press(engine: Engine, strand: Strand) -> None:
         takings = list(iterator.takings()) if isinstance(iterator, Several) else []
     for taking in takings:
         source = taking.source
-        if source.held and _awaits(strand, source):
+        if source.state == QUEUED or (source.held and _awaits(strand, source)):
             _press(engine, source)
 
 
 def _press(engine: Engine, source: Source) -> None:
-    source.held = False
-    engine.out.append((NEEDED, source))
+    if source.state == QUEUED:
+        engine.start(source, forced=True)  # whoever holds its place may be waiting for this
+    else:
+        source.held = False
+        engine.out.append((NEEDED, source))
 
 
 def _awaits(strand: Strand, source: Source) -> bool:
@@ -321,6 +329,9 @@ def close(engine: Engine, source: Source) -> None:
     if source.state == RUNNING:
         source.state = DEAD
         _close(engine, source)
+    elif source.state == QUEUED:
+        source.state = DEAD
+        engine.sources.discard(source)
 
 
 def _close(engine: Engine, source: Source) -> None:

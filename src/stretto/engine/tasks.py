@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..compiler import ir
 from ..drivers.tasks import Failed, Record, Task
+from ..errors import UnsupportedConstruct
 from .containers import Versioned
 from .made_tasks import NO_TASKS, Tasks, made_by
 from .nodes import ORDERED, Node
@@ -35,6 +36,7 @@ __all__ = [
     "RAN",
     "before_await",
     "end_task",
+    "in_vain",
     "itself",
     "run_tasks",
     "step_end_tasks",
@@ -43,6 +45,7 @@ __all__ = [
     "step_recorded",
     "step_run_tasks",
     "step_task",
+    "why_in_vain",
 ]
 
 #: The names of what a task runs, how it ends, and what it is, in a frame that only its handler sees.
@@ -159,23 +162,33 @@ def before_await(
     tasks = made_by(strand)
     if isinstance(tasks, Slot):
         return tasks
+    if tasks.waiting and fn in _WAITS:
+        run_tasks(engine, strand, block, instr, check=True)
+        return RAN
+    return why_in_vain(tasks, args[0] if fn is itself else getattr(fn, "__self__", None))
+
+
+def why_in_vain(tasks: Tasks, held: Any) -> str | None:
+    """Why something must not wait, where these tasks have been made; None if it may."""
     if tasks.waiting:
-        if fn in _WAITS:
-            run_tasks(engine, strand, block, instr, check=True)
-            return RAN
         return (
             "it waits while tasks have not begun that were made before. Await these tasks before it, "
             "for example with `await asyncio.gather(*tasks)`"
         )
-    if tasks.inside:
-        held = args[0] if fn is itself else getattr(fn, "__self__", None)
-        kind = cast("type[Any]", type(held))
-        if issubclass(kind, _SHARED):
-            return (
-                f"it waits for what another task does with this {kind.__name__}, and in a flow each task "
-                "runs to its end before the next begins"
-            )
+    kind = cast("type[Any]", type(held))
+    if tasks.inside and issubclass(kind, _SHARED):
+        return (
+            f"it waits for what another task does with this {kind.__name__}, and in a flow each task "
+            "runs to its end before the next begins"
+        )
     return None
+
+
+def in_vain(why: str, filename: str, lineno: int) -> UnsupportedConstruct:
+    """What is raised where something waits that must not."""
+    return UnsupportedConstruct(
+        f"a flow cannot have this await: {why}", filename=filename, lineno=lineno, construct="await"
+    )
 
 
 #: Tasks have been started before an ``await``.

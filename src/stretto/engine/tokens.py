@@ -25,6 +25,7 @@ __all__ = [
     "Token",
     "Tokens",
     "covers",
+    "name_path",
     "redirected",
 ]
 
@@ -76,6 +77,11 @@ class Token:
         if not other.settled:
             self.missing += 1
             other.waiters.append(self)
+
+
+def name_path(name: str) -> str:
+    """The path of the names of functions around that are called so."""
+    return f"{NAMES}:{name}"
 
 
 def covers(a: str, b: str) -> bool:

@@ -205,6 +205,7 @@ class Recording:
                 return
             name = call_name(node.call.fn)
             if self.ancestor is not None and self.ancestor.holds(history, node, place, name, mark):
+                driver.engine.set_aside(node)
                 if isinstance(node, Source):
                     hold(driver.engine, node)
                 return
@@ -267,6 +268,7 @@ class Recording:
     def withhold(self, driver: AsyncioDriver, node: CallNode | Source) -> None:
         """Nothing of a call is made, nor of what is left of a stream, since the run did not come to it."""
         self._withheld.add(node)
+        driver.engine.set_aside(node)
 
     def share(self, driver: AsyncioDriver) -> bool:
         """Go on with the calls of a forked run that had to wait for their turn; whether any could."""
@@ -288,6 +290,7 @@ class Recording:
         place = None if self.ancestor is None else self.ancestor.held.pop(node, None)
         if place is None:
             return False
+        driver.engine.take_back(node)
         self.go_on(driver, node, place)
         return True
 
@@ -299,6 +302,7 @@ class Recording:
             self._withheld.remove(node)
         elif self.ancestor is None or self.ancestor.held.pop(node, None) is None:
             return False
+        driver.engine.take_back(node)
         return True
 
     def intend(self, driver: AsyncioDriver, node: CallNode) -> None:

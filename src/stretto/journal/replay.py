@@ -17,7 +17,7 @@ from ..engine import streams
 from ..engine.emitting import EmitNode
 from ..engine.instructions import AWAIT, CANCEL, CLOSE, MORE, NATIVE, OPEN, START, TIMER
 from ..engine.machine import Engine
-from ..engine.nodes import ORDERED, RUNNING, CallNode, FunctionNode, Node
+from ..engine.nodes import ORDERED, QUEUED, RUNNING, CallNode, FunctionNode, Node
 from ..engine.places import path
 from ..engine.streams import Source
 from ..engine.timers import TimerNode
@@ -309,7 +309,7 @@ class _Replay:
     def waiting(self) -> Iterator[CallNode | FunctionNode]:
         """What waits for nothing but its turn, in program order; of other code, what can be passed over."""
         for node in self.unfinished():
-            if node.state == ORDERED and (isinstance(node, CallNode) or _harmless(node)):
+            if node.state in (ORDERED, QUEUED) and (isinstance(node, CallNode) or _harmless(node)):
                 yield node
 
     def unfinished(self) -> Iterator[Node]:

@@ -57,8 +57,8 @@ class Ticket:
     Attributes:
         kind: the call; what calls of one kind take is measured.
         wake: told, once, from any thread, that the ticket has its places; the lock is not held.
-        watch: told in the same way that it is the next in its bucket, and waits for a time to come: `due` says
-            for which, and `poll` is to be called then.
+        watch: told in the same way that it is the next in its bucket and its time has to come: `due` says
+            when, and `poll` is to be called then.
         level: the length of the path that hangs on it; more is more urgent.
         tokens: how many tokens it is going to take, as far as is known.
         granted: whether it has its places.
