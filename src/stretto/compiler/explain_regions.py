@@ -358,6 +358,13 @@ class Regions(Noting):
             self.names[i.name] = Info()
         self.arms(i.body, ())
 
+    def do_starmatch(self, i: ir.StarMatch) -> None:
+        guarded = i.body[0]
+        assert isinstance(guarded, ir.TryExcept)  # of our own making
+        if i.name:
+            self.names[i.name] = Info()
+        self.arms(guarded.body, ())
+
     def do_tryfinally(self, i: ir.TryFinally) -> None:
         def steps() -> None:
             self.block(i.body)

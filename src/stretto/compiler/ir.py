@@ -59,6 +59,10 @@ __all__ = [
     "Return",
     "Run",
     "RunTasks",
+    "StarDone",
+    "StarEnd",
+    "StarMatch",
+    "StarNoted",
     "StoreAttribute",
     "Take",
     "Task",
@@ -367,6 +371,24 @@ class Match(Instr):
 
 
 @dataclass(slots=True, eq=False)
+class StarMatch(Match):
+    """The same of ``except*``: if a part of the failure matches, bind that, run the body, and go on with the
+    rest. The body is a ``try`` that notes what it fails with (`StarNoted`), and a `StarDone`."""
+
+
+@dataclass(slots=True, eq=False)
+class StarNoted(Instr):
+    pass
+
+
+@dataclass(slots=True, eq=False)
+class StarDone(Instr):
+    """The end of an ``except*``: `name` is what the failure was bound to."""
+
+    name: str | None
+
+
+@dataclass(slots=True, eq=False)
 class TryFinally(Region):
     """``try: body finally: final``. With `leave`, it is a ``with``: `final` runs only where the body did
     not fail, and `leave` where it did. Of an ``async with``, `way_out` names what is called there."""
@@ -461,6 +483,11 @@ class Raise(Instr):
 @dataclass(slots=True, eq=False)
 class Reraise(Instr):
     """No handler matched: the failure goes on outwards."""
+
+
+@dataclass(slots=True, eq=False)
+class StarEnd(Reraise):
+    """The end of all ``except*``: raise what is left of the failure, and what the handlers have raised."""
 
 
 @dataclass(slots=True, eq=False)

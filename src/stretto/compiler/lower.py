@@ -18,7 +18,7 @@ from .gathering import Gathering
 from .generators import generator_names
 from .managers import ASYNC_LOOKUPS, LOOKUPS
 from .questions import awaits
-from .scope import bound_plainly, evaluated_annotations, unbound_names
+from .scope import bound_plainly, evaluated_annotations, own_nodes, unbound_names
 from .syntax import line, locate, located
 from .values import value_names
 
@@ -273,20 +273,46 @@ class Statements(Gathering):
                 kind: ir.Operand | None = None
                 if handler.type is not None:
                     kind = self.operand(handler.type)
-                name = handler.name
-                if name is not None and not self.is_local(name):
-                    held = self.fresh()
-                    matched = self.shared_handler(name, held, handler)
-                    name = held
-                else:
-                    matched = self.block(handler.body)
+                name, matched = self.handler(handler)
                 self.emit(ir.Match(handler.lineno, type=kind, name=name, body=matched))
             self.emit(ir.Reraise(line(s)))
         self.region(ir.TryExcept(line(s), body=body, handlers=tuple(handlers), orelse=self.block(s.orelse)))
 
+    def handler(self, handler: ast.ExceptHandler) -> tuple[str | None, ir.Block]:
+        """What a handler binds the failure to, and its steps."""
+        name = handler.name
+        if name is None or self.is_local(name):
+            return name, self.block(handler.body)
+        held = self.fresh()
+        return held, self.shared_handler(name, held, handler)
+
     def do_trystar(self, s: ast.TryStar) -> None:
-        # how a group is split and put together again is CPython's: it runs the whole
-        self.fragment([s], s, opaque=self.needs_statement(s))
+        if not awaits_itself(s):
+            # how a group is split and put together again is CPython's: it runs the whole
+            self.fragment([s], s, opaque=self.needs_statement(s))
+            return
+        if s.finalbody:
+            inner = ast.copy_location(ast.TryStar(s.body, s.handlers, s.orelse, []), s)
+            body = self.block([inner])
+            self.region(ir.TryFinally(line(s), body=body, final=self.block(s.finalbody)))
+            return
+        body = self.block(s.body)
+        with self.emitting() as handlers:
+            for handler in s.handlers:
+                assert handler.type is not None
+                kind = self.operand(handler.type)
+                name, matched = self.handler(handler)
+                at = handler.lineno
+                with self.emitting() as noted:
+                    self.emit(ir.StarNoted(at))
+                with self.emitting() as steps:
+                    guarded = ir.TryExcept(at, body=matched, handlers=tuple(noted))
+                    self.region(guarded)
+                    guarded.joinable = False  # what comes next asks how it has ended
+                    self.emit(ir.StarDone(at, name))
+                self.emit(ir.StarMatch(at, type=kind, name=name, body=tuple(steps)))
+            self.emit(ir.StarEnd(line(s)))
+        self.region(ir.TryExcept(line(s), body=body, handlers=tuple(handlers), orelse=self.block(s.orelse)))
 
     def shared_handler(self, name: str, held: str, handler: ast.ExceptHandler) -> ir.Block:
         """The body of a handler whose ``as`` name others see; on any way out, that is unbound."""
@@ -356,6 +382,13 @@ class Statements(Gathering):
         fragment = self.make_expr(name, ast.copy_location(call, at), at)
         self.emit(ir.LookUp(fragment.lineno, fragment, name, manager, lookup))
         return name
+
+
+def awaits_itself(s: ast.TryStar) -> bool:
+    """Whether something is awaited in it, but for nested functions."""
+    return any(isinstance(n, (ast.Await, ast.AsyncFor, ast.AsyncWith)) for n in own_nodes([s])) or any(
+        n.is_async for n in own_nodes([s], comprehensions=True) if isinstance(n, ast.comprehension)
+    )
 
 
 def key_parts(key: ast.expr) -> list[ast.expr]:

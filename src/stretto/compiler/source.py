@@ -217,10 +217,8 @@ def unsupported(node: FunctionNode) -> tuple[Any, str, str] | None:
             return item, "yield in a lambda", advice
         if isinstance(item, ast.GeneratorExp) and _awaits(item):
             return item, "async generator expression", "Make it a list comprehension"
-        if isinstance(item, ast.TryStar) and any(
-            isinstance(n, (ast.Await, ast.AsyncFor, ast.AsyncWith)) for n in ast.walk(item)
-        ):
-            return item, "await in a try with except*", "Put the try into an async function of its own"
+        if isinstance(item, ast.TryStar) and (again := _raised_again(item)) is not None:
+            return again, "raise without a value in except* beside await", "Leave it to a try around it"
         if isinstance(item, ast.TryStar) and (leaving := leaves(item)) is not None:
             return leaving, f"{type(leaving).__name__.lower()} in a try with except*", "Put it behind the try"
         if own and (inside := whole_yield(item)) is not None:
@@ -257,6 +255,14 @@ def whole_yield(node: ast.AST) -> tuple[Any, str, str] | None:
     return None
 
 
+def _raised_again(node: ast.TryStar) -> ast.Raise | None:
+    """A ``raise`` without a value in an ``except*``, where something is awaited in the ``try``."""
+    if not any(isinstance(n, (ast.Await, ast.AsyncFor, ast.AsyncWith)) for n in ast.walk(node)):
+        return None
+    inside = (n for handler in node.handlers for n in ast.walk(handler))
+    return next((n for n in inside if isinstance(n, ast.Raise) and n.exc is None), None)
+
+
 def leaves(node: ast.TryStar) -> ast.stmt | None:
     """What leaves a ``try`` with ``except*`` otherwise than by its end or a failure; its handlers cannot."""
     todo: list[tuple[ast.AST, bool]] = [(s, False) for s in (*node.body, *node.orelse, *node.finalbody)]
@@ -266,7 +272,7 @@ def leaves(node: ast.TryStar) -> ast.stmt | None:
             continue
         if isinstance(item, ast.Return) or (isinstance(item, (ast.Break, ast.Continue)) and not in_loop):
             return item
-        in_loop = in_loop or isinstance(item, (ast.For, ast.While))
+        in_loop = in_loop or isinstance(item, (ast.For, ast.AsyncFor, ast.While))
         todo += [(child, in_loop) for child in ast.iter_child_nodes(item)]
     return None
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import InternalError
 
-__all__ = ["at_once", "awaited", "caught_by", "spread", "stepped"]
+__all__ = ["at_once", "awaited", "caught_by", "part_of", "put_together", "spread", "stepped"]
 
 
 async def awaited(fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -66,6 +66,48 @@ def caught_by(error: BaseException, kind: Any) -> BaseException | None:
     finally:
         error.__traceback__ = trace
         error.__context__ = context
+
+
+def part_of(error: BaseException, kind: Any) -> tuple[BaseException | None, BaseException | None]:
+    """What ``except* kind`` takes of an exception, and the rest of it."""
+    kinds: tuple[Any, ...] = kind if isinstance(kind, tuple) else (kind,)
+    for one in kinds:
+        if isinstance(one, type) and issubclass(one, BaseExceptionGroup):
+            raise TypeError("catching ExceptionGroup with except* is not allowed. Use except instead.")
+    found = caught_by(error, kind)
+    if found is not None and found is not error:
+        raise found
+    if isinstance(error, BaseExceptionGroup):
+        group: BaseExceptionGroup[Any] = error  # pyright: ignore[reportUnknownVariableType]
+        return (group, None) if found is not None else group.split(kinds)
+    return (None, error) if found is None else (BaseExceptionGroup("", (error,)), None)
+
+
+def put_together(
+    error: BaseException, raised: Sequence[BaseException], rest: BaseException | None
+) -> BaseException | None:
+    """What a ``try`` with ``except*`` raises in the end: what its handlers have raised, and what none of them
+    took of the exception."""
+    if not isinstance(error, BaseExceptionGroup):
+        return raised[0] if raised else rest
+    group: BaseExceptionGroup[Any] = error  # pyright: ignore[reportUnknownVariableType]
+    left = list(raised)
+    if rest is not None:
+        ids = _leaves(rest)
+        kept = group.subgroup(lambda one: not isinstance(one, BaseExceptionGroup) and id(one) in ids)
+        if kept is not None:
+            left.append(kept)
+    if len(left) > 1:
+        return BaseExceptionGroup("", left)
+    return left[0] if left else None
+
+
+def _leaves(error: Any) -> set[int]:
+    """The exceptions in a group, and in those inside of it, by id."""
+    inner: Any = getattr(error, "exceptions", None)
+    if inner is None or not issubclass(type(error), BaseExceptionGroup):
+        return {id(error)}
+    return {found for one in inner for found in _leaves(one)}
 
 
 def spread(kwargs: dict[str, Any], value: Any, name: str) -> dict[str, Any]:
