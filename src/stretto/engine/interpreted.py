@@ -70,17 +70,17 @@ def caught_by(error: BaseException, kind: Any) -> BaseException | None:
 
 def part_of(error: BaseException, kind: Any) -> tuple[BaseException | None, BaseException | None]:
     """What ``except* kind`` takes of an exception, and the rest of it."""
-    kinds: tuple[Any, ...] = kind if isinstance(kind, tuple) else (kind,)
+    kinds: tuple[Any, ...] = kind if issubclass(type(kind), tuple) else (kind,)
     for one in kinds:
         if isinstance(one, type) and issubclass(one, BaseExceptionGroup):
             raise TypeError("catching ExceptionGroup with except* is not allowed. Use except instead.")
     found = caught_by(error, kind)
     if found is not None and found is not error:
         raise found
-    if isinstance(error, BaseExceptionGroup):
-        group: BaseExceptionGroup[Any] = error  # pyright: ignore[reportUnknownVariableType]
-        return (group, None) if found is not None else group.split(kinds)
-    return (None, error) if found is None else (BaseExceptionGroup("", (error,)), None)
+    group: Any = error
+    if not isinstance(error, BaseExceptionGroup):
+        return (None, error) if found is None else (BaseExceptionGroup("", (error,)), None)
+    return (group, None) if found is not None else group.split(kinds)
 
 
 def put_together(
