@@ -54,7 +54,8 @@ class Nursery:
         # Read in a thread: whether there is more to read cannot be asked of a file that has read ahead, as it
         # has where a process ends before anybody has heard of its beginning.
         self._said: queue.SimpleQueue[str] = queue.SimpleQueue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
@@ -69,7 +70,8 @@ class Nursery:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._process.kill()
-        self._process.wait()
+        self._listener.join()  # until then it reads
+        self._process.communicate()
 
     def begin(self, *words: object) -> int:
         """One process; its identifier. The one before it has ended."""
