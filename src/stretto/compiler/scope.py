@@ -322,11 +322,17 @@ def settled_names(node: FunctionNode, free: Iterable[str]) -> frozenset[str]:
     left, found = set(free), set[str]()
     outer = around(node)
     while left and outer is not None:
-        scope = scope_of(outer, ())
-        found |= left & (scope.captured - scope.cells)
+        scope = scope_of(outer, (), lambda name: False)
+        found |= left & (scope.captured - scope.cells - _of_comprehensions(outer))
         left -= scope.locals
         outer = around(outer)
     return frozenset(found)
+
+
+def _of_comprehensions(node: FunctionNode) -> set[str]:
+    """The variables of the comprehensions in a function: what is made in these may see them."""
+    targets = (n.target for n in ast.walk(node) if isinstance(n, ast.comprehension))
+    return {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
 
 
 def _settled(
