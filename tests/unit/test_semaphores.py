@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stretto import call, flow
+from stretto import call, explain, flow
 from stretto.errors import UnsupportedConstruct
 from stretto.testing import VirtualClock, without
 
@@ -322,3 +322,21 @@ def test_a_limit_of_the_call_holds_as_well() -> None:
     for size in (1, 2, 3):
         found, most, _ = taken(lambda size=size: beside_a_limit(asyncio.Semaphore(size)))  # type: ignore[misc]
         assert (found, most) == (list(range(8)), 2)
+
+
+async def told(sem: asyncio.Semaphore, block: int) -> int:
+    async with sem:
+        return await work(block)
+
+
+@flow
+async def all_told(count: int) -> list[int]:
+    sem = asyncio.Semaphore(2)
+    return await asyncio.gather(*(told(sem, block) for block in range(count)))
+
+
+def test_explain_says_that_they_hold_up_nothing() -> None:
+    found = str(explain(all_told))
+    assert "as many blocks are under way as it lets in" in found
+    assert "Nothing is known of asyncio" not in found
+    assert "enters and leaves in order" in str(explain(gathered))  # where nothing says what it is
