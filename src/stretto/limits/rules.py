@@ -225,4 +225,8 @@ def tokens_of(call: Call[..., Any], args: Sequence[Any], kwargs: Mapping[str, An
     """How many tokens a call is going to use, as far as is known before."""
     if call.tokens_of is not None:
         return float(call.tokens_of(*args, **kwargs))
-    return estimate(args, kwargs)
+    try:
+        named = call.resources(tuple(args), kwargs)  # defaults count, too
+    except (TypeError, ValueError):
+        return estimate(args, kwargs)
+    return estimate((), named)
