@@ -38,6 +38,7 @@ _OPTIONS = {
     "rate": "how many are started in a time, as in '600/min' or '5/s'",
     "tokens": "how many tokens they use in a time, as in '90_000/min'",
     "tokens_of": "a function of the same arguments: how many tokens the call is going to use, about",
+    "hedge": "made once more if it takes longer than that part of such calls did, a number between 0 and 1",
     "per": "what is counted together, if not this call: a name such as 'openai' or 'openai:{model}'",
     "fails": "False: the call promises that it never raises",
     "retries": "how many times a failed call is made again, an integer from 0",
@@ -62,6 +63,8 @@ class Call(Generic[P, R_co]):
         per: what these are counted by; None for the call itself.
         tokens_of: tells how many tokens it is going to use; None if that is estimated.
         gated: whether it needs a place among others before it starts; None until that is looked up.
+        hedge: the part of calls that come back before they are made once more; None if that is never done.
+        make: what making it calls: `fn`, or what calls that once or twice.
         fails: whether it may raise (the default).
         idempotent: whether it may be made again where nobody knows if it was made.
         check: tells whether it was made; None if nothing can.
@@ -102,6 +105,7 @@ class Call(Generic[P, R_co]):
         self.per: Resource | None = Resource.parse(options["per"]) if "per" in options else None
         self.tokens_of: Callable[..., float] | None = options.get("tokens_of")
         self.gated: bool | None = True if self.limits else None
+        self.hedge: float | None = options.get("hedge")
         self.fails: bool = options.get("fails", True)
         self.idempotent: bool = options.get("idempotent", False)
         self.check: Callable[..., Any] | None = options.get("check")
@@ -132,6 +136,7 @@ class Call(Generic[P, R_co]):
         )
         self.opens = self.streams and not generates and not _is(fn, inspect.isasyncgenfunction)
         self.buffer: int = options.get("buffer", BUFFER)
+        self.make: Callable[..., Any] = fn if self.hedge is None else self._hedged(fn)
         self.checker: Checker = Checker() if self.streams else checker_of(fn, self.is_async)
         self.items: Checker = item_checker_of(fn)
         self._signature: inspect.Signature | None = None
@@ -142,6 +147,23 @@ class Call(Generic[P, R_co]):
         self.secret = secrecy_of(
             options.get("secret", False), fn, where=where(fn), name=self.name, told=effects.fields
         )
+
+    def _hedged(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        if self.changes or not self.awaited or self.streams:
+            why = (
+                "changes the world" if self.changes else "gives a stream" if self.streams else "is not async"
+            )
+            raise DeclarationError(
+                f"{where(fn)}: {self.name} {why}, and hedge= would make it twice. It is for async calls "
+                "without effects, of which the slower one can be cancelled"
+            )
+
+        async def once_or_twice(*args: Any, **kwargs: Any) -> Any:
+            from .drivers.hedging import hedged  # late: it imports this
+
+            return await hedged(self, args, kwargs)
+
+        return once_or_twice
 
     def __repr__(self) -> str:
         return f"<call {self.name}: {self.effects}>"
@@ -272,6 +294,7 @@ class _Decorator:
         tokens: str | None = ...,
         tokens_of: Callable[..., float] = ...,
         per: str = ...,
+        hedge: float | None = ...,
         fails: bool = ...,
         idempotent: bool = ...,
         check: Callable[..., Any] = ...,
@@ -392,6 +415,8 @@ def _option_ok(name: str, value: object) -> bool:
         return callable(value)
     if name == "limit":
         return value is None or limit_ok(value)
+    if name == "hedge":
+        return value is None or (isinstance(value, float) and 0 < value < 1)
     if name in ("retries", "buffer"):
         return isinstance(value, int) and not isinstance(value, bool) and value >= 0
     if name == "retry_on":

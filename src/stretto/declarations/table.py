@@ -29,6 +29,7 @@ _OPTIONS = (
     "rate",
     "tokens",
     "per",
+    "hedge",
     "retries",
     "timeout",
     "idempotent",

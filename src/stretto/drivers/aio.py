@@ -193,7 +193,7 @@ class AsyncioDriver:
     async def run(self, node: CallNode) -> None:
         """The task of an async call."""
         try:
-            work = node.call.fn(*node.args, **node.kwargs)
+            work = node.call.make(*node.args, **node.kwargs)
             value = await (work if node.exc_context is None else under(node.exc_context, work))
         except BaseException as error:
             self.failed(node, error)
@@ -231,7 +231,7 @@ class AsyncioDriver:
             limit = asyncio.timeout(node.call.timeout)
             try:
                 async with limit:
-                    work = node.call.fn(*node.args, **node.kwargs)
+                    work = node.call.make(*node.args, **node.kwargs)
                     value = await (work if node.exc_context is None else under(node.exc_context, work))
             except TimeoutError:
                 if limit.expired():

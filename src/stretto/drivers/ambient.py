@@ -275,7 +275,7 @@ async def _made(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str
     import asyncio  # late: programs that only declare calls need not wait for it
 
     if call.is_async:
-        work = call.fn(*args, **kwargs)
+        work = call.make(*args, **kwargs)
     elif CLOCK.get() is not None:
         return arrived(call, call.fn(*args, **kwargs))
     else:

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 from .adaptive import Adaptive
+from .hedges import Latencies
 from .overload import Refusal
 from .rates import Rate, Window
 
@@ -308,6 +309,8 @@ class Limiter:
         self._seconds: dict[Any, float] = {}
         self._typical = 0.0
         self._corrections: dict[Any, float] = {}
+        #: How long calls took that are made twice if they take long.
+        self.latencies: WeakKeyDictionary[Any, Latencies] = WeakKeyDictionary()
 
     def bucket(self, key: object, make: Callable[[], Bucket]) -> Bucket:
         """The bucket of that key."""
@@ -341,6 +344,15 @@ class Limiter:
             granted = ticket.granted
         _tell([told for told in woken if not (granted and told[1] is ticket)])
         return granted
+
+    def enter_now(self, ticket: Ticket) -> bool:
+        """As `enter`, of one that does not wait."""
+        with self._lock:
+            now = self.clock()
+            if any(bucket.contended or not bucket.room(ticket, now) for bucket in ticket.buckets):
+                return False
+            self._take(ticket, now)
+            return True
 
     def end(self, ticket: Ticket) -> None:
         """Give its places back; what the ticket says of how it has ended is taken into account."""
