@@ -21,6 +21,7 @@ from .codecs import codecs
 from .compiling import compiling
 from .durable import durable
 from .journal import journal
+from .limits import limits
 from .measure import by_hand, by_turns, child_seconds
 from .native import native
 from .objects import objects
@@ -109,6 +110,7 @@ def main() -> int:
         "o": compiling,
         "p": lambda: streams(repeat=5),
         "q": lambda: objects(1_000, repeat=3),
+        "r": lambda: limits(10_000, repeat=5),
     }
     started = time.monotonic()
     engine = "as machine code" if as_machine_code() else "interpreted"

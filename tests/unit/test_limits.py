@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import threading
 import time
 from collections import defaultdict
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 import stretto
+from benchmarks.schedules import Graph, list_schedule
 from stretto import call, errors, flow
 from stretto.declarations import project
 from stretto.limits.process import limiter
@@ -339,49 +339,19 @@ def test_the_longest_remaining_path_first() -> None:
         await work("long", 5.0)
         return n
 
+    @flow
+    def walk(graph: Graph) -> list[int]:
+        found: list[int] = []
+        for i, (seconds, needs) in enumerate(zip(graph.takes, graph.needs, strict=True)):
+            task = long if seconds > 1 else short
+            found.append(task(i, *[found[b] for b in needs]))
+        return found
+
     for seed in range(4):
-        draw = random.Random(seed)
-        takes = [draw.choice([1.0, 5.0]) for _ in range(500)]
-        needs = [sorted(draw.sample(range(i), min(i, draw.randint(0, 3)))) if i else [] for i in range(500)]
-        for i in range(1, 60):  # one long path among many short ones
-            needs[i * 8] = sorted({*needs[i * 8], (i - 1) * 8})
-        tasks = [(long if takes[i] > 1 else short, needs[i]) for i in range(500)]
-
-        @flow
-        def graph(tasks: list[Any] = tasks) -> list[int]:
-            found: list[int] = []
-            for i, (task, before) in enumerate(tasks):
-                found.append(task(i, *[found[b] for b in before]))
-            return found
-
+        graph = Graph.random(seed, 500, chain=60 * (seed % 2))
         with VirtualClock() as clock:
-            assert graph() == list(range(500))
-            assert clock.now <= 1.05 * _best(takes, needs, 8)
-
-
-def _best(takes: list[float], needs: list[list[int]], machines: int) -> float:
-    """How long the list schedule takes that goes by the longest remaining path."""
-    path = takes[:]
-    for i in reversed(range(len(takes))):
-        for before in needs[i]:
-            path[before] = max(path[before], takes[before] + path[i])
-    left = [set(before) for before in needs]
-    ready = {i for i, before in enumerate(left) if not before}
-    running: list[tuple[float, int]] = []
-    now = 0.0
-    while ready or running:
-        while ready and len(running) < machines:
-            chosen = max(ready, key=lambda i: path[i])
-            ready.remove(chosen)
-            running.append((now + takes[chosen], chosen))
-        now, ended = min(running)
-        running.remove((now, ended))
-        for i, before in enumerate(left):
-            if ended in before:
-                before.remove(ended)
-                if not before:
-                    ready.add(i)
-    return now
+            assert walk(graph) == list(range(500))
+            assert clock.now <= 1.05 * list_schedule(graph, 8)
 
 
 def test_a_small_run_beside_a_large_one_is_served() -> None:

@@ -6,7 +6,7 @@ import ast
 import copy
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from ..calls import BoundCall, Call
 from ..text import Transform
@@ -230,20 +230,15 @@ class Comprehensions(Assignments):
 
     def pairs_of(self, node: ast.expr) -> str | None:
         """The kind of the pairs that an expression makes, if it does."""
-        if (
-            not isinstance(node, ast.Call)
-            or node.keywords
-            or any(isinstance(a, ast.Starred) for a in node.args)
-        ):
+        if not isinstance(node, ast.Call) or any(isinstance(a, ast.Starred) for a in node.args):
             return None
         func = node.func
-        if (
-            isinstance(func, ast.Name)
-            and func.id in ("enumerate", "zip")
-            and node.args
-            and self.builtin(func.id)
-        ):
-            return func.id if func.id == "zip" or len(node.args) == 1 else None
+        if isinstance(func, ast.Name) and node.args and self.builtin(func.id):
+            if func.id == "zip":
+                return "zip" if _strict(node) is not None else None
+            return "enumerate" if func.id == "enumerate" and _start(node) is not None else None
+        if node.keywords:
+            return None
         if isinstance(func, ast.Attribute) and func.attr in ("items", "keys", "values") and not node.args:
             return func.attr if self.is_value(func.value) else None
         return None
@@ -256,9 +251,9 @@ class Comprehensions(Assignments):
         assert isinstance(node, ast.Call)
         if kind == "zip":
             rests = self.sequence(node.args, settle=any(self.needs(a) for a in node.args))
-            return ir.Pairs("zip", tuple(self.pairs(r) for r in rests))
+            return ir.Pairs("zip", tuple(self.pairs(r) for r in rests), strict=bool(_strict(node)))
         if kind == "enumerate":
-            return ir.Pairs("enumerate", (self.pairs(node.args[0]),))
+            return ir.Pairs("enumerate", (self.pairs(node.args[0]),), start=_start(node) or 0)
         assert isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name)
         return ir.Pairs(kind, (node.func.value.id,))
 
@@ -347,3 +342,23 @@ class Comprehensions(Assignments):
         loop = self.out[-1]
         if held is not None and isinstance(loop, ir.For):
             loop.makers = self.makers(held)
+
+
+def _strict(node: ast.Call) -> bool | None:
+    """Whether a ``zip`` is strict; None where that cannot be told from the source."""
+    if not node.keywords:
+        return False
+    [keyword, *others] = node.keywords
+    known = keyword.arg == "strict" and isinstance(keyword.value, ast.Constant)
+    return bool(cast("ast.Constant", keyword.value).value) if known and not others else None
+
+
+def _start(node: ast.Call) -> int | None:
+    """Where an ``enumerate`` begins to count; None where that cannot be told from the source."""
+    given = node.args[1:] + [keyword.value for keyword in node.keywords]
+    if not given:
+        return 0
+    if len(given) > 1 or any(keyword.arg != "start" for keyword in node.keywords):
+        return None
+    start = given[0].value if isinstance(given[0], ast.Constant) else None
+    return start if type(start) is int else None

@@ -314,11 +314,19 @@ class Iteration(Region):
 class Pairs:
     """What a loop iterates over, when that is made of several parts.
 
-    `kind` is ``enumerate``, ``zip``, ``items``, ``values`` or ``keys``.
+    `kind` is ``enumerate``, ``zip``, ``items``, ``values`` or ``keys``. `start` is where ``enumerate`` begins
+    to count; `strict` says whether ``zip`` fails where one part is shorter than another.
     """
 
     kind: str
     parts: tuple[Operand | Pairs, ...]
+    start: int = 0
+    strict: bool = False
+
+    @property
+    def exacting(self) -> bool:
+        """Whether a ``zip`` in it is strict."""
+        return self.strict or any(isinstance(part, Pairs) and part.exacting for part in self.parts)
 
 
 @dataclass(slots=True, eq=False)

@@ -97,7 +97,7 @@ def _together(source: ir.Operand | ir.Pairs, values: Iterator[Any], count: int) 
     if not isinstance(source, ir.Pairs):
         return next(values)
     if source.kind == "enumerate":
-        return (count, _together(source.parts[0], values, count))
+        return (source.start + count, _together(source.parts[0], values, count))
     if source.kind == "zip":
         return tuple([_together(part, values, count) for part in source.parts])
     return next(values)

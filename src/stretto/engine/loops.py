@@ -69,13 +69,15 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
         if missing:
             return missing[0]
         generators = [s for s in leaves if isinstance(s, Gen)]
-        if generators and any(not _known(s) or (isinstance(s, Gen) and s.closes) for s in leaves):
+        if generators and (
+            source.exacting or any(not _known(s) or (isinstance(s, Gen) and s.closes) for s in leaves)
+        ):
             made = _ordinary(engine, strand, block, instr)
             if made:
                 return made
             generators, leaves = [], _leaves(block, source)
         own = [s for s in leaves if _is_own(block, instr, s)]
-        streams = [s for s in own if not s.call.changes]
+        streams = [s for s in own if not (s.call.changes or source.exacting)]
         if all(_known(s) or s in streams for s in leaves):
             mutable = tuple(s for s in leaves if type(s) in _MUTABLE)
             if mutable:
@@ -147,7 +149,9 @@ def _wrapped(
     """Begin a loop over a wrapper that nobody else sees with the items of what it wraps. What to wait for, if
     anything; the wrapper itself, if it has to be gone over."""
     source, inner = instr.source, maker.inner
-    if isinstance(source, ir.Pairs) and (source.kind != "enumerate" or isinstance(source.parts[0], ir.Pairs)):
+    if isinstance(source, ir.Pairs) and (
+        source.kind != "enumerate" or source.start or isinstance(source.parts[0], ir.Pairs)
+    ):
         return maker
     if isinstance(inner, Slot):
         if inner.value is PENDING:
@@ -291,9 +295,9 @@ def _paired(source: ir.Operand | ir.Pairs, leaves: Iterator[Any]) -> Iterator[An
     if not isinstance(source, ir.Pairs):
         return _elements(next(leaves))
     if source.kind == "enumerate":
-        return enumerate(_paired(source.parts[0], leaves))
+        return enumerate(_paired(source.parts[0], leaves), source.start)
     if source.kind == "zip":
-        return zip(*[_paired(p, leaves) for p in source.parts], strict=False)
+        return zip(*[_paired(p, leaves) for p in source.parts], strict=source.strict)
     held = next(leaves)
     if isinstance(held, Versioned) and not isinstance(held, Dict):
         raise Failure(AttributeError(f"'{held.kind.__name__}' object has no attribute '{source.kind}'"))
@@ -312,9 +316,9 @@ def _rebuilt(source: ir.Operand | ir.Pairs, leaves: Iterator[Any]) -> Any:
     parts = [_rebuilt(p, leaves) for p in source.parts]
     try:
         if source.kind == "enumerate":
-            return enumerate(*parts)
+            return enumerate(parts[0], source.start)
         if source.kind == "zip":
-            return zip(*parts, strict=False)
+            return zip(*parts, strict=source.strict)
         return iter(getattr(parts[0], source.kind)())
     except Exception as error:
         raise Failure(error) from None

@@ -21,11 +21,11 @@ class Rows(Several):
 
     __slots__ = ("count", "kind", "parts", "row")
 
-    def __init__(self, kind: str, parts: list[Any]) -> None:
+    def __init__(self, kind: str, parts: list[Any], start: int) -> None:
         self.kind = kind
         self.parts = parts
         self.row: list[Any] = []
-        self.count = 0
+        self.count = start
 
     def takings(self) -> Iterator[Taking]:
         """The streams among what it goes over."""
@@ -63,7 +63,7 @@ def _next(engine: Engine, strand: Strand, part: Any) -> Any:
 
 def rows(source: ir.Pairs, part: Callable[[Any], Any]) -> Rows:
     """What a loop goes over; `part` begins with one of the things that it is made of."""
-    return Rows(source.kind, [_part(p, part) for p in source.parts])
+    return Rows(source.kind, [_part(p, part) for p in source.parts], source.start)
 
 
 def _part(source: Any, part: Callable[[Any], Any]) -> Any:

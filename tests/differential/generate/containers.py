@@ -198,7 +198,8 @@ class Containers(Scalars):
             return f"{variable} in range({end})", [("int", variable)]
         if form in ("enumerate", "zip"):
             lists = [self.list(depth) for _ in range(2 if form == "zip" else 1)]
-            source = f"{variable}, {other} in {form}({', '.join(lists)})"
+            option = "" if self.c.chance(0.8) else ", strict=True" if form == "zip" else ", 3"
+            source = f"{variable}, {other} in {form}({', '.join(lists)}{option})"
             return source, [("int", variable), ("int", other)]
         if form == "items":
             return f"{variable}, {other} in {self.dict(depth)}.items()", [("str", variable), ("int", other)]

@@ -54,10 +54,12 @@ class Control(Changes):
             source = f"range({self.c.pick(['2', '3', f'{self.int(1)} % 4', '1, 4'])})"
             target = lambda: self.bind("int")  # noqa: E731
         elif form == "enumerate":
-            source = f"enumerate({self.list(1)})"
+            start = self.c.pick(["", "", "", ", 2", ", start=1"])
+            source = f"enumerate({self.list(1)}{start})"
             target = lambda: f"{self.bind('int')}, {self.bind('int')}"  # noqa: E731
         elif form == "zip":
-            source = f"zip({self.list(1)}, {self.list(1)})"
+            strict = self.c.pick(["", "", "", ", strict=True", ", strict=False"])
+            source = f"zip({self.list(1)}, {self.list(1)}{strict})"
             target = lambda: f"{self.bind('int')}, {self.bind('int')}"  # noqa: E731
         elif form == "items":
             source = f"{self.dict(2)}.items()"
