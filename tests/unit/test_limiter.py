@@ -100,6 +100,28 @@ def test_what_turned_out_to_be_less_makes_room() -> None:
     assert window.room(100, 200.0)
 
 
+def test_fractions_of_tokens_leave_nothing_behind() -> None:
+    window, draw, now = Window(Rate(100, 1.0, "")), random.Random(1), 0.0
+    for _ in range(50_000):
+        now += draw.random() / 20
+        amount = draw.random() * 7
+        if window.room(amount, now):
+            window.take(amount, now)
+    assert window.room(100, now + 2.0)  # which it would wait for, with nothing to wait for
+
+
+# Buckets by key
+
+
+def test_a_bucket_that_somebody_has_asked_for_is_the_same_for_others() -> None:
+    limiter = Limiter(Clock())
+    asked = limiter.bucket("a", lambda: Bucket("a", most=1))
+    for key in range(1000):
+        limiter.bucket(key, lambda: Bucket("other", most=1))
+    assert limiter.bucket("a", lambda: Bucket("a", most=1)) is asked
+    assert len(limiter.buckets) < 200  # nobody has the others
+
+
 # Who comes next
 
 
@@ -318,3 +340,21 @@ def test_tokens() -> None:
     assert used({"usage": {"total_tokens": 12}}) == 12
     assert used({"usage": {"input_tokens": 5, "output_tokens": 6}}) == 11
     assert used("text") is None and used({"usage": None}) is None
+
+
+@pytest.mark.parametrize("said", [-1, 10**400, True, None, "9"])
+def test_a_number_of_tokens_that_cannot_be(said: object) -> None:
+    assert (used({"usage": {"total_tokens": said}}) or 0) in (0, 1)
+    assert 1 <= estimate((), {"max_tokens": said}) <= 10**12 + 1
+
+
+@pytest.mark.parametrize("told", [0.0, 1e12])
+def test_what_calls_use_is_expected_within_reason(told: float) -> None:
+    world, bucket = World(), Bucket("b", tokens=Rate(10, 1.0, ""))
+    for _ in range(500):
+        world.clock.now += 2.0
+        ticket = world.enter(Party(), bucket, tokens=5 * world.limiter.correction(World))
+        assert ticket.granted
+        ticket.used = told
+        world.limiter.end(ticket)
+    assert 0.001 <= world.limiter.correction(World) <= 1000

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import threading
 import time
 from collections import defaultdict
@@ -643,3 +645,54 @@ def test_what_is_recorded_waits_for_no_place(tmp_path: Path) -> None:
     # the rate lets no more through for a minute
     assert stretto.resume(run.id, journal=journal).result(30) == 11
     assert made == [0, 1, 2, 3, 4, "last", "last"]
+
+
+# Forked processes
+
+
+@call.unordered(limit=1)
+def slow_one(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+@flow
+def one_by_one(n: int) -> float:
+    return sum([slow_one(0.001) for _ in range(n)])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_forked_process_waits_for_no_place_of_its_parent() -> None:
+    one_by_one(3)
+    thread = threading.Thread(target=slow_one, args=(1.0,))
+    thread.start()
+    while not any(bucket.active for bucket in limiter().buckets):
+        time.sleep(0.001)
+    child = os.fork()
+    if not child:
+        os._exit(0 if one_by_one(3) > 0 and slow_one(0.0) == 0 else 1)
+    until = time.monotonic() + 30
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < until:
+        time.sleep(0.01)
+    if ended == (0, 0):
+        os.kill(child, signal.SIGKILL)
+    assert ended == (child, 0)
+    thread.join()
+
+
+# Estimates
+
+
+@pytest.mark.parametrize("estimate", [float("nan"), float("inf"), -1, 10**400])
+def test_an_estimate_that_is_no_number_of_tokens_fails_its_call(estimate: float) -> None:
+    @call.unordered(tokens="100/min", tokens_of=lambda n: estimate)
+    async def said(n: int) -> int:
+        return n
+
+    @flow
+    def ask() -> int:
+        return said(1)
+
+    with VirtualClock(), pytest.raises(errors.DeclarationError, match="tokens_of= gave"):
+        ask()

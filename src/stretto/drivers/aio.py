@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import functools
 import inspect
+import os
 import sys
 import threading
 from collections.abc import Awaitable, Callable
@@ -41,6 +42,15 @@ _EAGER = sys.version_info >= (3, 12)
 
 _lock = threading.Lock()
 _threads: ThreadPoolExecutor | None = None
+
+
+def _forked() -> None:
+    global _lock, _threads
+    _lock, _threads = threading.Lock(), None  # a child has none of its parent's threads
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def threads() -> ThreadPoolExecutor:

@@ -93,16 +93,21 @@ class Background:
 
 _lock = threading.Lock()
 _pool: list[Background] = []
-_owner = 0
+
+
+def _forked() -> None:
+    global _lock
+    _lock = threading.Lock()
+    _pool.clear()  # a child has none of its parent's threads
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def background() -> Background:
     """A background loop that does not run in this very thread."""
-    global _owner
     with _lock:
-        if _owner != os.getpid():
-            _pool.clear()  # a forked child has none of its parent's threads
-            _owner = os.getpid()
         me = threading.current_thread()
         for found in _pool:
             if found.thread is not me:

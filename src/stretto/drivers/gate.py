@@ -187,11 +187,11 @@ class Gate:
     def close(self) -> None:
         """The run is over."""
         self._closed = True
-        for ticket in [*self._tickets.values(), *(ticket for ticket, _ in self._left_by)]:
-            self.limits.withdraw(ticket)
-        self._left_by.clear()
-        self._tickets.clear()
         self._waiting.clear()
+        self._let_go()
+        for ticket in self._tickets.values():
+            self.limits.withdraw(ticket)
+        self._tickets.clear()
         self._ready.clear()
         self._lengths.clear()
         for timer in self._timers.values():

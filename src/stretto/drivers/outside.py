@@ -40,8 +40,8 @@ async def in_its_place(
         ticket.refused = refusal(error)
         raise
     finally:
+        limits.end(ticket)  # first: who is closed from elsewhere, as its loop has gone, is in another context
         HELD.reset(token)
-        limits.end(ticket)
 
 
 class StreamPlaces:

@@ -16,7 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from .adaptive import Adaptive
 from .hedges import Latencies
@@ -32,6 +32,9 @@ _MOVED = 8
 
 #: The weight of one call in what such calls take, and of how many kinds that is kept.
 _NEWEST, _KINDS = 0.1, 4096
+
+#: At most so many times as many tokens as expected, or as few, are expected of the next call.
+_TIMES = 1000.0
 
 #: Seconds by which a time is waited for longer, so that it has come whatever is rounded.
 _AFTER = 1e-6
@@ -304,6 +307,8 @@ class Limiter:
         #: Buckets of calls of which nothing was said, and that a server has refused.
         self.learned: WeakKeyDictionary[Any, Bucket] = WeakKeyDictionary()
         self._buckets: dict[object, Bucket] = {}
+        #: Those that are forgotten as soon as nobody is about to ask for a place there.
+        self._unused: WeakValueDictionary[object, Bucket] = WeakValueDictionary()
         self._swept = 0
         #: Seconds that calls of a kind take, and that any of them does.
         self._seconds: dict[Any, float] = {}
@@ -318,10 +323,18 @@ class Limiter:
             found = self._buckets.get(key)
             if found is None:
                 if len(self._buckets) > 2 * self._swept + 64:
-                    self._buckets = {k: b for k, b in self._buckets.items() if not b.unused(self.clock())}
-                    self._swept = len(self._buckets)
-                found = self._buckets[key] = make()
+                    self._sweep(self.clock())
+                # one that a ticket was made with stays what it is, though nothing was taken of it yet
+                found = self._buckets[key] = self._unused.pop(key, None) or make()
             return found
+
+    def learn(self, kind: Any, name: str, refused: Refusal) -> None:
+        """A server has refused a call of which nothing was said: how many it takes is found out now."""
+        with self._lock:
+            if kind not in self.learned:
+                adaptive = Adaptive()
+                adaptive.pause(self.clock(), refused)
+                self.learned[kind] = Bucket(name, adaptive=adaptive)
 
     @property
     def buckets(self) -> list[Bucket]:
@@ -436,6 +449,12 @@ class Limiter:
 
     # -- with the lock held -------------------------------------------------------------------------------
 
+    def _sweep(self, now: float) -> None:
+        kept: dict[object, Bucket] = {}
+        for key, bucket in self._buckets.items():
+            (self._unused if bucket.unused(now) else kept)[key] = bucket
+        self._buckets, self._swept = kept, len(kept)
+
     def _take(self, ticket: Ticket, now: float) -> None:
         for bucket in ticket.buckets:
             bucket.take(ticket, now)
@@ -454,7 +473,8 @@ class Limiter:
     def _corrected(self, kind: Any, times: float) -> None:
         if len(self._corrections) >= _KINDS:
             self._corrections.clear()
-        self._corrections[kind] = self._corrections.get(kind, 1.0) * times**_NEWEST
+        found = self._corrections.get(kind, 1.0) * _within(times) ** _NEWEST
+        self._corrections[kind] = _within(found)
 
     def _took(self, kind: Any, seconds: float) -> None:
         before = self._seconds.get(kind)
@@ -495,6 +515,10 @@ class Limiter:
             if first is not None and bucket.due(first, now) is not None:
                 bucket.watched = True
                 woken.append((first.watch, first))
+
+
+def _within(times: float) -> float:
+    return min(max(times, 1 / _TIMES), _TIMES)
 
 
 def _tell(woken: list[_Told]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from .limiter import Limiter
@@ -9,6 +10,11 @@ from .limiter import Limiter
 __all__ = ["limiter"]
 
 _limiter: list[Limiter] = []
+
+
+if hasattr(os, "register_at_fork"):
+    # what runs in the parent, and waits there, does not end in the child
+    os.register_at_fork(after_in_child=_limiter.clear)
 
 
 def limiter() -> Limiter:

@@ -83,6 +83,8 @@ class Window:
         log, span = self._log, self.span
         while log and log[0][0] + span <= now:
             self._taken -= log.popleft()[1]
+        if not log:
+            self._taken = 0.0  # whatever fractions that were added and taken away have left
 
     def room(self, amount: float, now: float) -> bool:
         """Whether so much may be taken now. What is more than the whole rate allows waits for all of it."""

@@ -20,7 +20,7 @@ from .adaptive import Adaptive
 from .limiter import Bucket, Limiter
 from .overload import Refusal
 from .rates import Rate
-from .tokens import estimate
+from .tokens import MOST_TOKENS, estimate
 
 if TYPE_CHECKING:
     from ..calls import Call
@@ -210,11 +210,8 @@ def buckets_of(
 
 def learn(limiter: Limiter, call: Call[..., Any], found: Refusal) -> None:
     """A server has refused a call. If nobody has said how many it takes, that is found out from now on."""
-    if call.limits or call in limiter.learned:
-        return
-    adaptive, now = Adaptive(), limiter.clock()
-    adaptive.pause(now, found)
-    limiter.learned[call] = Bucket(call.name, adaptive=adaptive)
+    if not call.limits:
+        limiter.learn(call, call.name, found)
 
 
 def _maker(limits: Limits, name: str) -> Callable[[], Bucket]:
@@ -223,10 +220,14 @@ def _maker(limits: Limits, name: str) -> Callable[[], Bucket]:
 
 def tokens_of(call: Call[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> float:
     """How many tokens a call is going to use, as far as is known before."""
-    if call.tokens_of is not None:
-        return float(call.tokens_of(*args, **kwargs))
-    try:
-        named = call.resources(tuple(args), kwargs)  # defaults count, too
-    except (TypeError, ValueError):
-        return estimate(args, kwargs)
-    return estimate((), named)
+    if call.tokens_of is None:
+        try:
+            return estimate((), call.resources(tuple(args), kwargs))  # defaults count, too
+        except (TypeError, ValueError):
+            return estimate(args, kwargs)
+    found = call.tokens_of(*args, **kwargs)
+    if not 0 <= found <= MOST_TOKENS:
+        raise DeclarationError(
+            f"{call.name}: tokens_of= gave {found!r}; expected how many tokens the call uses: 0, or more"
+        )
+    return float(found)

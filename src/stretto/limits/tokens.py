@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-__all__ = ["estimate", "used"]
+__all__ = ["MOST_TOKENS", "estimate", "used"]
 
 #: Characters of English text to a token, about, with the tokenisers of today's language models.
 _CHARACTERS = 4
 #: What a call is taken to use at the least.
 _LEAST = 1.0
+#: More tokens than this are no number of tokens.
+MOST_TOKENS = 10**12
 
 
 def estimate(args: Iterable[Any], kwargs: Mapping[str, Any]) -> float:
     """A token for every four characters of text in the arguments, and as many as they ask for by
     ``max_tokens``."""
     asked = sum(
-        value
+        min(max(value, 0), MOST_TOKENS)  # some servers take -1 for as many as there may be
         for name in ("max_tokens", "max_completion_tokens", "max_output_tokens")
         if isinstance(value := kwargs.get(name), int)
     )
@@ -45,11 +47,16 @@ def used(result: Any) -> float | None:
         return None
     total = _part(usage, "total_tokens")
     if isinstance(total, int):
-        return total
+        return _number(total)
     both = _part(usage, "input_tokens"), _part(usage, "output_tokens")
     if isinstance(both[0], int) and isinstance(both[1], int):
-        return both[0] + both[1]
+        return _number(both[0] + both[1])
     return None
+
+
+def _number(said: int) -> float | None:
+    """What a server says, if it can be true."""
+    return said if 0 <= said <= MOST_TOKENS else None
 
 
 def _part(owner: Any, name: str) -> Any:
