@@ -325,7 +325,8 @@ class Limiter:
                 if len(self._buckets) > 2 * self._swept + 64:
                     self._sweep(self.clock())
                 # one that a ticket was made with stays what it is, though nothing was taken of it yet
-                found = self._buckets[key] = self._unused.pop(key, None) or make()
+                kept = self._unused.get(key)
+                found = self._buckets[key] = make() if kept is None else kept
             return found
 
     def learn(self, kind: Any, name: str, refused: Refusal) -> None:
