@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -28,16 +29,36 @@ class World:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.limiter = Limiter(self.clock)
+        #: When the limiter is to be called, and what.
+        self.later: list[tuple[float, Any]] = []
+        self.limiter = Limiter(
+            self.clock, lambda after, work: self.later.append((self.clock.now + after, work))
+        )
         self.let_in: list[Ticket] = []
-        self.watched: list[Ticket] = []
 
     def enter(self, party: Party, *buckets: Bucket, level: float = 0, tokens: float = 0) -> Ticket:
-        ticket = Ticket(World, party, buckets, self.let_in.append, self.watched.append, tokens)
+        ticket = Ticket(World, party, buckets, self._lets_in, tokens)
         ticket.level = level
         if self.limiter.enter(ticket):
-            self.let_in.append(ticket)
+            self._lets_in(ticket)
         return ticket
+
+    def _lets_in(self, ticket: Ticket) -> bool:
+        self.let_in.append(ticket)
+        self.limiter.starts(ticket)
+        return True
+
+    def go_on(self) -> bool:
+        """Go on to the next time for which the limiter waits, if there is any."""
+        if not self.later:
+            return False
+        now = min(at for at, _ in self.later)
+        due = [work for at, work in self.later if at == now]
+        self.later = [(at, work) for at, work in self.later if at != now]
+        self.clock.now = max(now, self.clock.now)
+        for work in due:
+            work()
+        return True
 
 
 # Rates
@@ -114,7 +135,7 @@ def test_fractions_of_tokens_leave_nothing_behind() -> None:
 
 
 def test_a_bucket_that_somebody_has_asked_for_is_the_same_for_others() -> None:
-    limiter = Limiter(Clock())
+    limiter = World().limiter
     asked = limiter.bucket("a", lambda: Bucket("a", most=1))
     for key in range(1000):
         limiter.bucket(key, lambda: Bucket("other", most=1))
@@ -188,10 +209,36 @@ def test_who_is_forced_waits_for_no_place_but_for_the_rate() -> None:
     assert second.granted and bucket.active == 2
     world.limiter.force(third)
     assert not third.granted
-    world.clock.now = world.limiter.due(third) or 0
+    assert world.go_on()
     assert 10.0 < world.clock.now < 10.2
-    world.limiter.poll([bucket])
     assert third.granted
+
+
+def test_a_rate_counts_from_when_calls_start() -> None:
+    world = World()
+    bucket, party = Bucket("b", rate=Rate(2, 10.0, "")), Party()
+    slow = [Ticket(World, party, [bucket], lambda _: True) for _ in range(2)]
+    assert all(world.limiter.enter(ticket) for ticket in slow)
+    third, fourth = world.enter(party, bucket), world.enter(party, bucket)
+    world.clock.now = 20.0
+    world.limiter.poll([bucket])
+    assert not third.granted and not world.later  # who knows when those will start
+    world.limiter.starts(slow[0])
+    world.limiter.withdraw(slow[1])  # it never did
+    assert third.granted and not fourth.granted
+    assert world.go_on() and 30.0 < world.clock.now < 30.2
+    assert fourth.granted
+
+
+def test_nobody_is_there_any_more() -> None:
+    world = World()
+    bucket, party = Bucket("b", most=1), Party()
+    first = world.enter(party, bucket)
+    gone = [Ticket(World, party, [bucket], lambda _: False) for _ in range(3000)]
+    assert not any([world.limiter.enter(ticket) for ticket in gone])
+    last = world.enter(party, bucket)
+    world.limiter.end(first)
+    assert last.granted and (bucket.active, bucket.waiting) == (1, 0)
 
 
 @settings(deadline=None)
@@ -234,9 +281,7 @@ def test_limits_hold_and_nobody_is_forgotten(seed: int, buckets: int, parties: i
         if running:
             world.limiter.end(running.pop(draw.randrange(len(running))))
         else:
-            due = [at for ticket in waiting if (at := world.limiter.due(ticket)) is not None]
-            world.clock.now += min(due)
-            world.limiter.poll(made)
+            assert world.go_on()
         note()
     assert all(ticket.granted for ticket in asked)
     for bucket in made:

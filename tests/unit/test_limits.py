@@ -696,3 +696,66 @@ def test_an_estimate_that_is_no_number_of_tokens_fails_its_call(estimate: float)
 
     with VirtualClock(), pytest.raises(errors.DeclarationError, match="tokens_of= gave"):
         ask()
+
+
+# Threads and loops
+
+
+@call.unordered(limit=100)
+def inside(n: int) -> int:
+    time.sleep(0.001)
+    return n
+
+
+@call.unordered(limit=100)
+def around(n: int) -> int:
+    time.sleep(0.05)
+    return inside(n)
+
+
+def test_calls_outside_of_flows_that_call_each_other_do_not_wait_for_threads() -> None:
+    found: list[int] = []
+    threads = [threading.Thread(target=lambda n=n: found.append(around(n))) for n in range(60)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(found) == list(range(60))
+
+
+@call.unordered(rate="2/0.2s")
+async def paced(n: int) -> int:
+    return n
+
+
+@flow
+def pace(n: int) -> int:
+    return sum([paced(i) for i in range(n)])
+
+
+def test_a_loop_that_is_closed_while_calls_wait() -> None:
+    async def leave(work: list[Any]) -> None:
+        work += [asyncio.create_task(pace.aio(10)), asyncio.create_task(paced(0))]
+        await asyncio.sleep(0.05)
+
+    work: list[Any] = []
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(leave(work))
+    loop.close()
+    assert pace(6) == 15
+    for task in work:
+        task._log_destroy_pending = False
+
+
+def test_a_loop_that_is_busy_while_others_wait() -> None:
+    found: list[int] = []
+
+    async def busy() -> None:
+        asyncio.create_task(pace.aio(10))
+        await asyncio.sleep(0.05)
+        thread = threading.Thread(target=lambda: found.append(pace(2)))
+        thread.start()
+        thread.join(60)  # nothing on this loop goes on meanwhile
+        assert found == [1]
+
+    asyncio.run(busy())

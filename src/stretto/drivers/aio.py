@@ -32,21 +32,23 @@ if TYPE_CHECKING:
     from ..engine.timers import TimerNode
     from ..journal.recording import Recording
 
-__all__ = ["AsyncioDriver", "threads"]
+__all__ = ["AsyncioDriver", "apart", "threads"]
 
 #: Threads for sync calls, over all runs of the process.
 _MOST_THREADS = 256
+_MOST_APART = 10_000
 #: Seconds until it is looked again whether all that is recorded has been answered.
 _LOOK_AGAIN = 0.005
 _EAGER = sys.version_info >= (3, 12)
 
 _lock = threading.Lock()
 _threads: ThreadPoolExecutor | None = None
+_apart: ThreadPoolExecutor | None = None
 
 
 def _forked() -> None:
-    global _lock, _threads
-    _lock, _threads = threading.Lock(), None  # a child has none of its parent's threads
+    global _lock, _threads, _apart
+    _lock, _threads, _apart = threading.Lock(), None, None  # a child has none of its parent's threads
 
 
 if hasattr(os, "register_at_fork"):
@@ -59,6 +61,16 @@ def threads() -> ThreadPoolExecutor:
         if _threads is None:
             _threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="stretto-call")
         return _threads
+
+
+def apart() -> ThreadPoolExecutor:
+    """Threads for sync calls outside of flows: as many as there are callers, since each may make another such
+    call, and wait for it."""
+    global _apart
+    with _lock:
+        if _apart is None:
+            _apart = ThreadPoolExecutor(_MOST_APART, thread_name_prefix="stretto-apart")
+        return _apart
 
 
 class AsyncioDriver:
@@ -203,6 +215,8 @@ class AsyncioDriver:
     async def run(self, node: CallNode) -> None:
         """The task of an async call."""
         try:
+            if node.call.gated:
+                self.gate.begins(node)
             work = node.call.make(*node.args, **node.kwargs)
             value = await (work if node.exc_context is None else under(node.exc_context, work))
         except BaseException as error:
@@ -238,6 +252,8 @@ class AsyncioDriver:
 
     async def run_timed(self, node: CallNode) -> None:
         try:
+            if node.call.gated:
+                self.gate.begins(node)
             limit = asyncio.timeout(node.call.timeout)
             try:
                 async with limit:
@@ -359,6 +375,8 @@ class AsyncioDriver:
 
         def work() -> None:
             try:
+                if call.gated:
+                    self.gate.begins(node)
                 value = natively(lambda: call.fn(*args, **kwargs), [], current)
             except BaseException as error:
                 report(None, error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 import inspect
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -261,7 +262,7 @@ async def _attempt(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[
         return await _made(call, args, kwargs)
     from .outside import in_its_place
 
-    return await in_its_place(call, args, kwargs, lambda: _made(call, args, kwargs))
+    return await in_its_place(call, args, kwargs, functools.partial(_made, call, args, kwargs))
 
 
 def needs_place(call: Call[..., Any]) -> bool:
@@ -271,15 +272,25 @@ def needs_place(call: Call[..., Any]) -> bool:
     return call.gated
 
 
-async def _made(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+async def _made(
+    call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any],
+    begins: Callable[[], None] = lambda: None,
+) -> Any:  # fmt: skip
+    """Make one attempt; `begins` is called when it does, from any thread."""
     import asyncio  # late: programs that only declare calls need not wait for it
 
-    if call.is_async:
-        work = call.make(*args, **kwargs)
-    elif CLOCK.get() is not None:
-        return arrived(call, call.fn(*args, **kwargs))
+    def there() -> Any:
+        begins()
+        return call.make(*args, **kwargs)
+
+    if call.is_async or CLOCK.get() is not None:
+        work = there()
+        if not call.is_async:
+            return arrived(call, work)
     else:
-        work = asyncio.to_thread(call.fn, *args, **kwargs)
+        from .aio import apart
+
+        work = asyncio.get_running_loop().run_in_executor(apart(), contextvars.copy_context().run, there)
     if call.timeout is None:
         return arrived(call, await work)
     limit = asyncio.timeout(call.timeout)

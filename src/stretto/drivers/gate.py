@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -45,14 +46,14 @@ def limiter_here() -> Limiter:
 
 def ticket_of(
     limits: Limiter, call: Call[..., Any], args: Any, kwargs: Any, party: Party,
-    wake: Callable[[Ticket], None], watch: Callable[[Ticket], None],
+    wake: Callable[[Ticket], bool],
 ) -> Ticket:  # fmt: skip
     """What a call asks for its places with. Raises what is wrong with its declaration."""
     buckets = buckets_of(limits, call, args, kwargs)
     tokens = 0.0
     if any(bucket.tokens is not None for bucket in buckets):
         tokens = tokens_of(call, args, kwargs) * limits.correction(call)
-    ticket = Ticket(call, party, buckets, wake, watch, tokens)
+    ticket = Ticket(call, party, buckets, wake, tokens)
     held = HELD.get()()
     if held and not held.isdisjoint(buckets):
         ticket.urgent()
@@ -74,8 +75,9 @@ class Gate:
         #: Those that have left their places, what is known of their end, and the one whose places go on.
         self._left_by: list[tuple[Ticket, Any]] = []
         self._leaving: Any = None
-        self._timers: dict[Bucket, asyncio.TimerHandle] = {}
-        self._closed = False
+        #: Those that were told from elsewhere that they have theirs, and whether that is going to be seen to.
+        self._granted: deque[Ticket] = deque()
+        self._called = False
         #: Open streams, which hold their places while nothing is asked of them.
         self._streams: set[Any] = set()
         #: The lengths of remaining paths, as they were measured last, and how far the program was by then.
@@ -95,7 +97,7 @@ class Gate:
         self._thread = threading.get_ident()
         try:
             ticket = self.driver.context.run(
-                ticket_of, self.limits, call, node.args, node.kwargs, self.party, self._woken, self._watched
+                ticket_of, self.limits, call, node.args, node.kwargs, self.party, self._woken
             )
         except Exception as error:
             self._failed(node, error)
@@ -117,6 +119,8 @@ class Gate:
 
     def goes_on(self) -> bool:
         """Give places that were left to others, and go on with those that have theirs; whether any do."""
+        if self._waiting:
+            self._measure()
         if self._left_by:
             self._let_go()
         found = bool(self._ready)
@@ -159,6 +163,12 @@ class Gate:
         self.limits.withdraw(ticket)
         return True
 
+    def begins(self, node: CallNode | Source) -> None:
+        """A call starts at this moment. From any thread."""
+        ticket = self._tickets.get(node)
+        if ticket is not None and ticket.timed:
+            self.limits.starts(ticket)
+
     def returned(self, node: CallNode, value: Any) -> None:
         """A call has returned, and tells what it has used."""
         ticket = self._tickets.get(node)
@@ -186,18 +196,12 @@ class Gate:
 
     def close(self) -> None:
         """The run is over."""
-        self._closed = True
         self._waiting.clear()
         self._let_go()
-        for ticket in self._tickets.values():
-            self.limits.withdraw(ticket)
+        self.limits.withdraw(*self._tickets.values())
         self._tickets.clear()
         self._ready.clear()
         self._lengths.clear()
-        for timer in self._timers.values():
-            timer.cancel()
-        self.limits.poll(list(self._timers))  # somebody else has to watch
-        self._timers.clear()
 
     def held(self) -> frozenset[Bucket]:
         """The buckets in which this run's streams have places."""
@@ -234,23 +238,31 @@ class Gate:
     def _let_go(self) -> None:
         """The places that calls have left go to others."""
         left, self._left_by = self._left_by, []
-        if self._waiting:
-            self._measure()
         for ticket, self._leaving in left:
             self.limits.end(ticket)
         self._leaving = None
 
-    def _woken(self, ticket: Ticket) -> None:
+    def _woken(self, ticket: Ticket) -> bool:
         """A ticket has its places. From any thread."""
-        try:
-            if threading.get_ident() != self._thread:
-                self.driver.loop.call_soon_threadsafe(self.driver.safely, self._has_place, ticket, None)
-            elif self._leaving is not None:
-                self._has_place(ticket, self._leaving)
-            else:
-                self.driver.loop.call_soon(self.driver.safely, self._has_place, ticket, None)
-        except RuntimeError:  # the loop is closed
-            self.limits.withdraw(ticket)
+        loop = self.driver.loop
+        if loop.is_closed():
+            return False
+        if self._leaving is not None and threading.get_ident() == self._thread:
+            self._has_place(ticket, self._leaving)
+            return True
+        self._granted.append(ticket)
+        if not self._called:
+            self._called = True
+            try:
+                loop.call_soon_threadsafe(self.driver.safely, self._have_places)
+            except RuntimeError:  # it has just been closed
+                return False
+        return True
+
+    def _have_places(self) -> None:
+        self._called = False  # before it is looked: one more may come at any time
+        while self._granted:
+            self._has_place(self._granted.popleft(), None)
 
     def _has_place(self, ticket: Ticket, by: Any) -> None:
         waiting = self._waiting.pop(ticket, None)
@@ -260,34 +272,6 @@ class Gate:
         self._ready[ticket] = waiting
         self.driver.engine.let_on(waiting[0], by)
         self.driver.kick()
-
-    def _watched(self, ticket: Ticket) -> None:
-        """A ticket is the next where it waits, and its time has to come. From any thread."""
-        try:
-            if threading.get_ident() == self._thread:
-                self._watch(ticket)
-            else:
-                self.driver.loop.call_soon_threadsafe(self.driver.safely, self._watch, ticket)
-        except RuntimeError:  # the loop is closed
-            if ticket.waits is not None:
-                self.limits.poll([ticket.waits])
-
-    def _watch(self, ticket: Ticket) -> None:
-        bucket, due = ticket.waits, self.limits.due(ticket)
-        if bucket is None or due is None or bucket in self._timers:
-            return
-        if self._closed:
-            self.limits.poll([bucket])
-            return
-        self._timers[bucket] = self.driver.loop.call_later(
-            due, self.driver.safely, self._time_has_come, bucket
-        )
-
-    def _time_has_come(self, bucket: Bucket) -> None:
-        del self._timers[bucket]
-        if self._waiting:
-            self._measure()
-        self.limits.poll([bucket])
 
     def _measure(self) -> None:
         """Who waits is served by the length of the path that hangs on it, as far as that is issued."""
@@ -316,10 +300,11 @@ class SourcePlaces:
     async def enter(self) -> None:
         if self._first:
             self._first = False
-            return
-        there = asyncio.Event()
-        self.gate.admit(self.source, lambda _driver, _source: there.set())
-        await there.wait()
+        else:
+            there = asyncio.Event()
+            self.gate.admit(self.source, lambda _driver, _source: there.set())
+            await there.wait()
+        self.gate.begins(self.source)
 
     def leave(self, error: BaseException | None) -> None:
         if error is not None:

@@ -36,9 +36,10 @@ async def hedged(call: Call[..., Any], args: Any, kwargs: Mapping[str, Any]) -> 
             await asyncio.wait(attempts, timeout=patience)
             if not first.done() and latencies.spend():
                 # it takes no place from anybody who waits, and waits for none itself
-                ticket = ticket_of(limits, call, args, kwargs, _party, _never, _never)
+                ticket = ticket_of(limits, call, args, kwargs, _party, _never)
                 ticket.forced = False  # the first attempt does not wait for it
                 if limits.enter_now(ticket):
+                    limits.starts(ticket)
                     attempts.append(loop.create_task(call.fn(*args, **kwargs)))
         left = set(attempts)
         while left:
@@ -60,5 +61,5 @@ async def hedged(call: Call[..., Any], args: Any, kwargs: Mapping[str, Any]) -> 
             limits.end(ticket)
 
 
-def _never(ticket: Ticket) -> None:
+def _never(ticket: Ticket) -> bool:
     raise AssertionError("it never waits")

@@ -10,7 +10,7 @@ from ..calls import Call
 from ..limits.limiter import Bucket, Limiter, Party, Ticket
 from ..limits.overload import refusal
 from ..limits.tokens import used
-from .ambient import needs_place
+from .ambient import CLOCK, needs_place
 from .gate import HELD, limiter_here, ticket_of
 
 __all__ = ["StreamPlaces", "in_its_place"]
@@ -22,18 +22,24 @@ _open: set[Ticket] = set()
 
 #: Seconds until it is looked again whether those who hold the places have come to wait for this.
 _LOOK_AGAIN = 0.1
+#: So many look so often; if there are more, each does so less often.
+_MANY = 50
+#: Those who wait.
+_looking: set[Ticket] = set()
 
 
 async def in_its_place(
-    call: Call[..., Any], args: Any, kwargs: Mapping[str, Any], work: Callable[[], Awaitable[Any]]
-) -> Any:
-    """Make one attempt of a call, on the running loop, once it has its places."""
+    call: Call[..., Any], args: Any, kwargs: Mapping[str, Any],
+    work: Callable[[Callable[[], None]], Awaitable[Any]],
+) -> Any:  # fmt: skip
+    """Make one attempt of a call, on the running loop, once it has its places; `work` is given what it has to
+    call when it starts."""
     limits = limiter_here()
     ticket = await _granted(limits, call, args, kwargs)
     around = HELD.get()
     token = HELD.set(lambda: around() | frozenset(ticket.buckets))
     try:
-        value = await work()
+        value = await work(lambda: limits.starts(ticket) if ticket.timed else None)
         ticket.well, ticket.used = True, used(value) if ticket.entries else None
         return value
     except Exception as error:
@@ -54,8 +60,10 @@ class StreamPlaces:
 
     async def enter(self) -> None:
         if needs_place(self.call):
-            self._ticket = await _granted(limiter_here(), self.call, self.args, self.kwargs)
+            self._limits = limits = limiter_here()
+            self._ticket = await _granted(limits, self.call, self.args, self.kwargs)
             _open.add(self._ticket)
+            limits.starts(self._ticket)
 
     def leave(self, error: BaseException | None) -> None:
         ticket, self._ticket = self._ticket, None
@@ -63,7 +71,7 @@ class StreamPlaces:
             _open.discard(ticket)
             ticket.well = error is None
             ticket.refused = None if error is None else refusal(error)
-            limiter_here().end(ticket)
+            self._limits.end(ticket)
 
 
 def _held() -> frozenset[Bucket]:
@@ -76,29 +84,32 @@ async def _granted(limits: Limiter, call: Call[..., Any], args: Any, kwargs: Map
     loop = asyncio.get_running_loop()
     there = asyncio.Event()
 
-    def wake(_: Ticket) -> None:
+    def wake(_: Ticket) -> bool:
         try:
             loop.call_soon_threadsafe(there.set)
         except RuntimeError:  # the loop is closed, and nobody waits there any more
-            limits.withdraw(ticket)
+            return False
+        return True
 
-    def watch(_: Ticket) -> None:
-        pass  # it is looked again below, often enough
-
-    ticket = ticket_of(limits, call, args, kwargs, _party, wake, watch)
+    ticket = ticket_of(limits, call, args, kwargs, _party, wake)
     if limits.enter(ticket):
         return ticket
+    _looking.add(ticket)
     try:
         while not there.is_set():
             if not ticket.forced and not _held().isdisjoint(ticket.buckets):
                 limits.force(ticket)
-            due = limits.due(ticket)
+            seconds = _LOOK_AGAIN * (1 + len(_looking) // _MANY)
+            if CLOCK.get() is not None and (due := limits.due(ticket)) is not None:
+                seconds = min(seconds, due)  # the clock's own loop stands still while one runs inside it
             try:
-                async with asyncio.timeout(_LOOK_AGAIN if due is None else min(due, _LOOK_AGAIN)):
+                async with asyncio.timeout(seconds):
                     await there.wait()
             except TimeoutError:
                 limits.poll(ticket.buckets)
     except BaseException:
         limits.withdraw(ticket)
         raise
+    finally:
+        _looking.discard(ticket)
     return ticket

@@ -105,7 +105,7 @@ class VirtualClock:
     def limiter(self) -> Limiter:
         """What the runs on this clock share."""
         if self._limiter is None:
-            self._limiter = Limiter(functools.partial(_seconds, self.loop))
+            self._limiter = Limiter(functools.partial(_seconds, self.loop), self.loop.call_later)
         return self._limiter
 
     @property
@@ -322,6 +322,8 @@ class _Driver(AsyncioDriver):
             if node.state != RUNNING:  # squashed before its turn came
                 report(None, asyncio.CancelledError())
                 return
+            if node.call.gated:
+                self.gate.begins(node)
             try:
                 value = natively(lambda: node.call.fn(*node.args, **node.kwargs), [], node.exc_context)
             except BaseException as error:

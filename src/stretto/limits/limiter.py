@@ -10,12 +10,14 @@ so that no ticket starves.
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from .adaptive import Adaptive
@@ -52,23 +54,21 @@ class Party:
         self.served: WeakKeyDictionary[Bucket, int] = WeakKeyDictionary()
 
 
-_Told: TypeAlias = "tuple[Callable[[Ticket], None], Ticket]"
-
-
 class Ticket:
     """One who wants to start.
 
     Attributes:
         kind: the call; what calls of one kind take is measured.
-        wake: told, once, from any thread, that the ticket has its places; the lock is not held.
-        watch: told in the same way that it is the next in its bucket and its time has to come: `due` says
-            when, and `poll` is to be called then.
+        wake: told, once, from any thread, that the ticket has its places; the lock is not held. It says
+            whether there is anybody to whom that matters.
         level: the length of the path that hangs on it; more is more urgent.
         tokens: how many tokens it is going to take, as far as is known.
         granted: whether it has its places.
         waits: in which bucket it waits for one.
         forced: it goes before all others, and does not wait for a place among those that run at once.
-        began: when it was granted.
+        timed: whether the limiter has to know when what it stands for starts.
+        started: whether that has started.
+        began: when that was, or when it was granted.
         well: whether what it stands for has ended as it should.
         used: how many tokens it has used, if that was told.
         refused: what the server has said that did not take it.
@@ -76,7 +76,7 @@ class Ticket:
 
     __slots__ = (
         "began", "buckets", "entries", "forced", "granted", "kind", "level", "number", "over", "party",
-        "refused", "tokens", "used", "waits", "wake", "watch", "well",
+        "refused", "started", "timed", "tokens", "used", "waits", "wake", "well",
     )  # fmt: skip
 
     def __init__(
@@ -84,19 +84,17 @@ class Ticket:
         kind: Any,
         party: Party,
         buckets: Sequence[Bucket],
-        wake: Callable[[Ticket], None],
-        watch: Callable[[Ticket], None],
+        wake: Callable[[Ticket], bool],
         tokens: float = 0,
     ) -> None:
         self.kind = kind
         self.party = party
         self.buckets = buckets
         self.wake = wake
-        self.watch = watch
         self.tokens = tokens
         self.level = 0.0
         self.number = next(_numbers)
-        self.granted = self.over = self.forced = self.well = False
+        self.granted = self.timed = self.started = self.over = self.forced = self.well = False
         self.used: float | None = None
         self.refused: Refusal | None = None
         self.waits: Bucket | None = None
@@ -168,8 +166,8 @@ class Bucket:
         self._queues: dict[Party, _Queue] = {}
         #: Forced ones, which come before all others.
         self._forced: dict[Ticket, None] = {}
-        #: Whether somebody is going to call `poll` when the time has come for the next one.
-        self.watched = False
+        #: When the limiter is going to look whether the time has come for the next one.
+        self.watched = math.inf
         #: Parties that wait, the one that comes next first; what does not hold any more is passed over.
         self._order: list[tuple[int, int, int, Party]] = []
 
@@ -205,10 +203,10 @@ class Bucket:
             return False
         return self.tokens is None or self.tokens.room(ticket.tokens, now)
 
-    def due(self, ticket: Ticket, now: float) -> float | None:
-        """When the time has come for a ticket that waits; None if it waits for others to end."""
+    def due(self, ticket: Ticket, now: float) -> float:
+        """When the time has come for a ticket that waits; infinite if it waits for others to start or end."""
         if self._full(ticket):
-            return None
+            return math.inf
         at = now
         if self.adaptive is not None:
             at = max(at, self.adaptive.paused)
@@ -218,11 +216,28 @@ class Bucket:
             at = max(at, self.tokens.due(ticket.tokens, now))
         return at
 
-    def take(self, ticket: Ticket, now: float) -> None:
+    def take(self, ticket: Ticket) -> None:
         self.active += 1
         self.held[ticket.party] = self.held.get(ticket.party, 0) + 1
         if self._queues:
             self._served(ticket.party)
+        if self.window is not None:
+            ticket.timed = True
+            self.window.reserve(1)
+        if self.tokens is not None:
+            ticket.timed = True
+            self.tokens.reserve(ticket.tokens)
+
+    def release(self, ticket: Ticket) -> None:
+        """It has not started, and is not going to: nothing of the rates was used."""
+        if self.window is not None:
+            self.window.release(1)
+        if self.tokens is not None:
+            self.tokens.release(ticket.tokens)
+
+    def start(self, ticket: Ticket, now: float) -> None:
+        """What was reserved is taken, from now on."""
+        self.release(ticket)
         if self.window is not None:
             self.window.take(1, now)
         if self.tokens is not None:
@@ -299,10 +314,12 @@ class Limiter:
 
     Args:
         clock: the time, in seconds.
+        later: calls a function in so many seconds, once, from any thread.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], later: Callable[[float, Callable[[], None]], Any]) -> None:
         self.clock = clock
+        self.later = later
         self._lock = threading.Lock()
         #: Buckets of calls of which nothing was said, and that a server has refused.
         self.learned: WeakKeyDictionary[Any, Bucket] = WeakKeyDictionary()
@@ -356,7 +373,7 @@ class Limiter:
             lacking.queue(ticket)
             woken = self._serve([lacking])
             granted = ticket.granted
-        _tell([told for told in woken if not (granted and told[1] is ticket)])
+        self._tell([told for told in woken if told is not ticket])
         return granted
 
     def enter_now(self, ticket: Ticket) -> bool:
@@ -367,6 +384,18 @@ class Limiter:
                 return False
             self._take(ticket, now)
             return True
+
+    def starts(self, ticket: Ticket) -> None:
+        """What it stands for starts now, some time after it got its places: rates are those of starts. To be
+        told of those that are timed. From any thread."""
+        with self._lock:
+            if ticket.started or ticket.over:
+                return
+            ticket.started, now = True, self.clock()
+            ticket.began = now
+            for bucket in ticket.buckets:
+                bucket.start(ticket, now)
+                self._watch(bucket, now)
 
     def end(self, ticket: Ticket) -> None:
         """Give its places back; what the ticket says of how it has ended is taken into account."""
@@ -384,18 +413,21 @@ class Limiter:
                 for window, entry in ticket.entries:
                     window.settle(entry, ticket.used, now)
             woken = self._serve(ticket.buckets)
-        _tell(woken)
+        self._tell(woken)
 
-    def withdraw(self, ticket: Ticket) -> None:
-        """It does not want to start any more; if it has its places already, it gives them back."""
+    def withdraw(self, *tickets: Ticket) -> None:
+        """They do not want to start any more; those that have their places already give them back."""
         with self._lock:
-            if ticket.waits is not None:
-                ticket.waits.unqueue(ticket)
-                ticket.over = True
-            elif not self._end(ticket):
-                return
-            woken = self._serve(ticket.buckets)
-        _tell(woken)
+            buckets: dict[Bucket, None] = {}
+            for ticket in tickets:
+                if ticket.waits is not None:
+                    ticket.waits.unqueue(ticket)
+                    ticket.over = True
+                elif not self._end(ticket):
+                    continue
+                buckets.update(dict.fromkeys(ticket.buckets))
+            woken = self._serve(list(buckets))
+        self._tell(woken)
 
     def force(self, ticket: Ticket) -> None:
         """It must not wait for those to end that run now, since they may wait for it."""
@@ -409,30 +441,24 @@ class Limiter:
             lacking = next((b for b in ticket.buckets if not b.room(ticket, now)), None)
             if lacking is not None:
                 lacking.queue(ticket)
-                woken: list[_Told] = []
-                self._watch(lacking, now, woken)
-            else:
-                self._take(ticket, now)
-                woken = [(ticket.wake, ticket)]
-        _tell(woken)
+                self._watch(lacking, now)
+                return
+            self._take(ticket, now)
+        self._tell([ticket])
 
     def poll(self, buckets: Sequence[Bucket]) -> None:
-        """The time has come for some who wait."""
+        """The time may have come for some who wait."""
         with self._lock:
-            for bucket in buckets:
-                bucket.watched = False
             woken = self._serve(buckets)
-        _tell(woken)
+        self._tell(woken)
 
     def due(self, ticket: Ticket) -> float | None:
         """In how many seconds the time has come where a ticket waits; None if it waits for no time."""
         with self._lock:
             now, bucket = self.clock(), ticket.waits
             first = None if bucket is None else bucket.next()
-            at = None if bucket is None or first is None else bucket.due(first, now)
-            if bucket is not None and at is None:
-                bucket.watched = False
-            return None if at is None else max(at - now, 0.0) + _AFTER
+            at = math.inf if bucket is None or first is None else bucket.due(first, now)
+            return None if at == math.inf else max(at - now, 0.0) + _AFTER
 
     def sort(self, party: Party, buckets: Sequence[Bucket]) -> None:
         """The levels of a party's tickets have changed."""
@@ -448,6 +474,15 @@ class Limiter:
         """How long a call of that kind takes, or any where it is None, as far as is known."""
         return self._seconds.get(call) or self._typical or 1.0
 
+    def _tell(self, woken: list[Ticket]) -> None:
+        while woken:
+            lost = [ticket for ticket in woken if not ticket.wake(ticket)]
+            if not lost:
+                return
+            with self._lock:
+                found = [ticket for ticket in lost if self._end(ticket)]
+                woken = self._serve([bucket for ticket in found for bucket in ticket.buckets])
+
     # -- with the lock held -------------------------------------------------------------------------------
 
     def _sweep(self, now: float) -> None:
@@ -458,7 +493,7 @@ class Limiter:
 
     def _take(self, ticket: Ticket, now: float) -> None:
         for bucket in ticket.buckets:
-            bucket.take(ticket, now)
+            bucket.take(ticket)
         ticket.granted = True
         ticket.began = now
 
@@ -469,6 +504,8 @@ class Limiter:
         ticket.over = True
         for bucket in ticket.buckets:
             bucket.leave(ticket)
+            if not ticket.started:
+                bucket.release(ticket)
         return True
 
     def _corrected(self, kind: Any, times: float) -> None:
@@ -484,10 +521,10 @@ class Limiter:
         self._seconds[kind] = seconds if before is None else before + _NEWEST * (seconds - before)
         self._typical = self._typical + _NEWEST * (seconds - self._typical) if self._typical else seconds
 
-    def _serve(self, buckets: Sequence[Bucket]) -> list[_Told]:
-        """Hand out what places there are; who is to be told, and of what."""
+    def _serve(self, buckets: Sequence[Bucket]) -> list[Ticket]:
+        """Hand out what places there are; who is to be told."""
         now = self.clock()
-        woken: list[_Told] = []
+        woken: list[Ticket] = []
         for bucket in buckets:
             moved = 0
             while (
@@ -500,28 +537,33 @@ class Limiter:
                 lacking = next((b for b in ticket.buckets if not b.room(ticket, now)), None)
                 if lacking is not None:
                     lacking.queue(ticket)
-                    self._watch(lacking, now, woken)
+                    self._watch(lacking, now)
                     moved += 1
                     continue
                 self._take(ticket, now)
-                woken.append((ticket.wake, ticket))
+                woken.append(ticket)
         for bucket in buckets:
-            self._watch(bucket, now, woken)
+            self._watch(bucket, now)
         return woken
 
-    def _watch(self, bucket: Bucket, now: float, woken: list[_Told]) -> None:
-        """If the next one waits for a time, somebody has to see to it."""
-        if bucket.contended and not bucket.watched:
-            first = bucket.next()
-            if first is not None and bucket.due(first, now) is not None:
-                bucket.watched = True
-                woken.append((first.watch, first))
+    def _watch(self, bucket: Bucket, now: float) -> None:
+        """If the next one waits for a time, it is looked again then."""
+        first = bucket.next() if bucket.contended else None
+        if first is None:
+            return
+        due = bucket.due(first, now)
+        if due < bucket.watched:
+            bucket.watched = due
+            self.later(max(due - now, 0.0) + _AFTER, functools.partial(self._time_has_come, bucket))
+
+    def _time_has_come(self, bucket: Bucket) -> None:
+        with self._lock:
+            if self.clock() < bucket.watched:
+                return  # it was put off, or has come before
+            bucket.watched = math.inf
+            woken = self._serve([bucket])
+        self._tell(woken)
 
 
 def _within(times: float) -> float:
     return min(max(times, 1 / _TIMES), _TIMES)
-
-
-def _tell(woken: list[_Told]) -> None:
-    for tell, ticket in woken:
-        tell(ticket)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import deque
 from dataclasses import dataclass, field
@@ -68,22 +69,25 @@ def is_rate(text: object) -> bool:
 class Window:
     """What was taken of a rate, and when: a sliding log, which is exact for every window.
 
-    It holds at most as many entries as the rate allows, and an entry goes when its time has come.
+    It holds at most as many entries as the rate allows, and an entry goes when its time has come. What is
+    reserved counts as well, and its time begins when it is taken.
     """
 
-    __slots__ = ("_log", "_taken", "rate", "span")
+    __slots__ = ("_log", "_reserved", "_taken", "rate", "span")
 
     def __init__(self, rate: Rate) -> None:
         self.rate = rate
         self.span = rate.seconds * (1 + _MARGIN)
         self._log: deque[list[float]] = deque()
         self._taken = 0.0
+        #: How many have reserved something, which is part of what is taken.
+        self._reserved = 0
 
     def _forget(self, now: float) -> None:
         log, span = self._log, self.span
         while log and log[0][0] + span <= now:
             self._taken -= log.popleft()[1]
-        if not log:
+        if not (log or self._reserved):
             self._taken = 0.0  # whatever fractions that were added and taken away have left
 
     def room(self, amount: float, now: float) -> bool:
@@ -92,7 +96,8 @@ class Window:
         return self._taken + min(amount, self.rate.count) <= self.rate.count
 
     def due(self, amount: float, now: float) -> float:
-        """When there may be room for so much, if nobody else takes it before."""
+        """When there may be room for so much, if nobody takes it before; infinite while that hangs on what
+        is reserved."""
         self._forget(now)
         over = self._taken + min(amount, self.rate.count) - self.rate.count
         for at, taken in self._log:
@@ -100,7 +105,17 @@ class Window:
                 break
             over -= taken
             now = at + self.span
-        return now
+        return math.inf if over > 0 and self._reserved else now
+
+    def reserve(self, amount: float) -> None:
+        """So much is going to be taken."""
+        self._reserved += 1
+        self._taken += amount
+
+    def release(self, amount: float) -> None:
+        """What was reserved is not."""
+        self._reserved -= 1
+        self._taken -= amount
 
     def take(self, amount: float, now: float) -> list[float]:
         """Take so much; gives what `settle` is told it by."""
