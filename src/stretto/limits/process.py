@@ -41,8 +41,8 @@ class Timers:
         while (work := self._next()) is not None:
             try:
                 work()
-            except Exception:
-                sys.excepthook(*sys.exc_info())
+            except Exception as error:
+                sys.excepthook(type(error), error, error.__traceback__)
 
     def _next(self) -> Callable[[], None] | None:
         with self._changed:
