@@ -51,8 +51,10 @@ def ticket_of(
     """What a call asks for its places with. Raises what is wrong with its declaration."""
     buckets = buckets_of(limits, call, args, kwargs)
     tokens = 0.0
-    if any(bucket.tokens is not None for bucket in buckets):
-        tokens = tokens_of(call, args, kwargs) * limits.correction(call)
+    for bucket in buckets:
+        if bucket.tokens is not None:
+            tokens = tokens_of(call, args, kwargs) * limits.correction(call)
+            break
     ticket = Ticket(call, party, buckets, wake, tokens)
     held = HELD.get()()
     if held and not held.isdisjoint(buckets):
@@ -67,6 +69,8 @@ class Gate:
         self.driver = driver
         self.limits = limiter_here()
         self.party = Party()
+        #: What those have places in who wait for the run.
+        self._around = driver.context.get(HELD, frozenset)
         self._thread = 0
         self._tickets: dict[Any, Ticket] = {}
         self._waiting: dict[Ticket, tuple[Any, GoOn]] = {}
@@ -123,6 +127,8 @@ class Gate:
             self._measure()
         if self._left_by:
             self._let_go()
+        if not self._waiting and not self._ready:
+            return False
         found = bool(self._ready)
         while self._ready:
             node, go = self._ready.pop(next(iter(self._ready)))
@@ -214,8 +220,8 @@ class Gate:
         """What a call calls itself must not wait for the place that it has."""
         ticket = self._tickets.get(node)
         if ticket is not None:
-            held = frozenset(ticket.buckets) | self.driver.context.run(HELD.get)()
-            context.run(HELD.set, lambda: held)
+            buckets, around = ticket.buckets, self._around
+            context.run(HELD.set, lambda: around().union(buckets))
 
     # -- inside -------------------------------------------------------------------------------------------
 

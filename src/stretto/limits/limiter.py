@@ -190,14 +190,12 @@ class Bucket:
             return False
         return all(window is None or window.idle(now) for window in (self.window, self.tokens))
 
-    def _full(self, ticket: Ticket) -> bool:
-        most = self.most if self.adaptive is None else self.adaptive.most
-        return most is not None and self.active >= most and not ticket.forced
-
     def room(self, ticket: Ticket, now: float) -> bool:
-        if self._full(ticket):
+        adaptive = self.adaptive
+        most = self.most if adaptive is None else adaptive.most
+        if most is not None and self.active >= most and not ticket.forced:
             return False
-        if self.adaptive is not None and now < self.adaptive.paused:
+        if adaptive is not None and now < adaptive.paused:
             return False
         if self.window is not None and not self.window.room(1, now):
             return False
@@ -205,7 +203,8 @@ class Bucket:
 
     def due(self, ticket: Ticket, now: float) -> float:
         """When the time has come for a ticket that waits; infinite if it waits for others to start or end."""
-        if self._full(ticket):
+        most = self.most if self.adaptive is None else self.adaptive.most
+        if most is not None and self.active >= most and not ticket.forced:
             return math.inf
         at = now
         if self.adaptive is not None:
@@ -250,7 +249,7 @@ class Bucket:
             self.held[ticket.party] = left
         else:
             del self.held[ticket.party]
-        if ticket.party in self._queues:
+        if self._queues and ticket.party in self._queues:
             self._line_up(ticket.party)
 
     def _line_up(self, party: Party) -> None:
@@ -336,6 +335,9 @@ class Limiter:
 
     def bucket(self, key: object, make: Callable[[], Bucket]) -> Bucket:
         """The bucket of that key."""
+        found = self._buckets.get(key)
+        if found is not None:
+            return found
         with self._lock:
             found = self._buckets.get(key)
             if found is None:
@@ -365,7 +367,7 @@ class Limiter:
         with self._lock:
             now = self.clock()
             for lacking in ticket.buckets:
-                if (lacking.contended and not ticket.forced) or not lacking.room(ticket, now):
+                if not lacking.room(ticket, now) or (lacking.contended and not ticket.forced):
                     break
             else:
                 self._take(ticket, now)
@@ -400,18 +402,22 @@ class Limiter:
     def end(self, ticket: Ticket) -> None:
         """Give its places back; what the ticket says of how it has ended is taken into account."""
         with self._lock:
-            now = self.clock()
             if not self._end(ticket):
                 return
+            now, others = self.clock(), False
             if ticket.well:
                 self._took(ticket.kind, now - ticket.began)
             for bucket in ticket.buckets:
                 if bucket.adaptive is not None:
                     bucket.adaptive.ended(ticket.began, now, bucket.active + 1, ticket.well, ticket.refused)
+                if bucket.contended:
+                    others = True
             if ticket.used is not None:
                 self._corrected(ticket.kind, ticket.used / ticket.tokens if ticket.tokens else 1.0)
                 for window, entry in ticket.entries:
                     window.settle(entry, ticket.used, now)
+            if not others:
+                return
             woken = self._serve(ticket.buckets)
         self._tell(woken)
 
@@ -504,7 +510,7 @@ class Limiter:
         ticket.over = True
         for bucket in ticket.buckets:
             bucket.leave(ticket)
-            if not ticket.started:
+            if ticket.timed and not ticket.started:
                 bucket.release(ticket)
         return True
 
@@ -523,8 +529,8 @@ class Limiter:
 
     def _serve(self, buckets: Sequence[Bucket]) -> list[Ticket]:
         """Hand out what places there are; who is to be told."""
-        now = self.clock()
         woken: list[Ticket] = []
+        now = self.clock()
         for bucket in buckets:
             moved = 0
             while (

@@ -70,7 +70,7 @@ class Limits:
         )
 
     def __bool__(self) -> bool:
-        return self != _NONE
+        return self.limit is not None or self.rate is not None or self.tokens is not None
 
     def bucket(self, name: str) -> Bucket:
         most = self.limit if isinstance(self.limit, int) else None
@@ -80,9 +80,6 @@ class Limits:
     def __str__(self) -> str:
         parts = [f"{key}={said}" for key in KEYS if (said := getattr(self, key)) is not None]
         return ", ".join(parts) or "no limits"
-
-
-_NONE = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +199,10 @@ def buckets_of(
             for said in _table:
                 keys = {key for path in paths if (key := said.key(path)) is not None}
                 found += [limiter.bucket((said, key), _maker(said.limits, key)) for key in sorted(keys)]
-    learned = limiter.learned.get(call)
-    if learned is not None:
-        found.append(learned)
+    if not limits:
+        learned = limiter.learned.get(call)
+        if learned is not None:
+            found.append(learned)
     return found
 
 
