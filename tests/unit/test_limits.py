@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -728,34 +730,70 @@ async def paced(n: int) -> int:
     return n
 
 
+CLOSED = """
+import asyncio
+from stretto import call, flow
+
+@call.unordered(rate="2/0.2s")
+async def paced(n: int) -> int:
+    return n
+
 @flow
 def pace(n: int) -> int:
     return sum([paced(i) for i in range(n)])
 
+@call.unordered(limit=2)
+async def crowded(seconds: float) -> int:
+    await asyncio.sleep(seconds)
+    return 1
 
-def test_a_loop_that_is_closed_while_calls_wait() -> None:
-    async def leave(work: list[Any]) -> None:
-        work += [asyncio.create_task(pace.aio(10)), asyncio.create_task(paced(0))]
-        await asyncio.sleep(0.05)
+@flow
+def crowd(n: int, seconds: float) -> int:
+    return sum([crowded(seconds) for _ in range(n)])
 
-    work: list[Any] = []
+async def leave(works):
+    left.extend(asyncio.ensure_future(work) for work in works())
+    await asyncio.sleep(0.05)
+
+left = []
+for works in (
+    lambda: [pace.aio(10)], lambda: [paced(n) for n in range(10)],
+    lambda: [crowd.aio(10, 60.0)], lambda: [crowded(60.0) for _ in range(10)],
+):
     loop = asyncio.new_event_loop()
-    loop.run_until_complete(leave(work))
+    loop.run_until_complete(leave(works))
     loop.close()
-    assert pace(6) == 15
-    for task in work:
-        task._log_destroy_pending = False
+    assert pace(6) == 15 and crowd(3, 0.0) == 3
+    print("went on", flush=True)
+"""
+
+
+def test_a_loop_that_is_closed_while_calls_wait_and_run(tmp_path: Path) -> None:
+    script = tmp_path / "closed.py"
+    script.write_text(CLOSED)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    assert done.stdout.count("went on") == 4, done.stderr
+
+
+@call.unordered(rate="2/0.2s")
+async def paced(n: int) -> int:
+    return n
+
+
+@flow
+def pace(n: int) -> int:
+    return sum([paced(i) for i in range(n)])
 
 
 def test_a_loop_that_is_busy_while_others_wait() -> None:
     found: list[int] = []
 
     async def busy() -> None:
-        asyncio.create_task(pace.aio(10))
+        waiting = asyncio.create_task(pace.aio(10))
         await asyncio.sleep(0.05)
         thread = threading.Thread(target=lambda: found.append(pace(2)))
         thread.start()
         thread.join(60)  # nothing on this loop goes on meanwhile
-        assert found == [1]
+        assert found == [1] and not waiting.done()
 
     asyncio.run(busy())

@@ -68,7 +68,7 @@ class Gate:
     def __init__(self, driver: AsyncioDriver) -> None:
         self.driver = driver
         self.limits = limiter_here()
-        self.party = Party()
+        self.party = Party(driver.loop.is_closed)  # its calls do not end any more then
         #: What those have places in who wait for the run.
         self._around = driver.context.get(HELD, frozenset)
         self._thread = 0

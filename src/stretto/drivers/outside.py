@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from ..calls import Call
 from ..limits.limiter import Bucket, Limiter, Party, Ticket
@@ -15,8 +19,8 @@ from .gate import HELD, limiter_here, ticket_of
 
 __all__ = ["StreamPlaces", "in_its_place"]
 
-#: They share as the calls of one run do.
-_party = Party()
+#: Those on one loop share as the calls of one run do.
+_parties: WeakKeyDictionary[asyncio.AbstractEventLoop, Party] = WeakKeyDictionary()
 #: The places of streams that are open: what waits for a place may be what goes over one of them.
 _open: set[Ticket] = set()
 
@@ -46,8 +50,9 @@ async def in_its_place(
         ticket.refused = refusal(error)
         raise
     finally:
-        limits.end(ticket)  # first: who is closed from elsewhere, as its loop has gone, is in another context
-        HELD.reset(token)
+        limits.end(ticket)
+        with suppress(ValueError):  # its loop has gone, and this is where it is closed: another context
+            HELD.reset(token)
 
 
 class StreamPlaces:
@@ -80,6 +85,11 @@ def _held() -> frozenset[Bucket]:
     return held.union(*[ticket.buckets for ticket in tuple(_open)])
 
 
+def _gone(there: weakref.ref[asyncio.AbstractEventLoop]) -> bool:
+    loop = there()
+    return loop is None or loop.is_closed()
+
+
 async def _granted(limits: Limiter, call: Call[..., Any], args: Any, kwargs: Mapping[str, Any]) -> Ticket:
     loop = asyncio.get_running_loop()
     there = asyncio.Event()
@@ -91,7 +101,10 @@ async def _granted(limits: Limiter, call: Call[..., Any], args: Any, kwargs: Map
             return False
         return True
 
-    ticket = ticket_of(limits, call, args, kwargs, _party, wake)
+    party = _parties.get(loop)
+    if party is None:
+        party = _parties[loop] = Party(partial(_gone, weakref.ref(loop)))
+    ticket = ticket_of(limits, call, args, kwargs, party, wake)
     if limits.enter(ticket):
         return ticket
     _looking.add(ticket)

@@ -38,6 +38,9 @@ _NEWEST, _KINDS = 0.1, 4096
 #: At most so many times as many tokens as expected, or as few, are expected of the next call.
 _TIMES = 1000.0
 
+#: Seconds until it is looked whether those who have all places have gone.
+_GONE = 1.0
+
 #: Seconds by which a time is waited for longer, so that it has come whatever is rounded.
 _AFTER = 1e-6
 
@@ -45,11 +48,12 @@ _numbers = itertools.count()
 
 
 class Party:
-    """Those who share fairly: the calls of one run."""
+    """Those who share fairly: the calls of one run. `gone` says whether none of them is ever going to end."""
 
-    __slots__ = ("served",)
+    __slots__ = ("gone", "served")
 
-    def __init__(self) -> None:
+    def __init__(self, gone: Callable[[], bool] = lambda: False) -> None:
+        self.gone = gone
         #: When it was served last in each bucket: the number of that grant.
         self.served: WeakKeyDictionary[Bucket, int] = WeakKeyDictionary()
 
@@ -243,14 +247,23 @@ class Bucket:
             ticket.entries.append((self.tokens, self.tokens.take(ticket.tokens, now)))
 
     def leave(self, ticket: Ticket) -> None:
+        left = self.held.get(ticket.party, 0) - 1
+        if left < 0:
+            return  # it was taken from them
         self.active -= 1
-        left = self.held[ticket.party] - 1
         if left:
             self.held[ticket.party] = left
         else:
             del self.held[ticket.party]
         if self._queues and ticket.party in self._queues:
             self._line_up(ticket.party)
+
+    def take_back(self) -> None:
+        """What those have who have gone."""
+        for party in [party for party in self.held if party.gone()]:
+            self.active -= self.held.pop(party)
+            if party in self._queues:
+                self._line_up(party)
 
     def _line_up(self, party: Party) -> None:
         if len(self._order) > 4 * len(self._queues) + 64:  # most of it does not hold any more
@@ -314,11 +327,16 @@ class Limiter:
     Args:
         clock: the time, in seconds.
         later: calls a function in so many seconds, once, from any thread.
+        leave: whether somebody may go and leave calls behind that never end.
     """
 
-    def __init__(self, clock: Callable[[], float], later: Callable[[float, Callable[[], None]], Any]) -> None:
+    def __init__(
+        self, clock: Callable[[], float], later: Callable[[float, Callable[[], None]], Any], *,
+        leave: bool = False,
+    ) -> None:  # fmt: skip
         self.clock = clock
         self.later = later
+        self.leave = leave
         self._lock = threading.Lock()
         #: Buckets of calls of which nothing was said, and that a server has refused.
         self.learned: WeakKeyDictionary[Any, Bucket] = WeakKeyDictionary()
@@ -558,6 +576,8 @@ class Limiter:
         if first is None:
             return
         due = bucket.due(first, now)
+        if due == math.inf and self.leave:
+            due = now + _GONE
         if due < bucket.watched:
             bucket.watched = due
             self.later(max(due - now, 0.0) + _AFTER, functools.partial(self._time_has_come, bucket))
@@ -567,6 +587,8 @@ class Limiter:
             if self.clock() < bucket.watched:
                 return  # it was put off, or has come before
             bucket.watched = math.inf
+            if self.leave:
+                bucket.take_back()
             woken = self._serve([bucket])
         self._tell(woken)
 

@@ -65,5 +65,5 @@ if hasattr(os, "register_at_fork"):
 def limiter() -> Limiter:
     """What all runs of this process share."""
     if not _limiter:
-        _limiter.append(Limiter(time.monotonic, Timers().later))
+        _limiter.append(Limiter(time.monotonic, Timers().later, leave=True))
     return _limiter[0]
