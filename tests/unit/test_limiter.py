@@ -241,6 +241,44 @@ def test_nobody_is_there_any_more() -> None:
     assert last.granted and (bucket.active, bucket.waiting) == (1, 0)
 
 
+def test_a_place_that_comes_back_while_the_limiter_is_busy() -> None:
+    """As when a coroutine is collected in the midst of its work."""
+    world = World()
+    bucket, party = Bucket("b", most=1), Party()
+    first, second = world.enter(party, bucket), world.enter(party, bucket)
+
+    def make() -> Bucket:
+        world.limiter.end(first)
+        world.limiter.withdraw(second)
+        return Bucket("other")
+
+    world.limiter.bucket("other", make)
+    while world.go_on():
+        pass
+    assert (bucket.active, bucket.waiting) == (0, 0)
+
+
+def test_those_who_gave_up_are_forgotten_though_somebody_waits() -> None:
+    world = World()
+    bucket, party = Bucket("b", most=1), Party()
+    first, second = world.enter(party, bucket, level=2.0), world.enter(party, bucket, level=1.0)
+    for _ in range(20_000):
+        world.limiter.withdraw(world.enter(party, bucket))
+    (queue,) = bucket._queues.values()
+    assert max(len(queue.heap), len(queue.eldest), len(bucket._order)) < 1000
+    world.limiter.end(first)
+    assert second.granted
+
+
+def test_what_was_found_out_is_forgotten_one_day() -> None:
+    world = World()
+    for key in range(5000):
+        bucket = world.limiter.bucket(key, lambda: Bucket("b", adaptive=Adaptive()))
+        world.limiter.end(world.enter(Party(), bucket))
+        world.clock.now += 10.0
+    assert len(world.limiter.buckets) < 500
+
+
 @settings(deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 5), st.integers(1, 6), st.integers(2, 60))
 def test_limits_hold_and_nobody_is_forgotten(seed: int, buckets: int, parties: int, tickets: int) -> None:

@@ -725,11 +725,6 @@ def test_calls_outside_of_flows_that_call_each_other_do_not_wait_for_threads() -
     assert sorted(found) == list(range(60))
 
 
-@call.unordered(rate="2/0.2s")
-async def paced(n: int) -> int:
-    return n
-
-
 CLOSED = """
 import asyncio
 from stretto import call, flow

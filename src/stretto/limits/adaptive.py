@@ -21,6 +21,8 @@ _SLOW = 2.0
 _NEWEST, _FORGETTING = 0.1, 1.001
 #: Seconds without a start after a refusal that does not say how long to wait.
 _PAUSE = 0.5
+#: Seconds for which a number is worth knowing that nobody asks for: a server may have got others to serve.
+_OLD = 600.0
 
 
 class Adaptive:
@@ -38,6 +40,7 @@ class Adaptive:
         self._best = float("inf")
         self._recent = 0.0
         self._cut = float("-inf")
+        self._used = float("-inf")
 
     @property
     def most(self) -> int:
@@ -45,11 +48,16 @@ class Adaptive:
 
     def ended(self, began: float, now: float, active: int, well: bool, refused: Refusal | None) -> None:
         """A call has ended: so many ran by then, itself included."""
+        self._used = now
         if refused is not None:
             self.pause(now, refused)
             self.refused(began, now, active)
         elif well:
             self.returned(now - began, active)
+
+    def unused(self, now: float) -> bool:
+        """Whether what was found is so old that it may be forgotten."""
+        return now > max(self.paused, self._used + _OLD)
 
     def returned(self, seconds: float, active: int) -> None:
         """A call has ended, as it should; so many ran by then."""

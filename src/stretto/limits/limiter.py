@@ -29,6 +29,8 @@ __all__ = ["Bucket", "Limiter", "Party", "Ticket"]
 
 #: Of so many places that a party gets in a bucket, one goes to the ticket that has waited longest.
 _ELDEST = 16
+#: For so many entries of a queue one at least is of a ticket that waits.
+_PAST = 32
 #: So many tickets are looked at, of those at the head of a queue, that have to go on and wait elsewhere.
 _MOVED = 8
 
@@ -139,9 +141,10 @@ class _Queue:
         return heap[0][2] if heap else None
 
     def sort(self, bucket: Bucket) -> None:
-        """Levels have changed."""
+        """Levels have changed, or most of them wait here no more."""
         self.heap = [(-t.level, t.number, t) for t in {t: None for _, _, t in self.heap} if t.waits is bucket]
         heapq.heapify(self.heap)
+        self.eldest = deque({t: None for t in self.eldest if t.waits is bucket})
 
 
 class Bucket:
@@ -190,7 +193,7 @@ class Bucket:
 
     def unused(self, now: float) -> bool:
         """Whether it may be forgotten, and made anew when it is asked for."""
-        if self.active or self.contended or self.adaptive is not None:
+        if self.active or self.contended or (self.adaptive is not None and not self.adaptive.unused(now)):
             return False
         return all(window is None or window.idle(now) for window in (self.window, self.tokens))
 
@@ -295,6 +298,8 @@ class Bucket:
         queue.size -= 1
         if not queue.size:
             del self._queues[ticket.party]
+        elif max(len(queue.heap), len(queue.eldest)) > _PAST * (queue.size + 16):
+            queue.sort(self)
 
     def next(self) -> Ticket | None:
         """The ticket that comes next."""
@@ -337,7 +342,8 @@ class Limiter:
         self.clock = clock
         self.later = later
         self.leave = leave
-        self._lock = threading.Lock()
+        # who gives a place back may be a coroutine that is collected, and that may come while this is held
+        self._lock: Any = threading.RLock()
         #: Buckets of calls of which nothing was said, and that a server has refused.
         self.learned: WeakKeyDictionary[Any, Bucket] = WeakKeyDictionary()
         self._buckets: dict[object, Bucket] = {}
@@ -419,6 +425,9 @@ class Limiter:
 
     def end(self, ticket: Ticket) -> None:
         """Give its places back; what the ticket says of how it has ended is taken into account."""
+        if self._lock._is_owned():
+            self.later(0.0, functools.partial(self.end, ticket))
+            return
         with self._lock:
             if not self._end(ticket):
                 return
@@ -441,6 +450,9 @@ class Limiter:
 
     def withdraw(self, *tickets: Ticket) -> None:
         """They do not want to start any more; those that have their places already give them back."""
+        if self._lock._is_owned():
+            self.later(0.0, functools.partial(self.withdraw, *tickets))
+            return
         with self._lock:
             buckets: dict[Bucket, None] = {}
             for ticket in tickets:
