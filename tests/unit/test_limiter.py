@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from stretto.errors import DeclarationError
 from stretto.limits.adaptive import Adaptive
-from stretto.limits.limiter import Bucket, Limiter, Party, Ticket
+from stretto.limits.buckets import Bucket, Party, Ticket
+from stretto.limits.limiter import Limiter
 from stretto.limits.overload import Refusal, refusal
 from stretto.limits.rates import Rate, Window
 from stretto.limits.tokens import estimate, used

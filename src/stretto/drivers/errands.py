@@ -20,7 +20,7 @@ from .background import background
 from .gate import HELD
 
 if TYPE_CHECKING:
-    from ..limits.limiter import Bucket
+    from ..limits.buckets import Bucket
     from ..runs import Run
 
 __all__ = ["Errands", "Looped", "Task"]

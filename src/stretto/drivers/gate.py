@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ..engine import streams
 from ..engine.remaining import length_of, lengths
 from ..engine.streams import Source
-from ..limits.limiter import Bucket, Limiter, Party, Ticket
+from ..limits.buckets import Bucket, Party, Ticket
+from ..limits.limiter import Limiter
 from ..limits.overload import refusal
 from ..limits.process import limiter
 from ..limits.rules import buckets_of, learn, tokens_of

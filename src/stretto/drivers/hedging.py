@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..limits.buckets import Party
 from ..limits.hedges import Latencies
-from ..limits.limiter import Party
 from .gate import limiter_here, ticket_of
 
 if TYPE_CHECKING:
     from ..calls import Call
-    from ..limits.limiter import Ticket
+    from ..limits.buckets import Ticket
 
 __all__ = ["hedged"]
 

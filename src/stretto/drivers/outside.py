@@ -11,7 +11,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from ..calls import Call
-from ..limits.limiter import Bucket, Limiter, Party, Ticket
+from ..limits.buckets import Bucket, Party, Ticket
+from ..limits.limiter import Limiter
 from ..limits.overload import refusal
 from ..limits.tokens import used
 from .ambient import CLOCK, needs_place

@@ -17,7 +17,8 @@ from weakref import WeakSet
 from ..effects import Resource
 from ..errors import DeclarationError
 from .adaptive import Adaptive
-from .limiter import Bucket, Limiter
+from .buckets import Bucket
+from .limiter import Limiter
 from .overload import Refusal
 from .rates import Rate
 from .tokens import MOST_TOKENS, estimate
