@@ -24,8 +24,9 @@ _UNITS = {
 _TEXT = re.compile(r"\s*([0-9][0-9_,]*)\s*(?:/|per\s)\s*([0-9.]*)\s*([a-z]+)\s*")
 
 #: A window is taken to be longer by this part of it: calls that left further apart than it is long may arrive
-#: closer together, as no two take the same time on their way.
-_MARGIN = 0.01
+#: closer together, as no two take the same time on their way; by so many seconds at least, as threads take
+#: turns, but of a short window by no more than that part.
+_MARGIN, _TURNS, _AT_MOST = 0.01, 0.01, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,8 @@ class Window:
 
     def __init__(self, rate: Rate) -> None:
         self.rate = rate
-        self.span = rate.seconds * (1 + _MARGIN)
+        seconds = rate.seconds
+        self.span = seconds + max(seconds * _MARGIN, min(_TURNS, seconds * _AT_MOST))
         self._log: deque[list[float]] = deque()
         self._taken = 0.0
         #: How many have reserved something, which is part of what is taken.
