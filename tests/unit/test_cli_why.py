@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,10 +39,21 @@ def slow(times: int) -> str:
     return think(2.0, ", ".join(notes))
 
 
-def recorded(times: int) -> str:
+@call.unordered(rate="2/10s")
+async def seldom(n: int) -> int:
+    await asyncio.sleep(0.1)
+    return n
+
+
+@flow
+def limited(times: int) -> int:
+    return sum([seldom(n) for n in range(times)])
+
+
+def recorded(times: int, program: Any = slow) -> str:
     Path(DEFAULT).parent.mkdir(exist_ok=True)
     with VirtualClock():
-        slow.using(journal=str(DEFAULT))(times)
+        program.using(journal=str(DEFAULT))(times)
     [newest] = shared(str(DEFAULT)).runs(limit=1)
     return newest.id
 
@@ -56,6 +68,14 @@ def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     for words in ("one by one        6.5 s", "as it was         4.0 s", "at best           3.0 s"):
         assert words in text
     assert "log" in text and "would save 1.0 s" in text and "@call.unordered" in text
+
+
+def test_a_rate_that_was_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert stretto(f"explain {recorded(6, limited)}") == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("no call of the path: a rate, or calls of other runs") == 2
+    assert "a free place" in text and "rate=2/10s" in text and "own code, or waiting" not in text
 
 
 def test_for_programs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -152,6 +152,8 @@ def _gap(found: RunExplanation, step: Step) -> str:
     wait = step.call.wait
     if wait is not None and wait.own is not None:
         return f"{clean(wait.last.rpartition('/')[2])} {Line(wait.own.file, wait.own.line)} (own code)"
+    if wait is not None and wait.kind == LIMIT:
+        return "no call of the path: a rate, or calls of other runs"
     return "no call of the path: own code, or waiting for the disk"
 
 
