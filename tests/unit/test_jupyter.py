@@ -13,7 +13,8 @@ import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
-from stretto.journal import open_journal
+from stretto.errors import RunNotFound
+from stretto.journal import Journal, open_journal
 from stretto.journal.events import CallFinished
 from tests.waiting import PATIENCE
 
@@ -178,8 +179,16 @@ async def until_recorded(journal: Path, run: str, results: int) -> None:
     """Waits until so many results of a run are on disk: what is not there yet runs again after a crash."""
     with closing(open_journal(journal)) as opened:
         async with asyncio.timeout(PATIENCE):
-            while sum(isinstance(event, CallFinished) for _, event in opened.events(run)) < results:
+            while results_of(opened, run) < results:
                 await asyncio.sleep(0.01)
+
+
+def results_of(opened: Journal, run: str) -> int:
+    """How many results of a run are on disk."""
+    try:
+        return sum(isinstance(event, CallFinished) for _, event in opened.events(run))
+    except RunNotFound:
+        return 0  # that it has begun is not there yet either
 
 
 def test_every_way_to_run_a_flow_works_in_a_cell(in_notebook) -> None:
