@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ..engine import streams
 from ..engine.remaining import length_of, lengths
@@ -231,7 +231,7 @@ class Gate:
             streams.over(self.driver.engine, node, error)
             streams.stopped(self.driver.engine, node)
         else:
-            self.driver.engine.fail(node, error)  # type: ignore[arg-type]
+            self.driver.engine.fail(cast("CallNode", node), error)
         self.driver.kick()
 
     def _left(self, node: Any) -> None:

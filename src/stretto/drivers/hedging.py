@@ -50,15 +50,22 @@ async def hedged(call: Call[..., Any], args: Any, kwargs: Mapping[str, Any]) -> 
                     return attempt.result()
         return first.result()
     finally:
-        for attempt in attempts:
-            attempt.cancel()
-        if any(not attempt.done() for attempt in attempts):
-            await asyncio.wait(attempts)
-        for attempt in attempts:
-            if attempt.done() and not attempt.cancelled():
-                attempt.exception()  # it has been looked at
-        if ticket is not None:
-            limits.end(ticket)
+        try:
+            await _ended(attempts)
+        finally:  # it may be cancelled once more meanwhile
+            if ticket is not None:
+                limits.end(ticket)
+
+
+async def _ended(attempts: list[asyncio.Task[Any]]) -> None:
+    """Nothing of them runs on."""
+    for attempt in attempts:
+        attempt.cancel()
+    if any(not attempt.done() for attempt in attempts):
+        await asyncio.wait(attempts)
+    for attempt in attempts:
+        if not attempt.cancelled():
+            attempt.exception()  # it has been looked at
 
 
 def _never(ticket: Ticket) -> bool:
