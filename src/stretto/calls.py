@@ -25,7 +25,7 @@ from .secrecy import OPTION as SECRET
 from .secrecy import secrecy_of, takes
 from .streams import BUFFER, Stream
 
-__all__ = ["Call", "CallDecorator", "call"]
+__all__ = ["Call", "CallDecorator", "CallHolder", "call"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -247,6 +247,11 @@ class BoundCall:
 
     async def aio(self, *args: Any, **kwargs: Any) -> Any:
         return await self.call.aio(self.instance, *args, **kwargs)
+
+
+class CallHolder:
+    """Base of objects whose attributes are calls, and stay what they are once the object is made: a name of a
+    module that is bound to one is known to lead to its calls, as that of a module is."""
 
 
 class CallDecorator(Protocol):

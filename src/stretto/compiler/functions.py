@@ -19,7 +19,7 @@ from types import (
 )
 from typing import Any
 
-from ..calls import BoundCall, Call
+from ..calls import BoundCall, Call, CallHolder
 from ..declarations.project import load_once
 from ..declarations.registry import bounds_of, call_of
 from ..errors import UnsupportedConstruct
@@ -46,6 +46,7 @@ _STATIC = (
     ModuleType,
     Call,
     BoundCall,
+    CallHolder,
     Flow,
 )
 
