@@ -19,6 +19,7 @@ from .drivers.ambient import invoke_now, invoke_on_loop
 from .drivers.coroutines import coroutine_of, in_async_code
 from .effects import Effects, Kind, Resource
 from .errors import DeclarationError
+from .executors import option_ok, place
 from .limits.rates import is_rate
 from .limits.rules import Limits, limit_ok, share
 from .secrecy import OPTION as SECRET
@@ -48,7 +49,13 @@ _OPTIONS = {
     "secret": SECRET,
     "pickle": "True: a result that cannot be recorded otherwise is pickled; to read it runs what it says",
     "buffer": "of a stream, how many items may wait to be taken, an integer from 0 (16)",
+    "on": "where it runs: 'thread', 'process' (which can be killed) or 'ray' (many machines)",
+    "cpus": "with on='process' or on='ray', how many cores it takes, a positive number (1)",
+    "gpus": "with on='process' or on='ray', how many graphics processors it takes, a positive number (none)",
+    "memory": "with on='process' or on='ray', how much memory it takes, as in '2GB'",
 }
+#: Those that are about where a call runs.
+_PLACES = ("on", "cpus", "gpus", "memory")
 
 
 class Call(Generic[P, R_co]):
@@ -59,12 +66,15 @@ class Call(Generic[P, R_co]):
         effects: what it touches.
         name: how it is named in traces.
         timeout: seconds an attempt may take, or None.
+        on: where it runs, if it says so: "thread", "process" or "ray".
+        patience: seconds after which who makes it gives up: its timeout, unless where it runs sees to that.
         limits: how many may run at once, and how many may be started in a time.
         per: what these are counted by; None for the call itself.
         tokens_of: tells how many tokens it is going to use; None if that is estimated.
         gated: whether it needs a place among others before it starts; None until that is looked up.
         hedge: the part of calls that come back before they are made once more; None if that is never done.
-        make: what making it calls: `fn`, or what calls that once or twice.
+        once: what an attempt calls: `fn`, or what has that called elsewhere.
+        make: what making it calls: `once`, or what calls that once or twice.
         fails: whether it may raise (the default).
         idempotent: whether it may be made again where nobody knows if it was made.
         check: tells whether it was made; None if nothing can.
@@ -75,7 +85,7 @@ class Call(Generic[P, R_co]):
             What the call raises is kept out with any of them.
         pickle: whether results that cannot be recorded otherwise are pickled.
         changes: whether it changes the world, as far as is known.
-        is_async: whether `fn` runs on the event loop; else it runs in a thread.
+        is_async: whether `make` is awaited on the event loop; else it runs in a thread.
         checker: the check of the declared return type.
         awaited: whether calling `fn` gives a coroutine.
         streams: whether what it gives is a stream of items (see `stretto.streams`).
@@ -136,8 +146,13 @@ class Call(Generic[P, R_co]):
         )
         self.opens = self.streams and not generates and not _is(fn, inspect.isasyncgenfunction)
         self.buffer: int = options.get("buffer", BUFFER)
-        self.make: Callable[..., Any] = fn if self.hedge is None else self._hedged(fn)
         self.checker: Checker = Checker() if self.streams else checker_of(fn, self.is_async)
+        self.on: str | None = options.get("on")
+        placed = place(self, options, where(fn)) if any(name in options for name in _PLACES) else None
+        self.once: Callable[..., Any] = fn if placed is None else placed
+        self.is_async = self.is_async or placed is not None
+        self.patience: float | None = self.timeout if self.on in (None, "thread") else None
+        self.make: Callable[..., Any] = self.once if self.hedge is None else self._hedged(fn)
         self.items: Checker = item_checker_of(fn)
         self._signature: inspect.Signature | None = None
         self._check_fields(effects.fields, "a resource")
@@ -149,7 +164,7 @@ class Call(Generic[P, R_co]):
         )
 
     def _hedged(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        if self.changes or not self.awaited or self.streams:
+        if self.changes or not (self.awaited or self.on in ("process", "ray")) or self.streams:
             why = (
                 "changes the world" if self.changes else "gives a stream" if self.streams else "is not async"
             )
@@ -308,6 +323,10 @@ class _Decorator:
         secret: bool | str | Collection[str] = ...,
         pickle: bool = ...,
         buffer: int = ...,
+        on: Literal["thread", "process", "ray"] | None = ...,
+        cpus: float | None = ...,
+        gpus: float | None = ...,
+        memory: str | None = ...,
     ) -> CallDecorator: ...
     def __call__(self, fn: Any = None, /, **options: Any) -> Any:
         if fn is None:
@@ -418,6 +437,8 @@ def _option_ok(name: str, value: object) -> bool:
         return takes(value)
     if name in ("check", "tokens_of"):
         return callable(value)
+    if name in _PLACES:
+        return option_ok(name, value)
     if name == "limit":
         return value is None or limit_ok(value)
     if name == "hedge":

@@ -11,6 +11,7 @@ __all__ = [
     "CompileError",
     "CorruptValue",
     "DeclarationError",
+    "ExecutorMissing",
     "FlowArgumentError",
     "ForkMissed",
     "InDoubt",
@@ -27,6 +28,7 @@ __all__ = [
     "LeaseLost",
     "NotDecodable",
     "NotRecordable",
+    "NotSendable",
     "Orphaned",
     "RecordedError",
     "ReturnTypeError",
@@ -38,6 +40,7 @@ __all__ = [
     "StrettoError",
     "TransferError",
     "UnsupportedConstruct",
+    "WorkerDied",
 ]
 
 
@@ -89,6 +92,18 @@ class FlowArgumentError(StrettoError, TypeError):
 
 class ReturnTypeError(StrettoError, TypeError):
     """A call returned a value that breaks its declared return type."""
+
+
+class ExecutorMissing(StrettoError, ImportError):
+    """What a call is to run on is not installed."""
+
+
+class NotSendable(StrettoError, TypeError):
+    """A call, an argument, a result or an exception cannot pass between two processes."""
+
+
+class WorkerDied(StrettoError):
+    """The process that a call ran in is gone, and nobody knows how far the call had come."""
 
 
 class Cancelled(StrettoError):

@@ -201,7 +201,7 @@ class AsyncioDriver:
     def begin(self, node: CallNode) -> None:
         call = node.call
         if call.is_async:
-            work = self.run(node) if call.timeout is None else self.run_timed(node)
+            work = self.run(node) if call.patience is None else self.run_timed(node)
             context = self._context(node)
             if _EAGER:
                 task = asyncio.Task(work, loop=self.loop, context=context, eager_start=True)  # type: ignore[call-arg]
@@ -254,7 +254,7 @@ class AsyncioDriver:
         try:
             if node.call.gated:
                 self.gate.begins(node)
-            limit = asyncio.timeout(node.call.timeout)
+            limit = asyncio.timeout(node.call.patience)
             try:
                 async with limit:
                     work = node.call.make(*node.args, **node.kwargs)

@@ -291,9 +291,9 @@ async def _made(
         from .aio import apart
 
         work = asyncio.get_running_loop().run_in_executor(apart(), contextvars.copy_context().run, there)
-    if call.timeout is None:
+    if call.patience is None:
         return arrived(call, await work)
-    limit = asyncio.timeout(call.timeout)
+    limit = asyncio.timeout(call.patience)
     try:
         async with limit:
             value = await work

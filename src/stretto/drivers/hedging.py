@@ -28,7 +28,7 @@ async def hedged(call: Call[..., Any], args: Any, kwargs: Mapping[str, Any]) -> 
         assert call.hedge is not None
         latencies = limits.latencies[call] = Latencies(call.hedge)
     patience, began = latencies.patience(), loop.time()
-    first = loop.create_task(call.fn(*args, **kwargs))
+    first = loop.create_task(call.once(*args, **kwargs))
     attempts = [first]
     ticket: Ticket | None = None
     try:
@@ -40,7 +40,7 @@ async def hedged(call: Call[..., Any], args: Any, kwargs: Mapping[str, Any]) -> 
                 ticket.forced = False  # the first attempt does not wait for it
                 if limits.enter_now(ticket):
                     limits.starts(ticket)
-                    attempts.append(loop.create_task(call.fn(*args, **kwargs)))
+                    attempts.append(loop.create_task(call.once(*args, **kwargs)))
         left = set(attempts)
         while left:
             done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)

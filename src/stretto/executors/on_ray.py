@@ -1,0 +1,130 @@
+"""Calls on machines of a Ray cluster (``on="ray"``), or on a Ray of this machine, if no cluster is named."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import importlib
+import logging
+import os
+import pickle
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..drivers.ambient import Current, timed_out
+from ..errors import WorkerDied
+from .extras import extra
+from .needs import Needs
+from .outcomes import Outcome, result_of
+from .parcels import Parcel
+from .running import named, request_of
+from .worker import Request, carry_out
+
+if TYPE_CHECKING:
+    from ..calls import Call
+
+__all__ = ["run_on_ray"]
+
+_lock = threading.Lock()
+
+
+async def run_on_ray(
+    call: Call[..., Any], needs: Needs, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    ray = _ray() if _ready() else await asyncio.to_thread(_ray)
+    request = request_of(call, args, kwargs)._replace(path=None)
+    options = {"num_cpus": needs.cpus, "num_gpus": needs.gpus, "memory": needs.memory or None}
+    beside = [pickle.PickleBuffer(buffer) for buffer in request.arguments.buffers]
+    items = _task().options(**options, name=call.name).remote(
+        request.function, request.arguments.body, beside, request.current
+    )  # fmt: skip
+    limit = asyncio.timeout(None)
+    loop = asyncio.get_running_loop()
+    try:
+        async with limit:
+            try:
+                told = await (await anext(items))
+                if told is None:  # it has begun
+                    if call.timeout is not None:
+                        limit.reschedule(loop.time() + call.timeout)
+                    told = await (await anext(items))
+            except asyncio.CancelledError:
+                await _stopped(ray, items)
+                raise
+    except TimeoutError:
+        if limit.expired():
+            raise timed_out(call) from None
+        raise
+    except ray.exceptions.RayError as error:
+        raise WorkerDied(
+            f"{named(call)}: Ray has lost it ({type(error).__name__}: {error}). Nothing else was harmed. "
+            "retries= makes the call again"
+        ) from None
+    kind, body, buffers = told
+    # what lies in Ray's store cannot be changed, and results of calls can
+    return result_of(Outcome(Parcel(body, [bytearray(buffer) for buffer in buffers]), kind), named(call))
+
+
+async def _stopped(ray: Any, items: Any) -> None:
+    """Kill the process that a call runs in, and wait for its end."""
+    ray.cancel(items, force=True)
+    ended = asyncio.ensure_future(_ended(items))
+    while not ended.done():
+        with contextlib.suppress(asyncio.CancelledError):  # nobody is told before it is gone
+            await asyncio.wait([ended])
+
+
+async def _ended(items: Any) -> None:
+    with contextlib.suppress(Exception):
+        await items.completed()
+
+
+def _made(function: bytes, body: Any, buffers: list[Any], current: Current | None) -> Iterator[Any]:
+    """What Ray runs."""
+    for outcome in carry_out(Request(function, Parcel(body, buffers), current, None)):
+        if outcome is None:
+            yield None
+        else:
+            parcel = outcome.parcel
+            yield outcome.kind, parcel.body, [pickle.PickleBuffer(buffer) for buffer in parcel.buffers]
+
+
+@functools.cache
+def _task() -> Any:
+    return _module().remote(max_retries=0, num_returns="streaming")(_made)
+
+
+def _module() -> Any:
+    return extra("ray", "ray", "ray")
+
+
+def _ready() -> bool:
+    return "ray" in sys.modules and _module().is_initialized()
+
+
+def _ray() -> Any:
+    """Ray, connected: to what the program has chosen, or ``RAY_ADDRESS`` names; else to one that is started
+    here, for this machine alone."""
+    ray = _module()
+    with _lock:
+        if ray.is_initialized():
+            return ray
+        if os.environ.get("RAY_ADDRESS"):
+            ray.init(logging_level=logging.WARNING)
+            return ray
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        # Its servers listen where other machines reach them, unless it takes this one for one of those on
+        # which it has no clusters
+        constants: Any = importlib.import_module("ray._private.ray_constants")
+        clusters = getattr(constants, "ENABLE_RAY_CLUSTER", None)
+        constants.ENABLE_RAY_CLUSTER = False
+        try:
+            ray.init(
+                "local", include_dashboard=False, _node_ip_address="127.0.0.1", logging_level=logging.WARNING
+            )
+        finally:
+            constants.ENABLE_RAY_CLUSTER = clusters
+        return ray

@@ -1,0 +1,136 @@
+"""Calls in processes of this machine (``on="process"``)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import signal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..drivers.ambient import timed_out
+from ..errors import WorkerDied
+from .needs import Needs
+from .outcomes import Outcome, result_of
+from .pool import Died, Worker, put_back, worker_for
+from .resources import Grant, machine
+from .running import named, request_of
+from .worker import Request
+
+if TYPE_CHECKING:
+    from ..calls import Call
+
+__all__ = ["run_in_process"]
+
+#: How many processes may die before the call has begun in one.
+_TRIES = 3
+#: Seconds after which it is told that somebody has killed a process. Who stops a machine or a container kills
+#: all of its processes at once, and this one, if it comes last, must not take that for the end of a call.
+_ALL_AT_ONCE = 0.25
+_BY_OTHERS = (-9, -15)
+
+
+async def run_in_process(
+    call: Call[..., Any], needs: Needs, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    resources = machine()
+    grant = await resources.take(needs, named(call))
+    try:
+        found = await _attempts(call, grant, args, kwargs)
+    finally:
+        resources.give(grant)
+    if isinstance(found, Outcome):
+        return result_of(found, named(call))
+    if found.exitcode in _BY_OTHERS:
+        await asyncio.sleep(_ALL_AT_ONCE)
+    raise WorkerDied(f"{named(call)}: the process that it ran in {_how(found)}")
+
+
+async def _attempts(
+    call: Call[..., Any], grant: Grant, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Outcome | Died:
+    """One attempt in which the call begins."""
+    tries = 1
+    while True:
+        try:
+            return await _attempt(call, grant, args, kwargs)
+        except Died as error:
+            if error.begun or tries == _TRIES:
+                return error
+        tries += 1
+
+
+async def _attempt(
+    call: Call[..., Any], grant: Grant, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Outcome:
+    worker = await worker_for(grant)
+    loop = asyncio.get_running_loop()
+    context = contextvars.copy_context()
+    limit = asyncio.timeout(None)
+    try:
+        async with limit:
+
+            def request() -> Request:
+                return context.run(request_of, call, args, kwargs)
+
+            def begins() -> None:
+                if call.timeout is not None:
+                    loop.call_soon_threadsafe(_begins, limit, loop.time() + call.timeout)
+
+            outcome = await _ended(worker, asyncio.wrap_future(worker.call(request, begins)))
+    except TimeoutError:
+        if limit.expired():
+            raise timed_out(call) from None
+        raise
+    except (Died, asyncio.CancelledError):
+        raise
+    except BaseException:
+        put_back(worker)  # nothing has been sent
+        raise
+    put_back(worker)
+    return outcome
+
+
+def _begins(limit: asyncio.Timeout, end: float) -> None:
+    with contextlib.suppress(RuntimeError):  # it is over already
+        limit.reschedule(end)
+
+
+async def _ended(worker: Worker, done: asyncio.Future[Outcome]) -> Outcome:
+    try:
+        return await asyncio.shield(done)
+    except asyncio.CancelledError:
+        worker.kill()
+        while not done.done():
+            with contextlib.suppress(asyncio.CancelledError):  # nobody is told before it is gone
+                await asyncio.wait([done])
+        done.exception()  # it has been looked at
+        raise
+
+
+_CRASHES = ("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT")
+
+
+def _how(died: Died) -> str:
+    when = "has died" if died.begun else f"has died {_TRIES} times before the call began"
+    code = died.exitcode
+    if code is None or code >= 0:
+        return (
+            f"{when}: it ended by itself, with exit code {code}. Nothing else was harmed. Something in the "
+            "call has ended it, such as os._exit(); raise an exception instead"
+        )
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    if name in _CRASHES:
+        return (
+            f"{when} of {name}. Nothing else was harmed. C code that it calls has crashed; where that was "
+            "stands in what the process has printed. retries= makes the call again"
+        )
+    return (
+        f"{when}: it was killed ({name}), by somebody, or as the machine had no memory left. Nothing else "
+        "was harmed. If it was memory, memory= keeps too many calls from running at once; retries= makes the "
+        "call again"
+    )
