@@ -20,6 +20,7 @@ from .drivers.coroutines import coroutine_of, in_async_code
 from .effects import Effects, Kind, Resource
 from .errors import DeclarationError
 from .executors import option_ok, place
+from .limits.breaker import is_threshold
 from .limits.rates import is_rate
 from .limits.rules import Limits, limit_ok, share
 from .secrecy import OPTION as SECRET
@@ -39,6 +40,7 @@ _OPTIONS = {
     "rate": "how many are started in a time, as in '600/min' or '5/s'",
     "tokens": "how many tokens they use in a time, as in '90_000/min'",
     "tokens_of": "a function of the same arguments: how many tokens the call is going to use, about",
+    "breaker": "how many failures in a row, and how long it is not called after them, as in '5/30s' or 5",
     "hedge": "made once more if it takes longer than that part of such calls did, a number between 0 and 1",
     "per": "what is counted together, if not this call: a name such as 'openai' or 'openai:{model}'",
     "fails": "False: the call promises that it never raises",
@@ -126,7 +128,7 @@ class Call(Generic[P, R_co]):
         if not self.limits and self.per is not None:
             raise DeclarationError(
                 f"{where(fn)}: {self.name} is counted per={self.per.template!r}, and has no limit. "
-                "Add limit=, rate= or tokens=, or leave per= out"
+                "Add limit=, rate=, tokens= or breaker=, or leave per= out"
             )
         if self.tokens_of is not None and self.limits.tokens is None:
             raise DeclarationError(
@@ -313,6 +315,7 @@ class _Decorator:
         rate: str | None = ...,
         tokens: str | None = ...,
         tokens_of: Callable[..., float] = ...,
+        breaker: int | str | None = ...,
         per: str = ...,
         hedge: float | None = ...,
         fails: bool = ...,
@@ -454,6 +457,8 @@ def _option_ok(name: str, value: object) -> bool:
         return isinstance(value, str) and bool(value)
     if name in ("rate", "tokens"):
         return is_rate(value)
+    if name == "breaker":
+        return is_threshold(value)
     if isinstance(value, bool):
         return False
     return isinstance(value, (int, float)) and value > 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 __all__ = [
     "Cancelled",
+    "CircuitOpen",
     "CompileError",
     "CorruptValue",
     "DeclarationError",
@@ -104,6 +105,26 @@ class NotSendable(StrettoError, TypeError):
 
 class WorkerDied(StrettoError):
     """The process that a call ran in is gone, and nobody knows how far the call had come."""
+
+
+class CircuitOpen(StrettoError):
+    """An attempt of a call was not made, since what it asks has failed too often in a row (``breaker=``).
+
+    Attributes:
+        call: the name of the call.
+        failed: the last of those failures, as a text.
+        since: seconds since the first of them.
+        retry_after: seconds until one attempt is let through; 0 if one is under way.
+    """
+
+    def __init__(
+        self, message: str, *, call: str = "", failed: str = "", since: float = 0.0, retry_after: float = 0.0
+    ) -> None:
+        self.call = call
+        self.failed = failed
+        self.since = since
+        self.retry_after = retry_after
+        super().__init__(message)
 
 
 class Cancelled(StrettoError):

@@ -28,6 +28,7 @@ _OPTIONS = (
     "limit",
     "rate",
     "tokens",
+    "breaker",
     "per",
     "hedge",
     "retries",

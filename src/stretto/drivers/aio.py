@@ -200,6 +200,9 @@ class AsyncioDriver:
 
     def begin(self, node: CallNode) -> None:
         call = node.call
+        if call.gated and (shut := self.gate.turned_away(node)) is not None:
+            self.failed(node, shut)
+            return
         if call.is_async:
             work = self.run(node) if call.patience is None else self.run_timed(node)
             context = self._context(node)
@@ -396,6 +399,7 @@ class AsyncioDriver:
         del self.timers[node]
         if node.state == RUNNING:
             error = timed_out(node.call)
+            self.gate.raised(node, error)
             if self.recording is not None:
                 self.recording.raised(node, error)
             self.engine.overdue(node, error)

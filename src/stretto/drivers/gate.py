@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from ..engine import streams
 from ..engine.remaining import length_of, lengths
 from ..engine.streams import Source
+from ..errors import CircuitOpen
 from ..limits.buckets import Bucket, Party, Ticket
 from ..limits.limiter import Limiter
 from ..limits.overload import refusal
@@ -170,29 +171,40 @@ class Gate:
         self.limits.withdraw(ticket)
         return True
 
+    def turned_away(self, node: CallNode | Source) -> CircuitOpen | None:
+        """Why a call that has come so far is not made."""
+        ticket = self._tickets.get(node)
+        return None if ticket is None or ticket.shut is None else ticket.shut.error(node.call.name)
+
     def begins(self, node: CallNode | Source) -> None:
         """A call starts at this moment. From any thread."""
         ticket = self._tickets.get(node)
         if ticket is not None and ticket.timed:
             self.limits.starts(ticket)
 
-    def returned(self, node: CallNode, value: Any) -> None:
+    def returned(self, node: CallNode | Source, value: Any) -> None:
         """A call has returned, and tells what it has used."""
         ticket = self._tickets.get(node)
         if ticket is not None:
             ticket.well = True
             if ticket.entries:
                 ticket.used = used(value)
+            self.limits.heard(ticket, None)
 
     def raised(self, node: CallNode | Source, error: BaseException) -> None:
         """A call has raised: its server may be asked for too much."""
-        if not isinstance(error, Exception) or (found := refusal(error)) is None:
+        if not isinstance(error, Exception):
+            return
+        ticket = self._tickets.get(node)
+        if ticket is not None:
+            self.limits.heard(ticket, error)
+        found = refusal(error)
+        if found is None:
             return
         call = node.call
         if not call.gated:
             call.gated = True
             self.driver.engine.freed = self._left
-        ticket = self._tickets.get(node)
         if ticket is not None:
             ticket.refused = found
         learn(self.limits, call, found)
@@ -311,9 +323,15 @@ class SourcePlaces:
             there = asyncio.Event()
             self.gate.admit(self.source, lambda _driver, _source: there.set())
             await there.wait()
+        shut = self.gate.turned_away(self.source)
+        if shut is not None:
+            self.gate.gives_way(self.source)
+            raise shut
         self.gate.begins(self.source)
 
     def leave(self, error: BaseException | None) -> None:
-        if error is not None:
+        if error is None:
+            self.gate.returned(self.source, None)
+        else:
             self.gate.raised(self.source, error)
         self.gate.gives_way(self.source)

@@ -41,14 +41,18 @@ async def in_its_place(
     call when it starts."""
     limits = limiter_here()
     ticket = await _granted(limits, call, args, kwargs)
+    if ticket.shut is not None:
+        raise ticket.shut.error(call.name)
     around = HELD.get()
     token = HELD.set(lambda: around() | frozenset(ticket.buckets))
     try:
         value = await work(lambda: limits.starts(ticket) if ticket.timed else None)
         ticket.well, ticket.used = True, used(value) if ticket.entries else None
+        limits.heard(ticket, None)
         return value
     except Exception as error:
         ticket.refused = refusal(error)
+        limits.heard(ticket, error)
         raise
     finally:
         limits.end(ticket)
@@ -67,9 +71,12 @@ class StreamPlaces:
     async def enter(self) -> None:
         if needs_place(self.call):
             self._limits = limits = limiter_here()
-            self._ticket = await _granted(limits, self.call, self.args, self.kwargs)
-            _open.add(self._ticket)
-            limits.starts(self._ticket)
+            ticket = await _granted(limits, self.call, self.args, self.kwargs)
+            if ticket.shut is not None:
+                raise ticket.shut.error(self.call.name)
+            self._ticket = ticket
+            _open.add(ticket)
+            limits.starts(ticket)
 
     def leave(self, error: BaseException | None) -> None:
         ticket, self._ticket = self._ticket, None
@@ -77,6 +84,7 @@ class StreamPlaces:
             _open.discard(ticket)
             ticket.well = error is None
             ticket.refused = None if error is None else refusal(error)
+            self._limits.heard(ticket, error)
             self._limits.end(ticket)
 
 

@@ -312,6 +312,9 @@ class Recording:
         except Orphaned as error:
             self.stop(driver, node, error)
             return
+        if node.call.gated and (shut := driver.gate.turned_away(node)) is not None:
+            driver.failed(node, shut)  # nothing was intended
+            return
         self.catch_up()
         self.streams.put_on_record()
         durable = driver.from_outside(partial(self._durable, driver, node))

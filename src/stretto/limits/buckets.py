@@ -11,6 +11,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from .adaptive import Adaptive
+from .breaker import Breaker, Shut
 from .overload import Refusal
 from .rates import Rate, Window
 
@@ -53,11 +54,13 @@ class Ticket:
         well: whether what it stands for has ended as it should.
         used: how many tokens it has used, if that was told.
         refused: what the server has said that did not take it.
+        guards: the circuit breakers of its buckets.
+        shut: why what it stands for is not to be made, if one of these is open. It has no places then.
     """
 
     __slots__ = (
-        "began", "buckets", "entries", "forced", "granted", "kind", "level", "number", "over", "party",
-        "refused", "started", "timed", "tokens", "used", "waits", "wake", "well",
+        "began", "buckets", "entries", "forced", "granted", "guards", "kind", "level", "number", "over",
+        "party", "refused", "shut", "started", "timed", "tokens", "used", "waits", "wake", "well",
     )  # fmt: skip
 
     def __init__(
@@ -78,6 +81,8 @@ class Ticket:
         self.granted = self.timed = self.started = self.over = self.forced = self.well = False
         self.used: float | None = None
         self.refused: Refusal | None = None
+        self.guards = [bucket.breaker for bucket in buckets if bucket.breaker is not None]
+        self.shut: Shut | None = None
         self.waits: Bucket | None = None
         self.began = 0.0
         #: What was taken of the rates of tokens.
@@ -131,18 +136,20 @@ class Bucket:
         windows: rates of calls.
         tokens: rates of tokens.
         adaptive: finds `most`, where nobody has said it.
+        breaker: keeps calls off where too many have failed.
         active: how many run.
     """
 
     def __init__(
         self, name: str, *, most: int | None = None, rate: Rate | None = None, tokens: Rate | None = None,
-        adaptive: Adaptive | None = None,
+        adaptive: Adaptive | None = None, breaker: Breaker | None = None,
     ) -> None:  # fmt: skip
         self.name = name
         self.most = most
         self.window = None if rate is None else Window(rate)
         self.tokens = None if tokens is None else Window(tokens)
         self.adaptive = adaptive
+        self.breaker = breaker
         self.active = 0
         self.held: dict[Party, int] = {}
         self._queues: dict[Party, _Queue] = {}
@@ -169,6 +176,8 @@ class Bucket:
     def unused(self, now: float) -> bool:
         """Whether it may be forgotten, and made anew when it is asked for."""
         if self.active or self.contended or (self.adaptive is not None and not self.adaptive.unused(now)):
+            return False
+        if self.breaker is not None and not self.breaker.unused(now):
             return False
         return all(window is None or window.idle(now) for window in (self.window, self.tokens))
 

@@ -18,6 +18,7 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from .adaptive import Adaptive
+from .breaker import Verdict
 from .buckets import Bucket, Party, Ticket
 from .hedges import Latencies
 from .overload import Refusal
@@ -101,9 +102,12 @@ class Limiter:
             return [*self._buckets.values(), *self.learned.values()]
 
     def enter(self, ticket: Ticket) -> bool:
-        """Ask for the places of a ticket. Whether it has them; if not, it waits, and is told."""
+        """Ask for the places of a ticket. Whether it has them; if not, it waits, and is told. Where it is
+        `shut`, it does not wait."""
         with self._lock:
             now = self.clock()
+            if ticket.guards and self._turned_away(ticket, now):
+                return True
             for lacking in ticket.buckets:
                 if not lacking.room(ticket, now) or (lacking.contended and not ticket.forced):
                     break
@@ -120,6 +124,8 @@ class Limiter:
         """As `enter`, of one that does not wait."""
         with self._lock:
             now = self.clock()
+            if not all(breaker.closed for breaker in ticket.guards):
+                return False
             if any(bucket.contended or not bucket.room(ticket, now) for bucket in ticket.buckets):
                 return False
             self._take(ticket, now)
@@ -136,6 +142,19 @@ class Limiter:
             for bucket in ticket.buckets:
                 bucket.start(ticket, now)
                 self._watch(bucket, now)
+
+    def heard(self, ticket: Ticket, error: BaseException | None) -> None:
+        """What it stands for has returned, or raised: at once, before anything is made of that. From any
+        thread."""
+        if not ticket.guards:
+            return
+        verdict = Verdict.of(ticket.kind, error)
+        with self._lock:
+            now = self.clock()
+            for breaker in ticket.guards:
+                breaker.heard(ticket, verdict, now)
+            woken = self._serve(ticket.buckets)  # those that wait are turned away, perhaps
+        self._tell(woken)
 
     def end(self, ticket: Ticket) -> None:
         """Give its places back; what the ticket says of how it has ended is taken into account."""
@@ -188,12 +207,13 @@ class Limiter:
             bucket.unqueue(ticket)
             ticket.urgent()
             now = self.clock()
-            lacking = next((b for b in ticket.buckets if not b.room(ticket, now)), None)
-            if lacking is not None:
-                lacking.queue(ticket)
-                self._watch(lacking, now)
-                return
-            self._take(ticket, now)
+            if not self._turned_away(ticket, now):
+                lacking = next((b for b in ticket.buckets if not b.room(ticket, now)), None)
+                if lacking is not None:
+                    lacking.queue(ticket)
+                    self._watch(lacking, now)
+                    return
+                self._take(ticket, now)
         self._tell([ticket])
 
     def poll(self, buckets: Sequence[Bucket]) -> None:
@@ -244,8 +264,18 @@ class Limiter:
     def _take(self, ticket: Ticket, now: float) -> None:
         for bucket in ticket.buckets:
             bucket.take(ticket)
+        for breaker in ticket.guards:
+            breaker.take(ticket)
         ticket.granted = True
         ticket.began = now
+
+    def _turned_away(self, ticket: Ticket, now: float) -> bool:
+        """Whether the circuit of one of its buckets is open."""
+        for breaker in ticket.guards:
+            ticket.shut = breaker.shut(now, ticket.forced)
+            if ticket.shut is not None:
+                return True
+        return False
 
     def _end(self, ticket: Ticket) -> bool:
         """Give its places back; whether it had any."""
@@ -256,6 +286,8 @@ class Limiter:
             bucket.leave(ticket)
             if ticket.timed and not ticket.started:
                 bucket.release(ticket)
+        for breaker in ticket.guards:
+            breaker.leave(ticket)
         return True
 
     def _corrected(self, kind: Any, times: float) -> None:
@@ -277,12 +309,13 @@ class Limiter:
         now = self.clock()
         for bucket in buckets:
             moved = 0
-            while (
-                bucket.contended
-                and moved < _MOVED
-                and (ticket := bucket.next()) is not None
-                and bucket.room(ticket, now)
-            ):
+            while bucket.contended and moved < _MOVED and (ticket := bucket.next()) is not None:
+                if self._turned_away(ticket, now):
+                    bucket.unqueue(ticket)
+                    woken.append(ticket)
+                    continue
+                if not bucket.room(ticket, now):
+                    break
                 bucket.unqueue(ticket)
                 lacking = next((b for b in ticket.buckets if not b.room(ticket, now)), None)
                 if lacking is not None:

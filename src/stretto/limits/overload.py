@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Container
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-__all__ = ["Refusal", "refusal"]
+__all__ = ["Refusal", "refusal", "status"]
 
 #: Too many requests; not available; overloaded (as some models' servers say).
 _STATUS = frozenset({429, 503, 529})
+_ANY = range(100, 600)
 
 
 class Refusal:
@@ -30,12 +32,27 @@ def refusal(error: BaseException) -> Refusal | None:
 
     httpx, requests, openai and anthropic keep the response; aiohttp and urllib the status and the headers.
     """
-    response: Any = _of(error, "response")
-    for owner in (error, response):
+    found = _status(error, _STATUS)
+    if found is None:
+        return None
+    owner, _ = found
+    headers: Any = _of(owner, "headers") or _of(_of(error, "response"), "headers")
+    return Refusal(_retry_after(headers))
+
+
+def status(error: BaseException) -> int | None:
+    """The status of HTTP that a server has answered with; None if the exception tells none."""
+    found = _status(error, _ANY)
+    return None if found is None else found[1]
+
+
+def _status(error: BaseException, wanted: Container[int]) -> tuple[Any, int] | None:
+    """What tells one of these, and which."""
+    for owner in (error, _of(error, "response")):
         for name in ("status_code", "status", "code"):
-            if _of(owner, name) in _STATUS and isinstance(_of(owner, name), int):
-                headers: Any = _of(owner, "headers") or _of(response, "headers")
-                return Refusal(_retry_after(headers))
+            said: Any = _of(owner, name)
+            if isinstance(said, int) and said in wanted:
+                return owner, said
     return None
 
 

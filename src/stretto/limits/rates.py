@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ..errors import DeclarationError
 
-__all__ = ["Rate", "Window", "is_rate"]
+__all__ = ["Rate", "Window", "is_rate", "seconds_of"]
 
 _UNITS = {
     "s": 1.0,
@@ -41,21 +41,30 @@ class Rate:
     def parse(cls, text: object) -> Rate:
         """Read ``"600/min"``, ``"90_000/min"``, ``"5/s"``, ``"100/15min"``; else `DeclarationError`."""
         found = _TEXT.fullmatch(text) if isinstance(text, str) else None
-        unit = _UNITS.get(found[3].removesuffix("s") or "s") if found else None
-        try:
-            if found is not None and unit is not None:
+        seconds = seconds_of(found[2], found[3]) if found else None
+        if found is not None and seconds is not None:
+            try:
                 count = int(found[1].replace(",", "").replace("_", ""))
-                seconds = float(found[2] or 1) * unit
-                if count > 0 and seconds > 0:
-                    return cls(count, seconds, found[0].strip())
-        except ValueError:
-            pass
+            except ValueError:
+                count = 0
+            if count > 0:
+                return cls(count, seconds, found[0].strip())
         raise DeclarationError(
             f"a rate is a number and a time, as in '600/min', '5/s' or '90_000/day'; found {text!r}"
         )
 
     def __str__(self) -> str:
         return self.text
+
+
+def seconds_of(number: str, unit: str) -> float | None:
+    """A time, as in ``15`` and ``min``; None if it is none."""
+    found = _UNITS.get(unit.removesuffix("s") or "s")
+    try:
+        seconds = 0.0 if found is None else float(number or 1) * found
+    except ValueError:
+        return None
+    return seconds if seconds > 0 else None
 
 
 def is_rate(text: object) -> bool:

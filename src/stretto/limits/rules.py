@@ -17,6 +17,7 @@ from weakref import WeakSet
 from ..effects import Resource
 from ..errors import DeclarationError
 from .adaptive import Adaptive
+from .breaker import Breaker, Threshold
 from .buckets import Bucket
 from .limiter import Limiter
 from .overload import Refusal
@@ -43,7 +44,7 @@ __all__ = [
 
 ADAPTIVE: Literal["adaptive"] = "adaptive"
 #: What the table, and a call, may say.
-KEYS = ("limit", "rate", "tokens")
+KEYS = ("limit", "rate", "tokens", "breaker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,29 +55,38 @@ class Limits:
         limit: how many calls run at once; ``"adaptive"`` to have it found out.
         rate: how many are started in a time.
         tokens: how many tokens they use in a time.
+        breaker: after how many failures in a row nothing is tried for a while.
     """
 
     limit: int | Literal["adaptive"] | None = None
     rate: Rate | None = None
     tokens: Rate | None = None
+    breaker: Threshold | None = None
 
     @classmethod
     def read(cls, said: Mapping[str, Any]) -> Limits:
         """Of the options of a call, or one line of the table."""
-        rate, tokens = said.get("rate"), said.get("tokens")
+        rate, tokens, breaker = said.get("rate"), said.get("tokens"), said.get("breaker")
         return cls(
             said.get("limit"),
             None if rate is None else Rate.parse(rate),
             None if tokens is None else Rate.parse(tokens),
+            None if breaker is None else Threshold.parse(breaker),
         )
 
     def __bool__(self) -> bool:
+        return self.counted or self.breaker is not None
+
+    @property
+    def counted(self) -> bool:
+        """Whether it says how many calls, or how much, may be."""
         return self.limit is not None or self.rate is not None or self.tokens is not None
 
     def bucket(self, name: str) -> Bucket:
         most = self.limit if isinstance(self.limit, int) else None
         adaptive = Adaptive() if self.limit == ADAPTIVE else None
-        return Bucket(name, most=most, rate=self.rate, tokens=self.tokens, adaptive=adaptive)
+        breaker = None if self.breaker is None else Breaker(name, self.breaker)
+        return Bucket(name, most=most, rate=self.rate, tokens=self.tokens, adaptive=adaptive, breaker=breaker)
 
     def __str__(self) -> str:
         parts = [f"{key}={said}" for key in KEYS if (said := getattr(self, key)) is not None]
@@ -200,7 +210,7 @@ def buckets_of(
             for said in _table:
                 keys = {key for path in paths if (key := said.key(path)) is not None}
                 found += [limiter.bucket((said, key), _maker(said.limits, key)) for key in sorted(keys)]
-    if not limits:
+    if not limits.counted:
         learned = limiter.learned.get(call)
         if learned is not None:
             found.append(learned)
@@ -209,7 +219,7 @@ def buckets_of(
 
 def learn(limiter: Limiter, call: Call[..., Any], found: Refusal) -> None:
     """A server has refused a call. If nobody has said how many it takes, that is found out from now on."""
-    if not call.limits:
+    if not call.limits.counted:
         limiter.learn(call, call.name, found)
 
 

@@ -20,7 +20,13 @@ assume_pure(Tools, result_of, failure_of, sequence)
 
 @flow
 def agent(
-    task: Any, tools: Iterable[Any], model: Model, *, system: str | None = None, steps: int = 20, **options: Any
+    task: Any,
+    tools: Iterable[Any],
+    model: Model,
+    *,
+    system: str | None = None,
+    steps: int = 20,
+    **options: Any,
 ) -> Answer[str]:
     """Have a model work on a task with tools, until it answers without calling one.
 

@@ -27,7 +27,9 @@ _PASSING = frozenset({408, 409, 425, 429})
 #: Refusals for which there is no use in coming back.
 _FINAL = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_error"})
 #: Of what a stream may say that it is broken: these are passing.
-_PASSING_KINDS = frozenset({"overloaded_error", "rate_limit_error", "api_error", "timeout_error", "server_error"})
+_PASSING_KINDS = frozenset(
+    {"overloaded_error", "rate_limit_error", "api_error", "timeout_error", "server_error"}
+)
 _TOLD = ("retry-after", "retry-after-ms")
 
 

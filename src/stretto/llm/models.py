@@ -42,7 +42,13 @@ class Chat(Protocol):
     ) -> Answer[str]: ...  # fmt: skip
     @overload
     def __call__(
-        self, messages: Messages, *, into: type[T], system: str | None = ..., attempts: int = ..., **options: Any
+        self,
+        messages: Messages,
+        *,
+        into: type[T],
+        system: str | None = ...,
+        attempts: int = ...,
+        **options: Any,
     ) -> Answer[T]: ...
     def __call__(self, messages: Messages, **options: Any) -> Answer[Any]: ...
 
@@ -53,7 +59,13 @@ class Chat(Protocol):
     ) -> Answer[str]: ...  # fmt: skip
     @overload
     async def aio(
-        self, messages: Messages, *, into: type[T], system: str | None = ..., attempts: int = ..., **options: Any
+        self,
+        messages: Messages,
+        *,
+        into: type[T],
+        system: str | None = ...,
+        attempts: int = ...,
+        **options: Any,
     ) -> Answer[T]: ...
     async def aio(self, messages: Messages, **options: Any) -> Answer[Any]: ...
 
@@ -214,7 +226,9 @@ class Model(CallHolder):
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _nonsense(error, raw) from None
         usage = usage_of(raw.get("usage"))
-        return Embeddings(vectors, usage, cost(self.name, usage, self.provider or ""), raw.get("model") or self.name)
+        return Embeddings(
+            vectors, usage, cost(self.name, usage, self.provider or ""), raw.get("model") or self.name
+        )
 
     # -- their parts -------------------------------------------------------------------------------------------
 

@@ -115,7 +115,9 @@ class Replay:
             if ratio > most:
                 best, most = entry, ratio
         if best is not None:
-            changed = difflib.unified_diff(_pretty(best["body"]), lines, "recorded", "asked now", n=1, lineterm="")
+            changed = difflib.unified_diff(
+                _pretty(best["body"]), lines, "recorded", "asked now", n=1, lineterm=""
+            )
             told += "The most similar one that is recorded differs in this:\n"
             told += "\n".join(line[:200] for line in list(changed)[:40]) + "\n"
         return told + "To add it, run this with record=True and a server."

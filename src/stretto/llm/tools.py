@@ -93,7 +93,9 @@ class Tools:
                 continue
             tool = tool_of(one)
             if tool.name in self._tools:
-                raise DeclarationError(f"two tools are called {tool.name!r}: a model tells them by their names")
+                raise DeclarationError(
+                    f"two tools are called {tool.name!r}: a model tells them by their names"
+                )
             self._tools[tool.name] = tool
             self.specs.append(tool.spec)
 
@@ -131,7 +133,9 @@ def spec_of(tool: Any) -> dict[str, Any]:
 def tool_of(fn: Callable[..., Any]) -> Tool:
     """The tool that a function or a call is."""
     if not callable(fn):
-        raise DeclarationError(f"a tool is a function, a call or a flow; found {type(fn).__name__}: {fn!r:.80}")
+        raise DeclarationError(
+            f"a tool is a function, a call or a flow; found {type(fn).__name__}: {fn!r:.80}"
+        )
     return Tool(fn)
 
 
