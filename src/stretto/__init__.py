@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import errors
+from .budgets.budget import Budget, budget
 from .calls import Call, Done, call
 from .compiler.known import assume_pure
 from .configuration import configure
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Budget",
     "Call",
     "Current",
     "Done",
@@ -30,6 +32,7 @@ __all__ = [
     "Run",
     "__version__",
     "assume_pure",
+    "budget",
     "call",
     "configure",
     "current",

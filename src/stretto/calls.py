@@ -42,6 +42,7 @@ _OPTIONS = {
     "tokens_of": "a function of the same arguments: how many tokens the call is going to use, about",
     "breaker": "how many failures in a row, and how long it is not called after them, as in '5/30s' or 5",
     "hedge": "made once more if it takes longer than that part of such calls did, a number between 0 and 1",
+    "usd": "US dollars that it costs at most, a number from 0 or a function of the same arguments",
     "per": "what is counted together, if not this call: a name such as 'openai' or 'openai:{model}'",
     "fails": "False: the call promises that it never raises",
     "retries": "how many times a failed call is made again, an integer from 0",
@@ -73,6 +74,7 @@ class Call(Generic[P, R_co]):
         limits: how many may run at once, and how many may be started in a time.
         per: what these are counted by; None for the call itself.
         tokens_of: tells how many tokens it is going to use; None if that is estimated.
+        usd: what it costs at most, in US dollars, or what tells that of its arguments; None if nobody says.
         gated: whether it needs a place among others before it starts; None until that is looked up.
         hedge: the part of calls that come back before they are made once more; None if that is never done.
         once: what an attempt calls: `fn`, or what has that called elsewhere.
@@ -116,6 +118,7 @@ class Call(Generic[P, R_co]):
         self.limits = Limits.read(options)
         self.per: Resource | None = Resource.parse(options["per"]) if "per" in options else None
         self.tokens_of: Callable[..., float] | None = options.get("tokens_of")
+        self.usd: float | Callable[..., float] | None = options.get("usd")
         self.gated: bool | None = True if self.limits else None
         self.hedge: float | None = options.get("hedge")
         self.fails: bool = options.get("fails", True)
@@ -316,6 +319,7 @@ class _Decorator:
         tokens: str | None = ...,
         tokens_of: Callable[..., float] = ...,
         breaker: int | str | None = ...,
+        usd: float | Callable[..., float] = ...,
         per: str = ...,
         hedge: float | None = ...,
         fails: bool = ...,
@@ -442,6 +446,8 @@ def _option_ok(name: str, value: object) -> bool:
         return callable(value)
     if name in _PLACES:
         return option_ok(name, value)
+    if name == "usd" and not isinstance(value, bool):
+        return callable(value) or (isinstance(value, (int, float)) and value >= 0)
     if name == "limit":
         return value is None or limit_ok(value)
     if name == "hedge":

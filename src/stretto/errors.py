@@ -7,6 +7,7 @@ the user's file and line.
 from __future__ import annotations
 
 __all__ = [
+    "BudgetExceeded",
     "Cancelled",
     "CircuitOpen",
     "CompileError",
@@ -40,6 +41,7 @@ __all__ = [
     "SourceNotFound",
     "StrettoError",
     "TransferError",
+    "UnknownPrice",
     "UnsupportedConstruct",
     "WorkerDied",
 ]
@@ -129,6 +131,14 @@ class CircuitOpen(StrettoError):
 
 class Cancelled(StrettoError):
     """The run was cancelled, by `run.cancel()`."""
+
+
+class BudgetExceeded(StrettoError):
+    """A call does not fit any more in a budget whose block it is in, or the seconds of that are over."""
+
+
+class UnknownPrice(StrettoError):
+    """A budget bounds the money that a call may cost, and nobody knows how much that is."""
 
 
 class NotRecordable(StrettoError, TypeError):

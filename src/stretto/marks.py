@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["Mark"]
+__all__ = ["PURSES", "Mark"]
+
+#: The classes of context managers whose blocks bound what is called in them (see
+#: `stretto.engine.reservations`). They put themselves here: nothing inside imports what surrounds it.
+PURSES: set[type] = set()
 
 
 class Mark:

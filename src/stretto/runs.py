@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from .budgets.budget import ENTERED, clock
 from .configuration import choice, chosen
 from .drivers.aio import AsyncioDriver
 from .drivers.ambient import CLOCK, Piece
@@ -76,6 +77,7 @@ class Run(Generic[R]):
         self.engine = Engine(limit=flow.limit) if recording is None else _causal(flow.limit)
         for listen in listeners:
             listen(self.engine)
+        self.engine.purse = ENTERED.get() or None
         self.engine.begin(flow.form, flow.fn, tuple(args), dict(kwargs), sys.exception())
         if recording is not None:
             self.engine.reader = recording.read
@@ -84,7 +86,7 @@ class Run(Generic[R]):
         self._cancelled: BaseException | None = None
         self._lock = threading.Lock()
         self._trace: TracebackType | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timers: list[asyncio.TimerHandle] = []
         self._gone_over = False
 
     def __repr__(self) -> str:
@@ -219,10 +221,20 @@ class Run(Generic[R]):
             stopped = self._cancelled
         if stopped is not None:
             driver.engine.cancel(stopped)
+        self._bound_by_budgets(driver)
         timeout = self.flow.timeout
         if timeout is not None:
-            self._timer = driver.loop.call_later(timeout, self.stop_on_loop, driver, self.flow.overdue())
+            overdue = self.flow.overdue()
+            self._timers.append(driver.loop.call_later(timeout, self.stop_on_loop, driver, overdue))
         driver.kick()
+
+    def _bound_by_budgets(self, driver: AsyncioDriver) -> None:
+        """The seconds of the budgets around the flow end the run."""
+        for entered in driver.engine.purse or ():
+            if entered.until is not None:
+                overdue = entered.budget.overdue()
+                left = max(entered.until - clock(), 0)
+                self._timers.append(driver.loop.call_later(left, self.stop_on_loop, driver, overdue))
 
     def settle(self) -> None:
         """Record the outcome, and hand it to whoever waits; in a thread that may wait for the journal."""
@@ -258,8 +270,8 @@ class Run(Generic[R]):
         return outcome, None if outcome.error is None else self.recording.releasing
 
     def _hand_over(self, outcome: Outcome) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in self._timers:
+            timer.cancel()
         if outcome.error is not None:
             self._trace = outcome.error.__traceback__
             self._future.set_exception(outcome.error)

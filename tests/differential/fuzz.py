@@ -18,15 +18,19 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "src"))
 
 from .generate import OPEN, PROFILES, Random, generate
 from .generate.asyncs import asynchronous
+from .generate.purses import bounded
 from .harness import (
     Difference,
     Difficult,
     Program,
     compare,
+    costing,
     differences,
     limited,
+    overlapped,
     reference,
     report,
+    sequential,
 )
 from .reduce import kinds, reduce
 
@@ -53,6 +57,11 @@ def differing(test: Program, options: argparse.Namespace) -> list[Difference]:
     if options.limited and not found:
         expected = reference(test)
         found = [d for seed in SEEDS for d in compare(expected, limited(test, seed), f"limited, seed {seed}")]
+    if options.budgets and not found and (bound := bounded(test)) is not None:
+        expected = costing(lambda: sequential(bound))
+        for seed in SEEDS:
+            got = costing(lambda: overlapped(bound, seed))
+            found += compare(expected, got, f"with budgets, seed {seed}\n{bound}")
     return [d for d in found if not ignored or not d.what.startswith(ignored)]
 
 
@@ -91,6 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--async", action="store_true", dest="asynchronous", help="their async variants")
     parser.add_argument("--limited", action="store_true", help="also with few calls at once")
+    parser.add_argument("--budgets", action="store_true", help="also with budgets")
     parser.add_argument("--only", help="run one program, by its name")
     parser.add_argument("--ignore", action="append", default=[], help="pass over differences that begin so")
     parser.add_argument("--keep-going", action="store_true", help="one program per kind of difference")

@@ -155,6 +155,23 @@ def limited(program: Program, seed: int) -> Outcome:
         return overlapped(program, seed)
 
 
+def costing(run: Callable[[], Outcome]) -> Outcome:
+    """A run in which calls cost something: what they ask for and what they use is told by their names."""
+    from stretto import Call, call
+    from stretto.budgets.accounts import DOLLAR
+    from stretto.budgets.claims import Claim
+
+    def cost(claim: Claim, value: object) -> int:
+        return int(digest(claim.call.name, repr(value)), 16) % 4 * DOLLAR
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.object(Claim, "_cost", cost))
+        for name, word in _words(call).items():
+            if isinstance(word, Call) and not word.streams:
+                stack.enter_context(mock.patch.object(word, "usd", int(digest(name), 16) % 5))
+        return run()
+
+
 def sequential(program: Program, seed: int = 0) -> Outcome:
     """Stretto's own reference run, which has to be the same as ours."""
     from stretto import call, flow

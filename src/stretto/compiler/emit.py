@@ -456,6 +456,8 @@ def _reads(instr: ir.Instr) -> set[str]:
     if isinstance(instr, (ir.Update, ir.ValueRead)):
         held = {instr.target} if isinstance(instr, ir.Update) else {instr.source}
         return held | {n for a in instr.args for n in _operands(a)}
+    if isinstance(instr, ir.TryFinally) and instr.manager is not None:
+        return _operands(instr.manager)
     return set()
 
 

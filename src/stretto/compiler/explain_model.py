@@ -30,7 +30,7 @@ class Info:
         blamed: the place that was named already as the reason why the type is not known.
         value: it is a container that is a value, here already, though what it holds may be late.
         within: what it was made of in a region that was left behind.
-        gate: it is a semaphore or a lock of asyncio, or the way in or out of one.
+        gate: it is a semaphore or a lock of asyncio, or a budget, or the way in or out of one.
     """
 
     type: T | None = None

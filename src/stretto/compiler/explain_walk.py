@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..calls import BoundCall, Call
 from ..declarations.suggest import method_named, named
 from ..effects import Kind
+from ..marks import PURSES
 from . import ir, known
 from .coroutines import awaited_target
 from .explain_awaits import Awaits
@@ -395,6 +396,12 @@ class Walk(Awaits):
         managed = i.text in _LOOKED_UP
         readable = callee is None or isinstance(callee, (FunctionType, type))
         name = "with" if managed else i.text if len(i.text) <= 18 else "..." + i.text[-15:]
+        if isinstance(callee, type) and callee in PURSES:
+            says = "bounds what is called in the block; each call starts when it fits in"
+            self.note("checked", i.lineno, name, says, "plain", text)
+            return Info(None, False, None, tuple(args), text, gate=True)
+        if managed and isinstance(i.callee, str) and self.info(i.callee).gate:
+            return Info()
         if managed:
             says, remedy = "enters and leaves in order, when everything before is done", DECLARE
             if i.text == "__aenter__" and together():

@@ -399,12 +399,14 @@ class StarDone(Instr):
 @dataclass(slots=True, eq=False)
 class TryFinally(Region):
     """``try: body finally: final``. With `leave`, it is a ``with``: `final` runs only where the body did
-    not fail, and `leave` where it did. Of an ``async with``, `way_out` names what is called there."""
+    not fail, and `leave` where it did. `manager` names what
+    is entered; of an ``async with``, `way_out` what is called there."""
 
     body: Block = ()
     final: Block = ()
     leave: Block | None = None
     way_out: str | None = None
+    manager: str | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -371,7 +371,14 @@ class Statements(Gathering):
             self.region(ir.If(line(s), test=test, then=(), orelse=(ir.Reraise(line(s)),)))
         way_out = leave_by if awaited else None
         self.region(
-            ir.TryFinally(line(s), body=tuple(body), final=tuple(final), leave=tuple(leave), way_out=way_out)
+            ir.TryFinally(
+                line(s),
+                body=tuple(body),
+                final=tuple(final),
+                leave=tuple(leave),
+                way_out=way_out,
+                manager=None if awaited else manager,
+            )
         )
 
     def looked_up(self, lookup: Callable[[Any], Any], manager: str, at: ast.expr) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from types import MethodType
 from typing import Any, Final, cast
 
+from ..marks import PURSES
 from .known_objects import binds_quietly, class_attribute, class_module
 
 __all__ = [
@@ -80,10 +81,10 @@ def manages_quietly(callee: Any) -> bool:
     """Whether a callee makes, enters or leaves a context manager that changes nothing."""
     if type(callee) is MethodType:
         kind = cast("Any", type(callee.__self__))
-        if not any(kind is one for one in _QUIET):
+        if not any(kind is one for one in (*_QUIET, *PURSES)):
             return False
         return callee.__func__ is kind.__enter__ or callee.__func__ is kind.__exit__
-    return any(callee is kind for kind in _QUIET)
+    return any(callee is kind for kind in (*_QUIET, *PURSES))
 
 
 def finds_quietly(lookup: Callable[[Any], Any], manager: Any) -> bool:

@@ -23,6 +23,7 @@ RELAXATIONS: Final = {
     "objects": "a change of an attribute or a built-in container concerns what looks at that object alone",
     "purity": "code that is known to be free of effects, from tables and types, needs no order",
     "helpers": "functions of the user's own that hold calls are compiled too",
+    "budgets": "calls in the block of a budget start before their turn where they fit in any case",
     "semaphores": "blocks of a semaphore or a lock of asyncio overlap; as many are under way as it lets in",
 }
 

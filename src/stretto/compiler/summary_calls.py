@@ -24,6 +24,7 @@ from ..engine.tokens import MAKES_TASKS, RUNS_TASKS
 from ..errors import UnsupportedConstruct
 from ..flows import BoundFlow, Flow
 from ..generator_flows import GeneratorFlow
+from ..marks import PURSES
 from . import ir, known
 from .coroutines import awaited_target, called_by, gives_coroutine
 from .functions import Compiled, compiled, helper, is_static, users_own
@@ -34,7 +35,7 @@ from .summary_bounds import storages_of
 from .summary_fields import GivesUp, Known, Trip, joined, plain_type
 from .summary_tasks import CANCELS, COMPLETES, ENTERS, GROUP, MAKES, RUNS, tasks_role
 from .summary_views import HIDDEN, Shape, closed_over, resolved
-from .types import T, method_call, of_value
+from .types import T, method_call, of_class, of_value
 from .types_fields import lasting
 from .verdicts import function_verdict
 
@@ -424,6 +425,8 @@ def _foreign_manager(callee: Any, given: list[Any]) -> T | None:
     if not isinstance(held, Known):
         return None
     kind: Any = type(held.thing) if held.cls is None else held.cls
+    if kind in PURSES:
+        return of_class(kind) if callee is kind.__enter__ else _NONE if callee is kind.__exit__ else None
     if kind is contextlib.nullcontext:
         return _NONE if callee is kind.__exit__ else None
     if kind is contextlib.suppress and callee in (kind.__enter__, kind.__exit__):

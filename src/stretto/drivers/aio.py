@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+from ..budgets.budget import ENTERED
 from ..engine.emitting import EmitNode
 from ..engine.instructions import AWAIT, CANCEL, CLOSE, NATIVE, NEEDED, START, TIMER, UNTIMED
 from ..engine.machine import Engine
@@ -91,6 +92,7 @@ class AsyncioDriver:
         self.engine = engine
         self.loop = loop
         self.context = context
+        context.run(ENTERED.set, ())  # the engine sees to budgets
         self.native = native
         self.ended = ended
         self.tasks: dict[Any, asyncio.Task[Any]] = {}
@@ -251,6 +253,7 @@ class AsyncioDriver:
         context = self.context.copy()
         context.run(SCOPE.set, self.scope(node))
         context.run(HELD.set, self.gate.held)
+        context.run(ENTERED.set, node.purse or ())
         return context
 
     async def run_timed(self, node: CallNode) -> None:

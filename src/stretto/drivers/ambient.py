@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..budgets.budget import ENTERED
 from ..limits.rules import is_limited
 from ..streams import Stream, opened
 
@@ -169,6 +170,10 @@ def current() -> Current:
 
 def invoke_now(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """Run a call to its end, in this thread's time. A stream is given before its first item."""
+    if ENTERED.get():
+        from .paying import paid
+
+        return paid(call, args, kwargs, lambda: invoke_now(call, args, kwargs))
     if call.streams and not call.opens:
         return streamed(call, args, kwargs, call.fn(*args, **kwargs))
     scope = SCOPE.get()
@@ -232,6 +237,10 @@ async def under(current: BaseException, work: Awaitable[Any]) -> Any:
 async def invoke_on_loop(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """Run a call to its end, on the running loop, with the attempts that it is allowed. A stream is given
     before its first item."""
+    if ENTERED.get():
+        from .paying import paid_on_loop
+
+        return await paid_on_loop(call, args, kwargs, lambda: invoke_on_loop(call, args, kwargs))
     if call.streams and not call.opens:
         return streamed(call, args, kwargs, call.fn(*args, **kwargs))
     for attempt in range(1, call.retries + 1):

@@ -12,6 +12,7 @@ from types import CoroutineType, FrameType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary, ref
 
+from ..budgets.budget import ENTERED
 from .ambient import SCOPE, SEQUENTIAL, invoke_now, invoke_on_loop
 
 if TYPE_CHECKING:
@@ -93,6 +94,10 @@ async def _invoke(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[s
     scope = SCOPE.get()
     if scope is None:
         return await invoke_on_loop(call, args, kwargs)
+    if ENTERED.get():
+        from .paying import paid_on_loop
+
+        return await paid_on_loop(call, args, kwargs, lambda: scope.invoke_on_loop(call, args, kwargs))
     return await scope.invoke_on_loop(call, args, kwargs)
 
 

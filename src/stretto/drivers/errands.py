@@ -11,8 +11,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..budgets.budget import ENTERED
 from ..engine.emitting import EmitNode
 from ..engine.places import users
+from ..errors import DeclarationError
 from ..streams import BEGUN, Begun
 from .aio import AsyncioDriver
 from .ambient import CLOCK, SCOPE, Piece
@@ -168,6 +170,14 @@ class _Helper:
             task()
 
 
+#: What is wrong with a budget whose block nobody knows the end of.
+_BY_HAND = (
+    "in a flow, the block of a budget is a `with` statement: `with budget(usd=0.50):`. Here it was entered "
+    "in another way (through an ExitStack, a helper that enters it, or __enter__), and what follows would "
+    "not be counted"
+)
+
+
 class Task:
     """A piece of code that nobody knows, and what has become of it.
 
@@ -207,8 +217,11 @@ class Task:
         self._begun = True
         token = SCOPE.set(self._scope)
         held = HELD.set(self._held)
+        entered = ENTERED.set(self._node.purse or ())
         try:
             value = self._node.run()
+            if len(ENTERED.get()) != len(self._node.purse or ()):
+                raise DeclarationError(_BY_HAND)
         except KeyboardInterrupt as error:
             self._report(None, error)
             self._done = True
@@ -218,6 +231,7 @@ class Task:
         else:
             self._report(value, None)
         finally:
+            ENTERED.reset(entered)
             HELD.reset(held)
             SCOPE.reset(token)
         self._done = True

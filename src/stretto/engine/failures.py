@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from ..compiler import ir
 from .instructions import CANCEL
 from .leaving import Kept, Native, abandon, held_by, keep, let_go, let_go_after, names_of
-from .nodes import DEAD, FAILED, RUNNING, FailedNode, FragmentNode, FunctionNode, Node, unbound
+from .nodes import DEAD, FAILED, RUNNING, CallNode, FailedNode, FragmentNode, FunctionNode, Node, unbound
 from .places import rooted, users
+from .reservations import ReservationNode, forget_claim
 from .slots import Gen
 from .strands import FINAL, GEN, HANDLER, LOOP, TASK, TASKS, TRY, Block, Special, Strand
 from .tokens import Token
@@ -138,6 +139,8 @@ def squash(engine: Engine, first: Any, end: Any, depth: int = -1) -> list[Any]:
             if entry.mays is not None:
                 tokens += entry.mays
         else:
+            if entry.purse is not None and isinstance(entry, (CallNode, ReservationNode)):
+                forget_claim(entry)
             if entry.state == RUNNING:
                 engine.out.append((CANCEL, entry))
             elif type(entry) is FunctionNode:

@@ -175,12 +175,13 @@ def _seen(
     frame: Frame,
 ) -> tuple[Any, ...]:
     """A handling state of a generator, for who goes on with it now: `outer` takes the place of `before`."""
-    ctx, ctx_frame, names, exc = state
+    ctx, ctx_frame, names, exc, purse = state
     if ctx is before[0]:
         ctx, ctx_frame, names = outer[:3]
     else:
         ctx, ctx_frame = tries[id(ctx)], frame
-    return (ctx, ctx_frame, names, outer[3] if exc is before[3] else exc)
+    purse = outer[4] if purse is before[4] else purse
+    return (ctx, ctx_frame, names, outer[3] if exc is before[3] else exc, purse)
 
 
 def _copied(block: Block, frame: Frame, used: bool) -> Block:

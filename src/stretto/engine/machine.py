@@ -42,6 +42,7 @@ from .nodes import (
     Node,
 )
 from .order import Entry
+from .reservations import ReservationNode
 from .slots import UNBOUND, Slot, Waiter
 from .stays import Stays
 from .strands import Frame, Strand
@@ -111,6 +112,10 @@ class Engine:
         self.tasks: set[Task] = set()
         #: What runs in blocks of semaphores, and waits to.
         self.stays = Stays()
+        #: The budgets whose blocks the flow was called in; None for none.
+        self.purse: tuple[Any, ...] | None = None
+        #: Those that wait to fit in a budget (see `reservations`), the first to ask first.
+        self.waiting: deque[ReservationNode] = deque()
         self.result: Any = None
         self.outcome: Outcome | None = None
         #: What was being handled where the flow was called.
@@ -137,6 +142,7 @@ class Engine:
         signature."""
         root = Strand([])
         root.exc = self.handled = handled
+        root.purse = self.purse
         if form.is_async and may_make_tasks(form):
             root.tasks = NO_TASKS
         self.place(root, self.end)
@@ -182,6 +188,8 @@ class Engine:
         if node.state != RUNNING:
             return  # squashed or overdue meanwhile
         if type(node) is CallNode:
+            if node.reservation is not None:
+                node.reservation.ended(self, value, None)
             checker = node.call.checker
             if type(value) is not checker.exact and (
                 not (checker.always or checker.ok(value)) or type(value) is CoroutineType
@@ -203,8 +211,7 @@ class Engine:
     def fail(self, node: Node, error: BaseException) -> None:
         """A call or a piece of code has raised, or its cancellation has ended."""
         self.stopped(node)
-        if node.state == RUNNING:
-            self.failed(node, error)
+        self.overdue(node, error)
 
     def heard(self, source: Source) -> None:
         """The source of a stream has given something."""
@@ -212,6 +219,8 @@ class Engine:
     def overdue(self, node: Node, error: BaseException) -> None:
         """A call has run past its timeout; it has failed, and is still running."""
         if node.state == RUNNING:
+            if type(node) is CallNode and node.reservation is not None:
+                node.reservation.ended(self, None, error)
             self.failed(node, error)
 
     def cancel(self, error: BaseException | None = None) -> None:

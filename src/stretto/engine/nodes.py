@@ -74,7 +74,7 @@ class Node(Slot):
     """An operation in flight."""
 
     __slots__ = (
-        "ctx", "exc", "exc_context", "following", "lost", "missing", "place", "preceding", "site",
+        "ctx", "exc", "exc_context", "following", "lost", "missing", "place", "preceding", "purse", "site",
         "snap", "squashed", "state", "token", "trace",
     )  # fmt: skip
 
@@ -109,6 +109,8 @@ class Node(Slot):
         #: The exception that was being handled where it was issued.
         self.exc_context = strand.exc
         self.token: Token | None = None
+        #: The budgets whose blocks it is in (see `reservations`).
+        self.purse: tuple[Any, ...] | None = strand.purse
         #: The name of an operand that turned out not to be bound.
         self.lost: str | None = None
         ctx = self.ctx = strand.ctx
@@ -220,10 +222,12 @@ class FailedNode(Node):
 class CallNode(Node):
     """A call of the outside world."""
 
-    __slots__ = ("args", "call", "kwargs", "look")
+    __slots__ = ("args", "call", "kwargs", "look", "reservation")
 
     # set where it is made: a constructor of its own would cost as much as the rest
     look: Look | None
+    #: In the block of a budget, what decides whether it fits (see `reservations`).
+    reservation: Any
     call: Call[..., Any]
     args: list[Any]
     kwargs: dict[str, Any]
@@ -243,6 +247,8 @@ class CallNode(Node):
             return
         if self.lost is not None:
             engine.failed(self, unbound(self.lost))
+            if self.reservation is not None:
+                self.reservation.passed_by(engine)
             return
         if self.look is not None:
             first = 1 if self.call.fixed_receiver else 0
@@ -264,6 +270,11 @@ class CallNode(Node):
 
     def ready(self, engine: Engine) -> None:
         """Its arguments are there, and are its own."""
+        if self.reservation is None or self.reservation.lets(engine):
+            self.go(engine)
+
+    def go(self, engine: Engine) -> None:
+        """It may start, when it is its turn."""
         if self.call.changes:
             self.state = ORDERED
             engine.in_order(self)

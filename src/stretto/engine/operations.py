@@ -23,6 +23,7 @@ from .containers import Versioned
 from .history import ALL, MISSING, Change
 from .nodes import CallNode, FunctionNode, Look, natively
 from .operands import Failure, argument_type, certain, trace_of
+from .reservations import is_way, reserve
 from .slots import Slot
 from .strands import Block, Strand
 from .streams import StreamNode
@@ -56,7 +57,9 @@ def call_node(
     node.call, node.args, node.kwargs = call, args, kwargs
     engine.place(node, strand)
     node.type = call.checker.type
-    node.look = None
+    node.look = node.reservation = None
+    if strand.purse is not None:
+        reserve(engine, strand, node)
     sent = args[1:] if call.fixed_receiver else args
     if tokens and not all(_scalar(v) for v in (*sent, *kwargs.values())):
         # what is sent is what the changes before it have made of it
@@ -76,6 +79,9 @@ def call_node(
             for path in written:
                 strand.write(path, node.token, certain=kind is Kind.WRITES)
     if not node.missing:
+        if node.reservation is not None:
+            engine.ready.append(node)  # it may not fit, and fails then: not while it is being issued
+            return node
         for v in args:
             if isinstance(v, (Slot, Versioned)):
                 break
@@ -98,9 +104,13 @@ def stream_node(
 ) -> Any:
     """Issue a call of a generator, of which nothing runs yet."""
     node = StreamNode(strand, trace_of(block, instr), block.place, instr.label)
-    node.call, node.args, node.kwargs, node.look = call, args, kwargs, None
+    node.call, node.args, node.kwargs, node.look, node.reservation = call, args, kwargs, None, None
     engine.place(node, strand)
-    node.proceed(engine)
+    if strand.purse is None:
+        node.proceed(engine)
+    else:
+        reserve(engine, strand, node)
+        engine.ready.append(node)
     return node
 
 
@@ -205,6 +215,8 @@ def function_node(
 ) -> Any:
     """Call a function that is neither declared nor compiled: now, if it is known or turns out to need no
     order; else in its turn."""
+    if is_way(fn):
+        return fn.__self__ if fn.__name__ == "__enter__" else None
     site = getattr(instr, "label", "")
     ready = not any(isinstance(v, (Slot, Versioned)) for v in (*args, *kwargs.values()))
     tokens = strand.tokens

@@ -9,7 +9,9 @@ from .functions import return_from
 from .generators import end_generator
 from .interpreted import caught_by
 from .leaving import abandon, let_go, let_go_of_failure
-from .operands import Failure, operand
+from .nodes import ORDERED
+from .operands import Failure, operand, trace_of
+from .reservations import Entered, purse_in
 from .slots import PENDING, Slot
 from .stays import stay_in
 from .steps import run_fragment
@@ -65,12 +67,29 @@ def step_try(engine: Engine, strand: Strand, block: Block, instr: Any) -> Any:
     stay = stay_in(engine, strand, frame, instr)
     if isinstance(stay, Slot):
         return stay
+    purse = purse_in(frame, instr)
+    if isinstance(purse, Slot):
+        return purse
+    entered = timer = None
+    if purse is not None:
+        entered = Entered(purse)
+        if purse.seconds is not None:
+            from .timers import BudgetTimer  # late: that is made of what is here
+
+            timer = BudgetTimer(strand, trace_of(block, instr), block.place, instr.label, entered)
+            engine.place(timer, strand)
     guarded = Special(TRY, instr.body, frame, instr, block.place)
     guarded.saved = strand.handling
     guarded.tasks = strand.tasks
     ctx = guarded.ctx = Try(strand, frame.depth, stay)
     strand.ctx, strand.ctx_frame, strand.names = ctx, frame, ()
     strand.stack.append(guarded)
+    if timer is not None:
+        ctx.timer = timer
+        timer.state = ORDERED
+        engine.in_order(timer)
+    if entered is not None:
+        strand.purse = (*(strand.purse or ()), entered)
 
 
 def end_try(engine: Engine, strand: Strand, block: Special) -> Any:
@@ -177,6 +196,8 @@ def unwind(engine: Engine, strand: Strand) -> Any:
                 return block.ctx
             stack.pop()
             strand.handling = block.saved
+            if block.ctx.timer is not None:
+                block.ctx.timer.stop(engine)
             if isinstance(block.region, ir.TryFinally):
                 stack.append(final_block(strand, block, (kind, value)))
                 strand.exit = None

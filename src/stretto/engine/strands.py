@@ -150,8 +150,8 @@ class Strand(Entry):
 
     __slots__ = (
         "alive", "base", "boundary", "ctx", "ctx_frame", "exc", "exit", "mays", "missing", "names", "order",
-        "outputs", "owed_tasks", "paths", "queued", "result", "stack", "stopped", "tasks", "token", "tokens",
-        "turn", "waiting", "why",
+        "outputs", "owed_tasks", "paths", "purse", "queued", "result", "stack", "stopped", "tasks", "token",
+        "tokens", "turn", "waiting", "why",
     )  # fmt: skip
 
     def __init__(self, stack: list[Block]) -> None:
@@ -176,6 +176,8 @@ class Strand(Entry):
         self.ctx_frame: Frame | None = None
         self.names: tuple[str, ...] = ()
         self.exc: BaseException | None = None
+        #: The budgets whose blocks it is in (see `reservations`); None for none.
+        self.purse: tuple[Any, ...] | None = None
         # what a strand that was split off owes to the one it was split from
         self.boundary: Try | None = None
         self.outputs: dict[str, Output] | None = None
@@ -197,11 +199,11 @@ class Strand(Entry):
 
     @property
     def handling(self) -> tuple[Any, ...]:
-        return (self.ctx, self.ctx_frame, self.names, self.exc)
+        return (self.ctx, self.ctx_frame, self.names, self.exc, self.purse)
 
     @handling.setter
     def handling(self, state: tuple[Any, ...]) -> None:
-        self.ctx, self.ctx_frame, self.names, self.exc = state
+        self.ctx, self.ctx_frame, self.names, self.exc, self.purse = state
 
     @property
     def stay(self) -> Any:
@@ -265,7 +267,7 @@ class Strand(Entry):
         ctx = child.boundary = child.ctx = self.ctx
         if ctx is not None:
             ctx.pending += 1
-        child.names, child.exc = self.names, self.exc
+        child.names, child.exc, child.purse = self.names, self.exc, self.purse
         child.base = clone
         for name in region.takes:
             frame.env.pop(name, None)
@@ -294,7 +296,7 @@ class Strand(Entry):
         child = Strand(inner)
         child.order = (*self.order, self.turn)
         self.turn += 1
-        child.ctx, child.ctx_frame, child.names, child.exc = self.ctx, self.ctx_frame, self.names, self.exc
+        child.handling = self.handling
         child.exit, self.exit = self.exit, None
         for block in inner:
             if block.saved is not None:
@@ -380,8 +382,8 @@ class Strand(Entry):
         child.ctx_frame = _seen(child.ctx_frame, frame, clone, outer, frozen)
         for block in inner:
             if block.saved is not None:
-                ctx, ctx_frame, names, exc = block.saved
-                block.saved = (ctx, _seen(ctx_frame, frame, clone, outer, frozen), names, exc)
+                ctx, ctx_frame, *others = block.saved
+                block.saved = (ctx, _seen(ctx_frame, frame, clone, outer, frozen), *others)
             if block.kind == TRY:
                 assert block.ctx is not None
                 block.ctx.strand = child

@@ -79,11 +79,13 @@ class StreamNode(CallNode):
     def steady(self) -> bool:  # type: ignore[override]
         return False
 
-    def ready(self, engine: Engine) -> None:
+    def go(self, engine: Engine) -> None:
         call, args, kwargs = self.call, tuple(self.args), self.kwargs
         try:
             made = call.fn(*args, **kwargs)
         except BaseException as error:
+            if self.reservation is not None:
+                self.reservation.ended(engine, None, error)
             engine.failed(self, error)
         else:
             engine.finish(self, Stream(call, args, dict(kwargs), made, (), (self.place, self.site)))

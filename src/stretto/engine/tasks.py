@@ -235,7 +235,7 @@ def step_task(engine: Engine, strand: Strand, block: Block, instr: ir.Task) -> A
     """What runs as a task of its own begins."""
     part = Special(TASK, instr.body, block.frame, instr, block.place)
     part.saved = strand.handling
-    strand.handling = (None, None, (), None)
+    strand.handling = (None, None, (), None, strand.purse)
     if strand.tasks is not None:
         tasks = part.item = made_by(strand)
         task: Task | None = block.frame.env.get(_TASK)

@@ -4,6 +4,9 @@ The call is issued inside a ``try`` of its own, which hands every failure on. Th
 everything older has ended, which is when the reference run would come to the call; work that was done earlier
 is won. When they have passed, the failure goes in before the oldest unfinished operation. That one belongs to
 the flow, so all that is left of the flow is younger, and is squashed.
+
+Blocks of budgets with seconds have such a clock, too. There the call fails that is running then, if it is the
+oldest operation, and every other one in the block whose turn comes later.
 """
 
 from __future__ import annotations
@@ -13,22 +16,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
-from .instructions import TIMER, UNTIMED
-from .nodes import DONE, ORDERED, RUNNING, FailedNode, Node
+from .instructions import AWAIT, CANCEL, TIMER, UNTIMED
+from .nodes import DONE, ORDERED, RUNNING, CallNode, FailedNode, Node
 from .operands import trace_of
 from .regions import step_try
 
 if TYPE_CHECKING:
     from ..flows import Flow
     from .machine import Engine
+    from .reservations import Entered
     from .strands import Block, Strand, Try
     from .streams import Source
 
-__all__ = ["TimerNode", "clocks", "step_timed"]
+__all__ = ["BudgetTimer", "TimerNode", "clocks", "step_timed"]
 
 
 class TimerNode(Node):
-    """Holds the place where a flow with a timeout begins; starts its clock when everything older has ended.
+    """Holds the place where what has a timeout begins; starts its clock when everything older has ended.
 
     Attributes:
         seconds: until the failure.
@@ -39,12 +43,14 @@ class TimerNode(Node):
 
     __slots__ = ("ended", "error", "failure", "inner", "seconds", "where")
 
-    def __init__(self, strand: Strand, trace: Any, place: Any, label: str, flow: Flow[..., Any]) -> None:
-        super().__init__(strand, trace, place, flow.name)
+    def __init__(
+        self, strand: Strand, trace: Any, place: Any, label: str, name: str, seconds: float,
+        error: BaseException,
+    ) -> None:  # fmt: skip
+        super().__init__(strand, trace, place, name)
         self.where = (place, label)
-        assert flow.timeout is not None
-        self.seconds = flow.timeout
-        self.error = flow.overdue()
+        self.seconds = seconds
+        self.error = error
         self.ended = False
         self.inner: Try | None = None
         self.failure: FailedNode | None = None
@@ -78,6 +84,31 @@ class TimerNode(Node):
         return True
 
 
+class BudgetTimer(TimerNode):
+    """Holds the place where the block of a budget begins that has seconds."""
+
+    __slots__ = ("entered",)
+
+    def __init__(self, strand: Strand, trace: Any, place: Any, label: str, entered: Entered) -> None:
+        budget = entered.budget
+        super().__init__(strand, trace, place, label, "budget", budget.seconds, budget.overdue())
+        self.entered = entered
+
+    def fire(self, engine: Engine) -> bool:
+        if self.ended:
+            return False
+        self.state = DONE
+        self.entered.over = True
+        head: Any = engine.end.following
+        if isinstance(head, Node) and head.purse is not None and self.entered in head.purse:
+            if head.state == ORDERED:
+                head.oldest(engine)  # if it waits for its arguments, it fails when these are there
+            elif head.state == RUNNING and (type(head) is CallNode or head.how is AWAIT):
+                engine.out.append((CANCEL, head))
+                engine.overdue(head, self.error)
+        return True
+
+
 def clocks(node: Node | Source) -> Iterator[TimerNode]:
     """The clocks that an operation is under, the innermost first."""
     ctx = node.ctx
@@ -106,11 +137,12 @@ def step_timed(engine: Engine, strand: Strand, block: Block, instr: ir.Apply, fl
         )  # fmt: skip
         region.alone = (region,)
     trace = trace_of(block, instr)
-    timer = TimerNode(strand, trace, block.place, instr.label, flow)
+    assert flow.timeout is not None
+    timer = TimerNode(strand, trace, block.place, instr.label, flow.name, flow.timeout, flow.overdue())
     engine.place(timer, strand)
     step_try(engine, strand, block, region)
+    assert strand.ctx is not None
     inner = timer.inner = strand.ctx
-    assert inner is not None
     inner.timer = timer
     timer.failure = FailedNode(strand, trace, block.place, flow.name, True)
     inner.pending -= 1  # it is not under way yet

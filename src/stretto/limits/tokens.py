@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-__all__ = ["MOST_TOKENS", "estimate", "used"]
+__all__ = ["MOST_TOKENS", "estimate", "part", "used"]
 
 #: Characters of English text to a token, about, with the tokenisers of today's language models.
 _CHARACTERS = 4
@@ -42,13 +42,13 @@ def _characters(values: list[Any]) -> int:
 def used(result: Any) -> float | None:
     """What the result of a call says that it has used, as clients of language models tell it: an attribute or
     a key ``usage`` with ``total_tokens``, or ``input_tokens`` and ``output_tokens``; else None."""
-    usage = _part(result, "usage")
+    usage = part(result, "usage")
     if usage is None:
         return None
-    total = _part(usage, "total_tokens")
+    total = part(usage, "total_tokens")
     if isinstance(total, int):
         return _number(total)
-    both = _part(usage, "input_tokens"), _part(usage, "output_tokens")
+    both = part(usage, "input_tokens"), part(usage, "output_tokens")
     if isinstance(both[0], int) and isinstance(both[1], int):
         return _number(both[0] + both[1])
     return None
@@ -59,7 +59,8 @@ def _number(said: int) -> float | None:
     return said if 0 <= said <= MOST_TOKENS else None
 
 
-def _part(owner: Any, name: str) -> Any:
+def part(owner: Any, name: str) -> Any:
+    """An attribute or a key of something; None if it has none."""
     if isinstance(owner, Mapping):
         return cast("Mapping[str, Any]", owner).get(name)
     # not `getattr` alone, which an object may answer for any name

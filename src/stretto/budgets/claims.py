@@ -1,0 +1,225 @@
+"""What one call asks for of budgets, and what it has used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from ..errors import BudgetExceeded, DeclarationError, UnknownPrice
+from ..limits.rules import tokens_of
+from ..limits.tokens import part, used
+from .accounts import DOLLAR, LOCK, NOTHING, Amount, as_usd
+
+if TYPE_CHECKING:
+    from ..calls import Call
+    from .budget import Budget
+
+__all__ = ["Claim"]
+
+
+class Claim:
+    """One call's part of the budgets whose blocks it is in.
+
+    Attributes:
+        asked: what it may use at most.
+    """
+
+    def __init__(
+        self, budgets: Sequence[Budget], call: Call[..., Any], args: Any, kwargs: Mapping[str, Any]
+    ) -> None:
+        self.budgets = budgets
+        self.accounts = list(dict.fromkeys(budget.account for budget in budgets))
+        self.call = call
+        self._money = any(budget.account.usd is not None for budget in budgets)
+        tokens = any(budget.account.tokens is not None for budget in budgets)
+        self.asked = _asked(call, args, kwargs, money=self._money, tokens=tokens)
+        #: What it is counted with: what it has asked for, then what it has used; None while it is not.
+        self._counted: Amount | None = None
+        self._committed = self._ended = False
+
+    def ahead(self) -> bool:
+        """Whether it may start before it is its turn."""
+        with LOCK:
+            if not all(account.fits_ahead(self.asked) for account in self.accounts):
+                return False
+            for account in self.accounts:
+                account.ahead = account.ahead.plus(self.asked)
+        self._counted = self.asked
+        return True
+
+    def decided(self) -> BudgetExceeded | None:
+        """It is its turn: what it fails with, if it does not fit."""
+        with LOCK:
+            for budget in self.budgets:
+                if not budget.account.fits(self.asked):
+                    return self._exceeded(budget)
+            now = self.asked if self._counted is None else self._counted
+            for account in self.accounts:
+                if self._counted is not None:
+                    account.ahead = account.ahead.minus(self._counted)
+                account.committed = account.committed.plus(now)
+                account.calls += now != NOTHING
+        self._counted = now
+        self._committed = True
+        return None
+
+    def ended(self, value: Any, error: BaseException | None) -> None:
+        """The call has returned or raised."""
+        if self._ended:
+            return
+        self._ended = True
+        before, now = self._counted, self._used(value, error)
+        if before is None or before == now:
+            return
+        with LOCK:
+            for account in self.accounts:
+                if self._committed:
+                    account.committed = account.committed.minus(before).plus(now)
+                else:
+                    account.ahead = account.ahead.minus(before).plus(now)
+        self._counted = now
+
+    def forgotten(self, *, sent: bool) -> None:
+        """The call is not wanted any more; `sent` if it has been started."""
+        self._ended = True
+        counted, self._counted = self._counted, None
+        if counted is None:
+            return
+        with LOCK:
+            for account in self.accounts:
+                if self._committed:
+                    if not sent:
+                        account.committed = account.committed.minus(counted)
+                    continue
+                account.ahead = account.ahead.minus(counted)
+                if sent:
+                    account.wasted = account.wasted.plus(counted)
+
+    def _used(self, value: Any, error: BaseException | None) -> Amount:
+        if error is None and self.call.streams:
+            return self.asked  # its items come later
+        if error is not None:
+            # what has run out of time may well have been done; what was refused was not
+            return self.asked if isinstance(error, TimeoutError) else NOTHING
+        tokens = used(value)
+        money = self._cost(value)
+        return Amount(
+            self.asked.usd if money is None else money,
+            self.asked.tokens if tokens is None else int(tokens),
+        )
+
+    def _cost(self, value: Any) -> int | None:
+        if not self._money:
+            return 0
+        told = part(value, "cost")
+        if isinstance(told, (int, float, Decimal)) and not isinstance(told, bool) and told >= 0:
+            return _nano(told)
+        if self.call.usd is not None:
+            return None
+        model = part(value, "model")
+        usage = part(value, "usage")
+        if isinstance(model, str) and usage is not None:
+            from ..llm.prices import cost  # late: with the package genai-prices
+
+            found = cost(model, _Used.read(usage), _provider(self.call))
+            return None if found is None else _nano(found)
+        return None
+
+    def _exceeded(self, budget: Budget) -> BudgetExceeded:
+        account = budget.account
+        left = account.left()
+        needs: list[str] = []
+        if account.usd is not None and self.asked.usd > left.usd:
+            needs.append(f"up to ${as_usd(self.asked.usd):.6g}, and ${as_usd(left.usd):.6g} is left")
+        if account.tokens is not None and self.asked.tokens > left.tokens:
+            needs.append(f"up to {self.asked.tokens} tokens, and {left.tokens} are left")
+        return BudgetExceeded(
+            f"{self.call.name} needs {'; and '.join(needs)} of budget({budget}). "
+            "Raise the budget, or catch this where less will do"
+        )
+
+
+def _asked(
+    call: Call[..., Any], args: Any, kwargs: Mapping[str, Any], *, money: bool, tokens: bool
+) -> Amount:
+    model = _model(call, args, kwargs)
+    count = 0
+    if tokens and (model is not None or call.tokens_of is not None or call.limits.tokens is not None):
+        count = round(tokens_of(call, args, kwargs))
+    if not money:
+        return Amount(0, count)
+    if call.usd is not None:
+        found: object = call.usd(*args, **kwargs) if callable(call.usd) else call.usd
+        if isinstance(found, bool) or not isinstance(found, (int, float, Decimal)) or not found >= 0:
+            raise DeclarationError(f"{call.name}: usd= gave {found!r}; expected US dollars: 0, or more")
+        return Amount(_nano(found), count)
+    if model is None:
+        return Amount(0, count)
+    return Amount(_priced(call, model, args, kwargs), count)
+
+
+def _model(call: Call[..., Any], args: Any, kwargs: Mapping[str, Any]) -> str | None:
+    """The language model that a call asks, as its arguments tell it."""
+    try:
+        model = call.resources(tuple(args), kwargs).get("model")
+    except (TypeError, ValueError):
+        model = kwargs.get("model")
+    return model if isinstance(model, str) else None
+
+
+def _priced(call: Call[..., Any], model: str, args: Any, kwargs: Mapping[str, Any]) -> int:
+    """The most that asking a model costs."""
+    from ..llm.prices import at_most  # late: with the package genai-prices
+
+    try:
+        named: Mapping[str, Any] = call.resources(tuple(args), kwargs)
+    except (TypeError, ValueError):
+        named = kwargs
+    output = next(
+        (n for key in ("max_tokens", "max_completion_tokens", "max_output_tokens")
+         if isinstance(n := named.get(key), int) and n > 0),
+        None,
+    )  # fmt: skip
+    if output is None:
+        raise UnknownPrice(
+            f"{call.name} asks the model {model!r} without saying max_tokens, so nobody knows what it costs "
+            "at most. Say max_tokens, or usd= beside the call: a number, or a function of the same arguments"
+        )
+    tokens = round(tokens_of(call, args, kwargs))
+    found = at_most(model, max(tokens - output, 1), output, _provider(call))
+    if found is None:
+        raise UnknownPrice(
+            f"{call.name} asks the model {model!r}, whose price nobody knows. Say usd= beside the call: a "
+            "number, or a function of the same arguments (usd=0 for a model of your own)"
+        )
+    return _nano(found)
+
+
+class _Used(NamedTuple):
+    """Tokens, as the clients of language models tell them."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+
+    @classmethod
+    def read(cls, usage: Any) -> _Used:
+        told = [part(usage, name) for name in ("input_tokens", "output_tokens")]
+        older = [part(usage, name) for name in ("prompt_tokens", "completion_tokens")]
+        first, last = (
+            n if isinstance(n, int) else m if isinstance(m, int) else 0
+            for n, m in zip(told, older, strict=True)
+        )
+        return cls(first, last)
+
+
+def _provider(call: Call[..., Any]) -> str | None:
+    """Who serves the models that a client's own function asks."""
+    package = (getattr(call.fn, "__module__", None) or "").partition(".")[0]
+    return package if package in ("openai", "anthropic") else None
+
+
+def _nano(usd: Any) -> int:
+    return round(Decimal(str(cast("float", usd))) * DOLLAR)

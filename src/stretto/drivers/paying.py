@@ -1,0 +1,86 @@
+"""Calls in blocks of budgets that no engine runs: in the reference run, in plain code, in code that runs as a
+whole. Each is decided on when it is made; what is under way at the same time counts with what it has asked
+for."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..budgets.budget import ENTERED, Entered, clock
+from ..budgets.claims import Claim
+
+if TYPE_CHECKING:
+    from ..calls import Call
+
+__all__ = ["paid", "paid_on_loop"]
+
+
+def paid(call: Call[..., Any], args: Any, kwargs: Mapping[str, Any], make: Callable[[], Any]) -> Any:
+    """Make a call that the budgets around it have to have room for."""
+    entered = ENTERED.get()
+    claim = _claimed(entered, call, args, kwargs)
+    token = ENTERED.set(())  # what the call's own code calls is its own affair
+    try:
+        value = make()
+    except BaseException as error:
+        claim.ended(None, error)
+        raise
+    finally:
+        ENTERED.reset(token)
+    claim.ended(value, None)
+    _in_time(entered)
+    return value
+
+
+async def paid_on_loop(
+    call: Call[..., Any], args: Any, kwargs: Mapping[str, Any], make: Callable[[], Awaitable[Any]]
+) -> Any:
+    """As `paid`, from an event loop."""
+    import asyncio
+
+    entered = ENTERED.get()
+    claim = _claimed(entered, call, args, kwargs)
+    first = _first(entered)
+    token = ENTERED.set(())
+    try:
+        if first is None:
+            value = await make()
+        else:
+            assert first.until is not None
+            limit = asyncio.timeout(max(first.until - clock(), 0))
+            try:
+                async with limit:
+                    value = await make()
+            except TimeoutError:
+                if limit.expired():
+                    raise first.budget.overdue() from None
+                raise
+    except BaseException as error:
+        claim.ended(None, error)
+        raise
+    finally:
+        ENTERED.reset(token)
+    claim.ended(value, None)
+    return value
+
+
+def _claimed(entered: tuple[Entered, ...], call: Call[..., Any], args: Any, kwargs: Any) -> Claim:
+    _in_time(entered)
+    claim = Claim([one.budget for one in entered], call, args, kwargs)
+    error = claim.decided()
+    if error is not None:
+        raise error
+    return claim
+
+
+def _first(entered: tuple[Entered, ...]) -> Entered | None:
+    """The one whose seconds are over first."""
+    timed = [one for one in entered if one.until is not None]
+    return min(timed, key=lambda one: one.until or 0.0) if timed else None
+
+
+def _in_time(entered: tuple[Entered, ...]) -> None:
+    first = _first(entered)
+    if first is not None and first.until is not None and clock() >= first.until:
+        raise first.budget.overdue()
