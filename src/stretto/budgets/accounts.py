@@ -12,11 +12,11 @@ Amounts are whole numbers, money in billionths of a dollar: their sums do not de
 from __future__ import annotations
 
 import threading
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, SupportsFloat
 
 from ..errors import DeclarationError
 
-__all__ = ["DOLLAR", "LOCK", "NOTHING", "Account", "Amount", "Spent", "account_of", "as_usd"]
+__all__ = ["DOLLAR", "LOCK", "NOTHING", "Account", "Amount", "Spent", "account_of", "as_usd", "nano"]
 
 #: One dollar.
 DOLLAR: Final = 10**9
@@ -96,6 +96,11 @@ class Account:
     def _room(self, held: Amount, asked: Amount) -> bool:
         usd = self.usd is None or not asked.usd or held.usd + asked.usd <= self.usd
         return usd and (self.tokens is None or not asked.tokens or held.tokens + asked.tokens <= self.tokens)
+
+
+def nano(usd: SupportsFloat) -> int:
+    """So many dollars as an amount."""
+    return round(float(usd) * DOLLAR)
 
 
 def as_usd(amount: int) -> float:

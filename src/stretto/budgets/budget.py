@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, SupportsFloat
 
 from ..errors import BudgetExceeded, DeclarationError
 from ..marks import PURSES
-from .accounts import DOLLAR, Account, Spent, account_of
+from .accounts import DOLLAR, Account, Spent, account_of, nano
 
 if TYPE_CHECKING:
     from ..calls import Call
@@ -62,19 +61,19 @@ class Budget:
     __slots__ = ("account", "per", "seconds")
 
     def __init__(
-        self, *, usd: float | Decimal | None = None, tokens: int | None = None,
+        self, *, usd: SupportsFloat | None = None, tokens: int | None = None,
         seconds: float | None = None, per: str | None = None,
     ) -> None:  # fmt: skip
         if usd is None and tokens is None and seconds is None:
             raise DeclarationError("a budget bounds something: budget(usd=0.50, tokens=200_000, seconds=30)")
-        _check("usd", usd, (int, float, Decimal), "US dollars")
-        _check("tokens", tokens, (int,), "a whole number")
+        _check("usd", usd, SupportsFloat, "US dollars")
+        _check("tokens", tokens, int, "a whole number")
         _check("seconds", seconds, (int, float), "seconds")
         if per is not None and not (isinstance(per, str) and per):
             raise DeclarationError(f"budget(per=...) is a name such as 'customer:ann'; found {per!r}")
         self.seconds = seconds
         self.per = per
-        money = None if usd is None else round(Decimal(str(usd)) * DOLLAR)
+        money = None if usd is None else nano(usd)
         self.account: Account = account_of(per, money, tokens)
 
     def __repr__(self) -> str:
@@ -134,7 +133,7 @@ def clock() -> float:
     return time.monotonic() if there is None else there.micros / 1e6
 
 
-def _check(name: str, value: Any, kinds: tuple[type, ...], what: str) -> None:
+def _check(name: str, value: Any, kinds: Any, what: str) -> None:
     if value is None:
         return
     number: Any = value

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
 
 from ..errors import BudgetExceeded, DeclarationError, UnknownPrice
 from ..limits.rules import tokens_of
 from ..limits.tokens import part, used
-from .accounts import DOLLAR, LOCK, NOTHING, Amount, as_usd
+from .accounts import LOCK, NOTHING, Amount, as_usd, nano
 
 if TYPE_CHECKING:
     from ..calls import Call
@@ -113,8 +112,8 @@ class Claim:
         if not self._money:
             return 0
         told = part(value, "cost")
-        if isinstance(told, (int, float, Decimal)) and not isinstance(told, bool) and told >= 0:
-            return _nano(told)
+        if isinstance(told, SupportsFloat) and not isinstance(told, bool) and float(told) >= 0:
+            return nano(told)
         if self.call.usd is not None:
             return None
         model = part(value, "model")
@@ -123,7 +122,7 @@ class Claim:
             from ..llm.prices import cost  # late: with the package genai-prices
 
             found = cost(model, _Used.read(usage), _provider(self.call))
-            return None if found is None else _nano(found)
+            return None if found is None else nano(found)
         return None
 
     def _exceeded(self, budget: Budget) -> BudgetExceeded:
@@ -151,9 +150,9 @@ def _asked(
         return Amount(0, count)
     if call.usd is not None:
         found: object = call.usd(*args, **kwargs) if callable(call.usd) else call.usd
-        if isinstance(found, bool) or not isinstance(found, (int, float, Decimal)) or not found >= 0:
+        if isinstance(found, bool) or not isinstance(found, SupportsFloat) or not float(found) >= 0:
             raise DeclarationError(f"{call.name}: usd= gave {found!r}; expected US dollars: 0, or more")
-        return Amount(_nano(found), count)
+        return Amount(nano(found), count)
     if model is None:
         return Amount(0, count)
     return Amount(_priced(call, model, args, kwargs), count)
@@ -193,7 +192,7 @@ def _priced(call: Call[..., Any], model: str, args: Any, kwargs: Mapping[str, An
             f"{call.name} asks the model {model!r}, whose price nobody knows. Say usd= beside the call: a "
             "number, or a function of the same arguments (usd=0 for a model of your own)"
         )
-    return _nano(found)
+    return nano(found)
 
 
 class _Used(NamedTuple):
@@ -206,20 +205,14 @@ class _Used(NamedTuple):
 
     @classmethod
     def read(cls, usage: Any) -> _Used:
-        told = [part(usage, name) for name in ("input_tokens", "output_tokens")]
-        older = [part(usage, name) for name in ("prompt_tokens", "completion_tokens")]
-        first, last = (
-            n if isinstance(n, int) else m if isinstance(m, int) else 0
-            for n, m in zip(told, older, strict=True)
-        )
-        return cls(first, last)
+        said: list[int] = []
+        for names in (("input_tokens", "prompt_tokens"), ("output_tokens", "completion_tokens")):
+            numbers = [n for name in names if isinstance(n := part(usage, name), int)]
+            said.append(numbers[0] if numbers else 0)
+        return cls(*said)
 
 
 def _provider(call: Call[..., Any]) -> str | None:
     """Who serves the models that a client's own function asks."""
     package = (getattr(call.fn, "__module__", None) or "").partition(".")[0]
     return package if package in ("openai", "anthropic") else None
-
-
-def _nano(usd: Any) -> int:
-    return round(Decimal(str(cast("float", usd))) * DOLLAR)

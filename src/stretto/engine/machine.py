@@ -211,13 +211,16 @@ class Engine:
     def fail(self, node: Node, error: BaseException) -> None:
         """A call or a piece of code has raised, or its cancellation has ended."""
         self.stopped(node)
-        self.overdue(node, error)
+        self._raised(node, error)
 
     def heard(self, source: Source) -> None:
         """The source of a stream has given something."""
 
     def overdue(self, node: Node, error: BaseException) -> None:
         """A call has run past its timeout; it has failed, and is still running."""
+        self._raised(node, error)
+
+    def _raised(self, node: Node, error: BaseException) -> None:
         if node.state == RUNNING:
             if type(node) is CallNode and node.reservation is not None:
                 node.reservation.ended(self, None, error)
