@@ -133,11 +133,6 @@ class Call(Generic[P, R_co]):
                 f"{where(fn)}: {self.name} is counted per={self.per.template!r}, and has no limit. "
                 "Add limit=, rate=, tokens= or breaker=, or leave per= out"
             )
-        if self.tokens_of is not None and self.limits.tokens is None:
-            raise DeclarationError(
-                f"{where(fn)}: {self.name} says tokens_of=, and has no limit of tokens. "
-                "Add tokens='90_000/min'"
-            )
         if self.retries and self.changes and not (self.idempotent or self.check):
             raise DeclarationError(
                 f"{where(fn)}: {self.name} changes the world, and retries= would make it again without "

@@ -14,9 +14,11 @@ import pytest
 from .fuzz import SEEDS, program
 from .generate import PROFILES, Random, generate
 from .generate.asyncs import asynchronous
+from .generate.purses import bounded
 from .harness import (
     Difficult,
     compare,
+    costing,
     differences,
     limited,
     measure,
@@ -27,7 +29,7 @@ from .harness import (
 )  # fmt: skip
 from .reduce import reduce
 
-PROGRAMS = int(os.environ.get("STRETTO_FUZZ", "5000"))
+PROGRAMS = int(os.environ.get("STRETTO_FUZZ", "3000"))
 #: Programs have names, by which `fuzz.py` finds them again.
 NAMES = str(time.time_ns()) if "STRETTO_FUZZ" in os.environ else "0"
 #: Tests for each theme, so that they can be shared out.
@@ -79,6 +81,25 @@ def test_limits_change_nothing(theme: str) -> None:
             continue
         found = list(compare(expected, limited(program, number), f"limited, seed {number}"))
         assert not found, report(program, found)
+
+
+@pytest.mark.timeout(60 + PROGRAMS // 10)
+@pytest.mark.parametrize("theme", PROFILES)
+def test_budgets_bound_the_same(theme: str) -> None:
+    """With statements in blocks of budgets, where calls cost something: they raise at the same places."""
+    exceeded = 0
+    for number in range(max(4, PROGRAMS // (15 * len(PROFILES)))):
+        program = bounded(generate(Random(f"budgets-{theme}-{number}"), PROFILES[theme]))
+        if program is None:
+            continue
+        expected = costing(lambda program=program: sequential(program))
+        if expected.ended == "hung" or expected.error.startswith("RecursionError"):
+            continue
+        exceeded += expected.error.startswith("BudgetExceeded")
+        got = costing(lambda program=program, number=number: overlapped(program, number))
+        found = list(compare(expected, got, f"with budgets, seed {number}"))
+        assert not found, report(program, found)
+    assert exceeded or PROGRAMS < 2000
 
 
 @pytest.mark.parametrize("theme", PROFILES)

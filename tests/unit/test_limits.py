@@ -528,7 +528,6 @@ def test_a_wrong_table(table: Any, text: str, said: str) -> None:
             {"per": "openai:{model}", "limit": 2},
             "ask is named after 'model', which is not one of its arguments",
         ),
-        ({"tokens_of": len, "limit": 2}, "says tokens_of=, and has no limit of tokens"),
     ],
 )
 def test_a_wrong_declaration(options: Any, said: str) -> None:
