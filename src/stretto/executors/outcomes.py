@@ -114,8 +114,7 @@ def _pickled(error: BaseException) -> tuple[bytes, Lost | None]:
     try:
         if not group:
             body = _packed(error)
-            made = pickle.loads(body)
-            if type(made) is type(error) and repr(made.args) == repr(error.args):
+            if _comes_back(body, error):
                 return body, None
         # the parts of a group come by themselves, each with its own traceback
         body = _packed(_Kept(type(error), error.args[:1] if group else error.args, dict(error.__dict__)))
@@ -129,6 +128,14 @@ def _pickled(error: BaseException) -> tuple[bytes, Lost | None]:
     except Exception:
         said = "its text cannot be told"
     return b"", Lost(f"{name}: {said}" if said else name, why)
+
+
+def _comes_back(body: bytes, error: BaseException) -> bool:
+    try:
+        made = pickle.loads(body)
+    except Exception:
+        return False
+    return type(made) is type(error) and repr(made.args) == repr(error.args)
 
 
 def _packed(value: object) -> bytes:
