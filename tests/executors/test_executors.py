@@ -69,7 +69,9 @@ def test_exceptions(on: str, fail: Any) -> None:
     assert type(error.__cause__) is ValueError and error.__suppress_context__
     assert error.__context__ is error.__cause__
     text = "".join(traceback.format_exception(error))
-    assert "return int(text)" in text and 'raise KeyError("k") from error' in text  # where it was, line by line
+    assert (
+        "return int(text)" in text and 'raise KeyError("k") from error' in text
+    )  # where it was, line by line
     assert caught("noted").__notes__ == ["a note"]
     group: Any = caught("group")
     assert type(group) is ExceptionGroup and group.message == "two"

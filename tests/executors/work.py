@@ -130,10 +130,6 @@ def double(values: Any) -> Any:
     return values + 0
 
 
-def announce(text: str) -> None:
-    print(text)
-
-
 def environment(name: str) -> str | None:
     return os.environ.get(name)
 

@@ -12,14 +12,15 @@ import pickle
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from ..drivers.ambient import Current, timed_out
 from ..errors import WorkerDied
 from .extras import extra
 from .needs import Needs
-from .outcomes import Outcome, result_of
-from .parcels import Parcel
+from .outcomes import Opened, Outcome, opened
+from .parcels import Parcel, lost
 from .running import named, request_of
 from .worker import Request, carry_out
 
@@ -34,13 +35,8 @@ _lock = threading.Lock()
 async def run_on_ray(
     call: Call[..., Any], needs: Needs, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Any:
-    ray = _ray() if _ready() else await asyncio.to_thread(_ray)
-    request = request_of(call, args, kwargs)._replace(path=None)
-    options = {"num_cpus": needs.cpus, "num_gpus": needs.gpus, "memory": needs.memory or None}
-    beside = [pickle.PickleBuffer(buffer) for buffer in request.arguments.buffers]
-    items = _task().options(**options, name=call.name).remote(
-        request.function, request.arguments.body, beside, request.current
-    )  # fmt: skip
+    ray = await _ray()
+    items = await _sent(call, needs, args, kwargs)
     limit = asyncio.timeout(None)
     loop = asyncio.get_running_loop()
     try:
@@ -55,17 +51,50 @@ async def run_on_ray(
                 await _stopped(ray, items)
                 raise
     except TimeoutError:
-        if limit.expired():
-            raise timed_out(call) from None
-        raise
+        raise timed_out(call) from None
     except ray.exceptions.RayError as error:
         raise WorkerDied(
-            f"{named(call)}: Ray has lost it ({type(error).__name__}: {error}). Nothing else was harmed. "
+            f"{named(call)}: Ray has lost it ({lost(error)}). Nothing else was harmed. "
             "retries= makes the call again"
         ) from None
     kind, body, buffers = told
-    # what lies in Ray's store cannot be changed, and results of calls can
-    return result_of(Outcome(Parcel(body, [bytearray(buffer) for buffer in buffers]), kind), named(call))
+    found = await asyncio.to_thread(_opened, Outcome(Parcel(body, buffers), kind), named(call))
+    if found.error is not None:
+        raise found.error
+    return found.value
+
+
+async def _sent(call: Call[..., Any], needs: Needs, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Hand a call to Ray, in a thread: large values are copied into its store. What is handed over can be
+    stopped."""
+    work = asyncio.ensure_future(asyncio.to_thread(_submitted, call, needs, args, kwargs))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        while not work.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([work])
+        if work.exception() is None:
+            await _stopped(_module(), work.result())
+        raise
+
+
+def _submitted(call: Call[..., Any], needs: Needs, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    request = request_of(call, args, kwargs)
+    options = {"num_cpus": needs.cpus, "num_gpus": needs.gpus, "memory": needs.memory or None}
+    beside = [pickle.PickleBuffer(buffer) for buffer in request.arguments.buffers]
+    return (
+        _task()
+        .options(**options, name=call.name)
+        .remote(request.function, request.arguments.body, beside, request.current)
+    )
+
+
+def _opened(outcome: Outcome, name: str) -> Opened:
+    """What lies in Ray's store cannot be changed, and results of calls can."""
+    parcel = outcome.parcel
+    mine = Parcel(parcel.body, [bytearray(buffer) for buffer in parcel.buffers])
+    return opened(Outcome(mine, outcome.kind), name)
 
 
 async def _stopped(ray: Any, items: Any) -> None:
@@ -101,13 +130,27 @@ def _module() -> Any:
     return extra("ray", "ray", "ray")
 
 
-def _ready() -> bool:
-    return "ray" in sys.modules and _module().is_initialized()
+async def _ray() -> Any:
+    """Ray, connected."""
+    if "ray" in sys.modules and _module().is_initialized():
+        return _module()
+    done: Future[Any] = Future()
+
+    def connect() -> None:
+        try:
+            done.set_result(_connected())
+        except BaseException as error:
+            done.set_exception(error)
+            return
+        threading.Event().wait()  # the kernel ends what was started with the thread that started it
+
+    threading.Thread(target=connect, name="stretto-ray", daemon=True).start()
+    return await asyncio.shield(asyncio.wrap_future(done))
 
 
-def _ray() -> Any:
-    """Ray, connected: to what the program has chosen, or ``RAY_ADDRESS`` names; else to one that is started
-    here, for this machine alone."""
+def _connected() -> Any:
+    """To what the program has chosen, or ``RAY_ADDRESS`` names; else to one that is started here, for this
+    machine alone."""
     ray = _module()
     with _lock:
         if ray.is_initialized():

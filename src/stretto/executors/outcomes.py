@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 from ..errors import NotSendable
 from .parcels import Parcel, lost, pack, unpack
 
-__all__ = ["Outcome", "failed", "result_of", "returned", "unread"]
+__all__ = ["Opened", "Outcome", "failed", "opened", "returned", "unread"]
 
 
 class Place(NamedTuple):
@@ -192,28 +192,39 @@ _MOST = 200
 # -- where it arrives -------------------------------------------------------------------------------------
 
 
-def result_of(outcome: Outcome, name: str) -> Any:
-    """The value; raises what the call raised. `name` names the call, for what could not be sent."""
+class Opened(NamedTuple):
+    """An outcome as this process has it: a value, or what is to be raised."""
+
+    value: Any
+    error: BaseException | None
+
+
+def opened(outcome: Outcome, name: str) -> Opened:
+    """`name` names the call, for what could not be sent."""
     if outcome.kind == RAISED:
-        raise _exception(unpack(outcome.parcel), name)
+        return Opened(None, _exception(unpack(outcome.parcel), name))
     if outcome.kind == UNREAD:
-        raise NotSendable(
+        return _not_sent(
             f"{name} cannot be read by the process that it is to run in ({unpack(outcome.parcel)}). Modules "
             "and classes that it needs must be found there, too: on sys.path, or installed"
         )
     try:
         value, gone = unpack(outcome.parcel)
     except Exception as error:
-        raise NotSendable(
+        return _not_sent(
             f"{name} has returned what cannot be built again here ({lost(error)}). "
             "Return what can be pickled: plain values, dataclasses, arrays"
-        ) from None
+        )
     if gone is not None:
-        raise NotSendable(
+        return _not_sent(
             f"{name} has returned a {gone.what} that cannot leave the process it ran in ({gone.why}). "
             "Return what can be pickled: plain values, dataclasses, arrays"
         )
-    return value
+    return Opened(value, None)
+
+
+def _not_sent(said: str) -> Opened:
+    return Opened(None, NotSendable(said))
 
 
 def _exception(told: list[_Raised], name: str) -> BaseException:

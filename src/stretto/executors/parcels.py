@@ -1,7 +1,7 @@
 """Values on their way to another process: pickled, with what is large beside it.
 
-Functions and classes go by name where the other process can import them, and by value where it cannot: those
-of ``__main__``, of a notebook, and nested ones. Large buffers (those of arrays) stay outside of the pickle, so
+Functions and classes go by name where the other process can import them, and by value where it cannot: in
+``__main__``, in a notebook, and nested ones. Large buffers (those of arrays) stay outside of the pickle, so
 that they need not be copied into it (pickle protocol 5).
 """
 

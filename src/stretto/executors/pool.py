@@ -19,7 +19,7 @@ from multiprocessing.connection import wait as either
 from typing import Any, NamedTuple, cast
 
 from .extras import extra
-from .outcomes import Outcome
+from .outcomes import Opened, Outcome, opened
 from .resources import Grant, machine
 from .wires import receive, send
 from .worker import BEGUN, Request, serve
@@ -40,13 +40,11 @@ _THREADS = (
 )  # fmt: skip
 
 
-class Died(Exception):
+class Died(NamedTuple):
     """A process is gone. Args: exitcode: as `multiprocessing` tells it. begun: whether the call had begun."""
 
-    def __init__(self, exitcode: int | None, begun: bool) -> None:
-        super().__init__(exitcode, begun)
-        self.exitcode = exitcode
-        self.begun = begun
+    exitcode: int | None
+    begun: bool
 
 
 class Kind(NamedTuple):
@@ -84,17 +82,19 @@ class Worker:
         self._ended = False
         threading.Thread(target=self._talk, name="stretto-worker", daemon=True).start()
 
-    def call(self, request: Callable[[], Request], begins: Callable[[], None]) -> Future[Outcome]:
-        """Have it make a call; `begins` is called when it does, from another thread."""
-        done: Future[Outcome] = Future()
+    def call(
+        self, request: Callable[[], Request], begins: Callable[[], None], name: str
+    ) -> Future[Opened | Died]:
+        """Have it make a call; `begins` is called when it does. Both from another thread, which also puts
+        together and takes apart what is sent."""
+        done: Future[Opened | Died] = Future()
 
         def work() -> None:
             try:
-                outcome = self._made(request(), begins)
-            except BaseException as error:
-                done.set_exception(error)
-            else:
-                done.set_result(outcome)
+                made = self._made(request(), begins)
+                done.set_result(made if isinstance(made, Died) else opened(made, name))
+            except BaseException as error:  # nothing has been sent
+                done.set_result(Opened(None, error))
 
         self._jobs.put(work)
         return done
@@ -126,7 +126,7 @@ class Worker:
         self._process.join(_PATIENCE)
         self._gone()
 
-    def _made(self, request: Request, begins: Callable[[], None]) -> Outcome:
+    def _made(self, request: Request, begins: Callable[[], None]) -> Outcome | Died:
         begun = False
         path = None if request.path == self._path else request.path
         try:
@@ -146,7 +146,7 @@ class Worker:
                 label, parcel = receive(self._wire)
             return Outcome(parcel, label)
         except (EOFError, OSError):
-            raise Died(self._gone(), begun) from None
+            return Died(self._gone(), begun)
 
     def _wait(self) -> None:
         """Until it says something, or is gone."""

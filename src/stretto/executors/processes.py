@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..drivers.ambient import timed_out
 from ..errors import WorkerDied
 from .needs import Needs
-from .outcomes import Outcome, result_of
+from .outcomes import Opened
 from .pool import Died, Worker, put_back, worker_for
 from .resources import Grant, machine
 from .running import named, request_of
@@ -40,8 +40,10 @@ async def run_in_process(
         found = await _attempts(call, grant, args, kwargs)
     finally:
         resources.give(grant)
-    if isinstance(found, Outcome):
-        return result_of(found, named(call))
+    if isinstance(found, Opened):
+        if found.error is not None:
+            raise found.error
+        return found.value
     if found.exitcode in _BY_OTHERS:
         await asyncio.sleep(_ALL_AT_ONCE)
     raise WorkerDied(f"{named(call)}: the process that it ran in {_how(found)}")
@@ -49,47 +51,38 @@ async def run_in_process(
 
 async def _attempts(
     call: Call[..., Any], grant: Grant, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> Outcome | Died:
+) -> Opened | Died:
     """One attempt in which the call begins."""
-    tries = 1
-    while True:
-        try:
-            return await _attempt(call, grant, args, kwargs)
-        except Died as error:
-            if error.begun or tries == _TRIES:
-                return error
-        tries += 1
+    for _ in range(_TRIES - 1):
+        found = await _attempt(call, grant, args, kwargs)
+        if isinstance(found, Opened) or found.begun:
+            return found
+    return await _attempt(call, grant, args, kwargs)
 
 
 async def _attempt(
     call: Call[..., Any], grant: Grant, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> Outcome:
+) -> Opened | Died:
     worker = await worker_for(grant)
     loop = asyncio.get_running_loop()
     context = contextvars.copy_context()
     limit = asyncio.timeout(None)
+
+    def request() -> Request:
+        return context.run(request_of, call, args, kwargs)
+
+    def begins() -> None:
+        if call.timeout is not None:
+            loop.call_soon_threadsafe(_begins, limit, loop.time() + call.timeout)
+
     try:
         async with limit:
-
-            def request() -> Request:
-                return context.run(request_of, call, args, kwargs)
-
-            def begins() -> None:
-                if call.timeout is not None:
-                    loop.call_soon_threadsafe(_begins, limit, loop.time() + call.timeout)
-
-            outcome = await _ended(worker, asyncio.wrap_future(worker.call(request, begins)))
+            found = await _ended(worker, asyncio.wrap_future(worker.call(request, begins, named(call))))
     except TimeoutError:
-        if limit.expired():
-            raise timed_out(call) from None
-        raise
-    except (Died, asyncio.CancelledError):
-        raise
-    except BaseException:
-        put_back(worker)  # nothing has been sent
-        raise
-    put_back(worker)
-    return outcome
+        raise timed_out(call) from None
+    if isinstance(found, Opened):
+        put_back(worker)
+    return found
 
 
 def _begins(limit: asyncio.Timeout, end: float) -> None:
@@ -97,7 +90,7 @@ def _begins(limit: asyncio.Timeout, end: float) -> None:
         limit.reschedule(end)
 
 
-async def _ended(worker: Worker, done: asyncio.Future[Outcome]) -> Outcome:
+async def _ended(worker: Worker, done: asyncio.Future[Opened | Died]) -> Opened | Died:
     try:
         return await asyncio.shield(done)
     except asyncio.CancelledError:
@@ -105,7 +98,6 @@ async def _ended(worker: Worker, done: asyncio.Future[Outcome]) -> Outcome:
         while not done.done():
             with contextlib.suppress(asyncio.CancelledError):  # nobody is told before it is gone
                 await asyncio.wait([done])
-        done.exception()  # it has been looked at
         raise
 
 
