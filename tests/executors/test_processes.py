@@ -129,6 +129,10 @@ def test_names_lead_to_calls_also_there() -> None:
     assert work.Desk("ann").label(2) == "ann 2"
 
 
+def test_calls_may_start_processes() -> None:
+    assert elsewhere(work.family, "process")(-3) == 3
+
+
 def test_closures_by_value() -> None:
     factor = 3
 

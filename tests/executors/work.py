@@ -4,6 +4,7 @@ module, in the place of their functions."""
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import sys
@@ -128,6 +129,12 @@ def alone(folder: str, seconds: float = 0.03) -> int:
 def double(values: Any) -> Any:
     values *= 2  # its own: what it was given was sent by value
     return values + 0
+
+
+def family(n: int) -> int:
+    """Have a process of its own do it."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(abs, (n,))
 
 
 def environment(name: str) -> str | None:

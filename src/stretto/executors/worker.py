@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import faulthandler
 import inspect
+import multiprocessing
 import os
 import signal
 import sys
@@ -133,7 +134,8 @@ def _answer(wire: Connection) -> None:
 def _alone(parent: int) -> None:
     """Whoever stops the program stops the parent, which then stops this; and this ends if the parent does."""
     here = cast("Any", process.current_process())
-    here._config["daemon"] = False  # calls may start processes of their own
+    here._config["daemon"] = False  # calls may start processes of their own,
+    multiprocessing.set_start_method(cast("Any", None), force=True)  # in the way in which the parent does
     if os.name == "posix":
         os.setsid()  # Ctrl-C in the terminal is for the parent; what a call starts can be killed with it
         signal.signal(signal.SIGINT, signal.default_int_handler)
