@@ -37,7 +37,7 @@ class Server(ThreadingHTTPServer):
         self.most_at_once = 0
         self._under_way = 0
         self._lock = threading.Lock()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def base_url(self) -> str:
@@ -71,7 +71,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        trouble = self.server.begin(body, dict(self.headers))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        trouble = self.server.begin(body, headers)
         try:
             if self.server.together is not None:
                 self.server.together.wait(timeout=60)
@@ -124,7 +125,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-# -- answers ---------------------------------------------------------------------------------------------------
+# -- answers -----------------------------------------------------------------------------------------------
 
 
 def tool_call(name: str, arguments: Any, id: str = "t1") -> dict[str, Any]:
@@ -149,7 +150,13 @@ def openai_answer(body: dict[str, Any], said: Any) -> dict[str, Any]:
     }  # fmt: skip
     reason = "stop" if isinstance(said, str) else "tool_calls"
     choice = {"index": 0, "finish_reason": reason, "message": message}
-    return {"id": "1", "object": "chat.completion", "model": body["model"], "choices": [choice], "usage": usage}
+    return {
+        "id": "1",
+        "object": "chat.completion",
+        "model": body["model"],
+        "choices": [choice],
+        "usage": usage,
+    }
 
 
 def anthropic_answer(body: dict[str, Any], said: Any) -> dict[str, Any]:
@@ -157,9 +164,15 @@ def anthropic_answer(body: dict[str, Any], said: Any) -> dict[str, Any]:
         blocks: list[dict[str, Any]] = [{"type": "text", "text": said}]
     else:
         blocks = [
-            {"type": "tool_use", "id": one["id"], "name": one["tool"], "input": one["arguments"]} for one in said
+            {"type": "tool_use", "id": one["id"], "name": one["tool"], "input": one["arguments"]}
+            for one in said
         ]
-    usage = {"input_tokens": 10, "output_tokens": 5, "cache_read_input_tokens": 8, "cache_creation_input_tokens": 2}
+    usage = {
+        "input_tokens": 10,
+        "output_tokens": 5,
+        "cache_read_input_tokens": 8,
+        "cache_creation_input_tokens": 2,
+    }
     return {
         "id": "m", "type": "message", "role": "assistant", "model": body["model"], "content": blocks,
         "stop_reason": "end_turn" if isinstance(said, str) else "tool_use", "usage": usage,
@@ -176,7 +189,9 @@ def openai_events(raw: dict[str, Any]) -> list[dict[str, Any]]:
     deltas: list[dict[str, Any]] = [{"content": word} for word in pieces(message["content"] or "")]
     for at, call in enumerate(message.get("tool_calls", ())):
         function = call["function"]
-        deltas.append({"tool_calls": [{"index": at, "id": call["id"], "function": {"name": function["name"]}}]})
+        deltas.append(
+            {"tool_calls": [{"index": at, "id": call["id"], "function": {"name": function["name"]}}]}
+        )
         for part in pieces(function["arguments"]):
             deltas.append({"tool_calls": [{"index": at, "function": {"arguments": part}}]})
     events = [{**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
@@ -205,7 +220,7 @@ def pieces(text: str) -> list[str]:
     return [text[i : i + 4] for i in range(0, len(text), 4)]
 
 
-# -- troubles --------------------------------------------------------------------------------------------------
+# -- troubles ----------------------------------------------------------------------------------------------
 
 
 def refuses(status: int, error: dict[str, Any] | None = None, **headers: str) -> Trouble:

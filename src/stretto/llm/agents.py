@@ -11,11 +11,11 @@ from .answers import Answer, ToolCall, ToolResult
 from .asked import Message, sequence
 from .errors import StepsExceeded
 from .models import Model
-from .tools import Tools, failure_of, result_of
+from .tools import Tools, chosen, complain, failure_of, result_of
 
 __all__ = ["agent"]
 
-assume_pure(Tools, result_of, failure_of, sequence)
+assume_pure(Tools, chosen, complain, result_of, failure_of, sequence)
 
 
 @flow
@@ -30,12 +30,13 @@ def agent(
 ) -> Answer[str]:
     """Have a model work on a task with tools, until it answers without calling one.
 
-    It is a flow, and a flow may call it. The tools that the model calls at once overlap as their effects allow.
-    What a tool raises is told to the model.
+    It is a flow, and a flow may call it. The tools that the model calls at once overlap as their effects
+    allow. What a tool raises is told to the model.
 
     Args:
         task: what to do: a text, or messages.
-        tools: functions, calls and flows, with annotations; their docstrings are what the model knows of them.
+        tools: functions, calls and flows, with annotations; their docstrings are what the model knows of
+            them.
         model: which one.
         system: what it is told beforehand.
         steps: how many answers it may give.
@@ -45,22 +46,23 @@ def agent(
         StepsExceeded: it still calls tools after so many steps.
     """
     known = Tools(tools)
-    messages: list[Message] = [*sequence(task)]
+    messages: tuple[Message, ...] = tuple(sequence(task))
+    answer: Answer[str] | None = None
     for _ in range(steps):
         answer = model.chat(messages, tools=known.specs, system=system, **options)
-        messages.append(answer)
         if not answer.tool_calls:
             return answer
-        for wanted in answer.tool_calls:
-            messages.append(use(known, wanted))
+        results = [use(known, wanted) for wanted in answer.tool_calls]
+        messages = (*messages, answer, *results)
     raise StepsExceeded(f"{model.name} has not come to an end within {steps} steps", answer=answer)
 
 
 @flow
 def use(known: Tools, wanted: ToolCall) -> ToolResult:
     """Call the tool that a model wants called."""
+    fn, args, kwargs = chosen(known, wanted)
     try:
-        fn, args, kwargs = known.read(wanted)
-        return result_of(wanted, fn(*args, **kwargs))
+        result = result_of(wanted, fn(*args, **kwargs))
     except Exception as error:
-        return failure_of(wanted, error)
+        result = failure_of(wanted, error)
+    return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 __all__ = ["Answer", "Embeddings", "Piece", "ToolCall", "ToolResult", "Usage", "as_text", "number", "total"]
 
@@ -146,7 +146,7 @@ def total(costs: Iterable[float | None]) -> float | None:
 def number(said: Any, *path: str) -> int:
     """A number somewhere in what a server says; 0 if it does not."""
     for name in path:
-        said = said.get(name) if isinstance(said, Mapping) else None
+        said = cast("Mapping[str, Any]", said).get(name) if isinstance(said, Mapping) else None
     return said if isinstance(said, int) and not isinstance(said, bool) and said >= 0 else 0
 
 

@@ -46,7 +46,7 @@ class AnthropicWords:
             "messages": messages,
         }
         if system:
-            only = system[0] if len(system) == 1 else {}
+            only: dict[str, Any] = system[0] if len(system) == 1 else {}
             body["system"] = only["text"] if only.keys() == {"type", "text"} else system
         tools = [_tool(tool) for tool in asked.tools]
         if asked.form is not None:
@@ -87,7 +87,7 @@ class AnthropicWords:
         before: Message = {"role": "assistant", "content": reply.raw["content"] or reply.text}
         given = [b["id"] for b in reply.raw["content"] if b["type"] == "tool_use"]
         if given:
-            return [before, *(ToolResult(id, wrong, failed=True) for id in given)]
+            return [before, *(ToolResult(call, wrong, failed=True) for call in given)]
         return [before, wrong]
 
     def events(self) -> AnthropicEvents:

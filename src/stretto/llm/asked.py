@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from .answers import Answer, ToolCall, ToolResult, Usage
 
@@ -57,7 +57,7 @@ class Reply:
 def sequence(messages: Messages) -> list[Message]:
     """Messages as a list."""
     if isinstance(messages, (str, Answer, ToolResult, Mapping)):
-        return [cast("Message", messages)]
+        return [messages]
     for message in messages:
         if not isinstance(message, (str, Answer, ToolResult, Mapping)):
             raise TypeError(

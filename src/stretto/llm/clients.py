@@ -1,14 +1,15 @@
 """The clients of the providers' own packages: one for each event loop, and no attempts of their own.
 
-What is sent and what comes back is JSON as it stands: so whatever a server takes can be sent, and whatever it says
-can be read, whether the package knows of it or not. What goes wrong is said in the words of `stretto.llm.errors`.
+What is sent and what comes back is JSON as it stands: so whatever a server takes can be sent, and whatever it
+says can be read, whether the package knows of it or not. What goes wrong is said in the words of
+`stretto.llm.errors`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from threading import Lock
 from typing import Any, Literal, Protocol, cast
@@ -30,6 +31,8 @@ _FINAL = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing
 _PASSING_KINDS = frozenset(
     {"overloaded_error", "rate_limit_error", "api_error", "timeout_error", "server_error"}
 )
+#: The status that such a thing has where it is said at once.
+_STATUS = {"overloaded_error": 529, "rate_limit_error": 429}
 _TOLD = ("retry-after", "retry-after-ms")
 
 
@@ -88,8 +91,9 @@ class Client:
         if found is None:
             with needs(self._sdk):
                 module = await asyncio.to_thread(importlib.import_module, self._sdk)  # it takes a while
-            found = self._of_loops.get(loop)
-        if found is None:
+            found = self._of_loops.get(loop)  # another call may have made it meanwhile
+            if found is not None:
+                return found[0]
             try:
                 client = getattr(module, _CLASSES[self._sdk])(max_retries=0, **self._options)
             except getattr(module, f"{_CLASSES[self._sdk].removeprefix('Async')}Error") as error:
@@ -102,7 +106,7 @@ class Client:
         return found[0]
 
     @asynccontextmanager
-    async def _translated(self) -> AsyncIterator[None]:
+    async def _translated(self) -> AsyncGenerator[None]:
         """Around what a package does: what it raises, in words that are the same for all."""
         try:
             yield
@@ -123,9 +127,7 @@ class Client:
             return Unavailable(f"the server could not be reached: {told}")
         if isinstance(error, module.APIError):
             body: Any = getattr(error, "body", None)
-            inner = body.get("error", body) if isinstance(body, dict) else {}
-            kind = cast("Any", inner).get("type") if isinstance(inner, dict) else None
-            passing = kind in _PASSING_KINDS
+            passing = _said(body).get("type") in _PASSING_KINDS
             return (Unavailable if passing else ModelError)(f"the server has broken off: {said}", body=body)
         if isinstance(error, ValueError):
             return Unavailable(f"the server has answered with what is no JSON: {said}")
@@ -146,15 +148,24 @@ async def _held(client: Any) -> AsyncGenerator[None, None]:
         await client.close()
 
 
+def _said(body: Any) -> Mapping[str, Any]:
+    """What a server says of an error."""
+    inner: Any = cast("dict[str, Any]", body).get("error", body) if isinstance(body, dict) else {}
+    return cast("dict[str, Any]", inner) if isinstance(inner, dict) else {}
+
+
 def _refused(error: Any, said: str) -> ModelError:
     """A server has answered, and not with 200."""
-    status: int = error.status_code
+    status: int | None = error.status_code
     headers = {name: error.response.headers[name] for name in _TOLD if name in error.response.headers}
     body: Any = error.body
-    inner: Any = body.get("error", body) if isinstance(body, dict) else {}
-    kinds = {inner.get("code"), inner.get("type")} if isinstance(inner, dict) else set[Any]()
+    kinds = {_said(body).get("code"), _said(body).get("type")}
+    if status == 200:  # it has begun to answer, and then thought better of it
+        status = next(
+            (_STATUS[kind] for kind in kinds if kind in _STATUS), 500 if kinds & _PASSING_KINDS else None
+        )
     again = error.response.headers.get("x-should-retry")
-    passing = (status in _PASSING or status >= 500) and not kinds & _FINAL
+    passing = status is not None and (status in _PASSING or status >= 500) and not kinds & _FINAL
     if again in ("true", "false"):
         passing = again == "true"
     kind = Unavailable if passing else ModelError

@@ -14,8 +14,8 @@ __all__ = ["estimate"]
 
 
 def estimate(
-    messages: Any, *, into: Any = None, tools: Iterable[Any] = (), system: str | None = None, attempts: int = 1,
-    **options: Any,
+    messages: Any, *, into: Any = None, tools: Iterable[Any] = (), system: str | None = None,
+    attempts: int = 1, **options: Any,
 ) -> float:  # fmt: skip
     """The tokens of a request and its answer: one for every four characters of what is sent, and as many as
     ``max_tokens`` allows. The arguments are those of ``model.chat``, or of ``model.embed``."""

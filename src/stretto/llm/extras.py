@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 __all__ = ["MissingExtra", "needs"]
@@ -13,7 +13,7 @@ class MissingExtra(ImportError):
 
 
 @contextmanager
-def needs(extra: str) -> Iterator[None]:
+def needs(extra: str) -> Generator[None]:
     """Around the import of what `pip install stretto[extra]` brings."""
     try:
         yield

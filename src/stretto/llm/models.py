@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Any, Literal, Protocol, TypedDict, TypeVar, cast, overload
+from typing import Any, Literal, Protocol, TypedDict, TypeVar, overload
 from urllib.parse import urlsplit
 
 from ..calls import Call, CallHolder, call
@@ -127,7 +127,7 @@ class Model(CallHolder):
     ) -> None:  # fmt: skip
         self.name = name
         self.provider = provider
-        self._key = (sdk, name, base_url)
+        self._key = (sdk, name, base_url and _public(base_url))
         self._defaults = dict(defaults)
         self._client = Client(sdk, client)
         self._words = OpenAIWords(hosted=base_url is None) if sdk == "openai" else AnthropicWords()
@@ -150,12 +150,12 @@ class Model(CallHolder):
     def __repr__(self) -> str:
         return f"<model {self.name}>"
 
-    # -- the functions of the calls ----------------------------------------------------------------------------
+    # -- the functions of the calls ----------------------------------------------------------------------
 
     async def _chat(
         self, messages: Messages, *, into: Any = None, tools: Iterable[Any] = (), system: str | None = None,
         attempts: int = 3, **options: Any,
-    ) -> Answer:  # type: ignore[type-arg]  # fmt: skip
+    ) -> Answer[Any]:  # fmt: skip
         form = None if into is None else form_of(into)
         asked = self._asked(messages, system, tools, None if form is None else form.schema, options)
         replies: list[Reply] = []
@@ -230,7 +230,7 @@ class Model(CallHolder):
             vectors, usage, cost(self.name, usage, self.provider or ""), raw.get("model") or self.name
         )
 
-    # -- their parts -------------------------------------------------------------------------------------------
+    # -- their parts -------------------------------------------------------------------------------------
 
     def _asked(
         self, messages: Messages, system: str | None, tools: Iterable[Any], form: Any, options: dict[str, Any]
@@ -259,6 +259,9 @@ class Model(CallHolder):
         return estimate(messages, **{**self._defaults, **options})
 
 
+# What a flow builds on of an answer that has still to come: its fields, whatever its value is.
+Model._chat.__annotations__["return"] = Answer
+
 _REPAIR = "That answer is not as it was asked for. Answer again, with valid JSON only. What is wrong:"
 #: The models that were made, the newest of each sort: a flow that was given one is given it again.
 _made: dict[tuple[SDK, str, str | None], Model] = {}
@@ -270,7 +273,7 @@ def openai(
     limit: int | Literal["adaptive"] | None = None, rate: str | None = None, tokens: str | None = None,
     per: str | None = None, hedge: float | None = None, secret: bool = False, **defaults: Any,
 ) -> Model:  # fmt: skip
-    """A model behind a server that speaks as OpenAI's do: OpenAI's own, or vLLM, SGLang, llama.cpp, Ollama, ...
+    """A model behind a server that speaks as OpenAI's do: their own, or vLLM, SGLang, llama.cpp, Ollama, ...
 
     Args:
         name: of the model.
@@ -281,7 +284,8 @@ def openai(
         client: what else `openai.AsyncOpenAI` is told: ``{"default_headers": {...}, "organization": ...}``.
         timeout, retries, limit, rate, tokens, per, hedge, secret: as of any call (docs/limits.md). All calls
             of the model share its limits.
-        defaults: what the server is told with each request, unless the call says otherwise: ``temperature=0``.
+        defaults: what the server is told with each request, unless the call says otherwise:
+            ``temperature=0``.
     """
     if base_url is None:
         base_url = _variable("OPENAI_BASE_URL")
@@ -328,8 +332,8 @@ def model(spec: str, **options: Any) -> Model:
     makers = {"openai": openai, "anthropic": anthropic}
     if provider not in makers or not name:
         raise DeclarationError(
-            f"a model is named 'openai:NAME' or 'anthropic:NAME'; found {spec!r}. Other servers that speak as "
-            "OpenAI's do are 'openai:NAME' with base_url="
+            f"a model is named 'openai:NAME' or 'anthropic:NAME'; found {spec!r}. Other servers that speak "
+            "as OpenAI's do are 'openai:NAME' with base_url="
         )
     return makers[provider](name, **options)
 
@@ -354,6 +358,12 @@ def _variable(name: str) -> str | None:
 
 def _host(sdk: str, base_url: str | None) -> str:
     return sdk if base_url is None else _part(urlsplit(base_url).netloc or base_url)
+
+
+def _public(base_url: str) -> str:
+    """An address without what nobody else must know."""
+    found = urlsplit(base_url)
+    return found._replace(netloc=found.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def _part(name: str) -> str:

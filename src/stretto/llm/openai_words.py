@@ -98,7 +98,7 @@ class OpenAIEvents:
         for choice in event.get("choices") or ():
             if choice.get("index"):
                 continue
-            delta = choice.get("delta") or {}
+            delta: dict[str, Any] = choice.get("delta") or {}
             text += delta.get("content") or ""
             for call in delta.get("tool_calls") or ():
                 self._call(call)
@@ -115,7 +115,7 @@ class OpenAIEvents:
             call = self._calls[at] = {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
             self._message["tool_calls"] = list(self._calls.values())
         call["id"] = part.get("id") or call["id"]
-        function = part.get("function") or {}
+        function: dict[str, Any] = part.get("function") or {}
         call["function"]["name"] += function.get("name") or ""
         call["function"]["arguments"] += function.get("arguments") or ""
 

@@ -1,8 +1,8 @@
 """Recorded answers in the place of a server, so that tests give the same each time, and need no network.
 
-A recording is a JSON file to be kept beside the tests: which requests were made, and how each was answered. What is
-asked is told apart by what is sent, without keys and addresses. A request that is made several times has several
-answers, given in the order in which they were asked for.
+A recording is a JSON file to be kept beside the tests: which requests were made, and how each was answered.
+Requests are told apart by what is sent, without keys and addresses. One that is made several times has
+several answers, given in the order in which they were asked for.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ __all__ = ["Replay", "replay", "way_of"]
 
 _VERSION = 1
 _lock = threading.Lock()
-#: The recordings in force, the innermost last. They hold for the whole process: the calls of a flow run on loops
-#: and threads of their own.
+#: The recordings in force, the innermost last. They hold for the whole process: the calls of a flow run on
+#: loops and threads of their own.
 _in_force: list[Replay] = []
 
 

@@ -27,7 +27,7 @@ class Form:
 
         self._adapter: TypeAdapter[Any] = TypeAdapter(into)
         schema = self._adapter.json_schema()
-        self._wrapped = not (_resolved(schema, schema).get("type") == "object")
+        self._wrapped = _resolved(schema, schema).get("type") != "object"
         if self._wrapped:
             definitions = schema.pop("$defs", None)
             schema = {"type": "object", "properties": {_VALUE: schema}, "required": [_VALUE]}

@@ -16,7 +16,7 @@ from .answers import ToolCall, ToolResult, as_text
 from .errors import ModelError
 from .schemas import told, unfenced
 
-__all__ = ["Tool", "Tools", "spec_of", "tool_of"]
+__all__ = ["Tool", "Tools", "chosen", "complain", "failure_of", "result_of", "spec_of", "tool_of"]
 
 
 class Tool:
@@ -99,13 +99,27 @@ class Tools:
             self._tools[tool.name] = tool
             self.specs.append(tool.spec)
 
-    def read(self, wanted: ToolCall) -> tuple[Any, list[Any], dict[str, Any]]:
-        """What a call of the model's calls, and with what. ValueError, for the model to read, if nothing."""
-        tool = self._tools.get(wanted.name)
+    def named(self, name: str) -> Tool:
+        """The tool of that name. ValueError, for the model to read, if there is none."""
+        tool = self._tools.get(name)
         if tool is None:
             known = ", ".join(self._tools) or "none"
-            raise ValueError(f"There is no tool {wanted.name!r}. There are: {known}")
+            raise ValueError(f"There is no tool {name!r}. There are: {known}")
+        return tool
+
+
+def chosen(tools: Tools, wanted: ToolCall) -> tuple[Any, list[Any], dict[str, Any]]:
+    """What is to be called where a model wants a tool called: the tool, or what complains of it."""
+    try:
+        tool = tools.named(wanted.name)
         return tool.fn, *tool.read(wanted.arguments)
+    except ValueError as error:
+        return complain, [str(error)], {}
+
+
+def complain(about: str) -> Any:
+    """In the place of a tool that cannot be called."""
+    raise ValueError(about)
 
 
 def result_of(wanted: ToolCall, value: Any) -> ToolResult:
