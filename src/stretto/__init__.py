@@ -15,6 +15,7 @@ from .compiler.known import assume_pure
 from .configuration import configure
 from .drivers.ambient import Current, current
 from .flows import Flow, flow
+from .routes import Route, route, way
 
 if TYPE_CHECKING:
     from .compiler.explain import explain
@@ -29,6 +30,7 @@ __all__ = [
     "Current",
     "Done",
     "Flow",
+    "Route",
     "Run",
     "__version__",
     "assume_pure",
@@ -41,6 +43,8 @@ __all__ = [
     "flow",
     "fork",
     "resume",
+    "route",
+    "way",
 ]
 
 

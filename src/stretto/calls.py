@@ -101,9 +101,11 @@ class Call(Generic[P, R_co]):
         iterates: of what gives the items of one of its arguments, that: its name and place.
         fixed_receiver: whether it is one whose object leads to nothing that the program changes.
         made_again: whether it is left out of the journal if its result cannot be recorded.
+        passes_on: whether all that it does is make other calls, which have their own places.
     """
 
     here = False
+    passes_on = False
     made_again = False
     changes_receiver = False
     fixed_receiver = False

@@ -34,6 +34,7 @@ __all__ = [
     "Orphaned",
     "RecordedError",
     "ReturnTypeError",
+    "RoutesExhausted",
     "RunEndedAlready",
     "RunExists",
     "RunNotFound",
@@ -125,6 +126,30 @@ class CircuitOpen(StrettoError):
         self.call = call
         self.failed = failed
         self.since = since
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class RoutesExhausted(StrettoError):
+    """No way of a route has worked.
+
+    Attributes:
+        route: the name of the route.
+        tried: its ways, in the order in which they were looked at: name, and why it was not taken or how it
+            has failed.
+        retry_after: seconds until a way may work that did not; 0 if nothing tells.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        route: str = "",
+        tried: tuple[tuple[str, str], ...] = (),
+        retry_after: float = 0.0,
+    ) -> None:
+        self.route = route
+        self.tried = tried
         self.retry_after = retry_after
         super().__init__(message)
 

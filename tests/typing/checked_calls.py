@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import assert_type
 
-from stretto import Call, call, flow
+from stretto import Call, call, flow, route, way
 
 
 @call
@@ -105,6 +105,33 @@ def streamed(prompt: str) -> int:
 
 call(secret=3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 call(pickle="yes")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+
+
+@call.unordered(breaker="5/30s")
+async def counted(text: str) -> int:
+    return len(text)
+
+
+@call.unordered
+async def brief(text: str, most: int) -> str:
+    return text[:most]
+
+
+def is_long(text: str) -> bool:
+    return len(text) > 3
+
+
+routed = route(summarise, way(counted, when=is_long), name="routed")
+route(summarise, brief)  # pyright: ignore[reportArgumentType]
+route(len)  # type: ignore[call-overload]  # pyright: ignore
+
+
+@flow
+def through(text: str) -> str | int:
+    assert_type(routed(text), str | int)
+    assert_type(route(summarise)(text), str)
+    routed(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    return routed(text)
 
 
 class Client:

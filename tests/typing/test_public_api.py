@@ -10,6 +10,7 @@ PUBLIC = {
     "Current",
     "Done",
     "Flow",
+    "Route",
     "Run",
     "__version__",
     "assume_pure",
@@ -21,6 +22,8 @@ PUBLIC = {
     "flow",
     "fork",
     "resume",
+    "route",
+    "way",
 }
 
 TESTING = {

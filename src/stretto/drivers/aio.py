@@ -348,6 +348,8 @@ class AsyncioDriver:
             context.run(CURRENT.set, self.recording.current(node))
         if node.call.gated:
             self.gate.context_of(node, context)
+        elif node.call.passes_on:
+            context.run(HELD.set, self.gate.held)
         return context
 
     def ask(self, node: CallNode, check: Any, told: Callable[[Any, BaseException | None], None]) -> None:

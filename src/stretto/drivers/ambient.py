@@ -234,13 +234,16 @@ async def under(current: BaseException, work: Awaitable[Any]) -> Any:
         return await work
 
 
-async def invoke_on_loop(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+async def invoke_on_loop(
+    call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], waits: bool = True
+) -> Any:
     """Run a call to its end, on the running loop, with the attempts that it is allowed. A stream is given
-    before its first item."""
+    before its first item. `waits` says whether it is made again where its server asks to be left alone first.
+    """
     if ENTERED.get():
         from .paying import paid_on_loop
 
-        return await paid_on_loop(call, args, kwargs, lambda: invoke_on_loop(call, args, kwargs))
+        return await paid_on_loop(call, args, kwargs, lambda: invoke_on_loop(call, args, kwargs, waits))
     if call.streams and not call.opens:
         return streamed(call, args, kwargs, call.fn(*args, **kwargs))
     for attempt in range(1, call.retries + 1):
@@ -248,8 +251,10 @@ async def invoke_on_loop(call: Call[..., Any], args: tuple[Any, ...], kwargs: Ma
             return await _attempt(call, args, kwargs)
         except call.retry_on as error:
             failure = error
-        from .retries import wait_and_ask
+            from .retries import asked_for, wait_and_ask
 
+            if not waits and asked_for(error):
+                raise
         answer = await wait_and_ask(call, args, kwargs, attempt, failure)
         del failure
         if answer is not False:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..calls import Call, Done
-from ..errors import CircuitOpen
+from ..errors import CircuitOpen, RoutesExhausted
 from ..limits.overload import refusal
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _begin(driver: AsyncioDriver, node: CallNode) -> None:
 
 def asked_for(error: BaseException) -> float:
     """Seconds for which the server that raised this asks to be left alone."""
-    if isinstance(error, CircuitOpen):
+    if isinstance(error, (CircuitOpen, RoutesExhausted)):
         return error.retry_after
     found = refusal(error)
     return 0.0 if found is None else found.retry_after or 0.0

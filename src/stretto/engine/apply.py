@@ -71,7 +71,7 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
         args.insert(0, callee.instance)
         callee = callee.call
         kind = Call
-    call: Any = callee if kind is Call else call_of(callee)
+    call: Any = callee if kind is Call or issubclass(kind, Call) else call_of(callee)
     if instr.lends and (call is not None or kind is Transform):
         borrowed(engine, strand, block, instr, call, args, kwargs)
     if call is not None and call.holds(kwargs):
@@ -108,7 +108,7 @@ def call_function(
             args.insert(0, callee.instance)
             callee = callee.call
             kind = Call
-        if kind is Call:
+        if issubclass(kind, Call):
             node = call_node(engine, strand, block, instr, callee, args, kwargs)
             if instr.target is not None:
                 frame.env[instr.target] = node

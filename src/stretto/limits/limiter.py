@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from .adaptive import Adaptive
 from .breaker import Verdict
 from .buckets import Bucket, Party, Ticket
+from .health import Health
 from .hedges import Latencies
 from .overload import Refusal
 
@@ -71,6 +72,8 @@ class Limiter:
         self._corrections: dict[Any, float] = {}
         #: How long calls took that are made twice if they take long.
         self.latencies: WeakKeyDictionary[Any, Latencies] = WeakKeyDictionary()
+        #: How calls have fared that others stand in for.
+        self._health: WeakKeyDictionary[Any, dict[str, Health]] = WeakKeyDictionary()
 
     def bucket(self, key: object, make: Callable[[], Bucket]) -> Bucket:
         """The bucket of that key."""
@@ -239,6 +242,14 @@ class Limiter:
     def correction(self, call: Any) -> float:
         """How many times as many tokens a call of that kind uses as was expected."""
         return self._corrections.get(call, 1.0)
+
+    def health(self, call: Any, key: str) -> Health:
+        """How calls of that kind, and of those the ones that are counted under that key, have fared."""
+        with self._lock:
+            found = self._health.setdefault(call, {})
+            if key not in found and len(found) >= _KINDS:
+                found.clear()
+            return found.setdefault(key, Health(key or getattr(call, "name", "")))
 
     def seconds(self, call: Any) -> float:
         """How long a call of that kind takes, or any where it is None, as far as is known."""

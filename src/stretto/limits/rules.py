@@ -178,8 +178,14 @@ def limit_ok(value: object) -> bool:
 def is_limited(call: Call[..., Any]) -> bool:
     """Whether a call needs places in buckets, as far as can be told without its arguments."""
     _looked_up.add(call)
-    resources = (*call.effects.reads, *call.effects.writes, *call.effects.commutes)
+    resources = _resources(call)
     return bool(call.limits) or any(_may_name(said, one) for said in _table for one in resources)
+
+
+def _resources(call: Call[..., Any]) -> tuple[Resource, ...]:
+    """What a call touches itself."""
+    effects = call.effects
+    return () if call.passes_on else (*effects.reads, *effects.writes, *effects.commutes)
 
 
 def _may_name(said: Said, resource: Resource) -> bool:
@@ -202,10 +208,9 @@ def buckets_of(
             key = name = call.per.fill(call.resources(tuple(args), kwargs) if call.per.fields else {})
         found.append(limiter.bucket(key, lambda: limits.bucket(name)))
     if _table:
-        effects = call.effects
-        resources = (*effects.reads, *effects.writes, *effects.commutes)
+        resources = _resources(call)
         if resources:
-            named: Mapping[str, Any] = call.resources(tuple(args), kwargs) if effects.fields else {}
+            named: Mapping[str, Any] = call.resources(tuple(args), kwargs) if call.effects.fields else {}
             paths = [resource.fill(named) for resource in resources]
             for said in _table:
                 keys = {key for path in paths if (key := said.key(path)) is not None}
@@ -219,7 +224,7 @@ def buckets_of(
 
 def learn(limiter: Limiter, call: Call[..., Any], found: Refusal) -> None:
     """A server has refused a call. If nobody has said how many it takes, that is found out from now on."""
-    if not call.limits.counted:
+    if not call.limits.counted and not call.passes_on:
         limiter.learn(call, call.name, found)
 
 
