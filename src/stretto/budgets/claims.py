@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
 
 from ..errors import BudgetExceeded, DeclarationError, UnknownPrice
 from ..limits.rules import tokens_of
-from ..limits.tokens import part, used
+from ..limits.tokens import MOST_SAID, part, used
+from ..routes import Route
 from .accounts import LOCK, NOTHING, Amount, as_usd, nano
 
 if TYPE_CHECKING:
@@ -142,6 +143,10 @@ class Claim:
 def _asked(
     call: Call[..., Any], args: Any, kwargs: Mapping[str, Any], *, money: bool, tokens: bool
 ) -> Amount:
+    if isinstance(call, Route):  # one of its ways, and a dearer one if that fails
+        ways = [way.call for way in call.ways if call.may_take(way, args, kwargs)]
+        asked = [_asked(way, args, kwargs, money=money, tokens=tokens) for way in ways]
+        return Amount(max((a.usd for a in asked), default=0), max((a.tokens for a in asked), default=0))
     model = _model(call, args, kwargs)
     count = 0
     if tokens and (model is not None or call.tokens_of is not None or call.limits.tokens is not None):
@@ -176,8 +181,7 @@ def _priced(call: Call[..., Any], model: str, args: Any, kwargs: Mapping[str, An
     except (TypeError, ValueError):
         named = kwargs
     output = next(
-        (n for key in ("max_tokens", "max_completion_tokens", "max_output_tokens")
-         if isinstance(n := named.get(key), int) and n > 0),
+        (n for key in MOST_SAID if isinstance(n := named.get(key), int) and n > 0),
         None,
     )  # fmt: skip
     if output is None:

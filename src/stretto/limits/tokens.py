@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-__all__ = ["MOST_TOKENS", "estimate", "part", "used"]
+__all__ = ["MOST_SAID", "MOST_TOKENS", "estimate", "part", "used"]
 
 #: Characters of English text to a token, about, with the tokenisers of today's language models.
 _CHARACTERS = 4
 #: What a call is taken to use at the least.
 _LEAST = 1.0
+#: How clients of language models call how long an answer may be.
+MOST_SAID = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 #: More tokens than this are no number of tokens.
 MOST_TOKENS = 10**12
 
@@ -20,7 +22,7 @@ def estimate(args: Iterable[Any], kwargs: Mapping[str, Any]) -> float:
     ``max_tokens``."""
     asked = sum(
         min(max(value, 0), MOST_TOKENS)  # some servers take -1 for as many as there may be
-        for name in ("max_tokens", "max_completion_tokens", "max_output_tokens")
+        for name in MOST_SAID
         if isinstance(value := kwargs.get(name), int)
     )
     return max(_characters([*args, *kwargs.values()]) / _CHARACTERS, _LEAST) + asked

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..errors import UnknownPrice
+from ..limits.tokens import MOST_SAID
 from ..limits.tokens import estimate as of_arguments
 from .asked import plain, sequence
+from .prices import at_most
 from .schemas import form_of
 from .tools import spec_of
 
-__all__ = ["estimate"]
+__all__ = ["estimate", "most"]
 
 
 def estimate(
@@ -23,3 +26,26 @@ def estimate(
     told = [spec_of(tool) for tool in tools]
     form = None if into is None else form_of(into).schema
     return of_arguments([said, told, form, system], options)
+
+
+def most(name: str, provider: str | None, messages: Any, *, attempts: int = 3, **options: Any) -> float:
+    """What a request costs at most, in US dollars, as many attempts at a valid answer included.
+
+    Raises:
+        UnknownPrice: where nobody knows, since the price list lacks the model, or as long an answer may come
+            as the server likes.
+    """
+    output = next((n for key in MOST_SAID if isinstance(n := options.get(key), int) and n >= 0), None)
+    if output is None:
+        raise UnknownPrice(
+            f"a call of {name} does not say how long its answer may be, so nobody knows what it costs at "
+            "most. Say max_tokens, with the call or for all calls of the model"
+        )
+    tokens = round(estimate(messages, **options))
+    found = at_most(name, max(tokens - output, 1), output, provider)
+    if found is None:
+        raise UnknownPrice(
+            f"nobody knows what a call of {name} costs: the price list has no such model of "
+            f"{provider or 'a server of your own'}. Say what it costs at most: usd=0 for one of your own"
+        )
+    return found * (attempts if options.get("into") is not None else 1)

@@ -12,11 +12,11 @@ from ..errors import DeclarationError
 from ..journal.codecs import codec
 from ..streams import Stream
 from .answers import Answer, Embeddings, Piece, total
-from .anthropic_words import AnthropicWords
+from .anthropic_words import MOST_TOKENS, AnthropicWords
 from .asked import Asked, Messages, Reply, sequence
 from .clients import SDK, Client
 from .errors import InvalidAnswer, ModelError, Unavailable
-from .estimates import estimate
+from .estimates import estimate, most
 from .openai_words import EMBEDDINGS, OpenAIWords, usage_of
 from .prices import cost, provider_at
 from .recording import way_of
@@ -101,6 +101,7 @@ class Limited(TypedDict, total=False):
     tokens: str | None
     per: str
     hedge: float | None
+    usd: float | None
     secret: bool
 
 
@@ -134,15 +135,16 @@ class Model(CallHolder):
         said = {key: value for key, value in limited.items() if value is not None}
         if said.keys() & {"limit", "rate", "tokens"}:
             said.setdefault("per", f"llm:{_host(sdk, base_url)}:{_part(name)}")
-        if "tokens" in said:
-            said["tokens_of"] = self._estimate
+        said["tokens_of"] = self._estimate
         said.setdefault("retry_on", (Unavailable, TimeoutError))
-        streamed = {key: value for key, value in said.items() if key != "hedge"}
+        asked: dict[str, Any] = {"usd": self._most, **said}
+        texts: dict[str, Any] = {"usd": self._most_of_texts, **said}
+        streamed = {key: value for key, value in asked.items() if key != "hedge"}
         made: dict[str, Call[..., Any]] = {
-            "chat": call.unordered(**said, name=f"{name}.chat")(self._chat),
+            "chat": call.unordered(**asked, name=f"{name}.chat")(self._chat),
             "stream": call.unordered(**streamed, name=f"{name}.stream")(self._stream),
             "pieces": call.unordered(**streamed, name=f"{name}.pieces")(self._pieces),
-            "embed": call.pure(**said, name=f"{name}.embed")(self._embed),
+            "embed": call.pure(**texts, name=f"{name}.embed")(self._embed),
         }
         self.__dict__.update(made)
         _made[self._key] = self
@@ -258,6 +260,15 @@ class Model(CallHolder):
     def _estimate(self, messages: Any = (), **options: Any) -> float:
         return estimate(messages, **{**self._defaults, **options})
 
+    def _most(self, messages: Any = (), **options: Any) -> float:
+        """What a call costs at most: what budgets reserve."""
+        if isinstance(self._words, AnthropicWords):
+            options = {"max_tokens": MOST_TOKENS, **options}
+        return most(self.name, self.provider, messages, **{**self._defaults, **options})
+
+    def _most_of_texts(self, texts: str | Sequence[str], **options: Any) -> float:
+        return most(self.name, self.provider, texts, max_tokens=0)
+
 
 # What a flow builds on of an answer that has still to come: its fields, whatever its value is.
 Model._chat.__annotations__["return"] = Answer
@@ -271,7 +282,8 @@ def openai(
     name: str, *, base_url: str | None = None, api_key: str | None = None, provider: str | None = None,
     client: Mapping[str, Any] | None = None, timeout: float | None = TIMEOUT, retries: int = RETRIES,
     limit: int | Literal["adaptive"] | None = None, rate: str | None = None, tokens: str | None = None,
-    per: str | None = None, hedge: float | None = None, secret: bool = False, **defaults: Any,
+    per: str | None = None, hedge: float | None = None, usd: float | None = None, secret: bool = False,
+    **defaults: Any,
 ) -> Model:  # fmt: skip
     """A model behind a server that speaks as OpenAI's do: their own, or vLLM, SGLang, llama.cpp, Ollama, ...
 
@@ -284,6 +296,7 @@ def openai(
         client: what else `openai.AsyncOpenAI` is told: ``{"default_headers": {...}, "organization": ...}``.
         timeout, retries, limit, rate, tokens, per, hedge, secret: as of any call (docs/limits.md). All calls
             of the model share its limits.
+        usd: what a call costs at most, for budgets: 0 for a server of your own. Without, the price list says.
         defaults: what the server is told with each request, unless the call says otherwise:
             ``temperature=0``.
     """
@@ -298,7 +311,9 @@ def openai(
         provider = provider or provider_at(base_url)
     if api_key is not None:
         told["api_key"] = api_key
-    limited = Limited(timeout=timeout, retries=retries, limit=limit, rate=rate, tokens=tokens, hedge=hedge)
+    limited = Limited(
+        timeout=timeout, retries=retries, limit=limit, rate=rate, tokens=tokens, hedge=hedge, usd=usd
+    )
     return Model("openai", name, base_url, _whose(base_url, provider, "openai"), told,
                  _said(limited, per, secret), defaults)  # fmt: skip
 
@@ -307,7 +322,8 @@ def anthropic(
     name: str, *, base_url: str | None = None, api_key: str | None = None, provider: str | None = None,
     client: Mapping[str, Any] | None = None, timeout: float | None = TIMEOUT, retries: int = RETRIES,
     limit: int | Literal["adaptive"] | None = None, rate: str | None = None, tokens: str | None = None,
-    per: str | None = None, hedge: float | None = None, secret: bool = False, **defaults: Any,
+    per: str | None = None, hedge: float | None = None, usd: float | None = None, secret: bool = False,
+    **defaults: Any,
 ) -> Model:  # fmt: skip
     """A model of Anthropic's, or behind a server that speaks as theirs does; see `openai`. The key is in the
     variable ``ANTHROPIC_API_KEY`` if not said."""
@@ -320,7 +336,9 @@ def anthropic(
         provider = provider or provider_at(base_url)
     if api_key is not None:
         told["api_key"] = api_key
-    limited = Limited(timeout=timeout, retries=retries, limit=limit, rate=rate, tokens=tokens, hedge=hedge)
+    limited = Limited(
+        timeout=timeout, retries=retries, limit=limit, rate=rate, tokens=tokens, hedge=hedge, usd=usd
+    )
     return Model("anthropic", name, base_url, _whose(base_url, provider, "anthropic"), told,
                  _said(limited, per, secret), defaults)  # fmt: skip
 
