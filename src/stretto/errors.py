@@ -11,6 +11,7 @@ __all__ = [
     "Cancelled",
     "CircuitOpen",
     "CompileError",
+    "ConfigurationError",
     "CorruptValue",
     "DeclarationError",
     "ExecutorMissing",
@@ -277,6 +278,11 @@ class RunNotFound(JournalError, LookupError):
 
 class RunExists(JournalError):
     """The journal already holds a run with that identifier."""
+
+
+class ConfigurationError(DeclarationError, JournalUrlError):
+    """A file, a variable or an argument configures what there is not, or wrongly; the message says which. (It
+    is what a wrong declaration raises, and what names no journal: a project's files hold both.)"""
 
 
 class LeaseHeld(JournalError):

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .budgets.budget import ENTERED, clock
-from .configuration import choice, chosen
+from .configuration import choice, chosen, value
 from .drivers.aio import AsyncioDriver
 from .drivers.ambient import CLOCK, Piece
 from .drivers.errands import Errands, Looped, Task
@@ -74,7 +74,8 @@ class Run(Generic[R]):
         self.id = id or (uuid.uuid4().hex[:16] if recording is None else recording.lease.run)
         self.flow = flow
         self.recording = recording
-        self.engine = Engine(limit=flow.limit) if recording is None else _causal(flow.limit)
+        limit = flow.limit or value("in_flight")
+        self.engine = Engine(limit=limit) if recording is None else _causal(limit)
         for listen in listeners:
             listen(self.engine)
         self.engine.purse = ENTERED.get() or None

@@ -500,7 +500,7 @@ def test_limits_of_resources(table: Any) -> None:
     ("text", "said"),
     [
         ("site = 3", "limits: site: found 3; expected a table such as"),
-        ("site = { limits = 3 }", "there is no limit 'limits'. There are: limit, rate, tokens"),
+        ("site = { limits = 3 }", "no limit 'limits'; did you mean 'limit'? There are: limit, rate, tokens"),
         ("site = { limit = 0 }", 'limit is a positive integer or "adaptive"; found 0'),
         ('site = { rate = "fast" }', "a rate is a number and a time"),
         ('"site:x{host}" = { limit = 1 }', "a field stands for one whole part"),

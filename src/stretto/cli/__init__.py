@@ -7,6 +7,7 @@
     execute.py    one run, and each of its ends
     progress.py   how far a run is, on a terminal and elsewhere
     output.py     results, errors and colours
+    config.py     config
 
 and about journals:
 

@@ -34,6 +34,7 @@ usage: stretto run [--sequential | --suggest] [--json] [--journal URL | --no-jou
        stretto explain [--json] FILE.py:FLOW | RUN
        stretto explain [--json | --suggest] SCRIPT.py
        stretto resume | fork | ls | show | settle | prune | export | import ...
+       stretto config [--json]
        stretto --version
 
 Run a plain sequential Python function with its calls overlapped.
@@ -53,6 +54,8 @@ Run a plain sequential Python function with its calls overlapped.
   export         write a run to a file
   import         take such a file into a journal
                  (stretto ls --help and so on tell the options)
+
+  config         show what is configured, and which file or variable says so
 
   --suggest      behind the run, what ran as a whole, in order, so that what follows waited; and the lines in
                  [effects] that would free it
@@ -95,9 +98,13 @@ def _dispatch(words: list[str]) -> int:
         from .journals import journal_command
 
         return journal_command(command, rest)
+    if command == "config":
+        from .config import show_config
+
+        return show_config(rest)
     commands: dict[str, Callable[[_Options], int]] = {"run": _run, "explain": _explain}
     if command not in commands:
-        guess = did_you_mean(command, (*commands, *_ABOUT_JOURNALS), "stretto ")
+        guess = did_you_mean(command, (*commands, *_ABOUT_JOURNALS, "config"), "stretto ")
         if Path(command.partition(":")[0]).is_file():
             guess = f"; did you mean stretto run {command}?"
         guess = guess if "did you mean" in guess else "; `stretto --help` lists them"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stretto.configuration import DEFAULT, VARIABLE, choice
 from stretto.errors import JournalError, JournalUnavailable, JournalUrlError, RunNotFound
-from stretto.journal import file_of, open_journal
+from stretto.journal import configured, file_of
 from stretto.journal.events import RunState
 from stretto.journal.leases import alive, describe
 
@@ -55,7 +55,7 @@ def opened(given: Given, *, make: bool = False) -> Generator[Journal, None, None
         if file.exists():
             raise JournalUnavailable(f"{file} is no file, and no journal (said by {said_by})")
         raise JournalUnavailable(f"there is no journal {file} (said by {said_by}); the first run makes it")
-    journal = open_journal(url)
+    journal = configured.opened(url)
     try:
         yield journal
     finally:

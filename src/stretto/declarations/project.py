@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..configuration import here
+from ..configuration.files import Project, find
 from ..errors import DeclarationError
 from ..limits import rules
 from . import registry
-from .table import Entry, find_file, read
+from .table import Entry, read
 
 __all__ = ["CATALOGUE", "catalogue_entries", "load", "load_once"]
 
@@ -23,7 +25,7 @@ _loaded = False
 def load_once() -> None:
     """Read the table of the project that this process works in, unless one was read already."""
     if not _loaded:
-        load(Path.cwd(), catalogue=False)
+        _load([here()], catalogue=False)
         registry.check()
 
 
@@ -32,10 +34,17 @@ def load(*folders: Path, catalogue: bool) -> None:
 
     `catalogue` says whether that holds where the table itself says nothing about it.
     """
+    _load([find(folder) for folder in folders], catalogue=catalogue)
+
+
+def _load(projects: Sequence[Project | None], *, catalogue: bool) -> None:
     global _loaded
     _loaded = True
     registry.forget()
-    found = next((f for f in map(find_file, folders) if f is not None), None)
+    found, limits = (
+        next((table for one in projects if one is not None and (table := one.table(name)) is not None), None)
+        for name in ("effects", "limits")
+    )
     if found is not None:
         file, said = found
         asked: Any = said.get("catalogue", catalogue)
@@ -43,7 +52,6 @@ def load(*folders: Path, catalogue: bool) -> None:
             raise DeclarationError(f"{file}: effects.catalogue is true or false; found {asked!r}")
         catalogue = asked
         registry.declare(read(file, said))
-    limits = next((f for f in (find_file(f, "limits") for f in folders) if f is not None), None)
     if limits is not None:
         rules.load(*limits)
     else:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..calls import call
+from ..configuration.files import lines_of, nearest
 from ..effects import Effects, Kind, Resource
 from ..errors import DeclarationError
 from .bounds import Bounds, read_bounds
 
-__all__ = ["Entry", "effects_of", "find_file", "read"]
+__all__ = ["Entry", "effects_of", "read"]
 
 _NAME = re.compile(r"[A-Za-z_*]\w*(\.([A-Za-z_]\w*|\*))*")
 _FREE = {"unordered": Kind.UNORDERED, "pure": Kind.PURE}
@@ -81,38 +82,14 @@ class Entry:
         return self.sure, "*" not in self.name
 
 
-def find_file(folder: Path, table: str = "effects") -> tuple[Path, Mapping[str, Any]] | None:
-    """The nearest table of that name, from a folder upwards: its file and what it says."""
-    import tomllib  # late, as most programs have no such file
-
-    for parent in (folder, *folder.parents):
-        for name, path in (
-            ("stretto.toml", (table,)),
-            ("pyproject.toml", ("tool", "stretto", table)),
-        ):
-            file = parent / name
-            if not file.is_file():
-                continue
-            try:
-                found: Any = tomllib.loads(file.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
-                raise DeclarationError(f"{file} cannot be read, and might declare {table}: {error}") from None
-            for part in path:
-                found = cast("dict[str, Any]", found).get(part) if isinstance(found, dict) else None
-            if found is None:
-                continue
-            if not isinstance(found, dict):
-                raise DeclarationError(f"{file}: {table} is a table of names and {table}; found {found!r}")
-            return file, cast("dict[str, Any]", found)
-    return None
-
-
 def read(file: Path, said: Mapping[str, Any], *, sure: bool = True) -> Iterator[Entry]:
     """The entries of a table; `DeclarationError` names the file, the line and the name of what is wrong."""
-    lines = file.read_text(encoding="utf-8").splitlines()
+    lines = {".".join(path): line for path, line in lines_of(file.read_text(encoding="utf-8")).items()}
     for name, value in _flat("", said):
-        at = f"{file}:{_line_of(name, lines)}: {name}"
-        yield _entry(name, value, at, sure)
+        line = next(
+            (lines[at] for at in (f"effects.{name}", f"tool.stretto.effects.{name}") if at in lines), 1
+        )
+        yield _entry(name, value, f"{file}:{line}: {name}", sure)
 
 
 def _flat(prefix: str, said: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -123,17 +100,6 @@ def _flat(prefix: str, said: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from _flat(f"{name}.", cast("dict[str, Any]", value))
         elif name != "catalogue":
             yield name, value
-
-
-def _line_of(name: str, lines: list[str]) -> int:
-    key = re.compile(rf"""\s*["']?{re.escape(name)}["']?\s*=""")
-    last = name.rpartition(".")[2]
-    part = re.compile(rf"""\s*(.*\.)?["']?{re.escape(last)}["']?\s*=""")
-    for wanted in (key, part):
-        for number, line in enumerate(lines, 1):
-            if wanted.match(line):
-                return number
-    return 1
 
 
 def _entry(name: str, value: Any, at: str, sure: bool) -> Entry:
@@ -151,7 +117,8 @@ def _entry(name: str, value: Any, at: str, sure: bool) -> Entry:
     for key in options:
         if key not in _OPTIONS:
             raise DeclarationError(
-                f"{at}: there is no option {key!r}. There are: {', '.join((*_OWN, *_OPTIONS))}"
+                f"{at}: there is no option {key!r}{nearest(key, (*_OWN, *_OPTIONS))} "
+                f"There are: {', '.join((*_OWN, *_OPTIONS))}"
             )
     try:
         call(**options)

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from ..errors import JournalUrlError
 from .contract import BLOB_OVER, FLUSH_INTERVAL, Done, Journal, RunRecord
 from .database import Database
-from .leases import Lease
+from .leases import TTL, Lease
 from .recorder import Probe
 from .store import StoredJournal
 
@@ -33,8 +33,9 @@ __all__ = [
 def open_journal(
     url: str | Path,
     *,
-    interval: float = FLUSH_INTERVAL,
+    interval: float | None = None,
     patience: float | None = None,
+    lease: float | None = None,
     max_pages: int | None = None,
     probe: Probe | None = None,
 ) -> Journal:
@@ -43,9 +44,10 @@ def open_journal(
     Args:
         url: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, the path of a file,
             or ``postgresql://user@host/database``.
-        interval: seconds for which appended events may lie in memory.
+        interval: seconds for which appended events may lie in memory (0.009).
         patience: seconds to wait for another process that writes (SQLite, 10), or for a server that does
             not answer (PostgreSQL, 30), before giving up.
+        lease: seconds without a renewal after which others may take a run over (15).
         max_pages: how many pages of 4 KiB a SQLite file may grow to.
         probe: for tests: called in the writer thread around each transaction.
     """
@@ -68,7 +70,7 @@ def open_journal(
         def connect() -> Database:
             return PostgresDatabase(place, patience=wait)
 
-    return StoredJournal(connect, interval=interval, probe=probe)
+    return StoredJournal(connect, interval=interval or FLUSH_INTERVAL, ttl=lease or TTL, probe=probe)
 
 
 def file_of(url: str | Path) -> Path | None:

@@ -7,12 +7,12 @@ import os
 import threading
 from pathlib import Path
 
-from ..configuration import choice
+from ..configuration import choice, value
 from ..errors import JournalUrlError
 from . import file_of, open_journal
 from .contract import Journal
 
-__all__ = ["current", "shared"]
+__all__ = ["current", "opened", "shared"]
 
 _shared: dict[str, Journal] = {}
 _opening = threading.Lock()
@@ -29,13 +29,18 @@ def current() -> Journal | None:
         raise JournalUrlError(f"{chosen.said_by}: {error}") from None
 
 
+def opened(url: str | Path) -> Journal:
+    """The journal of that URL, as it is configured."""
+    return open_journal(url, interval=value("flush"), patience=value("patience"), lease=value("lease"))
+
+
 def shared(url: str | Path) -> Journal:
     """The journal of that URL, opened once, and again when it was closed or can no longer be written."""
     key = _key(url, os.getcwd())
     with _opening:
         journal = _shared.get(key)
         if journal is None or not journal.usable:
-            journal = _shared[key] = open_journal(url)
+            journal = _shared[key] = opened(url)
         return journal
 
 

@@ -18,7 +18,7 @@ from typing import Protocol, TypeAlias
 
 from ..errors import JournalError
 from .events import Event, Recorded, RunStarted, RunState
-from .leases import TTL, Lease
+from .leases import Lease
 
 __all__ = ["BLOB_OVER", "FLUSH_INTERVAL", "Done", "Journal", "RunRecord"]
 
@@ -90,7 +90,9 @@ class Journal(Protocol):
 
     # -- writing ------------------------------------------------------------------------------------
 
-    def start(self, started: RunStarted, *, with_events: Sequence[Event] = (), ttl: float = TTL) -> Lease:
+    def start(
+        self, started: RunStarted, *, with_events: Sequence[Event] = (), ttl: float | None = None
+    ) -> Lease:
         """A new run, and the lease of it, for `started.owner`. Returns at once: that the identifier was
         taken (`RunExists`) is found when the event is written, and told to the first `done` after it.
 
@@ -134,12 +136,15 @@ class Journal(Protocol):
 
     # -- leases -------------------------------------------------------------------------------------
 
-    def acquire(self, run: str, *, owner: str | None = None, ttl: float = TTL, wait: float = 0.0) -> Lease:
+    def acquire(
+        self, run: str, *, owner: str | None = None, ttl: float | None = None, wait: float = 0.0
+    ) -> Lease:
         """The right to write to a run that exists. While it is held, it is renewed by itself.
 
         Args:
             owner: as `leases.this_process` names it, which it does when left out.
-            ttl: seconds without a renewal after which others may take the run over.
+            ttl: seconds without a renewal after which others may take the run over; as the journal has it if
+                it is left out.
             wait: seconds to wait for the lease to become free.
 
         Raises `LeaseHeld` if another owner has it who is alive, or may be; `RunNotFound`.

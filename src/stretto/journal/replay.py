@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
+from ..configuration import value
 from ..effects import Kind
 from ..engine import streams
 from ..engine.emitting import EmitNode
@@ -105,7 +106,7 @@ class _Replay:
         self.ancestor = ancestor_of(journal, history, source_of(flow))
         self.secrets = RunSecrets(run)
         self.flow = flow
-        self.engine = Engine(limit=flow.limit)
+        self.engine = Engine(limit=flow.limit or value("in_flight"))
         self.engine.reader = self.read
         self.reused: list[Operation] = []
         self.to_run: dict[Node | Source, Operation] = {}

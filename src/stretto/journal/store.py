@@ -40,13 +40,16 @@ class StoredJournal:
     Args:
         connect: makes a connection; called at once for the writer, and later for readers.
         interval: seconds for which appended events may lie in memory.
+        ttl: seconds without a renewal after which others may take a run over, if a lease says nothing else.
         probe: for tests.
     """
 
     def __init__(
-        self, connect: Callable[[], Database], *, interval: float = FLUSH_INTERVAL, probe: Probe | None = None
-    ) -> None:
+        self, connect: Callable[[], Database], *, interval: float = FLUSH_INTERVAL, ttl: float = TTL,
+        probe: Probe | None = None,
+    ) -> None:  # fmt: skip
         self._connect = connect
+        self._ttl = ttl
         self._db = connect()
         self._where = self._db.where
         self._reader: Database | None = None
@@ -73,11 +76,13 @@ class StoredJournal:
 
     # -- writing ------------------------------------------------------------------------------------
 
-    def start(self, started: RunStarted, *, with_events: Sequence[Event] = (), ttl: float = TTL) -> Lease:
+    def start(
+        self, started: RunStarted, *, with_events: Sequence[Event] = (), ttl: float | None = None
+    ) -> Lease:
         texts = (started.run, started.flow, started.source, started.owner, started.forked_from or "")
         if not started.run or any("\0" in text for text in texts):
             raise ValueError(f"a run needs an identifier, and its texts hold no zero character: {started!r}")
-        lease = Lease(started.run, started.owner, ttl)
+        lease = Lease(started.run, started.owner, self._ttl if ttl is None else ttl)
         self._recorder.put(Append(lease, (started, *with_events), started=started))
         return lease
 
@@ -117,8 +122,10 @@ class StoredJournal:
 
     # -- leases -------------------------------------------------------------------------------------
 
-    def acquire(self, run: str, *, owner: str | None = None, ttl: float = TTL, wait: float = 0.0) -> Lease:
-        lease = Lease(run, owner or leases.this_process(), ttl)
+    def acquire(
+        self, run: str, *, owner: str | None = None, ttl: float | None = None, wait: float = 0.0
+    ) -> Lease:
+        lease = Lease(run, owner or leases.this_process(), self._ttl if ttl is None else ttl)
         until = time.monotonic() + wait
         while True:
             try:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 from weakref import WeakSet
 
+from ..configuration.files import nearest
 from ..effects import Resource
 from ..errors import DeclarationError
 from .adaptive import Adaptive
@@ -153,7 +154,9 @@ def read(name: str, value: Any, at: str) -> Said:
     given = cast("dict[str, Any]", value)
     for key in given:
         if key not in KEYS:
-            raise DeclarationError(f"{at}: there is no limit {key!r}. There are: {', '.join(KEYS)}")
+            raise DeclarationError(
+                f"{at}: there is no limit {key!r}{nearest(key, KEYS)} There are: {', '.join(KEYS)}"
+            )
     limit = given.get("limit")
     if limit is not None and not limit_ok(limit):
         raise DeclarationError(f'{at}: limit is a positive integer or "adaptive"; found {limit!r}')

@@ -1,0 +1,114 @@
+"""``stretto config``: what is configured, and who says so."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stretto.configuration import held, here
+from stretto.configuration.files import nearest
+from stretto.configuration.settings import SETTINGS, TABLES
+from stretto.declarations.project import load
+
+from .execute import OK, usage_error
+from .load import UsageError
+from .options import Usage, without_password
+
+__all__ = ["USAGE", "show_config"]
+
+USAGE = Usage(
+    "config",
+    (),
+    {},
+    ("--json",),
+    """\
+Show what is configured, and where each value comes from: pyproject.toml ([tool.stretto]), stretto.toml,
+environment variables STRETTO_..., or nowhere. What is said of one flow or one command counts before these.
+
+  --json            for programs""",
+)
+
+_PREFIX = "STRETTO_"
+
+
+def show_config(words: Sequence[str]) -> int:
+    try:
+        given = USAGE.parse(words)
+    except UsageError as error:
+        return usage_error(error, USAGE.line(), as_lines="--json" in words)
+    if "--help" in given.flags:
+        print(f"{USAGE.line()}\n\n{USAGE.says}")
+        return OK
+    load(Path.cwd(), catalogue=False)  # what is wrong in the tables, it says
+    rows = [*_settings(), *_tables()]
+    unknown = _unknown()
+    if given.json:
+        print(json.dumps({"settings": rows, "unknown_variables": [name for name, _ in unknown]}, indent=2))
+        return OK
+    names, values = (max(len(_text(row, key)) for row in rows) for key in ("name", "value"))
+    for row in rows:
+        said_by = row["from"] if row["from"] != "file" else f"{row['file']}:{row['line']}"
+        print(f"{row['name']:<{names}}  {_text(row, 'value'):<{values}}  {row.get('variable') or said_by}")
+    for name, guess in unknown:
+        print(f"stretto: nothing looks at the environment variable {name}{guess}", file=sys.stderr)
+    return OK
+
+
+def _settings() -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for setting in SETTINGS.values():
+        found = held(setting)
+        value = setting.default() if found.kind == "default" else found.value
+        if not setting.shown and found.kind != "default":
+            value = "(not shown)"
+        if isinstance(value, str):
+            value = without_password(value)
+        row: dict[str, Any] = {"name": setting.name, "value": value, "from": found.kind}
+        if found.kind == "variable":
+            row["variable"] = setting.variable
+        if found.said is not None:
+            row |= {"file": str(found.said.file), "line": found.said.line}
+        rows.append(row | {"says": setting.says})
+    return rows
+
+
+def _tables() -> list[dict[str, Any]]:
+    project = here()
+    rows: list[dict[str, Any]] = []
+    for name, says in TABLES.items():
+        said = None if project is None else project.said.get(name)
+        row: dict[str, Any] = {"name": name, "value": {}, "from": "default"}
+        if said is not None:
+            row |= {"value": said.value, "from": "file", "file": str(said.file), "line": said.line}
+        rows.append(row | {"says": says})
+    return rows
+
+
+def _text(row: dict[str, Any], key: str) -> str:
+    value = row[key]
+    if isinstance(value, dict):
+        return f"{_count(value)} names" if value else "none"
+    return "none" if value is None else str(value)
+
+
+def _count(table: dict[str, Any]) -> int:
+    """How many names a table of effects or limits holds: one without quotes is taken apart at its dots."""
+    found = 0
+    for name, value in table.items():
+        inner = isinstance(value, dict) and any(isinstance(one, (dict, str)) for one in value.values())
+        if inner and "effect" not in value and "rate" not in value:
+            found += _count(value)
+        elif name != "catalogue":
+            found += 1
+    return found
+
+
+def _unknown() -> list[tuple[str, str]]:
+    """Environment variables that may have been meant for us, and what may have been meant by them."""
+    known = [setting.variable for setting in SETTINGS.values()]
+    given = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in known)
+    return [(name, nearest(name, known)) for name in given]
