@@ -15,11 +15,11 @@ from .compiler.known import assume_pure
 from .configuration import configure
 from .drivers.ambient import Current, current
 from .flows import Flow, flow
-from .routes import Route, route, way
 
 if TYPE_CHECKING:
     from .compiler.explain import explain
     from .journal.resuming import fork, resume
+    from .routes import Route, route, way
     from .runs import Run
 
 __version__ = "0.1.0"
@@ -59,6 +59,10 @@ def __getattr__(name: str) -> Any:
         from .runs import Run
 
         return Run
+    if name in ("Route", "route", "way"):
+        from . import routes
+
+        return getattr(routes, name)
     if name in ("fork", "resume"):
         from .journal import resuming
 

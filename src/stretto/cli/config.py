@@ -13,6 +13,7 @@ from stretto.configuration import held, here
 from stretto.configuration.files import nearest
 from stretto.configuration.settings import SETTINGS, TABLES
 from stretto.declarations.project import load
+from stretto.declarations.table import read
 
 from .execute import OK, usage_error
 from .load import UsageError
@@ -81,30 +82,20 @@ def _tables() -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for name, says in TABLES.items():
         said = None if project is None else project.said.get(name)
-        row: dict[str, Any] = {"name": name, "value": {}, "from": "default"}
+        row: dict[str, Any] = {"name": name, "value": {}, "names": 0, "from": "default"}
         if said is not None:
-            row |= {"value": said.value, "from": "file", "file": str(said.file), "line": said.line}
+            names = len(list(read(said.file, said.value))) if name == "effects" else len(said.value)
+            row |= {"value": said.value, "names": names}
+            row |= {"from": "file", "file": str(said.file), "line": said.line}
         rows.append(row | {"says": says})
     return rows
 
 
 def _text(row: dict[str, Any], key: str) -> str:
+    if key == "value" and "names" in row:
+        return f"{row['names']} names" if row["names"] else "none"
     value = row[key]
-    if isinstance(value, dict):
-        return f"{_count(value)} names" if value else "none"
     return "none" if value is None else str(value)
-
-
-def _count(table: dict[str, Any]) -> int:
-    """How many names a table of effects or limits holds: one without quotes is taken apart at its dots."""
-    found = 0
-    for name, value in table.items():
-        inner = isinstance(value, dict) and any(isinstance(one, (dict, str)) for one in value.values())
-        if inner and "effect" not in value and "rate" not in value:
-            found += _count(value)
-        elif name != "catalogue":
-            found += 1
-    return found
 
 
 def _unknown() -> list[tuple[str, str]]:

@@ -9,12 +9,13 @@ before all of these, and is not found here.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .files import Project, Said, find
 from .settings import SETTINGS, Setting, checked
+
+if TYPE_CHECKING:
+    from .files import Project, Said
 
 __all__ = [
     "DEFAULT",
@@ -37,8 +38,7 @@ DEFAULT = Path(".stretto") / "journal.db"
 _ARGUMENT = "stretto.configure"
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """What holds of a setting.
 
     Attributes:
@@ -54,8 +54,7 @@ class Held:
     said: Said | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """The journal that is configured.
 
     Attributes:
@@ -115,6 +114,8 @@ def unconfigure() -> None:
 def here() -> Project | None:
     """The project that this process works in, as it was found first."""
     if not _here:
+        from .files import find  # late: that a program may set something is no reason to wait for it
+
         _here.append(find(Path.cwd()))
     return _here[0]
 

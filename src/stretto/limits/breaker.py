@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import CircuitOpen, DeclarationError, StrettoError
 from .overload import refusal, status
@@ -72,8 +72,7 @@ def is_threshold(said: object) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class Shut:
+class Shut(NamedTuple):
     """Why an attempt is not made.
 
     Attributes:
@@ -169,8 +168,7 @@ class Breaker:
         return not self._failures or now > max(self._last + _OLD, self._until or 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What the end of an attempt says of whoever was asked.
 
     Attributes:

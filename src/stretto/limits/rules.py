@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 from weakref import WeakSet
 
-from ..configuration.files import nearest
 from ..effects import Resource
 from ..errors import DeclarationError
 from .adaptive import Adaptive
@@ -154,6 +153,8 @@ def read(name: str, value: Any, at: str) -> Said:
     given = cast("dict[str, Any]", value)
     for key in given:
         if key not in KEYS:
+            from ..configuration.files import nearest  # late: there is nothing wrong, mostly
+
             raise DeclarationError(
                 f"{at}: there is no limit {key!r}{nearest(key, KEYS)} There are: {', '.join(KEYS)}"
             )
