@@ -33,6 +33,7 @@ __all__ = [
     "NotRecordable",
     "NotSendable",
     "Orphaned",
+    "OutcomeUnknown",
     "RecordedError",
     "ReturnTypeError",
     "RoutesExhausted",
@@ -42,6 +43,9 @@ __all__ = [
     "SecretKeyError",
     "SourceNotFound",
     "StrettoError",
+    "ToolArgumentError",
+    "ToolError",
+    "ToolServerError",
     "TransferError",
     "UnknownPrice",
     "UnsupportedConstruct",
@@ -222,6 +226,42 @@ def _restored(cls: type[BaseException], args: tuple[object, ...], state: dict[st
 
 class InDoubt(StrettoError):
     """A write was under way when the process of a run ended, and nothing tells whether it happened."""
+
+
+class OutcomeUnknown(StrettoError):
+    """A call cannot tell whether it has happened: what it was made of was lost while it was under way.
+
+    Any call may raise it. Of one that changes the world, and may not be made twice, the run stops there, in
+    doubt; where there is no journal it is raised like any other exception.
+    """
+
+
+class ToolError(StrettoError):
+    """A tool, or the server that it belongs to, says that it has failed.
+
+    Attributes:
+        tool: its name.
+        server: the name of the server or service.
+        text: what was said.
+        status: the status of the HTTP response; None where there was none.
+    """
+
+    def __init__(
+        self, message: str, *, tool: str = "", server: str = "", text: str = "", status: int | None = None
+    ) -> None:
+        self.tool = tool
+        self.server = server
+        self.text = text
+        self.status = status
+        super().__init__(message)
+
+
+class ToolArgumentError(StrettoError, TypeError):
+    """A tool was given arguments that its schema does not take; nothing was sent."""
+
+
+class ToolServerError(StrettoError):
+    """The server of a tool does not start, cannot be reached, or was lost; nothing has been changed by it."""
 
 
 class RunEndedAlready(StrettoError):

@@ -301,6 +301,8 @@ class AsyncioDriver:
                 if node.call.retries and self.retries.again(node, error):
                     return
                 if self.recording is not None:
+                    if self.recording.leaves_open(self, node, error):
+                        return
                     self.recording.raised(node, error)
             except BaseException as trouble:
                 self._abort(node, trouble)

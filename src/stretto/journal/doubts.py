@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..calls import Call, where
-from ..errors import CorruptValue, InDoubt, JournalCorrupt, JournalError, Orphaned, RunEndedAlready
+from ..errors import (
+    CorruptValue,
+    InDoubt,
+    JournalCorrupt,
+    JournalError,
+    Orphaned,
+    OutcomeUnknown,
+    RunEndedAlready,
+)
 from .history import History, Past
 from .secrets import masked
 
@@ -14,7 +22,7 @@ if TYPE_CHECKING:
     from .begun import Begun
     from .contract import RunRecord
 
-__all__ = ["ended", "in_doubt", "no_items", "no_stream", "orphaned", "other_items", "unreadable"]
+__all__ = ["ended", "in_doubt", "is_open", "no_items", "no_stream", "orphaned", "other_items", "unreadable"]
 
 
 def ended(about: RunRecord) -> RunEndedAlready:
@@ -24,14 +32,27 @@ def ended(about: RunRecord) -> RunEndedAlready:
     )
 
 
+def is_open(call: Call[..., Any], error: BaseException) -> bool:
+    """Whether a call that has raised this may have changed the world, and may not be made again."""
+    return isinstance(error, OutcomeUnknown) and call.changes and not call.idempotent
+
+
 def in_doubt(
-    run: str, call: Call[..., Any], place: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    run: str,
+    call: Call[..., Any],
+    place: str,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    why: str = "",
 ) -> InDoubt:
+    """`why`: what was lost while the call was running; else it was the process."""
     args, kwargs = masked(call.secret, args, kwargs)
     given = ", ".join([*(repr(a) for a in args), *(f"{k}={v!r}" for k, v in kwargs.items())])
+    state = "was running" if why else "was about to start or running"
+    cause = f" ({why})" if why else ""
     return InDoubt(
-        f"{where(call.fn)}: the run {run} stopped when {call.name}({given:.200}) at {place} was about to "
-        "start or running, and nothing tells whether it happened. Find out, and say so:\n"
+        f"{where(call.fn)}: the run {run} stopped when {call.name}({given:.200}) at {place} {state}, and "
+        f"nothing tells whether it happened{cause}. Find out, and say so:\n"
         f"    stretto settle {run} {place} --done VALUE    it happened, and VALUE (JSON) is its result\n"
         f"    stretto settle {run} {place} --retry         it did not happen, or may happen twice\n"
         "then resume the run. Declare idempotent=True or check= for the call, and this is settled by itself"

@@ -15,7 +15,7 @@ from ..calls import Call, Done
 from ..drivers.ambient import CURRENT, Current, Piece, Stopped, alone
 from ..drivers.sources import not_recorded
 from ..errors import InDoubt, JournalError, Orphaned
-from .doubts import in_doubt
+from .doubts import in_doubt, is_open
 from .history import PastState
 
 if TYPE_CHECKING:
@@ -153,6 +153,16 @@ class Scope(Piece):
         try:
             value = yield None
         except Exception as error:
+            if is_open(call, error):
+                asked = call.check
+                if asked is None:
+                    why = str(error)
+                    raise in_doubt(recording.lease.run, call, place, args, kwargs, why) from error
+                answer = yield lambda: asked(*args, **kwargs)
+                if answer is not False:
+                    value = answer.result if isinstance(answer, Done) else None
+                    recording.came_back(call, begun, lambda: recording.encoded(call, begun, value))
+                    return value
             recording.went_wrong(call.name, begun, error, call.secret)
             raise
         finally:

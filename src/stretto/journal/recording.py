@@ -30,7 +30,7 @@ from ..secrecy import Secrecy
 from .begun import Begun, Unnamed, arguments_of, call_name, commutes, key_of, never_changes
 from .codecs import digest, encode
 from .contract import Journal
-from .doubts import in_doubt, orphaned, unreadable
+from .doubts import in_doubt, is_open, orphaned, unreadable
 from .events import CallFinished, CallSettled, Decision, RunEnded, RunState, now
 from .forking import Ancestor
 from .history import NO_ARGUMENTS, TIMEOUT, History, Past, PastState
@@ -426,6 +426,33 @@ class Recording:
             driver.kick()
 
         driver.ask(node, check, told)
+
+    def leaves_open(self, driver: AsyncioDriver, node: CallNode, error: BaseException) -> bool:
+        """Whether a call has failed so that nobody knows whether it has happened: its ``check=`` is asked
+        then, or else the run stops there, in doubt, and what was intended stays open."""
+        if not is_open(node.call, error) or node not in self._begun:
+            return False
+        check = node.call.check
+        if check is None:
+            begun = self._known(node)
+            stopped = in_doubt(
+                self.lease.run, node.call, begun.place, tuple(node.args), node.kwargs, str(error)
+            )
+            stopped.__cause__ = error
+            self.stop(driver, node, stopped)
+            return True
+
+        def told(answer: Any, trouble: BaseException | None) -> None:
+            if trouble is not None or answer is False:
+                found = error if trouble is None else trouble
+                self.raised(node, found)
+                driver.engine.fail(node, found)
+            else:
+                driver.returned(node, answer.result if isinstance(answer, Done) else None)
+            driver.kick()
+
+        driver.ask(node, check, told)
+        return True
 
     def stop(self, driver: AsyncioDriver, node: CallNode | EmitNode | Source, error: BaseException) -> None:
         """End the run at a call that is not made, or a value that does not leave."""
