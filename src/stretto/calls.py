@@ -102,11 +102,14 @@ class Call(Generic[P, R_co]):
         fixed_receiver: whether it is one whose object leads to nothing that the program changes.
         made_again: whether it is left out of the journal if its result cannot be recorded.
         passes_on: whether all that it does is make other calls, which have their own places.
+        named_after: what of its arguments its resources are named after, if not these themselves. It may look
+            at the world, at links of files say: nothing is asked of it while all of a resource may change.
     """
 
     here = False
     passes_on = False
     made_again = False
+    named_after: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
     changes_receiver = False
     fixed_receiver = False
     iterates: tuple[str, int] | None = None
@@ -217,7 +220,7 @@ class Call(Generic[P, R_co]):
         for parameter in signature.parameters.values():
             if parameter.kind is parameter.VAR_KEYWORD:
                 arguments = {**arguments, **arguments[parameter.name]}
-        return arguments
+        return arguments if self.named_after is None else self.named_after(arguments)
 
     def _check_fields(self, fields: frozenset[str], what: str) -> None:
         """Whether what is named after arguments can be."""
@@ -495,7 +498,10 @@ def _iterates(fn: object) -> bool:
 
 
 def where(fn: object) -> str:
-    """``file:line`` of a function, for messages."""
+    """``file:line`` of a function, for messages. What stands for something of others says that itself."""
+    said: object = getattr(fn, "stretto_where", None)
+    if isinstance(said, str):
+        return said
     code = getattr(inspect.unwrap(cast("Any", fn)) if callable(fn) else fn, "__code__", None)
     if code is None:
         return getattr(fn, "__module__", None) or "somewhere"

@@ -27,7 +27,7 @@ from .reservations import is_way, reserve
 from .slots import Slot
 from .strands import Block, Strand
 from .streams import StreamNode
-from .tokens import EVERYTHING, HEAP, Token
+from .tokens import EVERYTHING, HEAP, Token, Tokens
 from .wrapped import WrapNode
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ def call_node(
     effects = call.effects
     tokens = strand.tokens
     # what is not a name for a resource fails before there is an operation
-    read = paths_of(call, effects.reads, args, kwargs) if effects.reads and tokens else ()
+    read = paths_of(call, effects.reads, args, kwargs, tokens) if effects.reads and tokens else ()
     written: Sequence[str] = ()
     if effects.writes or effects.commutes:
-        written = paths_of(call, (*effects.writes, *effects.commutes), args, kwargs)
+        written = paths_of(call, (*effects.writes, *effects.commutes), args, kwargs, tokens)
     node = CallNode(strand, trace_of(block, instr), block.place, instr.label)
     node.call, node.args, node.kwargs = call, args, kwargs
     engine.place(node, strand)
@@ -123,8 +123,12 @@ def _scalar(value: Any) -> bool:
     return type(value) in _SCALARS
 
 
-def paths_of(call: Call[..., Any], resources: Any, args: list[Any], kwargs: dict[str, Any]) -> list[str]:
-    """The resources by name; what is known of the name where an argument has not come."""
+def paths_of(
+    call: Call[..., Any], resources: Any, args: list[Any], kwargs: dict[str, Any],
+    tokens: Tokens | None = None,
+) -> list[str]:  # fmt: skip
+    """The resources by name; what is known of the name where an argument has not come, or where what it is
+    named after may change before the call is made."""
     fields = call.effects.fields
     if not fields:
         return [r.template for r in resources]
@@ -138,7 +142,9 @@ def paths_of(call: Call[..., Any], resources: Any, args: list[Any], kwargs: dict
     for resource in resources:
         if not resource.fields:
             found.append(resource.template)
-        elif arguments is None:
+        elif arguments is None or (
+            call.named_after is not None and tokens is not None and tokens.may_change_all(resource.root)
+        ):
             found.append(resource.root)
         else:
             try:

@@ -151,6 +151,14 @@ class Tokens:
         token = self.at.get(EVERYTHING)
         return token is not None and not token.settled
 
+    def may_change_all(self, path: str) -> bool:
+        """Whether there is a write to come of a path as a whole, and not only of something below it."""
+        for prefix in _prefixes(path):
+            token = self.at.get(prefix)
+            if token is not None and not token.settled:
+                return True
+        return False
+
     def write(self, path: str, token: Token, *, certain: bool) -> None:
         """Note a write to come. A `certain` write runs as the oldest operation, so that everything before
         it is done once it is; another one (it may turn out not to write) does not imply that."""
