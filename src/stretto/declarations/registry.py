@@ -33,12 +33,14 @@ from .bounds import Bounds
 from .table import Entry
 
 __all__ = [
-    "DeclaredCall", "bounds_of", "call_of", "check", "declare", "forget", "is_free_name",
-    "is_operation_name",
+    "DeclaredCall", "bounds_of", "call_of", "check", "checker_of", "declare", "entries_under", "forget",
+    "is_free_name", "is_operation_name",
 ]  # fmt: skip
 
 _FUNCTIONS: Final = (FunctionType, BuiltinFunctionType, MethodDescriptorType)
 _MRO: Final = type.__dict__["__mro__"].__get__
+#: The tools of servers are no functions of a module: those who make calls of them ask for these entries.
+_TOOLS: Final = "stretto.tools."
 
 
 class DeclaredCall(Call[..., Any]):
@@ -203,11 +205,21 @@ def is_free_name(name: str) -> bool:
     return name in _free and name not in _operations
 
 
+def entries_under(prefix: str) -> list[Entry]:
+    """What is said of names that begin so."""
+    return [entry for entry in _entries if entry.name.startswith(prefix)]
+
+
+def checker_of(entry: Entry) -> Checker:
+    """The check of what an entry says is returned."""
+    return Checker(*_annotation(entry))
+
+
 def check() -> None:
     """`DeclarationError` about the first entry that is about nothing that there is."""
     _refresh()
     for entry in _entries:
-        if not entry.sure or entry in _found:
+        if not entry.sure or entry in _found or entry.name.startswith(_TOOLS):
             continue
         root = entry.name.split(".")[0]
         if root in sys.modules or root == "*":

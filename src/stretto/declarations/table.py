@@ -14,7 +14,7 @@ from ..effects import Effects, Kind, Resource
 from ..errors import DeclarationError
 from .bounds import Bounds, read_bounds
 
-__all__ = ["Entry", "effects_of", "read"]
+__all__ = ["Entry", "effects_of", "entry", "read"]
 
 _NAME = re.compile(r"[A-Za-z_*]\w*(\.([A-Za-z_]\w*|\*))*")
 _FREE = {"unordered": Kind.UNORDERED, "pure": Kind.PURE}
@@ -89,7 +89,7 @@ def read(file: Path, said: Mapping[str, Any], *, sure: bool = True) -> Iterator[
         line = next(
             (lines[at] for at in (f"effects.{name}", f"tool.stretto.effects.{name}") if at in lines), 1
         )
-        yield _entry(name, value, f"{file}:{line}: {name}", sure)
+        yield entry(name, value, f"{file}:{line}: {name}", sure)
 
 
 def _flat(prefix: str, said: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -102,7 +102,8 @@ def _flat(prefix: str, said: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _entry(name: str, value: Any, at: str, sure: bool) -> Entry:
+def entry(name: str, value: Any, at: str, sure: bool = True) -> Entry:
+    """What one line says: its name, and an effect or a table with it. `at` is where it stands."""
     if not _NAME.fullmatch(name):
         raise DeclarationError(
             f"{at}: this is no dotted name; expected one such as 'requests.get' or 'openai.*.create'"
