@@ -8,6 +8,7 @@
     progress.py   how far a run is, on a terminal and elsewhere
     output.py     results, errors and colours
     config.py     config
+    mcp.py        the flows of a file as tools
 
 and about journals:
 
@@ -36,7 +37,7 @@ from collections.abc import Sequence
 __all__ = ["entry", "main"]
 
 #: The commands that run a user's flow.
-_RUNNING = ("run", "resume", "fork")
+_RUNNING = ("run", "resume", "fork", "mcp")
 _SEED, _OURS = "PYTHONHASHSEED", "STRETTO_HASH_SEED"
 
 

@@ -33,6 +33,7 @@ usage: stretto run [--sequential | --suggest] [--json] [--journal URL | --no-jou
        stretto run [--sequential | --suggest] [--journal URL | --no-journal] SCRIPT.py [ARGUMENTS ...]
        stretto explain [--json] FILE.py:FLOW | RUN
        stretto explain [--json | --suggest] SCRIPT.py
+       stretto mcp [--http PORT] [--journal URL | --no-journal] FILE.py[:FLOW]
        stretto resume | fork | ls | show | settle | prune | export | import ...
        stretto config [--json]
        stretto --version
@@ -44,6 +45,7 @@ Run a plain sequential Python function with its calls overlapped.
                  or a whole file that defines no flow, as python SCRIPT.py would run it
   explain        say which calls overlap, which cannot, and the line that would free them; of a run that
                  is recorded, where its time went; --suggest proposes lines for [effects]
+  mcp            serve the flows of a file as the tools of a MCP server (stretto mcp --help)
 
   resume         take up a run that was interrupted: what it has done is not done again
   fork           start a new run that shares what another one has done, up to one call
@@ -102,9 +104,13 @@ def _dispatch(words: list[str]) -> int:
         from .config import show_config
 
         return show_config(rest)
+    if command == "mcp":
+        from .mcp import serve
+
+        return serve(rest)
     commands: dict[str, Callable[[_Options], int]] = {"run": _run, "explain": _explain}
     if command not in commands:
-        guess = did_you_mean(command, (*commands, *_ABOUT_JOURNALS, "config"), "stretto ")
+        guess = did_you_mean(command, (*commands, *_ABOUT_JOURNALS, "config", "mcp"), "stretto ")
         if Path(command.partition(":")[0]).is_file():
             guess = f"; did you mean stretto run {command}?"
         guess = guess if "did you mean" in guess else "; `stretto --help` lists them"

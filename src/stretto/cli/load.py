@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from stretto import Flow
 
-__all__ = ["UsageError", "import_file", "load_flow", "not_a_file"]
+__all__ = ["UsageError", "import_file", "load_flow", "load_flows", "not_a_file"]
 
 
 class UsageError(Exception):
@@ -26,10 +26,7 @@ def load_flow(target: str) -> Flow[..., Any]:
     What the user's file raises while it is imported is raised as it is.
     """
     file, name = _split(target)
-    path = Path(file)
-    if not path.is_file():
-        raise UsageError(not_a_file(path))
-    module = import_file(path.resolve())
+    module = _module(file)
     flows = _flows_of(module)
     if name is None:
         if len(flows) == 1:
@@ -42,6 +39,21 @@ def load_flow(target: str) -> Flow[..., Any]:
         kind = "a call" if type(found).__name__ == "Call" else f"a {type(found).__name__}"
         raise UsageError(f"{name} in {file} is not a flow but {kind}. {_listed(file, flows)}")
     raise UsageError(f"{file} has no {name!r}{did_you_mean(name, flows)} {_listed(file, flows)}")
+
+
+def load_flows(target: str) -> dict[str, Flow[..., Any]]:
+    """The flows of a file by name, or the one flow that ``FILE.py:flow`` names."""
+    file, name = _split(target)
+    if name is None:
+        return _flows_of(_module(file))
+    return {name: load_flow(target)}
+
+
+def _module(file: str) -> ModuleType:
+    path = Path(file)
+    if not path.is_file():
+        raise UsageError(not_a_file(path))
+    return import_file(path.resolve())
 
 
 def did_you_mean(word: str, known: Any, prefix: str = "") -> str:
