@@ -25,6 +25,8 @@ SDK = Literal["openai", "anthropic"]
 _CLASSES = {"openai": "AsyncOpenAI", "anthropic": "AsyncAnthropic"}
 #: These may be answered otherwise later; and everything from 500.
 _PASSING = frozenset({408, 409, 425, 429})
+#: But these say that the server cannot do it at all.
+_NOT_THERE = frozenset({501, 505})
 #: Refusals for which there is no use in coming back.
 _FINAL = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_error"})
 #: Of what a stream may say that it is broken: these are passing.
@@ -64,6 +66,11 @@ class Client:
         if not isinstance(found, dict):
             raise Unavailable(f"the server has answered with what is no JSON object: {found!r:.200}")
         return cast("dict[str, Any]", found)
+
+    async def get(self, path: str) -> Any:
+        """What is at a path; what goes wrong is raised as it is."""
+        client = await self._client()
+        return await client.get(path, cast_to=object)
 
     async def events(self, path: str, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         client = await self._client()
@@ -165,7 +172,8 @@ def _refused(error: Any, said: str) -> ModelError:
             (_STATUS[kind] for kind in kinds if kind in _STATUS), 500 if kinds & _PASSING_KINDS else None
         )
     again = error.response.headers.get("x-should-retry")
-    passing = status is not None and (status in _PASSING or status >= 500) and not kinds & _FINAL
+    passing = status is not None and (status in _PASSING or status >= 500 and status not in _NOT_THERE)
+    passing = passing and not kinds & _FINAL
     if again in ("true", "false"):
         passing = again == "true"
     kind = Unavailable if passing else ModelError

@@ -18,6 +18,7 @@ from .clients import SDK, Client
 from .errors import InvalidAnswer, ModelError, Unavailable
 from .estimates import estimate, most
 from .openai_words import EMBEDDINGS, OpenAIWords, usage_of
+from .prefixes import Prefixes, is_near
 from .prices import cost, provider_at
 from .recording import way_of
 from .schemas import form_of
@@ -124,7 +125,7 @@ class Model(CallHolder):
 
     def __init__(
         self, sdk: SDK, name: str, base_url: str | None, provider: str | None, client: Mapping[str, Any],
-        limited: Mapping[str, Any], defaults: Mapping[str, Any],
+        limited: Mapping[str, Any], defaults: Mapping[str, Any], shares: bool = False,
     ) -> None:  # fmt: skip
         self.name = name
         self.provider = provider
@@ -132,6 +133,9 @@ class Model(CallHolder):
         self._defaults = dict(defaults)
         self._client = Client(sdk, client)
         self._words = OpenAIWords(hosted=base_url is None) if sdk == "openai" else AnthropicWords()
+        self._prefixes: Prefixes | None = None
+        if shares:
+            self._prefixes = Prefixes(lambda: self._client.get("/models"), limited.get("timeout"))
         said = {key: value for key, value in limited.items() if value is not None}
         if said.keys() & {"limit", "rate", "tokens"}:
             said.setdefault("per", f"llm:{_host(sdk, base_url)}:{_part(name)}")
@@ -163,7 +167,7 @@ class Model(CallHolder):
         replies: list[Reply] = []
         wrong = ""
         while len(replies) < attempts:
-            raw = await way_of(self._client).post(self._words.path, self._words.body(asked))
+            raw = await self._sent(self._words.body(asked))
             reply = self._reply(raw)
             replies.append(reply)
             if form is None:
@@ -242,6 +246,12 @@ class Model(CallHolder):
             {**self._defaults, **options},
         )  # fmt: skip
 
+    async def _sent(self, body: dict[str, Any]) -> dict[str, Any]:
+        way = way_of(self._client)
+        if self._prefixes is None or way is not self._client:
+            return await way.post(self._words.path, body)
+        return await self._prefixes.send(body, lambda: way.post(self._words.path, body))
+
     def _reply(self, raw: dict[str, Any]) -> Reply:
         try:
             return self._words.reply(raw)
@@ -283,7 +293,7 @@ def openai(
     client: Mapping[str, Any] | None = None, timeout: float | None = TIMEOUT, retries: int = RETRIES,
     limit: int | Literal["adaptive"] | None = None, rate: str | None = None, tokens: str | None = None,
     per: str | None = None, hedge: float | None = None, usd: float | None = None, secret: bool = False,
-    **defaults: Any,
+    prefixes: bool | None = None, **defaults: Any,
 ) -> Model:  # fmt: skip
     """A model behind a server that speaks as OpenAI's do: their own, or vLLM, SGLang, llama.cpp, Ollama, ...
 
@@ -297,6 +307,8 @@ def openai(
         timeout, retries, limit, rate, tokens, per, hedge, secret: as of any call (docs/limits.md). All calls
             of the model share its limits.
         usd: what a call costs at most, for budgets: 0 for a server of your own. Without, the price list says.
+        prefixes: whether requests that begin alike wait for each other, where the server (llama.cpp's) reads
+            the beginning only once then; so it is without being told, if the server is near.
         defaults: what the server is told with each request, unless the call says otherwise:
             ``temperature=0``.
     """
@@ -315,7 +327,7 @@ def openai(
         timeout=timeout, retries=retries, limit=limit, rate=rate, tokens=tokens, hedge=hedge, usd=usd
     )
     return Model("openai", name, base_url, _whose(base_url, provider, "openai"), told,
-                 _said(limited, per, secret), defaults)  # fmt: skip
+                 _said(limited, per, secret), defaults, is_near(base_url) if prefixes is None else prefixes)  # fmt: skip
 
 
 def anthropic(
