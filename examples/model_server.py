@@ -44,15 +44,16 @@ class ServerError(RuntimeError):
 
 
 class ModelServer:
-    """The running server: `base_url` is what an OpenAI client needs."""
+    """The running server: `base_url` is what an OpenAI client needs. Where it `remembers`, it need not read
+    again what it has read."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, remembers: bool = False) -> None:
         weights = _weights()
         _no_proxy_for_loopback()
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
         # The child serves until its standard input closes, which the system does when this process ends.
         self._process = subprocess.Popen(
-            [sys.executable, __file__, "--serve", str(weights)],
+            [sys.executable, __file__, "--serve", str(weights), *(["--remember"] if remembers else [])],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
         )  # fmt: skip
         atexit.register(self.stop)
@@ -135,7 +136,7 @@ def _no_proxy_for_loopback() -> None:
         os.environ[name] = ",".join([*known, *({"127.0.0.1", "localhost"} - set(known))])
 
 
-def _serve(weights: str) -> None:
+def _serve(weights: str, remembers: bool) -> None:
     """What the child does: serve until its standard input closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the parent decides
     import xllamacpp
@@ -148,9 +149,10 @@ def _serve(weights: str) -> None:
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * CONTEXT
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = THREADS
-    # No memory from one request to the next, so that a second run is not faster for having come second.
-    params.cache_prompt = False
-    params.cache_ram_mib = 0
+    if not remembers:
+        # No memory from one request to the next, so that a second run is not faster for having come second.
+        params.cache_prompt = False
+        params.cache_ram_mib = 0
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)
     sys.stdin.read()
@@ -160,9 +162,10 @@ def _serve(weights: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Serve a small language model on loopback until Ctrl-C.")
     parser.add_argument("--serve", metavar="GGUF", help=argparse.SUPPRESS)
+    parser.add_argument("--remember", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        _serve(options.serve)
+        _serve(options.serve, options.remember)
         return
     try:
         with ModelServer() as server:

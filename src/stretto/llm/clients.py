@@ -172,7 +172,7 @@ def _refused(error: Any, said: str) -> ModelError:
             (_STATUS[kind] for kind in kinds if kind in _STATUS), 500 if kinds & _PASSING_KINDS else None
         )
     again = error.response.headers.get("x-should-retry")
-    passing = status is not None and (status in _PASSING or status >= 500 and status not in _NOT_THERE)
+    passing = status is not None and (status in _PASSING or (status >= 500 and status not in _NOT_THERE))
     passing = passing and not kinds & _FINAL
     if again in ("true", "false"):
         passing = again == "true"

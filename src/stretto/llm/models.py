@@ -326,8 +326,9 @@ def openai(
     limited = Limited(
         timeout=timeout, retries=retries, limit=limit, rate=rate, tokens=tokens, hedge=hedge, usd=usd
     )
+    shares = is_near(base_url) if prefixes is None else prefixes
     return Model("openai", name, base_url, _whose(base_url, provider, "openai"), told,
-                 _said(limited, per, secret), defaults, is_near(base_url) if prefixes is None else prefixes)  # fmt: skip
+                 _said(limited, per, secret), defaults, shares)  # fmt: skip
 
 
 def anthropic(

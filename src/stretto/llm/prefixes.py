@@ -1,10 +1,11 @@
-"""Requests that begin alike, to a server that remembers how: each is sent when the one before it has come back.
+"""Requests that begin alike, to a server that remembers how: each goes when the one before has come back.
 
-llama.cpp's server keeps what it has worked out of a prompt in the *slot* that the prompt was in, and gives a request
-the slot that knows most of its beginning. Eight requests that come at once go to eight slots, of which none knows
-anything: the beginning is worked out eight times. One after the other they go to one slot, and it is worked out
-once. What is lost is that their answers are not written side by side; so they wait for each other only as long as
-an answer takes less time to write than the beginning takes to read, which the server tells with each answer.
+llama.cpp's server keeps what it has worked out of a prompt in the *slot* that the prompt was in, and gives a
+request the slot that knows most of its beginning. Eight requests that come at once go to eight slots, of
+which none knows anything: the beginning is worked out eight times. One after the other they go to one slot,
+and it is worked out once. What is lost is that their answers are not written side by side; so they wait for
+each other only as long as an answer takes less time to write than the beginning takes to read, which the
+server tells with each answer.
 
 Other servers (vLLM, SGLang, and those of the providers) share what they know between all requests. For them
 nothing is done.
@@ -17,7 +18,7 @@ import ipaddress
 import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -145,10 +146,11 @@ class _Lane:
 
     def took(self, raw: dict[str, Any]) -> bool:
         """What one answer tells; False if the server has forgotten the beginning that it was told before."""
-        timings: Any = raw.get("timings")
-        if not isinstance(timings, dict):
+        said: Any = raw.get("timings")
+        if not isinstance(said, dict):
             self.open()
             return True
+        timings = cast("dict[str, Any]", said)
         told, known = number(timings, "prompt_n"), number(timings, "cache_n")
         if told >= _TELLING and self._reading == 0.0:
             self._reading = float(timings["prompt_ms"]) / told * (told + known)
