@@ -45,15 +45,16 @@ class ServerError(RuntimeError):
 
 class ModelServer:
     """The running server: `base_url` is what an OpenAI client needs. Where it `remembers`, it need not read
-    again what it has read."""
+    again what it has read; a `template` puts messages in words in the place of the model's own."""
 
-    def __init__(self, *, remembers: bool = False) -> None:
+    def __init__(self, *, remembers: bool = False, template: Path | None = None) -> None:
         weights = _weights()
         _no_proxy_for_loopback()
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
         # The child serves until its standard input closes, which the system does when this process ends.
         self._process = subprocess.Popen(
-            [sys.executable, __file__, "--serve", str(weights), *(["--remember"] if remembers else [])],
+            [sys.executable, __file__, "--serve", str(weights), *(["--remember"] if remembers else []),
+             *(["--template", str(template)] if template else [])],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
         )  # fmt: skip
         atexit.register(self.stop)
@@ -136,7 +137,7 @@ def _no_proxy_for_loopback() -> None:
         os.environ[name] = ",".join([*known, *({"127.0.0.1", "localhost"} - set(known))])
 
 
-def _serve(weights: str, remembers: bool) -> None:
+def _serve(weights: str, remembers: bool, template: str | None) -> None:
     """What the child does: serve until its standard input closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the parent decides
     import xllamacpp
@@ -149,6 +150,8 @@ def _serve(weights: str, remembers: bool) -> None:
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * CONTEXT
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = THREADS
+    if template:
+        params.chat_template = Path(template).read_text()
     if not remembers:
         # No memory from one request to the next, so that a second run is not faster for having come second.
         params.cache_prompt = False
@@ -163,9 +166,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Serve a small language model on loopback until Ctrl-C.")
     parser.add_argument("--serve", metavar="GGUF", help=argparse.SUPPRESS)
     parser.add_argument("--remember", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--template", metavar="FILE", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        _serve(options.serve, options.remember)
+        _serve(options.serve, options.remember, options.template)
         return
     try:
         with ModelServer() as server:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from pydantic import BaseModel
 
 from stretto import flow, llm
+from stretto.llm import ToolCall, ToolResult
+from stretto.llm.asked import Message
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 from model_server import MODEL, ModelServer  # noqa: E402
@@ -20,7 +22,7 @@ pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with ModelServer(remembers=True) as server:
+    with ModelServer(remembers=True, template=Path(__file__).with_name("tools.jinja")) as server:
         yield server.base_url
 
 
@@ -51,8 +53,8 @@ def test_it_answers(small: llm.Model) -> None:
     assert mood.value.mood in ("glad", "sad") and isinstance(mood.value.sure, bool)
 
 
-def test_an_agent_is_given_what_it_asks_for(small: llm.Model) -> None:
-    """It is told to call the tool, again and again: it is too small to know when to stop."""
+def test_an_agent_calls_its_tool_and_reads_what_it_gives(small: llm.Model) -> None:
+    """It is so small that it has to be shown twice how that is done."""
     added: list[tuple[int, int]] = []
 
     def add(a: int, b: int) -> int:
@@ -60,12 +62,20 @@ def test_an_agent_is_given_what_it_asks_for(small: llm.Model) -> None:
         added.append((a, b))
         return a + b
 
-    asked: dict[str, Any] = {"tool_choice": "required", "max_tokens": 80}
-    with pytest.raises(llm.StepsExceeded) as raised:
-        llm.agent("Add 2 and 3.", [add], small, steps=2, **asked)
-    assert added
-    (wanted, *_) = raised.value.answer.tool_calls
-    assert wanted.name == "add"
+    def shown(a: int, b: int) -> list[Message]:
+        wanted = ToolCall(f"{a}", "add", f'{{"a": {a}, "b": {b}}}')
+        called = llm.Answer("", "", (wanted,))
+        return [
+            f"Add {a} and {b}.",
+            called,
+            ToolResult(f"{a}", f"{a + b}"),
+            llm.Answer(f"The sum is {a + b}.", ""),
+        ]
+
+    task = [*shown(1, 4), *shown(7, 2), "Add 2 and 3."]
+    answer = llm.agent(task, [add], small, steps=4, max_tokens=60)
+    assert added == [(2, 3)]
+    assert "5" in answer.text
 
 
 def test_what_begins_alike_is_read_once(small: llm.Model) -> None:
