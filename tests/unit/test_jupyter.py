@@ -278,3 +278,22 @@ def test_after_a_restart_the_cell_of_the_flow_has_to_be_run_first(in_notebook, f
         assert sorted((folder / "noted").read_text().split()) == ["0", "1", "2"]
 
     in_notebook(work)
+
+
+def test_calls_in_processes_are_sent_as_the_notebook_is_now(in_notebook) -> None:
+    async def work(cell: Notebook) -> None:
+        await cell.said("from stretto import call\nfactor = 2")
+        await cell.said(
+            "@call.unordered(on='process')\n"
+            "def times(x: int) -> int:\n"
+            "    if x < 0:\n"
+            "        raise ValueError('below zero')\n"
+            "    return x * factor\n"
+        )
+        assert await cell.said("times(2)") == "4"
+        await cell.said("factor = 3")
+        assert await cell.said("times(2)") == "6"
+        name, message, trace = await cell.failed("times(-1)")
+        assert (name, message) == ("ValueError", "below zero") and "raise ValueError('below zero')" in trace
+
+    in_notebook(work)
