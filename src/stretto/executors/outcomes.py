@@ -271,7 +271,7 @@ def _trace(places: list[Place]) -> TracebackType | None:
     """A traceback through these lines."""
     trace: TracebackType | None = None
     for place in reversed(places):
-        trace = TracebackType(trace, _frame(place), -1, place.line)  # -1: no column is known
+        trace = TracebackType(trace, _frame(place), 0, place.line)
     return trace
 
 
@@ -279,11 +279,22 @@ def _here() -> FrameType:
     return sys._getframe()
 
 
+def _line_alone(length: int) -> bytes:
+    """The table of places of code all of which stands in its first line; no column is known. (An entry is for
+    at most eight instructions: 13 is the kind without columns, and the line is as far from the one before as
+    the second byte says.)"""
+    whole, rest = divmod(length, 8)
+    return bytes([0x80 | 13 << 3 | 7, 0]) * whole + (bytes([0x80 | 13 << 3 | rest - 1, 0]) if rest else b"")
+
+
+_LINE_ALONE = _line_alone(len(_here.__code__.co_code) // 2)
+
+
 def _frame(place: Place) -> FrameType:
     """A frame that says it is of that function."""
     code = _here.__code__.replace(
         co_filename=place.file, co_name=place.function, co_qualname=place.function, co_firstlineno=place.line,
-        co_linetable=b"",
+        co_linetable=_LINE_ALONE,
     )  # fmt: skip
     made: Any = FunctionType(code, {"sys": sys, "__name__": place.module, "__file__": place.file})
     return cast("FrameType", made())
