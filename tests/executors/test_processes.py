@@ -181,27 +181,23 @@ def test_who_needs_much_is_not_passed_by_for_ever() -> None:
         machine, served = Machine(4, 10, ("0",)), []
 
         async def take(name: str, needs: Needs) -> Grant:
-            grant = await machine.take(needs, name)
+            grant = await machine.take(needs, str)
             served.append(name)
             return grant
 
-        first = await take("first", Needs(3))
-        waiting = [
-            asyncio.create_task(take(name, needs))
-            for name, needs in [("all", Needs(4)), ("small", Needs(1)), ("memory", Needs(0, 0, 5))]
-        ]
+        first = await take("first", Needs(1, 0, 8))
+        wanted = {"memory": Needs(2, 0, 5), "small": Needs(1), "all": Needs(4), "last": Needs(1)}
+        waiting = {name: asyncio.create_task(take(name, needs)) for name, needs in wanted.items()}
         gives_up = asyncio.create_task(take("gives up", Needs(4)))
-        await asyncio.sleep(0)
+        machine.give(await waiting["small"])  # two are kept for who waits for memory, and one is left
         gives_up.cancel()
         machine.give(first)
-        machine.give(await waiting[0])
-        await asyncio.gather(*waiting)
-        for task in waiting[1:]:
-            machine.give(task.result())
+        for name in ("memory", "all", "last"):
+            machine.give(await waiting[name])
         machine.give(await take("the end", Needs(4, 1, 10)))
         return served
 
-    assert asyncio.run(order()) == ["first", "memory", "all", "small", "the end"]
+    assert asyncio.run(order()) == ["first", "small", "memory", "all", "last", "the end"]
 
 
 def test_one_that_died_while_it_waited_is_replaced() -> None:

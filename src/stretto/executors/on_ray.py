@@ -11,7 +11,7 @@ import os
 import pickle
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +58,7 @@ async def run_on_ray(
             "retries= makes the call again"
         ) from None
     kind, body, buffers = told
-    found = await asyncio.to_thread(_opened, Outcome(Parcel(body, buffers), kind), named(call))
+    found = await asyncio.to_thread(_opened, Outcome(Parcel(body, buffers), kind), lambda: named(call))
     if found.error is not None:
         raise found.error
     return found.value
@@ -90,7 +90,7 @@ def _submitted(call: Call[..., Any], needs: Needs, args: tuple[Any, ...], kwargs
     )
 
 
-def _opened(outcome: Outcome, name: str) -> Opened:
+def _opened(outcome: Outcome, name: Callable[[], str]) -> Opened:
     """What lies in Ray's store cannot be changed, and results of calls can."""
     parcel = outcome.parcel
     mine = Parcel(parcel.body, [bytearray(buffer) for buffer in parcel.buffers])

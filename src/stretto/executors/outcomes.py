@@ -199,25 +199,25 @@ class Opened(NamedTuple):
     error: BaseException | None
 
 
-def opened(outcome: Outcome, name: str) -> Opened:
-    """`name` names the call, for what could not be sent."""
+def opened(outcome: Outcome, name: Callable[[], str]) -> Opened:
+    """`name` tells the name of the call, for what could not be sent."""
     if outcome.kind == RAISED:
         return Opened(None, _exception(unpack(outcome.parcel), name))
     if outcome.kind == UNREAD:
         return _not_sent(
-            f"{name} cannot be read by the process that it is to run in ({unpack(outcome.parcel)}). Modules "
-            "and classes that it needs must be found there, too: on sys.path, or installed"
+            f"{name()} cannot be read by the process that it is to run in ({unpack(outcome.parcel)}). "
+            "Modules and classes that it needs must be found there, too: on sys.path, or installed"
         )
     try:
         value, gone = unpack(outcome.parcel)
     except Exception as error:
         return _not_sent(
-            f"{name} has returned what cannot be built again here ({lost(error)}). "
+            f"{name()} has returned what cannot be built again here ({lost(error)}). "
             "Return what can be pickled: plain values, dataclasses, arrays"
         )
     if gone is not None:
         return _not_sent(
-            f"{name} has returned a {gone.what} that cannot leave the process it ran in ({gone.why}). "
+            f"{name()} has returned a {gone.what} that cannot leave the process it ran in ({gone.why}). "
             "Return what can be pickled: plain values, dataclasses, arrays"
         )
     return Opened(value, None)
@@ -227,7 +227,7 @@ def _not_sent(said: str) -> Opened:
     return Opened(None, NotSendable(said))
 
 
-def _exception(told: list[_Raised], name: str) -> BaseException:
+def _exception(told: list[_Raised], name: Callable[[], str]) -> BaseException:
     made: list[Any] = []
     for one in told:
         try:
@@ -237,8 +237,8 @@ def _exception(told: list[_Raised], name: str) -> BaseException:
             error, gone = None, Lost("an exception", lost(problem))
         if gone is not None:
             error = NotSendable(
-                f"{name} has raised {gone.what} (an exception that cannot be built again here: {gone.why}). "
-                "Raise one that can be pickled, or give its class a __reduce__"
+                f"{name()} has raised {gone.what} (an exception that cannot be built again here: {gone.why})"
+                ". Raise one that can be pickled, or give its class a __reduce__"
             )
         made.append(error)
     for at in reversed(range(len(told))):

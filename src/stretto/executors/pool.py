@@ -83,7 +83,7 @@ class Worker:
         threading.Thread(target=self._talk, name="stretto-worker", daemon=True).start()
 
     def call(
-        self, request: Callable[[], Request], begins: Callable[[], None], name: str
+        self, request: Callable[[], Request], begins: Callable[[], None], name: Callable[[], str]
     ) -> Future[Opened | Died]:
         """Have it make a call; `begins` is called when it does. Both from another thread, which also puts
         together and takes apart what is sent."""

@@ -35,7 +35,7 @@ async def run_in_process(
     call: Call[..., Any], needs: Needs, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Any:
     resources = machine()
-    grant = await resources.take(needs, named(call))
+    grant = await resources.take(needs, lambda: named(call))
     try:
         found = await _attempts(call, grant, args, kwargs)
     finally:
@@ -77,7 +77,9 @@ async def _attempt(
 
     try:
         async with limit:
-            found = await _ended(worker, asyncio.wrap_future(worker.call(request, begins, named(call))))
+            found = await _ended(
+                worker, asyncio.wrap_future(worker.call(request, begins, lambda: named(call)))
+            )
     except TimeoutError:
         raise timed_out(call) from None
     if isinstance(found, Opened):

@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,20 +41,20 @@ class Machine:
         self.cpus, self.memory, self.gpus = cpus, memory, gpus
         self._free = Needs(cpus, len(gpus), memory)
         self._gpus = list(gpus)
-        self._waiting: list[_Waiter] = []
+        self._waiting: dict[_Waiter, None] = {}  # in their order
         self._lock = threading.Lock()
 
-    async def take(self, needs: Needs, name: str) -> Grant:
-        """Wait until there is enough."""
+    async def take(self, needs: Needs, name: Callable[[], str]) -> Grant:
+        """Wait until there is enough; `name` tells the name of who asks."""
         if needs.cpus > self.cpus or needs.gpus > len(self.gpus) or needs.memory > self.memory:
             raise StrettoError(
-                f"{name} asks for {needs}, and this machine has cpus={self.cpus:g}, "
+                f"{name()} asks for {needs}, and this machine has cpus={self.cpus:g}, "
                 f"gpus={len(self.gpus)}, memory={gigabytes(self.memory)}. Ask for less, or run it on "
                 "machines that have that much: on='ray'"
             )
         waiter = _Waiter(needs, asyncio.get_running_loop())
         with self._lock:
-            self._waiting.append(waiter)
+            self._waiting[waiter] = None
             self._serve()
         try:
             if waiter.grant is None:
@@ -61,7 +62,7 @@ class Machine:
         except BaseException:
             with self._lock:
                 if waiter.grant is None:
-                    self._waiting.remove(waiter)
+                    del self._waiting[waiter]
                 else:
                     self._return(waiter.grant)
                 self._serve()
@@ -83,20 +84,27 @@ class Machine:
 
     def _serve(self) -> None:
         kept = Needs(0, 0, 0)  # for those who wait already
-        for waiter in list(self._waiting):
+        served: list[_Waiter] = []
+        for waiter in self._waiting:
             free, needs = self._free, waiter.needs
-            if all(
-                need == 0 or need + keep <= there for need, keep, there in zip(needs, kept, free, strict=True)
-            ):
+            if kept.cpus >= free.cpus:
+                break  # each needs some part of a core
+            if _fits(needs, kept, free):
                 names = tuple(self._gpus[: int(needs.gpus)])
                 del self._gpus[: int(needs.gpus)]
                 self._free = Needs(free.cpus - needs.cpus, free.gpus - needs.gpus, free.memory - needs.memory)
                 waiter.grant = Grant(needs, names)
-                self._waiting.remove(waiter)
-                with contextlib.suppress(RuntimeError):  # its loop is closed: nobody is there to be told
-                    waiter.loop.call_soon_threadsafe(_tell, waiter.there)
+                served.append(waiter)
             else:
-                kept = Needs(*(a + b for a, b in zip(kept, needs, strict=True)))  # type: ignore[arg-type]
+                kept = Needs(kept.cpus + needs.cpus, kept.gpus + needs.gpus, kept.memory + needs.memory)
+        for waiter in served:
+            del self._waiting[waiter]
+            with contextlib.suppress(RuntimeError):  # its loop is closed: nobody is there to be told
+                waiter.loop.call_soon_threadsafe(_tell, waiter.there)
+
+
+def _fits(needs: Needs, kept: Needs, free: Needs) -> bool:
+    return all(need == 0 or need + keep <= there for need, keep, there in zip(needs, kept, free, strict=True))
 
 
 def _tell(there: asyncio.Future[None]) -> None:
