@@ -156,7 +156,7 @@ def _connected() -> Any:
         if ray.is_initialized():
             return ray
         if os.environ.get("RAY_ADDRESS"):
-            ray.init(logging_level=logging.WARNING)
+            ray.init(logging_level=logging.ERROR)
             return ray
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         # Its servers listen where other machines reach them, unless it takes this one for one of those on
@@ -166,7 +166,7 @@ def _connected() -> Any:
         constants.ENABLE_RAY_CLUSTER = False
         try:
             ray.init(
-                "local", include_dashboard=False, _node_ip_address="127.0.0.1", logging_level=logging.WARNING
+                "local", include_dashboard=False, _node_ip_address="127.0.0.1", logging_level=logging.ERROR
             )
         finally:
             constants.ENABLE_RAY_CLUSTER = clusters
