@@ -20,8 +20,8 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import stretto
-from stretto import Done, call, flow
-from stretto.errors import InDoubt, JournalError
+from stretto import Done, budget, call, flow, route, way
+from stretto.errors import BudgetExceeded, InDoubt, JournalError
 from tests.waiting import PATIENCE
 
 folder = Path()
@@ -213,6 +213,45 @@ def streamed(n: int) -> list[object]:
     return found
 
 
+@call.unordered(usd=0.02, rate="400/s")
+async def priced(x: int) -> dict[str, float]:
+    await asyncio.sleep(0.001)
+    return {"cost": x % 3 / 200}
+
+
+@call.unordered
+async def shaky(x: int) -> str:
+    await asyncio.sleep(0.001)
+    if x % 2:
+        raise ValueError(x)
+    return f"shaky {x}"
+
+
+@call.unordered(usd=0.005)
+async def steady(x: int) -> str:
+    await asyncio.sleep(0.001)
+    return f"steady {x}"
+
+
+either = route(way(shaky, cost=0), way(steady, cost=1))
+
+
+@flow
+def bounded(n: int) -> list[object]:
+    """Calls that a rate, a budget and a route see to: what is recorded counts again, and costs nothing anew."""
+    found: list[object] = []
+    try:
+        with budget(usd=0.05):
+            for i in range(10 * n):
+                found.append(priced(i)["cost"])
+                if i % 3 == 1:
+                    put("a", f"{either(i)} after {found[-1]}")
+    except BudgetExceeded as error:
+        put("a", "stopped")
+        found.append(str(error))
+    return found
+
+
 @flow(secret="n")
 def secretly(n: int) -> list[object]:
     found: list[object] = []
@@ -256,6 +295,7 @@ FLOWS = {
     "branches": (branches, 3),
     "reads": (reads, 3),
     "natively": (natively, 3),
+    "bounded": (bounded, 3),
     "streamed": (streamed, 3),
     "secretly": (secretly, 3),
     "yielding": (yielding, 2),
