@@ -238,7 +238,7 @@ either = route(way(shaky, cost=0), way(steady, cost=1))
 
 @flow
 def bounded(n: int) -> list[object]:
-    """Calls that a rate, a budget and a route see to: what is recorded counts again, and costs nothing anew."""
+    """Calls that a rate, a budget and a route see to: what is recorded counts, and costs nothing anew."""
     found: list[object] = []
     try:
         with budget(usd=0.05):
