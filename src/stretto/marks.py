@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["PURSES", "Mark"]
+__all__ = ["PURSES", "PURSE_MAKERS", "Mark"]
 
 #: The classes of context managers whose blocks bound what is called in them (see
 #: `stretto.engine.reservations`). They put themselves here: nothing inside imports what surrounds it.
 PURSES: set[type] = set()
+#: Functions that make them.
+PURSE_MAKERS: dict[object, type] = {}
 
 
 class Mark:

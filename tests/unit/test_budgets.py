@@ -51,6 +51,12 @@ async def free(n: int) -> int:
     return n
 
 
+@call.unordered(usd=0.10)
+async def coin(n: int) -> int:
+    await asyncio.sleep(1)
+    return n
+
+
 @flow
 def asks(n: int, usd: float) -> tuple[list[int], str, int]:
     found: list[int] = []
@@ -131,6 +137,63 @@ def test_a_call_fits_in_all_blocks_that_it_is_in() -> None:
         "ask needs up to $0.1, and $0.05 is left of budget(usd=0.25, tokens=100).",
         "0.2 4",
     ]
+
+
+def test_a_block_begins_before_what_is_before_it_has_ended() -> None:
+    @flow
+    def two(n: int) -> int:
+        first = ask(n)
+        with budget(usd=0.1, per=None):
+            second = ask(n)
+        return first["n"] + second["n"]
+
+    assert both(two, 3)[1] == pytest.approx(1, abs=0.01)
+
+
+def bounded(i: int) -> int:
+    with budget(usd=0.5):
+        x = coin(i)
+        if x > 100:
+            x = coin(x)
+    return free(x)
+
+
+class Bounded:
+    def __init__(self) -> None:
+        self.own = budget(usd=5)
+        self.n = 0
+
+    def step(self, i: int) -> int:
+        with self.own:
+            self.n += 1
+            return coin(i)
+
+
+def test_nothing_waits_for_the_end_of_a_block() -> None:
+    """Not where it is left behind, in helpers, or in methods."""
+
+    @flow
+    def branches(n: int) -> list[int]:
+        found: list[int] = []
+        for i in range(n):
+            if coin(i) >= 0:
+                with budget(usd=1.0):
+                    found.append(coin(i))
+            found.append(free(i))
+        return found
+
+    @flow
+    def helpers(n: int) -> list[int]:
+        return [bounded(i) for i in range(n)]
+
+    @flow
+    def methods(n: int) -> list[int]:
+        one = Bounded()
+        return [one.step(i) for i in range(n)]
+
+    assert both(branches, 6)[1] == pytest.approx(2, abs=0.01)
+    assert both(helpers, 6)[1] == pytest.approx(2, abs=0.01)
+    assert both(methods, 6)[1] == pytest.approx(1, abs=0.01)
 
 
 def test_tokens() -> None:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, SupportsFloat
 
+from ..compiler.known import assume_pure
 from ..errors import BudgetExceeded, DeclarationError
-from ..marks import PURSES
+from ..marks import PURSE_MAKERS, PURSES
 from .accounts import DOLLAR, Account, Spent, account_of, nano
 
 if TYPE_CHECKING:
@@ -120,9 +121,20 @@ class Budget:
         return BudgetExceeded(f"the {self.seconds:g} s of budget({self}) are over")
 
 
-#: As it is written in programs.
-budget = Budget
 PURSES.add(Budget)
+
+
+def budget(
+    *, usd: SupportsFloat | None = None, tokens: int | None = None, seconds: float | None = None,
+    per: str | None = None,
+) -> Budget:  # fmt: skip
+    """What the calls in a block may use: ``with budget(usd=0.50):``. See `Budget`."""
+    return Budget(usd=usd, tokens=tokens, seconds=seconds, per=per)
+
+
+# To make one looks at nothing; to look at one, at what has been spent of it.
+assume_pure(budget)
+PURSE_MAKERS[budget] = Budget
 
 
 def clock() -> float:

@@ -30,7 +30,7 @@ from .output import Style
 from .runs import as_fields, find_run, opened, state_of
 from .times import ago, exact, iso, lasted
 from .tree import DONE, DOUBT, FAILED, RECEIVED, SETTLED, History, Node, fetch
-from .values import Values, clean, shorten
+from .values import Values, clean, dollars, shorten
 from .why import WHY
 
 if TYPE_CHECKING:
@@ -96,6 +96,11 @@ class _Shown:
         numbers = {n for *_, node in lines for n in node.events if n}
         return fetch(self.journal, self.record.id, numbers)
 
+    def cost(self, node: Node, events: dict[int, Event]) -> float | None:
+        """What a call has cost, in US dollars, if its result tells."""
+        finished = _of(node, events)[1]
+        return None if finished is None or finished.result is None else self.values.cost(finished.result)
+
     def settling(self, place: str) -> tuple[str, str] | None:
         """The two commands that settle a doubt, if there is anything to settle."""
         if self.record.state.ended or self.state == RunState.RUNNING.value:
@@ -120,17 +125,18 @@ class _Shown:
         head["calls_left_out"] = 0 if limit is None else max(0, history.calls - limit)
         text = json.dumps(head, ensure_ascii=False, indent=2)
         print(text.removesuffix("\n}") + ',\n  "calls": [', end="")
-        between = "\n"
+        between, costs = "\n", list[float]()
         lines = islice((line for line in history.walk() if line[3].state), limit)
         while part := list(islice(lines, _TOGETHER)):
             events = self.events(part)
             for _, _, place, node in part:
-                print(
-                    between + "    " + json.dumps(self.fields(place, node, events), ensure_ascii=False),
-                    end="",
-                )
+                fields = self.fields(place, node, events)
+                if "usd" in fields:
+                    costs.append(fields["usd"])
+                print(between + "    " + json.dumps(fields, ensure_ascii=False), end="")
                 between = ",\n"
-        print("\n  ]\n}" if history.calls else "]\n}")
+        usd = json.dumps(sum(costs)) if costs else "null"
+        print(("\n  ]" if history.calls else "]") + f',\n  "usd": {usd}\n}}')
 
     def fields(self, place: str, node: Node, events: dict[int, Event]) -> dict[str, Any]:
         intended, finished, settled, received = _of(node, events)
@@ -158,6 +164,9 @@ class _Shown:
             for name, value in (("result", finished.result), ("error", finished.error)):
                 if value is not None:
                     found |= self.values.json(name, value)
+            cost = self.cost(node, events)
+            if cost is not None:
+                found["usd"] = cost
         if settled is not None:
             found["settled"] = {"decision": settled.decision, "by": settled.by, "time": iso(settled.time)}
             if settled.value is not None and finished is None:
@@ -174,12 +183,18 @@ class _Shown:
     def as_text(self, limit: int) -> None:
         style = Style(sys.stdout)
         width = shutil.get_terminal_size((120, 24)).columns
+        lines = list(_first(self.history.walk(), limit))
+        events = self.events(lines)
+        count = sum(bool(node.state) for *_, node in lines)
+        left_out = (self.record.calls if self.history.read else self.history.calls) - count
+        costs = [cost for *_, node in lines if (cost := self.cost(node, events)) is not None]
         for name, text, code in self.head():
             print(f"{style.dim(f'{name:<10}')}{style(code, shorten(text, width - 10))}")
-        lines = list(_first(self.history.walk(), limit))
+        if costs:
+            of = " (of the calls shown)" if left_out > 0 else ""
+            print(f"{style.dim('cost      ')}{dollars(sum(costs))}{of}")
         if lines:
             print()
-        events = self.events(lines)
         room = min(_LABEL, max((2 * depth + len(label) for depth, label, _, _ in lines), default=0))
         told: set[str] = set()
         for depth, label, place, node in lines:
@@ -196,8 +211,6 @@ class _Shown:
             if state == DOUBT:
                 told.add(place)
                 self.tell_settling(place, style)
-        count = sum(bool(node.state) for *_, node in lines)
-        left_out = (self.record.calls if self.history.read else self.history.calls) - count
         if left_out > 0:
             print(style.dim(f"... and {left_out:,} more calls; --limit N shows more of them"))
         if self.history.read:
@@ -265,6 +278,9 @@ class _Shown:
             if node.state in (DONE, FAILED):
                 values = [value for value in (finished.result, finished.error) if value is not None]
                 says += "".join([f" → {self.values.text(value)}" for value in values])
+            cost = self.cost(node, events)
+            if cost is not None:
+                waited += f"  {dollars(cost)}"
             if finished.attempt > 1:
                 waited += f"  attempt {finished.attempt}"
             late = finished.started - finished.ready

@@ -11,13 +11,14 @@ from stretto.journal.codecs import Redacted, Sealed, join
 from stretto.journal.codecs.view import view
 from stretto.journal.events import BlobRef, Value
 from stretto.journal.items import Items
+from stretto.limits.tokens import part
 
 from .output import as_json
 
 if TYPE_CHECKING:
     from stretto.journal import Journal
 
-__all__ = ["Values", "clean", "shorten"]
+__all__ = ["Values", "clean", "dollars", "shorten"]
 
 #: Values of more bytes than this are not shown to people, who could not read them.
 _MOST = 256 * 1024
@@ -34,6 +35,16 @@ class Values:
         if isinstance(value, BlobRef):
             value = self._journal.get_blob(value.digest)
         return view(join(value, self._journal.get_blob))
+
+    def cost(self, value: Value) -> float | None:
+        """What a result says that it has cost, in US dollars; None if it says nothing."""
+        if isinstance(value, BlobRef) and value.size > _MOST:
+            return None
+        try:
+            told = part(self.read(value), "cost")
+        except Exception:  # it cannot be read, which is told elsewhere, or it is the user's code
+            return None
+        return float(told) if isinstance(told, (int, float)) and not isinstance(told, bool) else None
 
     def text(self, value: Value) -> str:
         """In one line, however long."""
@@ -126,3 +137,8 @@ def shorten(text: str, width: int) -> str:
     """At most that many characters, at least a few."""
     width = max(width, 8)
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def dollars(usd: float) -> str:
+    """An amount of money, with as many digits as tell something."""
+    return f"${usd:.2f}" if usd >= 100 else f"${usd:.4f}"

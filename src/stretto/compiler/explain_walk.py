@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any, cast
 from ..calls import BoundCall, Call
 from ..declarations.suggest import method_named, named
 from ..effects import Kind
-from ..marks import PURSES
+from ..marks import PURSE_MAKERS
 from . import ir, known
 from .coroutines import awaited_target
 from .explain_awaits import Awaits
 from .explain_model import Info, Section, Span, Trip, joined, merged
 from .explain_words import DECLARE, effect_words, fragment_text, place_of, unknown_remedy
 from .semaphores import is_kind, is_semaphore, together
+from .source import dotted
+from .summary_views import resolved
 from .types import T, of_annotation, of_value
 from .verdicts import function_verdict
 
@@ -209,7 +211,10 @@ class Walk(Awaits):
             )
 
     def is_gate(self, expr: ast.expr | None, infos: list[Info]) -> bool:
-        """Whether a name stands for a semaphore of asyncio."""
+        """Whether a name stands for a semaphore of asyncio, or it is a budget that is made here."""
+        if isinstance(expr, ast.Call) and (path := dotted(expr.func)) is not None:
+            made = resolved(self.form, path)
+            return type(made) is FunctionType and made in PURSE_MAKERS
         if not isinstance(expr, ast.Name):
             return False
         if len(infos) == 1:
@@ -396,11 +401,10 @@ class Walk(Awaits):
         managed = i.text in _LOOKED_UP
         readable = callee is None or isinstance(callee, (FunctionType, type))
         name = "with" if managed else i.text if len(i.text) <= 18 else "..." + i.text[-15:]
-        if isinstance(callee, type) and callee in PURSES:
-            says = "bounds what is called in the block; each call starts when it fits in"
-            self.note("checked", i.lineno, name, says, "plain", text)
-            return Info(None, False, None, tuple(args), text, gate=True)
         if managed and isinstance(i.callee, str) and self.info(i.callee).gate:
+            if i.text == "__enter__":
+                says = "bounds what is called in the block; each call starts when it fits in"
+                self.note("checked", i.lineno, "with", says, "plain", text)
             return Info()
         if managed:
             says, remedy = "enters and leaves in order, when everything before is done", DECLARE

@@ -84,7 +84,7 @@ def manages_quietly(callee: Any) -> bool:
         if not any(kind is one for one in (*_QUIET, *PURSES)):
             return False
         return callee.__func__ is kind.__enter__ or callee.__func__ is kind.__exit__
-    return any(callee is kind for kind in (*_QUIET, *PURSES))
+    return any(callee is kind for kind in _QUIET)
 
 
 def finds_quietly(lookup: Callable[[Any], Any], manager: Any) -> bool:

@@ -35,7 +35,7 @@ from .summary_bounds import storages_of
 from .summary_fields import GivesUp, Known, Trip, joined, plain_type
 from .summary_tasks import CANCELS, COMPLETES, ENTERS, GROUP, MAKES, RUNS, tasks_role
 from .summary_views import HIDDEN, Shape, closed_over, resolved
-from .types import T, method_call, of_class, of_value
+from .types import T, method_call, of_value
 from .types_fields import lasting
 from .verdicts import function_verdict
 
@@ -426,7 +426,7 @@ def _foreign_manager(callee: Any, given: list[Any]) -> T | None:
         return None
     kind: Any = type(held.thing) if held.cls is None else held.cls
     if kind in PURSES:
-        return of_class(kind) if callee is kind.__enter__ else _NONE if callee is kind.__exit__ else None
+        return T(kind) if callee is kind.__enter__ else _NONE if callee is kind.__exit__ else None
     if kind is contextlib.nullcontext:
         return _NONE if callee is kind.__exit__ else None
     if kind is contextlib.suppress and callee in (kind.__enter__, kind.__exit__):

@@ -23,6 +23,7 @@ from ..engine.containers import Versioned
 from ..engine.history import ALL, Order
 from ..engine.memory import Memory
 from ..engine.tokens import CHANGES, EVERYTHING, HEAP
+from ..marks import PURSE_MAKERS
 from . import ir
 from .arrays import array_storage, is_array
 from .fragments import Fragment
@@ -295,7 +296,9 @@ class _Objects(Calls):
             cls: Any = None if path is None else self.form.resolve_dotted(path)
         except KeyError:
             return None
-        if is_kind(cls):
+        if type(cls) is FunctionType and cls in PURSE_MAKERS:
+            cls = PURSE_MAKERS[cls]
+        elif is_kind(cls):
             pass
         elif manages_quietly(cls):
             if not self.manages(call):

@@ -35,7 +35,7 @@ from .failures import raise_at
 from .functions import deliver, finish_strand
 from .operands import OLDEST, ROOM, Failure, link, trace_of
 from .slots import Output, Slot
-from .strands import FINAL, FUNC, GEN, HANDLER, LOOP, SEQ, TASK, TRY, TURN, Block, Special, Strand, Try
+from .strands import FINAL, FUNC, GEN, HANDLER, LOOP, PURSE, SEQ, TASK, TRY, TURN, Block, Special, Strand, Try
 from .tokens import EVERYTHING, HEAP, RUNS_TASKS
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ ENDS: dict[int, Callable[..., Any]] = {
     HANDLER: regions.end_handler,
     LOOP: loops.end_loop,
     TASK: tasks.end_task,
+    PURSE: regions.end_purse,
     TRY: regions.end_try,
 }
 

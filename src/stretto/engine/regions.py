@@ -15,7 +15,7 @@ from .reservations import Entered, purse_in
 from .slots import PENDING, Slot
 from .stays import stay_in
 from .steps import run_fragment
-from .strands import FINAL, FUNC, GEN, HANDLER, LOOP, SEQ, TRY, TURN, Block, Special, Strand, Try
+from .strands import FINAL, FUNC, GEN, HANDLER, LOOP, PURSE, SEQ, TRY, TURN, Block, Special, Strand, Try
 
 if TYPE_CHECKING:
     from .machine import Engine
@@ -24,6 +24,7 @@ __all__ = [
     "end_final",
     "end_func",
     "end_handler",
+    "end_purse",
     "end_try",
     "step_if",
     "step_match",
@@ -64,20 +65,26 @@ def step_if(engine: Engine, strand: Strand, block: Block, instr: ir.If) -> Any:
 
 def step_try(engine: Engine, strand: Strand, block: Block, instr: Any) -> Any:
     frame = block.frame
-    stay = stay_in(engine, strand, frame, instr)
-    if isinstance(stay, Slot):
-        return stay
     purse = purse_in(frame, instr)
     if isinstance(purse, Slot):
         return purse
     entered = timer = None
     if purse is not None:
         entered = Entered(purse)
-        if purse.seconds is not None:
-            from .timers import BudgetTimer  # late: that is made of what is here
+        if purse.seconds is None:
+            # to leave it does nothing, whatever has failed in it: so nothing waits for its end
+            bounded = Special(PURSE, instr.body, frame, instr, block.place)
+            bounded.saved = strand.handling
+            strand.purse = (*(strand.purse or ()), entered)
+            strand.stack.append(bounded)
+            return None
+        from .timers import BudgetTimer  # late: that is made of what is here
 
-            timer = BudgetTimer(strand, trace_of(block, instr), block.place, instr.label, entered)
-            engine.place(timer, strand)
+        timer = BudgetTimer(strand, trace_of(block, instr), block.place, instr.label, entered)
+        engine.place(timer, strand)
+    stay = stay_in(engine, strand, frame, instr)
+    if isinstance(stay, Slot):
+        return stay
     guarded = Special(TRY, instr.body, frame, instr, block.place)
     guarded.saved = strand.handling
     guarded.tasks = strand.tasks
@@ -88,8 +95,13 @@ def step_try(engine: Engine, strand: Strand, block: Block, instr: Any) -> Any:
         ctx.timer = timer
         timer.state = ORDERED
         engine.in_order(timer)
-    if entered is not None:
         strand.purse = (*(strand.purse or ()), entered)
+
+
+def end_purse(engine: Engine, strand: Strand, block: Special) -> Any:
+    strand.stack.pop()
+    strand.handling = block.saved
+    return None
 
 
 def end_try(engine: Engine, strand: Strand, block: Special) -> Any:
@@ -218,6 +230,8 @@ def unwind(engine: Engine, strand: Strand) -> Any:
                 if left:
                     let_go(engine, strand, block, left)
             stack.pop()
+            if what == PURSE:
+                strand.handling = block.saved
             if (what == TURN and kind == "continue") or (what == LOOP and kind == "break"):
                 strand.exit = None
                 if value and block.region.orelse:

@@ -28,6 +28,7 @@ __all__ = [
     "GEN",
     "HANDLER",
     "LOOP",
+    "PURSE",
     "SEQ",
     "TASK",
     "TASKS",
@@ -42,7 +43,7 @@ __all__ = [
 ]
 
 #: The kinds of blocks; the first two are steps in a row, with nothing to do at their end.
-SEQ, TURN, FUNC, LOOP, TRY, HANDLER, FINAL, GEN, TASK = range(9)
+SEQ, TURN, FUNC, LOOP, TRY, HANDLER, FINAL, GEN, TASK, PURSE = range(10)
 #: The name under which a handler finds the tasks that were made before a failure.
 TASKS = "\0tasks"
 
@@ -76,8 +77,8 @@ class Frame:
 class Block:
     """Steps being walked, and what to do at their end.
 
-    `saved` is what the strand's handling state was before a TRY, HANDLER, FINAL or GEN block; `place` is the
-    part of the program-order identity that is common to what is issued in the block.
+    `saved` is what the strand's handling state was before a TRY, HANDLER, FINAL, GEN or PURSE block; `place`
+    is the part of the program-order identity that is common to what is issued in the block.
     """
 
     __slots__ = ("code", "frame", "kind", "pc", "place", "region")
