@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from ..effects import Effects, Kind
 from ..errors import DeclarationError, ToolServerError
 from .answers import json_checker, value_of, wraps
 from .arguments import Arguments
-from .connection import Address, Command, Connection, Progress
+from .connection import Address, Command, Connection, Progress, Settings
 from .hints import effects_of_hints
 from .loop import do, do_now
 from .words import Words, attribute_name, checker_of, close_to
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ToolServer", "mcp"]
 
+#: Seconds for which a server that could not be had is not asked for its tools again.
+_PATIENCE = 5.0
 #: What runs a server, and is not one itself.
 _RUNNERS = {
     "uvx",
@@ -87,12 +90,14 @@ def mcp(
     target = _target(given[0], url is not None, env, cwd, headers)
     called = name if name is not None else _name_of(target)
     where = _caller()
-    return ToolServer(
-        Connection(called, target, start_timeout=start_timeout, progress=progress),
-        Words(called, effects or {}, where),
-        hints=hints,
-        resource=resource if resource is not None else f"mcp:{called}",
+    touched = resource if resource is not None else f"mcp:{called}"
+    return _made(
+        (called, target, start_timeout, progress), Words(called, effects or {}, where), hints, touched
     )
+
+
+def _made(settings: Settings, words: Words, hints: bool, resource: str) -> ToolServer:
+    return ToolServer(Connection(*settings), words, hints=hints, resource=resource)
 
 
 def _caller() -> str:
@@ -148,6 +153,17 @@ class ToolServer(CallHolder):
         self._resource = resource
         self._calls: dict[str, Call[..., Any]] = {}
         self._loading = threading.Lock()
+        self._again = 0.0  #: the time from which on it is tried again to look tools up
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process it is a server of its own."""
+        return _made, (self._connection.settings, self._words, self._hints, self._resource)
+
+    def __copy__(self) -> ToolServer:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> ToolServer:
+        return self
 
     def __repr__(self) -> str:
         return f"<tools of {self._connection.name}: {self._connection.target}>"
@@ -184,18 +200,22 @@ class ToolServer(CallHolder):
     def __getattr__(self, name: str) -> Call[..., Any]:
         if name.startswith("__") or "_calls" not in vars(self):
             raise AttributeError(name)
+        # A server that cannot be had may not be needed at all, or there may be writes before: what fails is
+        # the call. Looking a tool up happens more often, and does not try again each time.
+        if time.monotonic() < self._again:
+            return self._not_there(name)
         try:
             self._load()
         except ToolServerError:
-            # It may not be needed at all, or there may be writes before: it fails where it is called.
+            self._again = time.monotonic() + _PATIENCE
             return self._not_there(name)
         if name in self._calls:
             return self._calls[name]
-        raise AttributeError(
-            f"{self._connection.name} has no tool {name!r}. {close_to(name, self._calls)}",
-            name=name,
-            obj=self,
-        )
+        raise self._no_tool(name)
+
+    def _no_tool(self, name: str) -> AttributeError:
+        known = close_to(name, self._calls)
+        return AttributeError(f"{self._connection.name} has no tool {name!r}. {known}", name=name, obj=self)
 
     def _load(self) -> None:
         """Ask for the tools, once."""
@@ -255,8 +275,13 @@ class ToolServer(CallHolder):
         """Stands for a tool of a server that cannot be had now: ordered, as nothing is known of it."""
 
         async def call_tool(*args: Any, **kwargs: Any) -> Any:
-            await do(self._connection.tools())
-            return await getattr(self, name).fn(*args, **kwargs)
+            offered = await do(self._connection.tools())
+            with self._loading:
+                if not self._calls:
+                    self._take(offered)
+            if name not in self._calls:
+                raise self._no_tool(name)
+            return await self._calls[name].fn(*args, **kwargs)
 
         call_tool.__name__ = call_tool.__qualname__ = f"{self._connection.name}.{name}"
         return Call(call_tool, Effects(Kind.PLAIN), {"name": f"{self._connection.name}.{name}"})

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ..errors import OutcomeUnknown, ToolError, ToolServerError
 from .loop import at_end, do_now
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mcp import Client
     from mcp.types import CallToolResult, LoggingMessageNotificationParams, Tool
 
-__all__ = ["Address", "Command", "Connection", "Progress"]
+__all__ = ["Address", "Command", "Connection", "Progress", "Settings"]
 
 #: Told of a tool's progress: its name, how much is done, of how much in all, and a text.
 Progress = Callable[[str, float, float | None, str | None], None]
@@ -62,6 +62,9 @@ class Address:
 
     def __str__(self) -> str:
         return self.url
+
+
+Settings: TypeAlias = tuple[str, Command | Address, float, Progress | None]
 
 
 class _Session:
@@ -111,11 +114,13 @@ class Connection:
     Attributes:
         name: what the server is called, in messages and logs.
         target: how to come by it.
+        settings: what it was made of.
     """
 
     def __init__(
-        self, name: str, target: Command | Address, *, start_timeout: float, progress: Progress | None
+        self, name: str, target: Command | Address, start_timeout: float, progress: Progress | None
     ) -> None:
+        self.settings: Settings = name, target, start_timeout, progress
         self.name = name
         self.target = target
         self.log = logging.getLogger(f"stretto.tools.{name}")

@@ -7,6 +7,7 @@ idempotent by the word of HTTP. A redirect to another host is not followed: that
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -110,18 +111,18 @@ async def _sent(method: str, url: str, **about: Any) -> httpx.Response:
     raise httpx.TooManyRedirects(f"more than {_MOST_REDIRECTS} redirects", request=answer.request)
 
 
-_clients: list[httpx.AsyncClient] = []
+_clients: list[tuple[int, httpx.AsyncClient]] = []
 
 
 def _client() -> httpx.AsyncClient:
     """The client of all requests, which keeps connections open."""
     import httpx
 
-    if not _clients:
+    if not _clients or _clients[0][0] != os.getpid():  # the connections of a parent are its own
         made = httpx.AsyncClient(limits=httpx.Limits(max_connections=None, max_keepalive_connections=100))
-        _clients.append(made)
+        _clients[:] = [(os.getpid(), made)]
         at_end(made.aclose)
-    return _clients[0]
+    return _clients[0][1]
 
 
 def checked(method: str, url: str, answer: Response) -> Response:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -23,7 +25,7 @@ from tests.waiting import until
 
 SHOP = Path(__file__).with_name("shop.py")
 
-pytestmark = pytest.mark.xdist_group("tools")
+pytestmark = pytest.mark.xdist_group("tools of a server")
 
 shop: ToolServer
 sent: list[str] = []
@@ -138,6 +140,12 @@ def test_a_tool_that_fails() -> None:
 def test_a_tool_that_is_not_there() -> None:
     with pytest.raises(AttributeError, match="shop has no tool 'prise'. Did you mean 'price'"):
         _ = shop.prise
+
+
+def test_a_server_goes_along_to_other_processes() -> None:
+    again = copied(shop)
+    assert copy.deepcopy(shop) is shop and repr(again) == repr(shop)
+    assert again._connection is not shop._connection and "price" not in vars(again)
 
 
 def test_a_call_that_takes_too_long_is_cancelled_on_the_server() -> None:
@@ -307,6 +315,11 @@ def test_what_is_said_wrongly(effects: dict[str, Any], said: str) -> None:
 # -- over HTTP -----------------------------------------------------------------------------------------------
 
 
+def copied(server: ToolServer) -> ToolServer:
+    made: ToolServer = pickle.loads(pickle.dumps(server))
+    return made
+
+
 def answers(port: int) -> bool:
     with socket.socket() as tried:
         return tried.connect_ex(("127.0.0.1", port)) == 0
@@ -323,6 +336,7 @@ def test_a_server_over_http() -> None:
                                stdout=subprocess.DEVNULL)  # fmt: skip
     try:
         until(lambda: answers(port))
+        web = copied(web)  # one that was not there a moment ago is ordered, to begin with
 
         def call_all(names: list[str]) -> list[str]:
             return [web.meet(name=name, others=len(names))[0] for name in names]

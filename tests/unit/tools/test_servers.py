@@ -20,7 +20,7 @@ import pytest
 from stretto import errors, flow, tools
 from stretto.tools import ToolServer
 
-pytestmark = [pytest.mark.xdist_group("tools"), pytest.mark.slow]
+pytestmark = [pytest.mark.xdist_group("tools of servers"), pytest.mark.slow]
 
 HOME = Path(__file__).parents[3] / ".venv-tools"
 PYTHON = ("git", "time")
