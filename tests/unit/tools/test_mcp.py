@@ -60,7 +60,7 @@ def go(name: str = "go") -> None:
 
 @flow
 def all_meet(names: list[str]) -> list[str]:
-    return [shop.meet(name=name, others=len(names))[0].upper() for name in names]
+    return [shop.meet(name=name, others=len(names)).upper() for name in names]
 
 
 @flow
@@ -69,7 +69,7 @@ def all_meet_in_helpers(names: list[str]) -> list[str]:
 
 
 def _met(server: ToolServer, names: list[str]) -> list[str]:
-    return [server.meet(name=name, others=len(names))[0] for name in names]
+    return [server.meet(name=name, others=len(names)) for name in names]
 
 
 @pytest.mark.parametrize("meeting", [all_meet, all_meet_in_helpers])
@@ -102,7 +102,7 @@ def test_what_hints_say() -> None:
     assert told["order"] == told["set_price"] == "writes mcp:shop"
     assert told["fail"] == "ordered with every other effect"
     assert [name for name in shop if shop[name].idempotent] == ["set_price"]
-    assert str(shop.price.__signature__) == "(*, item, hold='')"
+    assert str(shop.price.__signature__) == "(*, item, hold=None)"
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,20 @@ def test_arguments_that_do_not_fit_are_not_sent(tool: str, arguments: dict[str, 
     assert not lines()
 
 
+def test_progress_and_logs_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[Any] = []
+    with caplog.at_level("INFO", "stretto.tools.shop"):
+        with tools.mcp([sys.executable, str(SHOP), str(FOLDER)], name="shop", progress=_note(told)) as other:
+            other.price(item="tea")
+            until(lambda: told and len(caplog.messages) > 1)
+    assert told == [("price", 1.0, 2.0, "half")]
+    assert caplog.messages == ["price: 1.0 of 2.0 half", "calling price"]
+
+
+def _note(told: list[Any]) -> Any:
+    return lambda *about: told.append(about)
+
+
 def test_arguments_go_by_name() -> None:
     with pytest.raises(errors.ToolArgumentError, match="takes its arguments by name"):
         shop.price("tea")
@@ -134,7 +148,7 @@ def test_a_tool_that_fails() -> None:
     with pytest.raises(errors.ToolError) as caught:
         shop.fail(reason="no tea")
     assert (caught.value.tool, caught.value.server) == ("fail", "shop")
-    assert "fail of shop has failed: Error executing tool fail" in str(caught.value)
+    assert "fail of shop has failed: sorry: no tea" in str(caught.value)
 
 
 def test_a_tool_that_is_not_there() -> None:
@@ -196,6 +210,16 @@ def test_a_server_that_dies_while_nobody_calls_is_no_matter() -> None:
     until(lambda: shop._connection._session is None or shop._connection._session.closed)
     assert shop.order(item="tea") == "ordered tea"
     assert shop.pid() != process
+
+
+def test_a_server_that_says_something_else_when_it_is_begun_again() -> None:
+    go("changed")
+    shop.close()
+    with pytest.raises(errors.ToolServerError, match="price of shop says other things of itself than before"):
+        shop.price(item="tea")
+    (FOLDER / "changed").unlink()
+    shop.close()
+    assert shop.price(item="tea") == 3
 
 
 @flow
@@ -339,7 +363,7 @@ def test_a_server_over_http() -> None:
         web = copied(web)  # one that was not there a moment ago is ordered, to begin with
 
         def call_all(names: list[str]) -> list[str]:
-            return [web.meet(name=name, others=len(names))[0] for name in names]
+            return [web.meet(name=name, others=len(names)) for name in names]
 
         assert flow(call_all)(["a", "b", "c"]) == ["a", "b", "c"]
         killing = threading.Thread(

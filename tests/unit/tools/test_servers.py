@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -33,18 +34,20 @@ toys: ToolServer
 notes: ToolServer
 
 
+def run(*words: str | Path, cwd: Path | None = None) -> None:
+    done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{words}: {done.stdout} {done.stderr}"
+
+
 def install_python(name: str) -> None:
     """It has what this environment has, and what more it needs."""
     home = HOME / name
-    subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", home], check=True)
+    run(sys.executable, "-m", "venv", "--clear", "--without-pip", home)
     python = home / "bin" / "python"
     paths = sysconfig.get_paths(vars={"base": str(home), "platbase": str(home)})
     Path(paths["purelib"], "more.pth").write_text(sysconfig.get_paths()["purelib"])
-    subprocess.run(
-        [sys.executable, "-m", "pip", "--python", python, "install", "-qq", "--disable-pip-version-check",
-         f"mcp-server-{name}"],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    run(sys.executable, "-m", "pip", "--python", python, "install", "-qq", "--disable-pip-version-check",
+        f"mcp-server-{name}")  # fmt: skip
 
 
 @functools.cache
@@ -57,13 +60,19 @@ def node() -> Path:
 
 def install_node() -> None:
     home = HOME / "node"
-    home.mkdir(exist_ok=True)
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir()
     npm = node() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     packages = [f"@modelcontextprotocol/server-{name}" for name in NODE]
-    subprocess.run(
-        [node() / "bin" / "node", npm, "install", "--silent", "--no-audit", "--no-fund", *packages],
-        cwd=home, check=True, capture_output=True,
-    )  # fmt: skip
+    run(node() / "bin" / "node", npm, "install", "--no-audit", "--no-fund", *packages, cwd=home)
+
+
+def installed(name: str, install: Callable[[], None]) -> None:
+    try:
+        install()
+    except AssertionError:  # a registry that is busy: once more, from the beginning
+        install()
+    (HOME / f"{name}.done").touch()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -73,8 +82,7 @@ def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     jobs = [(name, functools.partial(install_python, name)) for name in PYTHON] + [("node", install_node)]
     missing = [(name, job) for name, job in jobs if not (HOME / f"{name}.done").exists()]
     with ThreadPoolExecutor() as pool:
-        for (name, _), _done in zip(missing, pool.map(lambda found: found[1](), missing), strict=True):
-            (HOME / f"{name}.done").touch()
+        list(pool.map(lambda found: installed(*found), missing))
     home = str(tmp_path_factory.mktemp("servers"))
 
     def script(name: str, *words: str, **options: Any) -> ToolServer:
