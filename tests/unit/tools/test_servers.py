@@ -5,6 +5,7 @@ Each is installed into an environment of its own, once, in a folder of the clone
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
 import shutil
@@ -20,8 +21,6 @@ import pytest
 
 from stretto import errors, flow, tools
 from stretto.tools import ToolServer
-
-pytestmark = [pytest.mark.xdist_group("tools of servers"), pytest.mark.slow]
 
 HOME = Path(__file__).parents[3] / ".venv-tools"
 PYTHON = ("git", "time")
@@ -68,6 +67,8 @@ def install_node() -> None:
 
 
 def installed(name: str, install: Callable[[], None]) -> None:
+    if (HOME / f"{name}.done").exists():
+        return
     try:
         install()
     except AssertionError:  # a registry that is busy: once more, from the beginning
@@ -75,15 +76,16 @@ def installed(name: str, install: Callable[[], None]) -> None:
     (HOME / f"{name}.done").touch()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[None]:
     global git, clock, disk, toys, notes
     HOME.mkdir(exist_ok=True)
-    jobs = [(name, functools.partial(install_python, name)) for name in PYTHON] + [("node", install_node)]
-    missing = [(name, job) for name, job in jobs if not (HOME / f"{name}.done").exists()]
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda found: installed(*found), missing))
-    home = str(tmp_path_factory.mktemp("servers"))
+    with (HOME / "lock").open("w") as lock:  # one of the processes that run tests installs, the others wait
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        jobs = [(name, functools.partial(install_python, name)) for name in PYTHON] + [("node", install_node)]
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda job: installed(*job), jobs))
+    home = os.path.realpath(tmp_path)
 
     def script(name: str, *words: str, **options: Any) -> ToolServer:
         file = HOME / "node" / "node_modules" / ".bin" / f"mcp-server-{name}"
@@ -120,7 +122,7 @@ def work(repo: str, names: list[str]) -> list[str]:
     return [*before, git.git_branch(repo_path=repo, branch_type="local")]
 
 
-def test_git_is_used_as_line_by_line(tmp_path: Path) -> None:
+def git_is_used_as_line_by_line(tmp_path: Path) -> None:
     expected = work.sequential(repository(tmp_path / "a"), ["x", "y"])
     assert expected[2:4] == ["On branch x", "On branch y"]
     assert work(repository(tmp_path / "b"), ["x", "y"]) == expected
@@ -139,7 +141,7 @@ def home_of_disk() -> str:
     return str(disk.list_allowed_directories()["content"].splitlines()[1])
 
 
-def test_servers_on_node_keep_what_was_written() -> None:
+def servers_on_node_keep_what_was_written() -> None:
     assert remember(["ann", "bob"]) == "ann,bob"
     told = {name: str(disk[name].effects) for name in ("read_text_file", "write_file", "move_file")}
     assert told == {
@@ -150,7 +152,7 @@ def test_servers_on_node_keep_what_was_written() -> None:
         disk.read_text_file(path="/no/such/place")
 
 
-def test_all_kinds_of_answers() -> None:
+def all_kinds_of_answers() -> None:
     assert toys.get_sum(a=1, b=2) == "The sum of 1 and 2 is 3."
     assert toys.get_structured_content(location="New York")["conditions"]
     text, image, *_ = toys.get_tiny_image()
@@ -160,3 +162,11 @@ def test_all_kinds_of_answers() -> None:
     ):
         toys.get_sum(a="x", b=2)
     assert clock.get_current_time(timezone="Europe/Berlin")["timezone"] == "Europe/Berlin"
+
+
+@pytest.mark.slow
+def test_servers_of_others(servers: None, tmp_path: Path) -> None:
+    """All in one, as it takes a while to start them."""
+    git_is_used_as_line_by_line(tmp_path)
+    servers_on_node_keep_what_was_written()
+    all_kinds_of_answers()
