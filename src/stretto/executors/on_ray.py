@@ -138,26 +138,28 @@ async def _ray() -> Any:
 
     def connect() -> None:
         try:
-            done.set_result(_connected())
+            started = _connected()
         except BaseException as error:
             done.set_exception(error)
             return
-        threading.Event().wait()  # the kernel ends what was started with the thread that started it
+        done.set_result(_module())
+        if started:
+            threading.Event().wait()  # the kernel ends what was started with the thread that started it
 
     threading.Thread(target=connect, name="stretto-ray", daemon=True).start()
     return await asyncio.shield(asyncio.wrap_future(done))
 
 
-def _connected() -> Any:
+def _connected() -> bool:
     """To what the program has chosen, or ``RAY_ADDRESS`` names; else to one that is started here, for this
-    machine alone."""
+    machine alone. Whether it was."""
     ray = _module()
     with _lock:
         if ray.is_initialized():
-            return ray
+            return False
         if os.environ.get("RAY_ADDRESS"):
             ray.init(logging_level=logging.ERROR)
-            return ray
+            return False
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         # Its servers listen where other machines reach them, unless it takes this one for one of those on
         # which it has no clusters
@@ -170,4 +172,4 @@ def _connected() -> Any:
             )
         finally:
             constants.ENABLE_RAY_CLUSTER = clusters
-        return ray
+        return True

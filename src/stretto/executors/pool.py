@@ -161,6 +161,7 @@ class Worker:
         with self._killed:
             self._ended = True
         _pool().forget(self)
+        self._jobs.put(None)  # this thread has nothing more to say
         return cast("int | None", self._process.exitcode)
 
 

@@ -100,6 +100,7 @@ async def _ended(worker: Worker, done: asyncio.Future[Opened | Died]) -> Opened 
         while not done.done():
             with contextlib.suppress(asyncio.CancelledError):  # nobody is told before it is gone
                 await asyncio.wait([done])
+        worker.release()  # its call may have ended just before
         raise
 
 
