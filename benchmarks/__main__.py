@@ -20,6 +20,7 @@ from stretto.engine import as_machine_code
 from .codecs import codecs
 from .compiling import compiling
 from .durable import durable
+from .executors import executors
 from .journal import journal
 from .limits import limits
 from .measure import by_hand, by_turns, child_seconds
@@ -111,6 +112,7 @@ def main() -> int:
         "p": lambda: streams(repeat=5),
         "q": lambda: objects(1_000, repeat=3),
         "r": lambda: limits(10_000, repeat=5),
+        "v": lambda: executors(500, repeat=5),
     }
     started = time.monotonic()
     engine = "as machine code" if as_machine_code() else "interpreted"

@@ -9,13 +9,13 @@ import functools
 import math
 import os
 import queue
+import select
 import signal
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from multiprocessing.connection import Connection
-from multiprocessing.connection import wait as either
 from typing import Any, NamedTuple, cast
 
 from .extras import extra
@@ -64,6 +64,9 @@ class Worker:
         self._path: tuple[str, ...] | None = None
         here, there = _context().Pipe(duplex=True)
         self._wire: Connection = here
+        self._poll = select.poll() if hasattr(select, "poll") else None
+        if self._poll is not None:
+            self._poll.register(here.fileno(), select.POLLIN)
         self._process: Any = _context().Process(
             target=serve,
             args=(there, os.getpid()),
@@ -150,9 +153,12 @@ class Worker:
 
     def _wait(self) -> None:
         """Until it says something, or is gone."""
-        while not either([self._wire], _LOOK):
+        while not self._says_something():
             if self._process.exitcode is not None and not self._wire.poll():
                 raise EOFError  # and somebody else holds its end of the wire
+
+    def _says_something(self) -> object:
+        return self._wire.poll(_LOOK) if self._poll is None else self._poll.poll(_LOOK * 1000)
 
     def _gone(self) -> int | None:
         """See to it that it is gone, with all that it has started."""

@@ -12,7 +12,7 @@ import pickle
 import socket
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
-from typing import Any, cast
+from typing import Any
 
 from .parcels import Parcel
 
@@ -28,38 +28,33 @@ def send(wire: Connection, parcel: Parcel, label: Any = None) -> None:
     """Raises `MemoryError` before anything is sent; `OSError` if the other process is gone."""
     parts: list[Any] = [parcel.body, *parcel.buffers]
     sizes = [memoryview(part).nbytes for part in parts]
-    shared = _SHARED and sum(sizes) >= LARGE
-    handle = _written(parts, sizes) if shared else None
-    head = (label, sizes, shared)
+    if not _SHARED or sum(sizes) < LARGE:
+        wire.send_bytes(pickle.dumps((label, [bytearray(part) for part in parts], None)))
+        return
+    handle = _written(parts, sizes)
     try:
-        wire.send_bytes(pickle.dumps(head))
-        if handle is not None:
-            with socket.socket(fileno=os.dup(wire.fileno())) as line:
-                socket.send_fds(line, [b"h"], [handle])
-            return
+        wire.send_bytes(pickle.dumps((label, None, sizes)))
+        with socket.socket(fileno=os.dup(wire.fileno())) as line:
+            socket.send_fds(line, [b"h"], [handle])
     finally:
-        if handle is not None:
-            os.close(handle)
-    for part, size in zip(parts, sizes, strict=True):
-        if size:
-            wire.send_bytes(part)
+        os.close(handle)
 
 
 def receive(wire: Connection) -> tuple[Any, Parcel]:
     """A label, and a parcel. Raises `EOFError` or `OSError` if the other process is gone."""
-    label, sizes, shared = cast("tuple[Any, list[int], bool]", pickle.loads(wire.recv_bytes()))
-    if not shared:
-        body, *buffers = [bytearray(wire.recv_bytes() if size else b"") for size in sizes]
-        return label, Parcel(body, buffers)
+    label, parts, sizes = pickle.loads(wire.recv_bytes())
+    if parts is not None:
+        return label, Parcel(parts[0], parts[1:])
     with socket.socket(fileno=os.dup(wire.fileno())) as line:
         _, handles, _, _ = socket.recv_fds(line, 1, 1)
     if not handles:
         raise EOFError
+    starts = _starts(sizes)
     try:
-        memory = memoryview(mmap.mmap(handles[0], _starts(sizes)[-1] + sizes[-1]))
+        memory = memoryview(mmap.mmap(handles[0], starts[-1] + sizes[-1]))
     finally:
         os.close(handles[0])
-    parts = [memory[at : at + size] for at, size in zip(_starts(sizes), sizes, strict=True)]
+    parts = [memory[at : at + size] for at, size in zip(starts, sizes, strict=True)]
     return label, Parcel(parts[0], parts[1:])
 
 
