@@ -111,10 +111,6 @@ class NotSendable(StrettoError, TypeError):
     """A call, an argument, a result or an exception cannot pass between two processes."""
 
 
-class WorkerDied(StrettoError):
-    """The process that a call ran in is gone, and nobody knows how far the call had come."""
-
-
 class CircuitOpen(StrettoError):
     """An attempt of a call was not made, since what it asks has failed too often in a row (``breaker=``).
 
@@ -234,6 +230,10 @@ class OutcomeUnknown(StrettoError):
     Any call may raise it. Of one that changes the world, and may not be made twice, the run stops there, in
     doubt; where there is no journal it is raised like any other exception.
     """
+
+
+class WorkerDied(OutcomeUnknown):
+    """The process that a call ran in is gone, and nobody knows how far the call had come."""
 
 
 class ToolError(StrettoError):

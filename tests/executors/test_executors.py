@@ -199,6 +199,30 @@ def test_journals(on: str, file: str, tmp_path: Path, monkeypatch: pytest.Monkey
     assert (total, said) == (42, "v")
 
 
+@flow
+def killed(file: str) -> Any:
+    try:
+        return fail(once=file)
+    except errors.WorkerDied:
+        return "caught"
+
+
+def test_a_write_whose_process_died_is_in_doubt(
+    apart: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it can be settled; else it is an exception like any other."""
+    monkeypatch.setitem(globals(), "fail", call.writes("desk", on=apart)(work.die))
+    assert killed(file) == "caught"
+    Path(file).unlink()
+    journal = str(tmp_path / "runs.db")
+    run = killed.using(journal=journal).start(file)
+    with pytest.raises(errors.InDoubt, match="nothing tells whether it happened"):
+        run.result()
+    Path(file).unlink()
+    monkeypatch.setitem(globals(), "fail", call.writes("desk", on=apart, idempotent=True)(work.die))
+    assert stretto.resume(run.id, journal=journal).result() == "caught"
+
+
 def test_under_a_virtual_clock_nothing_leaves_this_process(on: str) -> None:
     process, later = elsewhere(work.process, on), elsewhere(work.add_later, on)
 

@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from ..drivers.ambient import Current, timed_out
-from ..errors import WorkerDied
+from ..errors import NotSendable, WorkerDied
 from .extras import extra
 from .needs import Needs
 from .outcomes import Opened, Outcome, opened
@@ -52,6 +52,8 @@ async def run_on_ray(
                 raise
     except TimeoutError:
         raise timed_out(call) from None
+    except ray.exceptions.RayTaskError as error:  # not what the call has raised: that is a result
+        raise NotSendable(f"{named(call)} cannot be made by Ray ({lost(error)})") from None
     except ray.exceptions.RayError as error:
         raise WorkerDied(
             f"{named(call)}: Ray has lost it ({lost(error)}). Nothing else was harmed. "

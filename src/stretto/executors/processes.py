@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..drivers.ambient import timed_out
-from ..errors import WorkerDied
+from ..errors import NotSendable, WorkerDied
 from .needs import Needs
 from .outcomes import Opened
 from .pool import Died, Worker, put_back, worker_for
@@ -46,7 +46,12 @@ async def run_in_process(
         return found.value
     if found.exitcode in _BY_OTHERS:
         await asyncio.sleep(_ALL_AT_ONCE)
-    raise WorkerDied(f"{named(call)}: the process that it ran in {_how(found)}")
+    if found.begun:
+        raise WorkerDied(f"{named(call)}: the process that it ran in has died{_how(found.exitcode)}")
+    raise NotSendable(
+        f"{named(call)} cannot be read by the process that it is to run in: that has died "
+        f"{_TRIES} times{_how(found.exitcode)}"
+    )
 
 
 async def _attempts(
@@ -107,12 +112,10 @@ async def _ended(worker: Worker, done: asyncio.Future[Opened | Died]) -> Opened 
 _CRASHES = ("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT")
 
 
-def _how(died: Died) -> str:
-    when = "has died" if died.begun else f"has died {_TRIES} times before the call began"
-    code = died.exitcode
+def _how(code: int | None) -> str:
     if code is None or code >= 0:
         return (
-            f"{when}: it ended by itself, with exit code {code}. Nothing else was harmed. Something in the "
+            f": it ended by itself, with exit code {code}. Nothing else was harmed. Something in the "
             "call has ended it, such as os._exit(); raise an exception instead"
         )
     try:
@@ -121,11 +124,11 @@ def _how(died: Died) -> str:
         name = f"signal {-code}"
     if name in _CRASHES:
         return (
-            f"{when} of {name}. Nothing else was harmed. C code that it calls has crashed; where that was "
+            f" of {name}. Nothing else was harmed. C code that it calls has crashed; where that was "
             "stands in what the process has printed. retries= makes the call again"
         )
     return (
-        f"{when}: it was killed ({name}), by somebody, or as the machine had no memory left. Nothing else "
+        f": it was killed ({name}), by somebody, or as the machine had no memory left. Nothing else "
         "was harmed. If it was memory, memory= keeps too many calls from running at once; retries= makes the "
         "call again"
     )
