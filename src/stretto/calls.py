@@ -100,6 +100,9 @@ class Call(Generic[P, R_co]):
         changes_receiver: whether it is a method that may change the object that it is looked up on.
         iterates: of what gives the items of one of its arguments, that: its name and place.
         fixed_receiver: whether it is one whose object leads to nothing that the program changes.
+        settled: the names of what it is given that does so neither: classes, say.
+        told: the check of its result, where that hangs on what it is given by name (`Any` stands for what is
+            not known of that); None if it does not.
         made_again: whether it is left out of the journal if its result cannot be recorded.
         passes_on: whether all that it does is make other calls, which have their own places.
         named_after: what of its arguments its resources are named after, if not these themselves. It may look
@@ -112,6 +115,8 @@ class Call(Generic[P, R_co]):
     named_after: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
     changes_receiver = False
     fixed_receiver = False
+    settled: frozenset[str] = frozenset()
+    told: Callable[[Mapping[str, Any]], Checker] | None = None
     iterates: tuple[str, int] | None = None
 
     def __init__(self, fn: Callable[..., Any], effects: Effects, options: Mapping[str, Any]) -> None:

@@ -12,9 +12,12 @@ import dataclasses
 import functools
 import inspect
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, Generic, NamedTuple, TypedDict, TypeVar
+
+from stretto.calls import Call
+from stretto.compiler.checkers import Checker
 
 from .world import EVERYTHING, Operation, current
 
@@ -165,6 +168,22 @@ class Reply:
     best: Part | None
     counts: dict[str, int]
     weight: float = 0.5
+
+
+V = TypeVar("V")
+
+
+@dataclasses.dataclass
+class Shaped(Generic[V]):
+    """What a model answers, with a field whose type is said where it is asked."""
+
+    value: V
+    n: int
+
+
+def _shape(named: Mapping[str, Any]) -> Checker:
+    into = named.get("into", str)
+    return Checker(Shaped[into])
 
 
 class Louder(Part):
@@ -395,6 +414,19 @@ def vocabulary(call: Any) -> dict[str, Any]:
         strange: Any = [None, 7, 1.5, "x", b"y"][number % 5]
         part = Part(strange, strange)
         return Reply(strange, [part, Part(1, "t")], None if number % 2 else part, {"a": strange}, strange)
+
+    @call.unordered
+    async def part_of(x: object) -> Shaped[Part]:
+        number = await _later("part_of", "free", (), x)
+        return Shaped(Part(number % 10, "abcd"[: number % 4]), number % 10)
+
+    @call.unordered
+    async def shape(x: object, *, into: Any = str) -> Shaped:  # type: ignore[type-arg]
+        number = await _later("shape", "free", (), x)
+        return Shaped("yes no"[: number % 7] if into is str else Part(number % 10, "x"), number % 10)
+
+    if isinstance(shape, Call):
+        shape.told, shape.settled = _shape, frozenset({"into"})
 
     @call.unordered
     async def pair(x: object) -> Pair:

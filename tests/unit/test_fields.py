@@ -8,7 +8,7 @@ import dataclasses
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Optional, TypedDict
+from typing import Any, Generic, Literal, NamedTuple, Optional, TypedDict, TypeVar
 
 import numpy as np
 import pytest
@@ -16,7 +16,8 @@ import tqdm
 
 from stretto import call, flow
 from stretto.compiler.types import Either, Scalar, T, of_annotation
-from stretto.compiler.types_fields import broken, field, item, loose
+from stretto.compiler.types_fields import broken, field, item, keeps_promise, loose
+from stretto.compiler.types_results import element
 from stretto.declarations import project, registry
 from stretto.errors import DeclarationError, ReturnTypeError
 from stretto.testing import VirtualClock
@@ -36,6 +37,15 @@ class Answer:
     best: Message | None = None
     usage: dict[str, int] = dataclasses.field(default_factory=dict)
     lost: NoSuchName = 1  # type: ignore[name-defined]  # noqa: F821
+
+
+K = TypeVar("K")
+
+
+@dataclasses.dataclass
+class Page(Generic[K]):
+    first: K
+    rest: list[K]
 
 
 class Pair(NamedTuple):
@@ -97,6 +107,25 @@ def test_types_of_fields() -> None:
     assert row is not None and row.cls is dict and item(row, "size") == (True, T(int))
     assert of_annotation(Answer) is None
     assert of_annotation(list[Answer]) == T(list, (None,))
+
+
+def test_types_of_fields_that_hang_on_what_a_class_is_said_of() -> None:
+    kind, other = of_annotation(Page[Message], fields=True), of_annotation(Page[str], fields=True)
+    assert kind is not None and other is not None
+    message = field(kind, "first")[1]
+    assert message == of_annotation(Message, fields=True)
+    assert message is not None and field(message, "role") == (True, T(str))
+    assert field(other, "first") == (True, T(str))
+    assert field(of_annotation(Page, fields=True) or other, "first") == (True, None)
+    assert field(kind, "rest") == (True, T(list, (None,)))
+    assert of_annotation(Page[Message]) is None and element(kind) is None
+
+    assert not broken(Page(Message("x"), []), kind) and not broken(Page("x", []), other)
+    assert not broken(Page(None, []), kind)  # nothing can be done with it that has effects
+    assert "first is annotated Message, and is list" in broken(Page([], []), kind)
+    assert "first is annotated str, and is Message" in broken(Page(Message("x"), []), other)
+    assert not keeps_promise(Page, "first", Message("x"), None)
+    assert keeps_promise(Page, "nothing", Message("x"), None)
 
 
 def test_what_breaks_a_promise() -> None:

@@ -374,7 +374,8 @@ class Walk(Awaits):
         kind = effects.kind
         touched = tuple(r.template for r in (*effects.reads, *effects.writes, *effects.commutes))
         says, free, remedy = effect_words(callee)
-        result = Info(callee.checker.type, True, None, tuple(args), text)
+        checker = callee.checker if callee.told is None else callee.told(self.form.named(i))
+        result = Info(checker.type, True, None, tuple(args), text)
         self.note(
             "call", i.lineno, i.text if isinstance(i.callee, ir.Load) else callee.name, says,
             "overlaps" if free else "ordered", text, effects=str(effects), resources=touched, call=callee,

@@ -217,6 +217,21 @@ class Compiled:
                 raise KeyError(path) from None
         return call_of(value) or value
 
+    def named(self, instr: ir.Apply) -> dict[str, Any]:
+        """What a call is given by name, where the source tells it; `Any` stands for what it does not tell."""
+        found: dict[str, Any] = {}
+        for name, operand in instr.kwargs:
+            if name is not None:
+                found[name] = Any
+                if isinstance(operand, ir.Const):
+                    found[name] = operand.value
+                elif isinstance(operand, ir.Load) and not self.is_data(operand.name.split(".")[0]):
+                    try:
+                        found[name] = self.resolve_dotted(operand.name)
+                    except KeyError:
+                        pass
+        return found
+
     def is_rebound(self, name: str) -> bool:
         """Whether a name is a global that some function binds again, so that to bind it, and to look at
         it, are steps of their own."""

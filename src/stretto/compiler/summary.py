@@ -419,7 +419,8 @@ class Summary:
     def given(self, call: Any, instr: ir.Apply) -> T | None:
         """The type of what a declared call gives."""
         if call.iterates is None:
-            found: T | None = call.checker.type
+            checker = call.checker if call.told is None else call.told(self.form.named(instr))
+            found: T | None = checker.type
             return found if not call.here else loose(found)
         name, at = call.iterates
         args: list[ir.Operand] = [source for star, source in instr.args if not star]

@@ -268,7 +268,7 @@ def of_annotation(annotation: object, *, fields: bool = False) -> T | None:
         found = one_of(inner)
         return found if fields or found is None or found.cls is not Either else None
     if origin not in _CONTAINERS:
-        return None
+        return _promised(origin, tuple(inner)) if fields and isinstance(origin, type) else None
     if origin is tuple:
         if len(args) == 2 and args[1] is ...:
             return T(tuple, (inner[0], ELLIPSIS))
@@ -277,10 +277,10 @@ def of_annotation(annotation: object, *, fields: bool = False) -> T | None:
     return T(origin, tuple(inner)) if len(args) == wanted else T(origin)
 
 
-def _promised(cls: type) -> T | None:
+def _promised(cls: type, args: tuple[T | None, ...] = ()) -> T | None:
     from .types_fields import promised  # late: it works with the types defined here
 
-    return promised(cls)
+    return promised(cls, args)
 
 
 def one_of(kinds: Sequence[T | None]) -> T | None:

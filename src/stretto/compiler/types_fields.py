@@ -58,18 +58,23 @@ _NOTHING: Final[dict[str, T | None]] = {}
 _HOLDERS: Final = frozenset({tuple, frozenset, slice, type({}.keys()), type({}.values()), type({}.items())})
 #: The annotations of classes, by name; those that cannot be worked out are left out.
 _annotations: Final[WeakKeyDictionary[type, dict[str, Any]]] = WeakKeyDictionary()
-#: What some expression was judged by: of each class the fields, with their types.
+#: What some expression was judged by: of each class the fields, with their types; and of a class that is
+#: said of others (``Answer[Invoice]``) the fields whose types hang on these, as that.
 _used: Final[dict[type, dict[str, T | None]]] = {}
+_varied: Final[dict[T, dict[str, T]]] = {}
+_varies: Final[set[tuple[type, str]]] = set()
 
 
-def promised(cls: type) -> T | None:
-    """The type of an object of this class that is still to come; None where its annotations say nothing."""
+def promised(cls: type, args: tuple[T | None, ...] = ()) -> T | None:
+    """The type of an object of this class that is still to come; None where its annotations say nothing. The
+    `args` are what it is said of: ``Invoice`` of ``Answer[Invoice]``."""
     if cls in BUILTIN or is_plain_class(cls) or not any(map(_annotated, class_mro(cls))):
         return None
     if typing.is_typeddict(cls):
         kinds = {of_annotation(hint, fields=True) for hint in _hints(cls).values()}
         return T(dict, (_KEY, kinds.pop() if len(kinds) == 1 else None, T(cls, (_PROMISE,))))
-    return T(cls, (_PROMISE,))
+    known = args if len(args) == len(getattr(cls, "__parameters__", ())) else ()
+    return T(cls, (*known, _PROMISE))
 
 
 def _annotated(cls: type) -> bool:
@@ -118,9 +123,25 @@ def field(kind: T, name: str) -> tuple[bool, T | None]:
     hint = _hints(cls).get(name, _hints)
     if hint is _hints or not reads_plainly(cls, name):
         return False, None
+    if type(hint) is typing.TypeVar:
+        return True, _varying(kind, name, hint)
     found = of_annotation(hint, fields=True)
     _used.setdefault(cls, {})[name] = found
     return True, found
+
+
+def _varying(kind: T, name: str, hint: Any) -> T | None:
+    """The type of a field that hangs on what the class is said of."""
+    cls = kind.cls
+    _used.setdefault(cls, {})[name] = None
+    _varies.add((cls, name))
+    parameters: tuple[Any, ...] = getattr(cls, "__parameters__", ())
+    if len(kind.args) <= len(parameters) or hint not in parameters:
+        return None
+    found = kind.args[parameters.index(hint)]
+    if found is not None:
+        _varied.setdefault(kind, {})[name] = found
+    return found
 
 
 def item(kind: T, key: Any) -> tuple[bool, T | None]:
@@ -236,11 +257,12 @@ def broken(value: Any, kind: T | None, where: str = "", seen: set[tuple[int, T]]
         elif not _fits(value, kind):
             return _told(where, kind, value)
         elif _is_promise(kind):
+            varied = _varied.get(kind, _NOTHING)
             for name, found in list(_used.get(kind.cls, {}).items()):
                 inner = _at(value, name)
                 if inner is _CODE:
                     return f"to look at {where}.{name} runs code of {type(value).__qualname__}"
-                stack.append((inner, found, f"{where}.{name}"))
+                stack.append((inner, varied.get(name, found), f"{where}.{name}"))
         else:
             stack += _inside(value, kind, where)
     return ""
@@ -251,6 +273,8 @@ def keeps_promise(cls: type, name: str, value: Any, kind: T | None) -> bool:
     this value; or, where that is None, to one of this type."""
     if _used:
         for base in class_mro(cls):
+            if (base, name) in _varies:
+                return False  # which promise it was is not known any more
             found = _used.get(base, _NOTHING).get(name)
             if found is not None:
                 if value is not None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from stretto.compiler import types_patterns as patterns
 from stretto.compiler.known_objects import SCALARS
-from stretto.compiler.types import ELLIPSIS, Json, Never, Scalar, T, either, holding, one_of
+from stretto.compiler.types import ELLIPSIS, Json, Never, Promise, Scalar, T, either, holding, one_of
 
 __all__ = [
     "attribute_result",
@@ -46,6 +46,8 @@ def element(kind: T | None) -> T | None:
     if kind.cls is tuple:
         args = [arg for arg in kind.args if arg != ELLIPSIS]
         return args[0] if args and all(arg == args[0] for arg in args) else None
+    if kind.args and kind.args[-1] is not None and kind.args[-1].cls is Promise:
+        return None  # an object, whose fields say nothing of what it gives
     inner = kind.args[0] if kind.args else None
     return None if inner is not None and inner.cls is Never else inner
 

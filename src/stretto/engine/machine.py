@@ -191,6 +191,8 @@ class Engine:
             if node.reservation is not None:
                 node.reservation.ended(self, value, None)
             checker = node.call.checker
+            if node.call.told is not None:
+                checker = node.call.told(node.kwargs)
             if type(value) is not checker.exact and (
                 not (checker.always or checker.ok(value)) or type(value) is CoroutineType
             ):

@@ -57,11 +57,14 @@ def call_node(
     node.call, node.args, node.kwargs = call, args, kwargs
     engine.place(node, strand)
     node.type = call.checker.type
+    if call.told is not None:
+        node.type = call.told({name: Any if isinstance(v, Slot) else v for name, v in kwargs.items()}).type
     node.look = node.reservation = None
     if strand.purse is not None:
         reserve(engine, strand, node)
     sent = args[1:] if call.fixed_receiver else args
-    if tokens and not all(_scalar(v) for v in (*sent, *kwargs.values())):
+    settled = call.settled
+    if tokens and not all(_scalar(v) for v in (*sent, *(v for k, v in kwargs.items() if k not in settled))):
         # what is sent is what the changes before it have made of it
         if effects.kind not in (Kind.PLAIN, Kind.WRITES):  # those are the oldest when they are given them
             node.await_tokens(tokens.unknown())

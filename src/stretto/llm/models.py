@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, TypedDict, TypeVar, overload
 from urllib.parse import urlsplit
 
 from ..calls import Call, CallHolder, call
+from ..compiler.checkers import Checker
 from ..errors import DeclarationError
 from ..journal.codecs import codec
 from ..streams import Stream
@@ -150,6 +151,8 @@ class Model(CallHolder):
             "pieces": call.unordered(**streamed, name=f"{name}.pieces")(self._pieces),
             "embed": call.pure(**texts, name=f"{name}.embed")(self._embed),
         }
+        made["chat"].told = _told
+        made["chat"].settled = frozenset({"into"})
         self.__dict__.update(made)
         _made[self._key] = self
 
@@ -280,9 +283,6 @@ class Model(CallHolder):
         return most(self.name, self.provider, texts, max_tokens=0)
 
 
-# What a flow builds on of an answer that has still to come: its fields, whatever its value is.
-Model._chat.__annotations__["return"] = Answer
-
 _REPAIR = "That answer is not as it was asked for. Answer again, with valid JSON only. What is wrong:"
 #: The models that were made, the newest of each sort: a flow that was given one is given it again.
 _made: dict[tuple[SDK, str, str | None], Model] = {}
@@ -367,6 +367,20 @@ def model(spec: str, **options: Any) -> Model:
             "as OpenAI's do are 'openai:NAME' with base_url="
         )
     return makers[provider](name, **options)
+
+
+def _told(named: Mapping[str, Any]) -> Checker:
+    """What a flow may build on of an answer that has still to come: its fields, and what is in its value."""
+    into = named.get("into")
+    try:
+        return _checker(str if into is None else into)
+    except TypeError:  # it is no type, or none that can be kept
+        return _checker(Any)
+
+
+@functools.lru_cache(maxsize=256)
+def _checker(into: Any) -> Checker:
+    return Checker(Answer[into])
 
 
 def _said(limited: Limited, per: str | None, secret: bool) -> Limited:

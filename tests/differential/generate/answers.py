@@ -17,7 +17,7 @@ class Answers(Blocks):
 
     def on_answer(self) -> Lines | None:
         name = self.name("answer")
-        form = self.c.below(26)
+        form = self.c.below(28)
         if name is None or form <= 3:
             value = f"{self.c.pick(['reply', 'reply', 'reply', 'sloppy'])}({self.int(1)})"
             return [f"{self.bind('answer')} = {value}"]
@@ -48,6 +48,11 @@ class Answers(Blocks):
             return [f"{self.bind('int')} = {self.c.pick([size + ' or 0', f'({size}) or ask({size})'])}"]
         if form == 24:
             return [f"{self.bind('answer')} = {name}"]
+        if form == 26:
+            made = self.c.pick(["part_of({})", "shape({}, into=Part)"])
+            return [f"{self.bind('int')} = {made.format(self.int(1))}.value.n"]
+        if form == 27:
+            return [f"{self.bind('str')} = shape({self.int(1)}).value.{self.c.pick(['upper()', 'strip()'])}"]
         source = self.c.pick([f"{name}.best", f"{name}.text", f"{name}.best is None", f"{name}.parts"])
         return [f"if {source}:", *indented(self.body(2))]
 
