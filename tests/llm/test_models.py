@@ -353,3 +353,23 @@ def test_the_tools_of_an_agent_overlap(server: Server, model: llm.Model) -> None
     server.says = lambda body: next(turns)
     assert llm.agent("meet", [meet], model).text == "done"
     assert last(server.asked[-1])
+
+
+def test_what_is_made_of_a_form_overlaps(server: Server, model: llm.Model) -> None:
+    server.together = threading.Barrier(4)  # four readings at once, then four letters at once
+
+    @flow
+    def dun(letters: list[str]) -> list[str]:
+        out = []
+        for letter in letters:
+            invoice = model.chat(letter, into=Invoice).value
+            if invoice.total > 2:
+                out.append(model.chat(f"Write to {invoice.customer.upper()}: {letter}").text)
+        return out
+
+    server.says = lambda body: (
+        given(body, {"customer": "Ann", "total": 3})
+        if "response_format" in body or "tools" in body
+        else last(body)
+    )
+    assert dun(["a", "b", "c", "d"]) == [f"Write to ANN: {letter}" for letter in "abcd"]
