@@ -237,6 +237,17 @@ def test_calls_of_a_model_share_its_limits(server: Server) -> None:
     assert server.most_at_once <= 2
 
 
+def test_a_chat_that_takes_long_is_asked_once_more(server: Server) -> None:
+    model = made(server, "openai", hedge=0.9, limit="adaptive", rate="1000/s", tokens="1_000_000/s")
+
+    @flow
+    def ask(n: int) -> int:
+        return len([model.chat(str(i)).text for i in range(n)]) + len("".join(model.stream("x")))
+
+    assert ask(20) == 20 + len("answer to x")
+    assert 21 <= len(server.asked) <= 23
+
+
 def test_tokens_are_estimated_before() -> None:
     assert llm.estimate("x" * 400) == 100 + 1  # and who says it
     assert llm.estimate(["x" * 400, Answer("y" * 40, "")], max_tokens=50) > 160

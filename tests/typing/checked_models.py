@@ -29,9 +29,7 @@ def asked(question: str) -> int:
     assert_type(answer.value, str)
     assert_type(answer.usage.total_tokens, int)
     assert_type(answer.cost, float | None)
-    more = claude.chat(
-        [question, answer, {"role": "user", "content": "more"}], system="be brief", tools=[add]
-    )
+    more = claude.chat([question, answer, {"role": "user", "content": "more"}], system="brief", tools=[add])
     for wanted in more.tool_calls:
         assert_type(wanted, llm.ToolCall)
     invoice = model.chat(question, into=Invoice, temperature=0)

@@ -316,7 +316,7 @@ def openai(
         base_url = _variable("OPENAI_BASE_URL")
     if base_url == _OPENAI:
         base_url = None
-    told = dict(client or {})
+    told = _client(client, timeout)
     if base_url is not None:
         told["base_url"] = base_url
         api_key = api_key or _variable("OPENAI_API_KEY") or "none"
@@ -340,7 +340,7 @@ def anthropic(
 ) -> Model:  # fmt: skip
     """A model of Anthropic's, or behind a server that speaks as theirs does; see `openai`. The key is in the
     variable ``ANTHROPIC_API_KEY`` if not said."""
-    told = dict(client or {})
+    told = _client(client, timeout)
     if base_url == _ANTHROPIC:
         base_url = None
     if base_url is not None:
@@ -381,6 +381,14 @@ def _told(named: Mapping[str, Any]) -> Checker:
 @functools.lru_cache(maxsize=256)
 def _checker(into: Any) -> Checker:
     return Checker(Answer[into])
+
+
+def _client(said: Mapping[str, Any] | None, timeout: float | None) -> dict[str, Any]:
+    """What the client of the package is told: it must not give up before the call does."""
+    told = dict(said or {})
+    if timeout is not None and timeout > TIMEOUT:
+        told.setdefault("timeout", timeout)
+    return told
 
 
 def _said(limited: Limited, per: str | None, secret: bool) -> Limited:
