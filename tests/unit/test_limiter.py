@@ -442,3 +442,25 @@ def test_what_calls_use_is_expected_within_reason(told: float) -> None:
         ticket.used = told
         world.limiter.end(ticket)
     assert 0.001 <= world.limiter.correction(World) <= 1000
+
+
+def test_who_goes_between_grant_and_start_leaves_nothing_behind() -> None:
+    clock = Clock()
+    later: list[tuple[float, Any]] = []
+    limiter = Limiter(clock, lambda after, work: later.append((clock.now + after, work)), leave=True)
+    bucket = Bucket("b", rate=Rate.parse("2/s"), tokens=Rate.parse("10/s"))
+    here = [True]
+    party, other = Party(lambda: not here[0]), Party()
+    granted = [Ticket(World, party, [bucket], lambda _: True, 5) for _ in range(2)]
+    assert all([limiter.enter(ticket) for ticket in granted])
+    here[0] = False  # before any of them has started
+    woken: list[Ticket] = []
+    waiting = Ticket(World, other, [bucket], lambda ticket: not woken.append(ticket), 10)
+    assert not limiter.enter(waiting)
+    while later and not woken:
+        clock.now, work = later.pop(0)
+        work()
+    assert woken == [waiting]
+    limiter.end(granted[0])  # told late: it does not count twice
+    limiter.starts(waiting)
+    assert not bucket.room(Ticket(World, other, [bucket], lambda _: True, 1), clock.now)

@@ -153,6 +153,8 @@ class Bucket:
         self.active = 0
         self.held: dict[Party, int] = {}
         self._queues: dict[Party, _Queue] = {}
+        #: Those that have reserved something of the rates, and have not started.
+        self._reserved: dict[Party, set[Ticket]] = {}
         #: Forced ones, which come before all others.
         self._forced: dict[Ticket, None] = {}
         #: When the limiter is going to look whether the time has come for the next one.
@@ -211,15 +213,23 @@ class Bucket:
         self.held[ticket.party] = self.held.get(ticket.party, 0) + 1
         if self._queues:
             self._served(ticket.party)
+        if self.window is None and self.tokens is None:
+            return
+        ticket.timed = True
+        self._reserved.setdefault(ticket.party, set()).add(ticket)
         if self.window is not None:
-            ticket.timed = True
             self.window.reserve(1)
         if self.tokens is not None:
-            ticket.timed = True
             self.tokens.reserve(ticket.tokens)
 
     def release(self, ticket: Ticket) -> None:
         """It has not started, and is not going to: nothing of the rates was used."""
+        reserved = self._reserved.get(ticket.party)
+        if reserved is None or ticket not in reserved:
+            return  # it was taken from them
+        reserved.remove(ticket)
+        if not reserved:
+            del self._reserved[ticket.party]
         if self.window is not None:
             self.window.release(1)
         if self.tokens is not None:
@@ -249,6 +259,8 @@ class Bucket:
         """What those have who have gone."""
         for party in [party for party in self.held if party.gone()]:
             self.active -= self.held.pop(party)
+            for ticket in tuple(self._reserved.get(party, ())):
+                self.release(ticket)
             if party in self._queues:
                 self._line_up(party)
 
