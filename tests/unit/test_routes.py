@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import stretto
-from stretto import Done, call, errors, flow, route, way
+from stretto import Done, budget, call, errors, flow, route, way
 from stretto.declarations import project
 from stretto.errors import CircuitOpen, DeclarationError, RoutesExhausted
 from stretto.journal.configured import shared
@@ -333,6 +333,27 @@ def test_async_flows_and_routes_of_routes() -> None:
         return sync("a")
 
     assert both(plain) == "local: a"
+
+
+def test_a_budget_is_asked_for_all_that_may_be_made() -> None:
+    @call.unordered(usd=0.01)
+    async def cheap(text: str) -> str:
+        return await ask("cheap", text)
+
+    @call.unordered(usd=lambda text: 0.1 * len(text))
+    async def dear(text: str) -> str:
+        return await ask("dear", text)
+
+    routed = route(cheap, way(dear, when=lambda text: len(text) > 1), name="routed")
+
+    @flow
+    def spend(text: str) -> str:
+        with budget(usd=0.25):
+            return routed(text)
+
+    assert both(spend, "a") == "cheap: a"
+    assert both(spend, "ab") == "cheap: ab"
+    assert both(spend, "abc")[0] is errors.BudgetExceeded
 
 
 def test_limits_count_each_way_once() -> None:
