@@ -121,8 +121,6 @@ class Route(Call[P, R_co]):
         if secret:
             options["secret"] = secret
         options["pickle"] = any(call.pickle for call in calls)
-        if any(call.usd is not None for call in calls):
-            options["usd"] = self._usd
         super().__init__(take, _effects(calls), options)
         self.awaited = any(call.awaited for call in calls)
 
@@ -138,12 +136,6 @@ class Route(Call[P, R_co]):
     def most(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
         """The most that a call with these arguments costs: every way that may be taken may be tried."""
         return sum(self.cost_of(way, args, kwargs) for way in self.ways if self.may_take(way, args, kwargs))
-
-    def _usd(self, *args: Any, **kwargs: Any) -> float:
-        """The ``usd=`` of the route: one way may fail late, when it has cost what it costs, and then another
-        one is taken."""
-        said = [way.call.usd for way in self.ways if self.may_take(way, args, kwargs)]
-        return sum(float(usd(*args, **kwargs) if callable(usd) else usd or 0.0) for usd in said)
 
     def _ask(
         self, word: str, way: Way[..., Any], fn: Callable[..., Any], args: tuple[Any, ...],

@@ -143,10 +143,10 @@ class Claim:
 def _asked(
     call: Call[..., Any], args: Any, kwargs: Mapping[str, Any], *, money: bool, tokens: bool
 ) -> Amount:
-    if isinstance(call, Route):  # one of its ways, and a dearer one if that fails
+    if isinstance(call, Route):  # one way may fail late, when it has cost something, and then comes the next
         ways = [way.call for way in call.ways if call.may_take(way, args, kwargs)]
         asked = [_asked(way, args, kwargs, money=money, tokens=tokens) for way in ways]
-        return Amount(max((a.usd for a in asked), default=0), max((a.tokens for a in asked), default=0))
+        return Amount(sum(one.usd for one in asked), sum(one.tokens for one in asked))
     model = _model(call, args, kwargs)
     count = 0
     if tokens and (model is not None or call.tokens_of is not None or call.limits.tokens is not None):

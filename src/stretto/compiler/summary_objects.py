@@ -297,8 +297,9 @@ class _Objects(Calls):
         except KeyError:
             return None
         if type(cls) is FunctionType and cls in PURSE_MAKERS:
-            cls = PURSE_MAKERS[cls]
-        elif is_kind(cls):
+            self.trip.record.classes = True
+            return self.trip.instance(PURSE_MAKERS[cls], fragment)
+        if is_kind(cls):
             pass
         elif manages_quietly(cls):
             if not self.manages(call):
