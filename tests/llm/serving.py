@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -268,9 +267,9 @@ def fails_within(handler: Handler) -> bool:
     return True
 
 
-def slow(seconds: float) -> Trouble:
+def waits_for(event: threading.Event) -> Trouble:
     def trouble(handler: Handler) -> bool:
-        time.sleep(seconds)
+        event.wait(60)
         return False
 
     return trouble

@@ -52,3 +52,13 @@ def test_who_serves_at_an_address() -> None:
     assert provider_at("https://api.openai.com/v1") == "openai"
     assert provider_at("http://127.0.0.1:8080/v1") is None
     assert llm.openai("m", base_url="http://127.0.0.1:8080/v1").provider is None
+
+
+def test_what_a_model_is_told_by_default_counts_for_what_a_call_costs_at_most() -> None:
+    calls = [
+        llm.anthropic("claude-sonnet-4-5", api_key="k", **said).chat
+        for said in ({}, {"max_tokens": 8192}, {"max_tokens": 100})
+    ]
+    plain, long, short = (call.usd("hello") for call in calls)  # type: ignore[attr-defined]
+    assert short < plain < long
+    assert calls[1].usd("hello", max_tokens=100) == short  # type: ignore[attr-defined]

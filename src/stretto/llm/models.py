@@ -275,9 +275,8 @@ class Model(CallHolder):
 
     def _most(self, messages: Any = (), **options: Any) -> float:
         """What a call costs at most: what budgets reserve."""
-        if isinstance(self._words, AnthropicWords):
-            options = {"max_tokens": MOST_TOKENS, **options}
-        return most(self.name, self.provider, messages, **{**self._defaults, **options})
+        unsaid = {"max_tokens": MOST_TOKENS} if isinstance(self._words, AnthropicWords) else {}
+        return most(self.name, self.provider, messages, **{**unsaid, **self._defaults, **options})
 
     def _most_of_texts(self, texts: str | Sequence[str], **options: Any) -> float:
         return most(self.name, self.provider, texts, max_tokens=0)
