@@ -64,6 +64,20 @@ def test_a_request_that_is_new_is_shown(server: Server, tmp_path: Path) -> None:
     assert len(json.loads(file.read_text())["requests"]) == 3
 
 
+def test_it_is_recorded_as_it_was(server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "answers.json"
+    model = made(server, "openai")
+    content = [{"type": "text", "text": "hello"}]
+    with llm.replay(file, record=True):
+        answer = model.chat({"role": "user", "content": content})
+        answer.raw.clear()
+        content.clear()
+    with llm.replay(file):
+        assert (
+            model.chat({"role": "user", "content": [{"type": "text", "text": "hello"}]}).text == answer.text
+        )
+
+
 def test_failures_are_recorded_unless_they_pass(server: Server, tmp_path: Path) -> None:
     file = tmp_path / "answers.json"
     model = made(server, "openai")

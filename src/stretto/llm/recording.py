@@ -92,7 +92,8 @@ class Replay:
         return key, at, None
 
     def keep(self, key: str, at: int, path: str, body: dict[str, Any], answer: dict[str, Any]) -> None:
-        """Add an answer."""
+        """Add an answer, as it is now: who asked may change what was sent, and what came back."""
+        body, answer = json.loads(json.dumps([body, answer]))
         with _lock:
             entry = self._entries.setdefault(key, {"digest": key, "path": path, "body": body, "answers": []})
             answers = entry["answers"]
