@@ -35,7 +35,7 @@ def time_is_up(run: Run[Any]) -> None:
     assert driver is not None
 
     def fire() -> None:
-        for timer in [*driver.timers.values(), *([run._timer] if run._timer is not None else [])]:
+        for timer in [*driver.timers.values(), *run._timers]:
             timer._run()
             timer.cancel()
 
