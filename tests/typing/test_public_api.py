@@ -6,6 +6,7 @@ import stretto
 import stretto.testing
 
 PUBLIC = {
+    "Budget",
     "Call",
     "Current",
     "Done",
@@ -14,6 +15,7 @@ PUBLIC = {
     "Run",
     "__version__",
     "assume_pure",
+    "budget",
     "call",
     "configure",
     "current",

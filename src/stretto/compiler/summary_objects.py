@@ -307,7 +307,8 @@ class _Objects(Calls):
         elif type(cls) is not type or cls.__module__ == "builtins" or not construction_is_pure(cls):
             return None
         self.trip.record.classes = True
-        return self.trip.instance(cls, fragment)
+        kind: Any = cls
+        return self.trip.instance(kind, fragment)
 
     def manages(self, call: ast.Call) -> bool:
         """Whether a context manager of the standard library is given nothing but ordinary classes."""
