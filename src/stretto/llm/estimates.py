@@ -45,7 +45,12 @@ def most(name: str, provider: str | None, messages: Any, *, attempts: int = 3, *
     found = at_most(name, max(tokens - output, 1), output, provider)
     if found is None:
         raise UnknownPrice(
-            f"nobody knows what a call of {name} costs: the price list has no such model of "
-            f"{provider or 'a server of your own'}. Say what it costs at most: usd=0 for one of your own"
+            f"nobody knows what a call of {name} costs: "
+            + (
+                f"the price list has no such model of {provider}"
+                if provider
+                else "nor whose prices hold there"
+            )
+            + ". Say what it costs at most: usd=0 for a server of your own; or whose model it is: provider="
         )
     return found * (attempts if options.get("into") is not None else 1)
