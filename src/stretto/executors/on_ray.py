@@ -159,6 +159,8 @@ def _connected() -> bool:
     with _lock:
         if ray.is_initialized():
             return False
+        # or Ray puts a function of its own in the place of `print`, for good
+        os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")
         if os.environ.get("RAY_ADDRESS"):
             ray.init(logging_level=logging.ERROR)
             return False
