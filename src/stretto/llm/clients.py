@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from threading import Lock
 from typing import Any, Literal, Protocol, cast
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize, ref
 
 from .errors import ModelError, Unavailable
 from .extras import needs
@@ -105,7 +105,10 @@ class Client:
                 client = getattr(module, _CLASSES[self._sdk])(max_retries=0, **self._options)
             except getattr(module, f"{_CLASSES[self._sdk].removeprefix('Async')}Error") as error:
                 raise ModelError(f"{error} Or say api_key= where the model is made.") from None
-            holder = _held(client)
+            # held until it is closed: as garbage, together with its connections, it could not close them
+            keeper = finalize(self, _close, ref(loop), client)
+            keeper.atexit = False
+            holder = _held(client, keeper)
             with self._lock:
                 self._of_loops[loop] = client, holder
             await anext(holder)
@@ -147,12 +150,32 @@ class Client:
         return text.replace(key, "...") if isinstance(key, str) and len(key) > 7 else text
 
 
-async def _held(client: Any) -> AsyncGenerator[None, None]:
+async def _held(client: Any, keeper: finalize[Any, Any]) -> AsyncGenerator[None, None]:
     """Closes a client when its loop ends (`loop.shutdown_asyncgens`), which nothing else would tell."""
     try:
         yield
     finally:
+        keeper.detach()
         await client.close()
+
+
+def _close(there: ref[asyncio.AbstractEventLoop], client: Any) -> None:
+    """The model is gone: close its client on its loop. From any thread."""
+    loop = there()
+    if loop is None or not loop.is_running():
+        return
+
+    def begin() -> None:
+        task = loop.create_task(client.close())
+        _closing.add(task)
+        task.add_done_callback(_closing.discard)
+
+    with suppress(RuntimeError):  # the loop has just been closed
+        loop.call_soon_threadsafe(begin)
+
+
+#: What closes clients: nothing else holds it.
+_closing: set[asyncio.Task[Any]] = set()
 
 
 def _said(body: Any) -> Mapping[str, Any]:
