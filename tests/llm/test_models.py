@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import threading
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ import pytest
 from pydantic import BaseModel
 
 from stretto import call, errors, explain, flow, llm
-from stretto.llm import Answer, ToolCall, ToolResult, Usage
+from stretto.llm import Answer, ToolCall, ToolResult, Usage, clients, models
 from tests.llm.conftest import made
 from tests.llm.serving import Server, last, tool_call
+from tests.waiting import until
 
 
 class Invoice(BaseModel):
@@ -384,3 +386,14 @@ def test_what_is_made_of_a_form_overlaps(server: Server, model: llm.Model) -> No
         else last(body)
     )
     assert dun(["a", "b", "c", "d"]) == [f"Write to ANN: {letter}" for letter in "abcd"]
+
+
+def test_a_model_that_is_dropped_closes_its_connections(server: Server) -> None:
+    """Else the collector warns of them, which is an error here."""
+    model = made(server, "openai")
+    assert model.chat("hello").text == "answer to hello"
+    models._made.clear()
+    del model
+    gc.collect()
+    until(lambda: not clients._closing)
+    gc.collect()
