@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from . import loaded
@@ -55,6 +57,31 @@ def test_planted_differences_are_found(old: str, new: str, what: str | None) -> 
     assert old in RIGHT
     found = kinds(RIGHT.replace(old, new))
     assert found == set() if what is None else what in found
+
+
+COLLECTS = """\
+import gc
+
+@flow
+def main():
+    return eval("collect() >= 0", {"__builtins__": {}, "collect": gc.collect})
+"""
+
+
+def test_what_an_earlier_program_left_is_not_told_of_this_one() -> None:
+    """A coroutine that was never awaited is warned of as it dies, and in a frame without built-ins, such as
+    a namedtuple's, the warning itself fails."""
+
+    async def left() -> None: ...
+
+    gc.disable()
+    try:
+        garbage: list[object] = [left()]
+        garbage.append(garbage)
+        del garbage
+        assert reference(Program(COLLECTS, "()")).ignored == []
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(
