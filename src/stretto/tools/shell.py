@@ -16,7 +16,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from ..calls import Call, call
 from ..errors import ToolError, ToolServerError
@@ -53,7 +53,8 @@ async def _run(
         input: what it reads from its stdin.
         check: whether an exit status other than 0 is a `ToolError`.
 
-    A command that is cancelled, by a timeout say, is killed, with what it has started.
+    A command that is cancelled, by a timeout say, is killed, with what it has started, but for what has
+    begun a session of its own.
     """
     words = ["/bin/sh", "-c", command] if isinstance(command, str) else [str(word) for word in command]
     shown = command if isinstance(command, str) else shlex.join(words)
@@ -71,6 +72,8 @@ async def _run(
             os.killpg(process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
+        # a daemon in a session of its own may still hold the pipes, and `wait` would wait for their end
+        cast("Any", process)._transport.close()
         await process.wait()
         raise
     status = process.returncode

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,14 @@ def test_a_command(tmp_path: Path) -> None:
     assert shell.run("exit 4", check=False).status == 4
     with pytest.raises(errors.ToolServerError, match="cannot be started: no-such-command"):
         shell.run(["no-such-command"])
+
+
+def test_a_command_whose_daemon_holds_its_output_ends_in_time(tmp_path: Path) -> None:
+    short = shell.writes("x", timeout=0.5)
+    with pytest.raises(TimeoutError):
+        short("setsid sh -c 'echo $$ > daemon; exec sleep 300' & sleep 300", cwd=tmp_path)
+    pid = int((tmp_path / "daemon").read_text())
+    os.kill(pid, signal.SIGKILL)  # it is still there: what it holds was not waited for
 
 
 def test_what_a_command_touches_is_said() -> None:
