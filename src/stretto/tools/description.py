@@ -32,7 +32,10 @@ def read(file: Path) -> Json:
             ) from None
         import yaml
 
-        found = cast("Any", yaml).safe_load(text)
+        try:
+            found = cast("Any", yaml).safe_load(text)
+        except cast("Any", yaml).YAMLError as error:
+            raise DeclarationError(f"{file} is no YAML: {error}") from None
     if not isinstance(found, Mapping):
         raise DeclarationError(f"{file} holds no OpenAPI description, but a {type(found).__name__}")
     return cast("Json", found)

@@ -55,24 +55,25 @@ async def send(
     method: str,
     url: str,
     *,
-    params: Mapping[str, Any] | None = None,
-    headers: Mapping[str, str] | None = None,
-    json: Any = None,
-    data: Mapping[str, Any] | None = None,
-    content: str | bytes | None = None,
-    timeout: float | None = 60.0,
-    again: bool = False,
+    timeout: float | None,
+    again: bool,
+    **about: Any,
 ) -> Response:
-    """Send a request; `ToolServerError` if it has certainly changed nothing, and else `OutcomeUnknown`."""
+    """Send a request; `ToolServerError` if it has certainly changed nothing, and else `OutcomeUnknown`.
+
+    Args:
+        method: in capital letters.
+        url: where to.
+        timeout: seconds without any answer.
+        again: whether it may be sent twice.
+        about: what goes along, as httpx calls it: ``params``, ``headers``, ``json``, ``data``, ``content``.
+    """
     import httpx
 
     if not urlsplit(url).hostname:
         raise ToolError(f"{method} {url!r}: this is no URL; expected one such as 'https://example.org/page'")
     safe = method in _SAFE
-    about: dict[str, Any] = {
-        "params": params, "headers": headers, "json": json, "data": data, "content": content,
-        "timeout": timeout,
-    }  # fmt: skip
+    about["timeout"] = timeout
     try:
         try:
             found = await do(_sent(method, url, **about))

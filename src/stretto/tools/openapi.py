@@ -29,6 +29,7 @@ __all__ = ["Service", "openapi"]
 
 _SAFE = ("get", "head", "options", "trace")
 _JSON = re.compile(r"application/(.*\+)?json")
+_FORM = "application/x-www-form-urlencoded"
 _QUOTED = 500
 
 
@@ -63,6 +64,8 @@ def openapi(
     version = str(said.get("openapi", ""))
     if not version.startswith("3."):
         found = f"found openapi: {version!r}" if version else "found none that says `openapi: 3...`"
+        if "swagger" in said:
+            found = f"found Swagger {said['swagger']}, which has to be converted to OpenAPI 3 first"
         raise DeclarationError(f"{where}: expected an OpenAPI 3 description, {found}")
     title = str(cast("Json", said.get("info") or {}).get("title") or "service")
     called = name if name is not None else attribute_name(title.lower())
@@ -167,11 +170,7 @@ class Service(CallHolder):
             body: dict[str, Any] = {}
             if "body" in given:
                 headers["content-type"] = body_type
-                is_json = _JSON.match(body_type) is not None
-                if is_json:
-                    body["content"] = json.dumps(given["body"], ensure_ascii=False)
-                else:
-                    body["data" if isinstance(given["body"], dict) else "content"] = given["body"]
+                body = _body(f"{name} of {server}", body_type, given["body"])
             answer = await send(
                 method.upper(), base + url, params=query, headers={**sent_along, **headers}, timeout=timeout,
                 again=again, **body,
@@ -247,7 +246,24 @@ def _taken(
 def _body_type(description: Description, said: Json) -> str:
     """The type of content that a request sends: JSON if it can be."""
     kinds = list(cast("Json", description.found(said.get("requestBody") or {}).get("content") or {}))
-    return next((kind for kind in kinds if _JSON.match(kind)), kinds[0] if kinds else "application/json")
+    liked = (
+        [kind for kind in kinds if _JSON.match(kind)] or [kind for kind in kinds if kind == _FORM] or kinds
+    )
+    return liked[0] if liked else "application/json"
+
+
+def _body(whose: str, kind: str, value: Any) -> dict[str, Any]:
+    """What a request sends, in the words of httpx."""
+    if _JSON.match(kind):
+        return {"content": json.dumps(value, ensure_ascii=False)}
+    if kind == _FORM and isinstance(value, dict):
+        return {"data": value}
+    if isinstance(value, str) and not kind.startswith("multipart/"):
+        return {"content": value}
+    raise ToolArgumentError(
+        f"{whose}: its body is {kind}, and {type(value).__name__} cannot be sent as that. Bodies are JSON, "
+        f"a dict as a form ({_FORM}), or texts; what is multipart is not supported: send it in a call of your own"
+    )
 
 
 def _onlytext_in_url(description: Description, said: Json) -> bool:

@@ -291,7 +291,11 @@ def test_a_write_whose_answer_is_lost_is_in_doubt(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("description", "said"),
     [
-        ({"swagger": "2.0"}, "expected an OpenAPI 3 description"),
+        ({"info": {}}, "expected an OpenAPI 3 description, found none that says `openapi: 3...`"),
+        (
+            {"swagger": "2.0"},
+            "expected an OpenAPI 3 description, found Swagger 2.0, which has to be converted",
+        ),
         ({"openapi": "3.1.0", "paths": {}}, "does not say where the service is"),
         (
             {"openapi": "3.1.0", "servers": [{"url": "http://x"}], "paths": {"/a": {"$ref": "#/no"}}},
@@ -310,3 +314,32 @@ def test_a_description_in_a_file(folder: Path) -> None:
     (folder / "bad.json").write_text("{")
     with pytest.raises(errors.DeclarationError, match="is no JSON"):
         tools.openapi("bad.json")
+
+
+def test_a_description_in_yaml(folder: Path) -> None:
+    """Versions and statuses are numbers there."""
+    (folder / "shop.yaml").write_text(
+        f"""openapi: 3.0
+info: {{title: Shop}}
+servers: [{{url: "{url}"}}]
+paths:
+  /echo:
+    post:
+      operationId: say
+      requestBody: {{content: {{multipart/form-data: {{}}, application/x-www-form-urlencoded: {{}}}}}}
+      responses: {{200: {{description: fine}}}}
+    put:
+      operationId: upload
+      requestBody: {{content: {{multipart/form-data: {{}}}}}}
+"""
+    )
+    shop = tools.openapi("shop.yaml")
+    assert shop.say(body={"a": "b ü"})["body"] == "a=b+%C3%BC"
+    log.clear()
+    for body in ({"a": "b"}, "a"):
+        with pytest.raises(errors.ToolArgumentError, match=r"upload of shop.*multipart is not supported"):
+            shop.upload(body=body)
+    assert not log
+    (folder / "bad.yaml").write_text("a: [")
+    with pytest.raises(errors.DeclarationError, match=r"bad\.yaml is no YAML"):
+        tools.openapi("bad.yaml")
