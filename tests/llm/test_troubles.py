@@ -61,6 +61,31 @@ def test_what_stays_is_not(server: Server, model: llm.Model, trouble: Any) -> No
     assert len(server.asked) == 1
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"temperature": float("nan")}, {"user": "\ud800"}], ids=["nan", "surrogate"]
+)
+def test_what_cannot_be_sent_is_not_tried_again(server: Server, model: llm.Model, wrong: Any) -> None:
+    with pytest.raises(llm.ModelError, match="the request cannot be sent") as raised:
+        model.chat("hello", **wrong)
+    assert not isinstance(raised.value, llm.Unavailable)
+    assert not server.asked
+
+
+def test_no_attempts(model: llm.Model) -> None:
+    with pytest.raises(llm.ModelError, match="at least 1; found 0"):
+        model.chat("hello", attempts=0)
+
+
+def test_fewer_vectors_than_texts(server: Server) -> None:
+    def one(handler: serving.Handler) -> bool:
+        handler.send(200, {"data": [{"index": 0, "embedding": [1.0]}]})
+        return True
+
+    server.troubles = [one]
+    with pytest.raises(llm.Unavailable, match="1 vectors for 2 texts"):
+        made(server, "openai", retries=0).embed(["a", "b"])
+
+
 def test_retry_after_is_kept_to(server: Server, model: llm.Model) -> None:
     server.troubles = [refuses(429, retry_after="0.4")]
     began = time.monotonic()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from threading import Lock
@@ -139,6 +140,10 @@ class Client:
             body: Any = getattr(error, "body", None)
             passing = _said(body).get("type") in _PASSING_KINDS
             return (Unavailable if passing else ModelError)(f"the server has broken off: {said}", body=body)
+        if isinstance(error, ValueError) and not isinstance(
+            error, (json.JSONDecodeError, UnicodeDecodeError)
+        ):
+            return ModelError(f"the request cannot be sent, as it is no JSON or no UTF-8: {said}")
         if isinstance(error, ValueError):
             return Unavailable(f"the server has answered with what is no JSON: {said}")
         if type(error).__module__.partition(".")[0].startswith(("httpx", "httpcore", "h11")):

@@ -44,14 +44,9 @@ class Chat(Protocol):
     ) -> Answer[str]: ...  # fmt: skip
     @overload
     def __call__(
-        self,
-        messages: Messages,
-        *,
-        into: type[T],
-        system: str | None = ...,
-        attempts: int = ...,
+        self, messages: Messages, *, into: type[T], system: str | None = ..., attempts: int = ...,
         **options: Any,
-    ) -> Answer[T]: ...
+    ) -> Answer[T]: ...  # fmt: skip
     def __call__(self, messages: Messages, **options: Any) -> Answer[Any]: ...
 
     @overload
@@ -61,14 +56,9 @@ class Chat(Protocol):
     ) -> Answer[str]: ...  # fmt: skip
     @overload
     async def aio(
-        self,
-        messages: Messages,
-        *,
-        into: type[T],
-        system: str | None = ...,
-        attempts: int = ...,
+        self, messages: Messages, *, into: type[T], system: str | None = ..., attempts: int = ...,
         **options: Any,
-    ) -> Answer[T]: ...
+    ) -> Answer[T]: ...  # fmt: skip
     async def aio(self, messages: Messages, **options: Any) -> Answer[Any]: ...
 
 
@@ -165,6 +155,10 @@ class Model(CallHolder):
         self, messages: Messages, *, into: Any = None, tools: Iterable[Any] = (), system: str | None = None,
         attempts: int = 3, **options: Any,
     ) -> Answer[Any]:  # fmt: skip
+        if attempts < 1:
+            raise ModelError(
+                f"{self.name}: attempts= is how often it is asked, at least 1; found {attempts!r}"
+            )
         form = None if into is None else form_of(into)
         asked = self._asked(messages, system, tools, None if form is None else form.schema, options)
         replies: list[Reply] = []
@@ -234,6 +228,8 @@ class Model(CallHolder):
             vectors = tuple(tuple(map(float, row["embedding"])) for row in rows)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _nonsense(error, raw) from None
+        if len(vectors) != len(body["input"]):
+            raise _nonsense(ValueError(f"{len(vectors)} vectors for {len(body['input'])} texts"), raw)
         usage = usage_of(raw.get("usage"))
         return Embeddings(
             vectors, usage, cost(self.name, usage, self.provider or ""), raw.get("model") or self.name

@@ -32,6 +32,8 @@ LENGTH = 2000
 _MOST = 256
 #: What part of the time that a request may take it waits for others at the most.
 _PATIENCE = 0.25
+#: Seconds after which a server that does not say what it is is taken to be none that has slots.
+_LOOKING = 10.0
 #: So many tokens tell how long one takes to read.
 _TELLING = 16
 
@@ -81,7 +83,8 @@ class Prefixes:
 
     async def _keeps(self) -> bool:
         try:
-            found = await self._look()
+            async with asyncio.timeout(_LOOKING):
+                found = await self._look()
             return any(one.get("owned_by") == "llamacpp" for one in found["data"])
         except Exception:  # whatever it is, it is none that says so
             return False
@@ -153,14 +156,19 @@ class _Lane:
         timings = cast("dict[str, Any]", said)
         told, known = number(timings, "prompt_n"), number(timings, "cache_n")
         if told >= _TELLING and self._reading == 0.0:
-            self._reading = float(timings["prompt_ms"]) / told * (told + known)
+            self._reading = _milliseconds(timings, "prompt_ms") / told * (told + known)
         self._answers += 1
         if self._answers > 1 and known < (told + known) / 4:
             self.open()
             return False
-        if float(timings.get("predicted_ms") or 0.0) > self._reading:
+        if _milliseconds(timings, "predicted_ms") > self._reading:
             self.open()
         return True
+
+
+def _milliseconds(timings: dict[str, Any], name: str) -> float:
+    found: Any = timings.get(name)
+    return float(found) if isinstance(found, (int, float)) else 0.0
 
 
 def beginning(body: dict[str, Any]) -> str | None:
