@@ -112,9 +112,9 @@ def _parameters(
     for parameter in signature.parameters.values():
         kind, default = hints.get(parameter.name, Any), parameter.default
         if parameter.kind is Parameter.VAR_POSITIONAL:
-            kind, default = list[kind], []  # type: ignore[valid-type]
+            kind, default = list[kind], []  # type: ignore[valid-type]  # a type that is only known now
         elif parameter.kind is Parameter.VAR_KEYWORD:
-            kind, default = dict[str, kind], {}  # type: ignore[valid-type]
+            kind, default = dict[str, kind], {}  # type: ignore[valid-type]  # the same
         found.append(Parameter(parameter.name, Parameter.KEYWORD_ONLY, annotation=kind, default=default))
         annotations[parameter.name] = kind
     return found, annotations
