@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
 import pytest
 
 from stretto import flow, llm
+from stretto.llm import prefixes
 from stretto.llm.prefixes import LENGTH, beginning, is_near
 from tests.llm.conftest import made
 from tests.llm.serving import Handler, Server, openai_answer
@@ -85,3 +87,24 @@ def test_what_counts_as_a_beginning() -> None:
 def test_which_servers_are_near(url: str | None, near: bool) -> None:
     assert is_near(url) == near
     assert llm.Model  # is made with it
+
+
+def test_a_server_that_is_silent_or_tells_no_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prefixes, "_LOOKING", 0.05)
+
+    async def silent() -> None:
+        await asyncio.Event().wait()
+
+    async def llamacpp() -> dict[str, Any]:
+        return {"data": [{"owned_by": "llamacpp"}]}
+
+    async def send() -> dict[str, Any]:
+        return {"timings": {"prompt_n": 100, "prompt_ms": "long"}}
+
+    async def ask(look: Any) -> bool | None:
+        known = prefixes.Prefixes(look, None)
+        await known.send({"messages": "x" * prefixes.LENGTH}, send)
+        return known.kept
+
+    assert asyncio.run(ask(silent)) is False
+    assert asyncio.run(ask(llamacpp)) is True

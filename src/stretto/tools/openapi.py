@@ -262,7 +262,7 @@ def _body(whose: str, kind: str, value: Any) -> dict[str, Any]:
         return {"content": value}
     raise ToolArgumentError(
         f"{whose}: its body is {kind}, and {type(value).__name__} cannot be sent as that. Bodies are JSON, "
-        f"a dict as a form ({_FORM}), or texts; what is multipart is not supported: send it in a call of your own"
+        f"a dict as a form ({_FORM}), or texts; multipart is not supported: send it in a call of your own"
     )
 
 
