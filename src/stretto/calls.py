@@ -19,12 +19,10 @@ from .drivers.ambient import invoke_now, invoke_on_loop
 from .drivers.coroutines import coroutine_of, in_async_code
 from .effects import Effects, Kind, Resource
 from .errors import DeclarationError
-from .executors import option_ok, place
-from .limits.breaker import is_threshold
-from .limits.rates import is_rate
-from .limits.rules import Limits, limit_ok, share
-from .secrecy import OPTION as SECRET
-from .secrecy import secrecy_of, takes
+from .executors import place
+from .limits.rules import Limits, share
+from .options import PLACES, check_options
+from .secrecy import secrecy_of
 from .streams import BUFFER, Stream
 
 __all__ = ["Call", "CallDecorator", "CallHolder", "call"]
@@ -32,33 +30,6 @@ __all__ = ["Call", "CallDecorator", "CallHolder", "call"]
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
-
-_OPTIONS = {
-    "name": "a string: what the call is named in traces and in the journal",
-    "timeout": "seconds after which an attempt raises TimeoutError, a positive number",
-    "limit": 'how many run at once at the most, a positive integer; "adaptive" to have that found out',
-    "rate": "how many are started in a time, as in '600/min' or '5/s'",
-    "tokens": "how many tokens they use in a time, as in '90_000/min'",
-    "tokens_of": "a function of the same arguments: how many tokens the call is going to use, about",
-    "breaker": "how many failures in a row, and how long it is not called after them, as in '5/30s' or 5",
-    "hedge": "made once more if it takes longer than that part of such calls did, a number between 0 and 1",
-    "usd": "US dollars that it costs at most, a number from 0 or a function of the same arguments",
-    "per": "what is counted together, if not this call: a name such as 'openai' or 'openai:{model}'",
-    "fails": "False: the call promises that it never raises",
-    "retries": "how many times a failed call is made again, an integer from 0",
-    "retry_on": "the exception class, or a tuple of them, after which it is made again (Exception)",
-    "idempotent": "True: making the call twice with the same arguments is the same as making it once",
-    "check": "a function of the same arguments: False if the call was not made, True or Done(x) if it was",
-    "secret": SECRET,
-    "pickle": "True: a result that cannot be recorded otherwise is pickled; to read it runs what it says",
-    "buffer": "of a stream, how many items may wait to be taken, an integer from 0 (16)",
-    "on": "where it runs: 'thread', 'process' (which can be killed) or 'ray' (many machines)",
-    "cpus": "with on='process' or on='ray', how many cores it takes, a positive number (1)",
-    "gpus": "with on='process' or on='ray', how many graphics processors it takes, a positive number (none)",
-    "memory": "with on='process' or on='ray', how much memory it takes, as in '2GB'",
-}
-#: Those that are about where a call runs.
-_PLACES = ("on", "cpus", "gpus", "memory")
 
 
 class Call(Generic[P, R_co]):
@@ -158,7 +129,7 @@ class Call(Generic[P, R_co]):
         self.buffer: int = options.get("buffer", BUFFER)
         self.checker: Checker = Checker() if self.streams else checker_of(fn, self.is_async)
         self.on: str | None = options.get("on")
-        placed = place(self, options, where(fn)) if any(name in options for name in _PLACES) else None
+        placed = place(self, options, where(fn)) if any(name in options for name in PLACES) else None
         self.once: Callable[..., Any] = fn if placed is None else placed
         self.is_async = self.is_async or placed is not None
         self.patience: float | None = self.timeout if self.on in (None, "thread") else None
@@ -406,12 +377,7 @@ class _Decorator:
         return _Decorator(Effects(kind, **groups), self._merged(options))
 
     def _merged(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        for name, value in options.items():
-            if name not in _OPTIONS:
-                known = "; ".join(f"{n}= ({text})" for n, text in _OPTIONS.items())
-                raise DeclarationError(f"there is no option {name!r} for a call. There are: {known}")
-            if not _option_ok(name, value):
-                raise DeclarationError(f"the option {name}= is {_OPTIONS[name]}; found {value!r}")
+        check_options(options)
         return {**self._options, **options}
 
 
@@ -440,39 +406,6 @@ class _Free(_Decorator):
     @property
     def pure(self) -> NoReturn:
         raise DeclarationError("contradictory effects: pure and unordered. Keep one of the two")
-
-
-def _option_ok(name: str, value: object) -> bool:
-    if name in ("fails", "idempotent", "pickle"):
-        return isinstance(value, bool)
-    if name == "secret":
-        return takes(value)
-    if name in ("check", "tokens_of"):
-        return callable(value)
-    if name in _PLACES:
-        return option_ok(name, value)
-    if name == "usd" and not isinstance(value, bool):
-        return callable(value) or (isinstance(value, (int, float)) and value >= 0)
-    if name == "limit":
-        return value is None or limit_ok(value)
-    if name == "hedge":
-        return value is None or (isinstance(value, float) and 0 < value < 1)
-    if name in ("retries", "buffer"):
-        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    if name == "retry_on":
-        kinds = cast("tuple[Any, ...]", value if isinstance(value, tuple) else (value,))
-        return all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds)
-    if value is None:
-        return name not in ("name", "per")
-    if name in ("name", "per"):
-        return isinstance(value, str) and bool(value)
-    if name in ("rate", "tokens"):
-        return is_rate(value)
-    if name == "breaker":
-        return is_threshold(value)
-    if isinstance(value, bool):
-        return False
-    return isinstance(value, (int, float)) and value > 0
 
 
 def is_coroutine_function(fn: object) -> bool:
