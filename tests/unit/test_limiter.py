@@ -84,7 +84,7 @@ def test_rates_as_people_write_them(text: str, count: int, seconds: float) -> No
 
 
 @pytest.mark.parametrize(
-    "text", ["", "600", "600/", "x/min", "0/min", "5/0s", "5/fortnight", "-5/s", 600, None]
+    "text", ["", "600", "600/", "x/min", "0/min", "5/0s", "5/fortnight", "-5/s", f"5/{'9' * 400}s", 600, None]
 )
 def test_what_is_no_rate(text: object) -> None:
     with pytest.raises(DeclarationError, match="a rate is a number and a time, as in '600/min'"):
@@ -120,6 +120,21 @@ def test_what_turned_out_to_be_less_makes_room() -> None:
     assert window.room(80, 3.0) and not window.room(81, 3.0)
     window.settle(entry, 500, 200.0)  # long forgotten
     assert window.room(100, 200.0)
+
+
+def test_a_window_of_a_high_rate_keeps_few_entries_and_never_holds_more() -> None:
+    window, draw, now = Window(Rate(20_000, 10.0, "")), random.Random(2), 0.0
+    taken: list[float] = []
+    while len(taken) < 60_000:
+        now += draw.expovariate(1 / 0.0003)
+        if not window.room(1, now):
+            now = window.due(1, now)
+            assert window.room(1, now)
+        window.settle(window.take(3, now), 1, now)
+        taken.append(now)
+        assert len(window._log) <= 2_002
+    assert all(late - early >= 10.0 for early, late in zip(taken, taken[20_000:], strict=False))
+    assert window.room(20_000, now + 11.0)
 
 
 def test_fractions_of_tokens_leave_nothing_behind() -> None:

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from .adaptive import Adaptive
 from .breaker import Breaker, Shut
 from .overload import Refusal
-from .rates import Rate, Window
+from .rates import Rate, Taken, Window
 
 __all__ = ["Bucket", "Party", "Ticket"]
 
@@ -86,7 +86,7 @@ class Ticket:
         self.waits: Bucket | None = None
         self.began = 0.0
         #: What was taken of the rates of tokens.
-        self.entries: list[tuple[Window, list[float]]] = []
+        self.entries: list[tuple[Window, Taken]] = []
 
     def urgent(self) -> None:
         """Others wait for it that hold the places it would have to wait for."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ..errors import DeclarationError
 
-__all__ = ["Rate", "Window", "is_rate", "seconds_of"]
+__all__ = ["Rate", "Taken", "Window", "is_rate", "seconds_of"]
 
 _UNITS = {
     "s": 1.0,
@@ -27,6 +27,9 @@ _TEXT = re.compile(r"\s*([0-9][0-9_,]*)\s*(?:/|per\s)\s*([0-9.]*)\s*([a-z]+)\s*"
 #: closer together, as no two take the same time on their way; by so many seconds at least, as threads take
 #: turns, but of a short window by no more than that part.
 _MARGIN, _TURNS, _AT_MOST = 0.01, 0.01, 0.1
+
+#: So many entries a window keeps apart. Beyond them, what is taken within that part of it is one entry.
+_APART = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ def seconds_of(number: str, unit: str) -> float | None:
         seconds = 0.0 if found is None else float(number or 1) * found
     except ValueError:
         return None
-    return seconds if seconds > 0 else None
+    return seconds if 0 < seconds < math.inf else None
 
 
 def is_rate(text: object) -> bool:
@@ -76,11 +79,32 @@ def is_rate(text: object) -> bool:
     return True
 
 
-class Window:
-    """What was taken of a rate, and when: a sliding log, which is exact for every window.
+class _Entry:
+    """What was taken between two moments that are close together, or the same."""
 
-    It holds at most as many entries as the rate allows, and an entry goes when its time has come. What is
-    reserved counts as well, and its time begins when it is taken.
+    __slots__ = ("amount", "first", "last")
+
+    def __init__(self, amount: float, now: float) -> None:
+        self.amount = amount
+        self.first = self.last = now
+
+
+class Taken:
+    """So much of a window, which is told by it how much it turned out to be."""
+
+    __slots__ = ("amount", "entry")
+
+    def __init__(self, amount: float, entry: _Entry) -> None:
+        self.amount = amount
+        self.entry = entry
+
+
+class Window:
+    """What was taken of a rate, and when: a sliding log, by which no window ever holds more than the rate.
+
+    An entry goes when its time has come. There are never many more than twice `_APART`, whatever the rate
+    allows: where they are many, what is taken close together is counted as one entry, and all of it until the
+    last of it has left the window. What is reserved counts as well, and its time begins when it is taken.
     """
 
     __slots__ = ("_log", "_reserved", "_taken", "rate", "span")
@@ -89,15 +113,15 @@ class Window:
         self.rate = rate
         seconds = rate.seconds
         self.span = seconds + max(seconds * _MARGIN, min(_TURNS, seconds * _AT_MOST))
-        self._log: deque[list[float]] = deque()
+        self._log: deque[_Entry] = deque()
         self._taken = 0.0
         #: How many have reserved something, which is part of what is taken.
         self._reserved = 0
 
     def _forget(self, now: float) -> None:
         log, span = self._log, self.span
-        while log and log[0][0] + span <= now:
-            self._taken -= log.popleft()[1]
+        while log and log[0].last + span <= now:
+            self._taken -= log.popleft().amount
         if not (log or self._reserved):
             self._taken = 0.0  # whatever fractions that were added and taken away have left
 
@@ -111,11 +135,11 @@ class Window:
         is reserved."""
         self._forget(now)
         over = self._taken + min(amount, self.rate.count) - self.rate.count
-        for at, taken in self._log:
+        for entry in self._log:
             if over <= 0:
                 break
-            over -= taken
-            now = at + self.span
+            over -= entry.amount
+            now = entry.last + self.span
         return math.inf if over > 0 and self._reserved else now
 
     def reserve(self, amount: float) -> None:
@@ -128,19 +152,27 @@ class Window:
         self._reserved -= 1
         self._taken -= amount
 
-    def take(self, amount: float, now: float) -> list[float]:
+    def take(self, amount: float, now: float) -> Taken:
         """Take so much; gives what `settle` is told it by."""
-        entry = [now, amount]
-        self._log.append(entry)
+        log = self._log
+        entry = log[-1] if len(log) >= _APART else None
+        if entry is not None and now - entry.first < self.span / _APART:
+            entry.last = max(entry.last, now)
+            entry.amount += amount
+        else:
+            entry = _Entry(amount, now)
+            log.append(entry)
         self._taken += amount
-        return entry
+        return Taken(amount, entry)
 
-    def settle(self, entry: list[float], amount: float, now: float) -> None:
+    def settle(self, taken: Taken, amount: float, now: float) -> None:
         """It turned out to be so much."""
         self._forget(now)
-        if entry[0] + self.span > now:
-            self._taken += amount - entry[1]
-            entry[1] = amount
+        if taken.entry.last + self.span > now:
+            more = amount - taken.amount
+            self._taken += more
+            taken.entry.amount += more
+            taken.amount = amount
 
     def idle(self, now: float) -> bool:
         """Whether all that was taken is forgotten."""
