@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .budgets.budget import ENTERED, clock
 from .configuration import choice, chosen, value
+from .configuration.unknown import name_misspelt
 from .drivers.aio import AsyncioDriver
 from .drivers.ambient import CLOCK, Piece
 from .drivers.errands import Errands, Looped, Task
@@ -74,6 +75,7 @@ class Run(Generic[R]):
         self.id = id or (uuid.uuid4().hex[:16] if recording is None else recording.lease.run)
         self.flow = flow
         self.recording = recording
+        name_misspelt()
         limit = flow.limit or value("in_flight")
         self.engine = Engine(limit=limit) if recording is None else _causal(limit)
         for listen in listeners:

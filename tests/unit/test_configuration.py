@@ -11,7 +11,7 @@ import pytest
 
 from stretto import call, configuration, configure, errors, flow
 from stretto.cli import main
-from stretto.configuration import held, value
+from stretto.configuration import held, unknown, value
 from stretto.configuration.files import lines_of
 from stretto.configuration.settings import SETTINGS
 from stretto.declarations import project
@@ -125,6 +125,23 @@ def test_lines() -> None:
     found = lines_of(text)
     assert found["a",] == 1 and found["a", "x", "y"] == 2 and found["a", "z.w"] == 3
     assert found["b", "c", "x"] == 6 and found["tool", "a b", "q"] == 8
+
+
+def test_a_run_tells_once_of_a_variable_that_is_misspelt(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @flow
+    def nothing() -> int:
+        return 1
+
+    monkeypatch.setattr(unknown, "_looked", False)
+    monkeypatch.setenv("STRETTO_IN_FLIGTH", "3")
+    monkeypatch.setenv("STRETTO_OF_SOMEBODY_ELSE", "3")
+    assert [nothing(), nothing()] == [1, 1]
+    assert capsys.readouterr().err == (
+        "stretto: nothing looks at the environment variable STRETTO_IN_FLIGTH; "
+        "did you mean 'STRETTO_IN_FLIGHT'?\n"
+    )
 
 
 def test_it_is_shown(

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from stretto.configuration import held, here
-from stretto.configuration.files import nearest
 from stretto.configuration.settings import SETTINGS, TABLES
+from stretto.configuration.unknown import sentence, unknown
 from stretto.declarations.project import load
 from stretto.declarations.table import read
 
@@ -33,8 +32,6 @@ environment variables STRETTO_..., or nowhere. What is said of one flow or one c
   --json            for programs""",
 )
 
-_PREFIX = "STRETTO_"
-
 
 def show_config(words: Sequence[str]) -> int:
     try:
@@ -46,16 +43,16 @@ def show_config(words: Sequence[str]) -> int:
         return OK
     load(Path.cwd(), catalogue=False)  # what is wrong in the tables, it says
     rows = [*_settings(), *_tables()]
-    unknown = _unknown()
+    variables = unknown()
     if given.json:
-        print(json.dumps({"settings": rows, "unknown_variables": [name for name, _ in unknown]}, indent=2))
+        print(json.dumps({"settings": rows, "unknown_variables": [name for name, _ in variables]}, indent=2))
         return OK
     names, values = (max(len(_text(row, key)) for row in rows) for key in ("name", "value"))
     for row in rows:
         said_by = row["from"] if row["from"] != "file" else f"{row['file']}:{row['line']}"
         print(f"{row['name']:<{names}}  {_text(row, 'value'):<{values}}  {row.get('variable') or said_by}")
-    for name, guess in unknown:
-        print(f"stretto: nothing looks at the environment variable {name}{guess}", file=sys.stderr)
+    for name, meant in variables:
+        print(sentence(name, meant), file=sys.stderr)
     return OK
 
 
@@ -96,10 +93,3 @@ def _text(row: dict[str, Any], key: str) -> str:
         return f"{row['names']} names" if row["names"] else "none"
     value = row[key]
     return "none" if value is None else str(value)
-
-
-def _unknown() -> list[tuple[str, str]]:
-    """Environment variables that may have been meant for us, and what may have been meant by them."""
-    known = [setting.variable for setting in SETTINGS.values()]
-    given = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in known)
-    return [(name, nearest(name, known)) for name in given]
