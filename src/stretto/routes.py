@@ -146,6 +146,8 @@ class Route(Call[P, R_co]):
             found = self._asked[id(fn)](args, kwargs, given)
             if word == "cost":
                 found = float(found)
+                if not found >= 0:
+                    raise ValueError(f"it is a number from 0; found {found!r}")
         except Exception as error:
             raise DeclarationError(
                 f"{self.name}: {word}= of {way} ({where(fn)}) raised {type(error).__name__}: {error}. It is "

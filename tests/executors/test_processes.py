@@ -237,6 +237,8 @@ def _target(link: Path) -> str:
         ({"on": "gpu"}, "on= is where it runs"),
         ({"on": "process", "memory": "two"}, "as in '2GB'"),
         ({"on": "process", "cpus": 0}, "a positive number"),
+        ({"on": "process", "gpus": float("inf")}, "a positive number"),
+        ({"on": "process", "memory": f"{'9' * 400}GB"}, "as in '2GB'"),
     ],
 )
 def test_declarations(options: dict[str, Any], said: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -18,7 +19,8 @@ def bytes_of(size: object) -> int | None:
     if not isinstance(size, str) or (found := _SIZE.fullmatch(size)) is None:
         return None
     number, unit, binary = found.groups()
-    return round(float(number.replace("_", "")) * (_BINARY if binary else _UNITS)[unit.lower()]) or None
+    found_bytes = float(number.replace("_", "")) * (_BINARY if binary else _UNITS)[unit.lower()]
+    return round(found_bytes) or None if math.isfinite(found_bytes) else None
 
 
 def gigabytes(size: int) -> str:

@@ -27,7 +27,7 @@ _REST = 30.0
 _OLD = 600.0
 #: Seconds by which a time is waited for longer, so that it has come whatever is rounded.
 _AFTER = 1e-6
-_TEXT = re.compile(r"\s*([0-9]+)\s*/\s*([0-9.]*)\s*([a-z]+)\s*")
+_TEXT = re.compile(r"\s*([0-9]{1,9})\s*/\s*([0-9.]*)\s*([a-z]+)\s*")
 
 #: What Python raises for a value or a program that is wrong: the server has nothing to do with it.
 _OWN_FAULTS = (
