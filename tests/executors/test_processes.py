@@ -47,7 +47,7 @@ def fetch(page: Page) -> Page:
     return Page(helper(page.text), page.colour)
 
 @call.unordered
-def helper(text):
+def helper(text: str) -> str:
     return text.upper()
 
 @call.unordered(on="process")

@@ -164,6 +164,10 @@ class _LazyChecker(Checker):
         self._items = items
         self._ready = False
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A call that is sent to another process reads its annotation there."""
+        return _LazyChecker, (self._fn, self._items)
+
     def __getattr__(self, name: str) -> Any:
         # Only reached while the slots are empty.
         if self._ready or name not in ("type", "text", "always", "exact", "ok", "_check"):
