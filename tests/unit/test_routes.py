@@ -415,6 +415,9 @@ def test_what_is_wrong_is_said() -> None:
         pytest.raises(DeclarationError, match=r"broken: cost= of fast .* raised ZeroDivision"),
     ):
         broken("a")
+    nowhere = route(way(fast, cost=lambda text: float("nan")), way(strong, cost=1), name="nowhere")
+    with VirtualClock(), pytest.raises(DeclarationError, match="a number from 0; found nan"):
+        nowhere("a")
     assert issubclass(CircuitOpen, errors.StrettoError)
 
 
