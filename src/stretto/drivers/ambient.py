@@ -16,6 +16,8 @@ from ..limits.rules import is_limited
 from ..streams import Stream, opened
 
 if TYPE_CHECKING:
+    import asyncio
+
     from ..calls import Call
     from ..limits.limiter import Limiter
 
@@ -31,6 +33,7 @@ __all__ = [
     "invoke_now",
     "invoke_on_loop",
     "needs_place",
+    "settle",
     "streamed",
     "timed_out",
     "under",
@@ -316,6 +319,18 @@ async def _made(
             raise timed_out(call) from None
         raise
     return arrived(call, value)
+
+
+def settle(done: asyncio.Future[Any], work: Callable[[], Any]) -> None:
+    """Have a future end as this work does."""
+    try:
+        value = work()
+    except StopIteration as error:  # which no future takes
+        done.set_exception(RuntimeError(f"{error!r}"))
+    except BaseException as error:
+        done.set_exception(error)
+    else:
+        done.set_result(value)
 
 
 def timed_out(call: Call[..., Any]) -> TimeoutError:

@@ -18,7 +18,7 @@ from ..engine.nodes import RUNNING, natively
 from ..limits.limiter import Limiter
 from ..streams import BEGUN, Begun
 from .aio import AsyncioDriver
-from .ambient import CLOCK
+from .ambient import CLOCK, settle
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -337,14 +337,7 @@ class _Driver(AsyncioDriver):
         done: asyncio.Future[Any] = self.loop.create_future()
 
         def carry_out() -> None:
-            try:
-                value = context.run(work)
-            except StopIteration as error:  # which no future takes
-                done.set_exception(RuntimeError(f"{error!r}"))
-            except BaseException as error:
-                done.set_exception(error)
-            else:
-                done.set_result(value)
+            settle(done, lambda: context.run(work))
 
         self.clock.outside(carry_out)
         return done

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from ..drivers.ambient import CLOCK, CURRENT, current, timed_out
+from ..drivers.ambient import CLOCK, CURRENT, current, settle, timed_out
 from ..errors import NotSendable
 from .needs import Needs
 from .parcels import lost, pack
@@ -54,14 +54,7 @@ async def _here(call: Call[..., Any], clock: Any, args: tuple[Any, ...], kwargs:
     def carry_out() -> None:
         if done.cancelled():  # before its turn came
             return
-        try:
-            value = context.run(call.fn, *args, **kwargs)
-        except StopIteration as error:  # which no future takes
-            done.set_exception(RuntimeError(f"{error!r}"))
-        except BaseException as error:
-            done.set_exception(error)
-        else:
-            done.set_result(value)
+        settle(done, lambda: context.run(call.fn, *args, **kwargs))
 
     clock.outside(carry_out)
     return await done
