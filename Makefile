@@ -1,7 +1,7 @@
 # Everything from a bare machine: Python 3.11 or newer, git and make are enough. Each target sets up
 # what it needs in .venv, once, and again only when what it installs has changed.
 #
-#   make demo         a real program: line by line and overlapped, side by side; killed, and taken up
+#   make demo         a real program: line by line and overlapped, side by side; killed, and taken up; in bounds
 #   make test         everything that has to hold (under 15 minutes on two cores)
 #   make test-fast    the same with fewer generated programs (under 2 minutes)
 #   make fuzz N=...   generated programs: overlapped run against reference run

@@ -1,10 +1,11 @@
-"""What `make demo` shows: examples/briefing.py on a real model, line by line and overlapped, and killed.
+"""What `make demo` shows: examples/briefing.py on a real model, line by line and overlapped, and killed;
+and examples/headlines.py, with limits, a budget, and words as they come.
 
     python examples/demo.py             # the notes beside this file
     python examples/demo.py FOLDER      # any folder with .md, .txt or .rst files
 
 It ends with 0 if the overlapped runs had exactly the outcome of the line-by-line runs, and so had the run
-that was killed half way and taken up again; else with 1.
+that was killed half way and taken up again, and if no limit was passed; else with 1.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # so that `python -m examples.demo` works as well
 
+from demo_bounds import within_bounds
 from demo_crash import kill_and_resume
 from front import Front, Traffic
 from model_server import ModelServer, ServerError
@@ -142,10 +144,17 @@ def show(folder: str, out: Path, delay: float) -> bool:
         )
         survived = kill_and_resume(front, folder, scratch, here.outcome, here.traffic, overlapped.seconds)
 
+        say(
+            f"\n{bold('4. Within bounds: a limit, a budget, and words as they come')}\n\n"
+            "  Another program, examples/headlines.py, on the same notes. It asks for as many headlines as\n"
+            "  its budget of tokens pays for, and shows a letter word by word.\n"
+        )
+        bounded = within_bounds(front, folder)
+
         shutil.copyfile(scratch / "briefing.md", out)
         say(f"\n{bold(f'The briefing, as it is in {out}')}  (by a very small model: obedient, not wise)\n")
         say(indented(here.page))
-        same = same_here and same_away
+        same = same_here and same_away and bounded
         if same:
             say(good("The overlapped runs had exactly the outcome of running the program line by line."))
         else:

@@ -13,11 +13,14 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+#: How answers are sent that come word by word.
+_EVENTS = "text/event-stream"
 
 
 @dataclass
@@ -112,13 +115,16 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(traffic.delay / 2)
             status, answer = self._answer(traffic, request)
             time.sleep(traffic.delay / 2)
+        if answer is None:  # it went out as it came
+            return
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", _EVENTS if answer.startswith(b"data:") else "application/json")
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
 
-    def _answer(self, traffic: Traffic, request: bytes) -> tuple[int, bytes]:
+    def _answer(self, traffic: Traffic, request: bytes) -> tuple[int, bytes | None]:
+        """The status and the answer; None for one that has been passed on already, word by word."""
         if traffic.replay is not None:
             time.sleep(
                 random.Random(request).uniform(0.0, traffic.within)
@@ -133,11 +139,25 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             question = urllib.request.Request(self.server.upstream + path, request, headers)
             with urllib.request.urlopen(question, timeout=600) as reply:
+                if reply.headers.get_content_type() == _EVENTS:
+                    traffic.keep(request, b"".join(self._passed_on(reply)))
+                    return 200, None
                 return reply.status, traffic.keep(request, reply.read())
         except urllib.error.HTTPError as error:
             return error.code, error.read()
         except OSError as error:
             return 502, _error(f"no answer from {self.server.upstream}: {error}")
+
+    def _passed_on(self, reply: Iterable[bytes]) -> Iterator[bytes]:
+        """The lines of an answer that comes word by word, each of them sent when it is there."""
+        self.send_response(200)
+        self.send_header("Content-Type", _EVENTS)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for line in reply:
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(line), line))
+            yield line
+        self.wfile.write(b"0\r\n\r\n")
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing of each request."""

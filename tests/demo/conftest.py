@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import sys
 import threading
 import time
@@ -60,6 +61,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if question.get("stream"):
+            return self._word_by_word(self.server.answer(question))
         message = {"role": "assistant", "content": self.server.answer(question)}
         choice = {"index": 0, "finish_reason": "stop", "message": message}
         reply = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
@@ -67,6 +70,26 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.end_headers()
         self.wfile.write(json.dumps(reply).encode())
+
+    def _word_by_word(self, text: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        for word in [*re.findall(r"\S+\s*", text), None]:
+            choice = {
+                "index": 0,
+                "delta": {"content": word} if word else {},
+                "finish_reason": None if word else "stop",
+            }
+            piece = {
+                "id": "1",
+                "object": "chat.completion.chunk",
+                "created": 0,
+                "model": "m",
+                "choices": [choice],
+            }
+            self.wfile.write(b"data: " + json.dumps(piece).encode() + b"\n\n")
+        self.wfile.write(b"data: [DONE]\n\n")
 
     def log_message(self, format: str, *args: Any) -> None:
         pass

@@ -109,6 +109,23 @@ def test_the_demo_compares(
         assert int(asked_again) == int(calls) - int(recorded)
 
 
+def test_headlines_keep_within_bounds(pretend_model: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    for n in range(9):
+        (folder / f"{n}.md").write_text(f"Note number {n} says this. And this.\n")
+    pretend_model.seconds = 0.02
+    said = run("demo.py", folder, "--delay", "0", "--out", tmp_path / "b.md", base_url=pretend_model.base_url)
+    assert "it says the same to the letter: yes" in said
+    assert "At once at the most, where the model has limit=3: 3." in said
+
+
+def test_a_budget_ends_the_headlines_at_its_note(pretend_model: Any, notes: Path) -> None:
+    said = run("headlines.py", notes, "--tokens", 150, base_url=pretend_model.base_url).splitlines()
+    exceeded = [line for line in said if "left of budget(tokens=150)" in line]
+    assert len(exceeded) == 1 and 0 < said.index(exceeded[0]) < 4
+
+
 def test_a_program_that_asks_nothing_is_not_killed(pretend_model: Any, tmp_path: Path) -> None:
     folder = tmp_path / "trivial"
     folder.mkdir()

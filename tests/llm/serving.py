@@ -20,6 +20,7 @@ class Server(ThreadingHTTPServer):
         troubles: what happens to the next requests, one each.
         asked: the bodies of the requests so far.
         together: if not None, so many requests wait for each other before any is answered.
+        silent: it says nothing of the tokens used, as some servers that speak as OpenAI's do.
         most_at_once: how many were under way at once at the most.
     """
 
@@ -33,6 +34,7 @@ class Server(ThreadingHTTPServer):
         self.asked: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.together: threading.Barrier | None = None
+        self.silent = False
         self.most_at_once = 0
         self._under_way = 0
         self._lock = threading.Lock()
@@ -89,6 +91,8 @@ class Handler(BaseHTTPRequestHandler):
         anthropic = self.path.endswith("/messages")
         make = anthropic_answer if anthropic else openai_answer
         raw = make(body, said)
+        if self.server.silent:
+            raw["usage"] = None
         if not body.get("stream"):
             self.send(200, raw)
             return

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from stretto import call, errors, explain, flow, llm
+from stretto import budget, call, errors, explain, flow, llm
 from stretto.llm import Answer, ToolCall, ToolResult, Usage, clients, models
 from tests.llm.conftest import made
 from tests.llm.serving import Server, last, tool_call
@@ -157,6 +157,17 @@ def test_an_answer_that_is_wrong_is_sent_back(server: Server, model: llm.Model) 
     told = json.dumps(server.asked[1]["messages"][-1])
     assert "customer: Input should be a valid string" in told
     assert "total: Input should be a valid integer" in json.dumps(server.asked[2]["messages"][-1])
+
+
+def test_what_a_server_does_not_tell_counts_as_what_was_asked_for(server: Server) -> None:
+    server.silent = True
+    model = made(server, "openai")
+    with budget(usd=1, tokens=100_000) as spent:
+        answer = model.chat("hello", max_tokens=1000)
+        *_, end = model.pieces("hello", max_tokens=1000)
+    for one in (answer, end.answer):
+        assert one is not None and not one.usage.told and one.cost is None
+    assert spent.spent.tokens > 1000 and spent.spent.usd > 0
 
 
 def test_an_answer_that_stays_wrong_is_shown(server: Server) -> None:

@@ -43,9 +43,10 @@ def _characters(values: list[Any]) -> int:
 
 def used(result: Any) -> float | None:
     """What the result of a call says that it has used, as clients of language models tell it: an attribute or
-    a key ``usage`` with ``total_tokens``, or ``input_tokens`` and ``output_tokens``; else None."""
+    a key ``usage`` with ``total_tokens``, or ``input_tokens`` and ``output_tokens``; else None.
+    So it is where ``usage.told`` is False: of a server that tells nothing (`stretto.llm.Usage`)."""
     usage = part(result, "usage")
-    if usage is None:
+    if usage is None or part(usage, "told") is False:
         return None
     total = part(usage, "total_tokens")
     if isinstance(total, int):

@@ -33,6 +33,11 @@ class Usage:
     def total_tokens(self) -> int:
         return self.input_tokens + self.output_tokens
 
+    @property
+    def told(self) -> bool:
+        """Whether the server has said what was used: no question takes no tokens at all."""
+        return self.total_tokens > 0
+
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             self.input_tokens + other.input_tokens,

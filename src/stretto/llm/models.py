@@ -12,7 +12,7 @@ from ..compiler.checkers import Checker
 from ..errors import DeclarationError
 from ..journal.codecs import codec
 from ..streams import Stream
-from .answers import Answer, Embeddings, Piece, total
+from .answers import Answer, Embeddings, Piece, Usage, total
 from .anthropic_words import MOST_TOKENS, AnthropicWords
 from .asked import Asked, Messages, Reply, sequence
 from .clients import SDK, Client
@@ -231,9 +231,7 @@ class Model(CallHolder):
         if len(vectors) != len(body["input"]):
             raise _nonsense(ValueError(f"{len(vectors)} vectors for {len(body['input'])} texts"), raw)
         usage = usage_of(raw.get("usage"))
-        return Embeddings(
-            vectors, usage, cost(self.name, usage, self.provider or ""), raw.get("model") or self.name
-        )
+        return Embeddings(vectors, usage, self._cost(usage), raw.get("model") or self.name)
 
     # -- their parts -------------------------------------------------------------------------------------
 
@@ -260,11 +258,14 @@ class Model(CallHolder):
     def _answer(self, replies: list[Reply], value: T) -> Answer[T]:
         last = replies[-1]
         usage = functools.reduce(lambda a, b: a + b, (reply.usage for reply in replies))
-        costs = [cost(self.name, reply.usage, self.provider or "") for reply in replies]
+        costs = [self._cost(reply.usage) for reply in replies]
         return Answer(
             last.text, value, last.tool_calls, usage, total(costs), last.model or self.name,
             last.finish_reason, len(replies), last.raw,
         )  # fmt: skip
+
+    def _cost(self, usage: Usage) -> float | None:
+        return cost(self.name, usage, self.provider or "") if usage.told else None
 
     def _estimate(self, messages: Any = (), **options: Any) -> float:
         return estimate(messages, **{**self._defaults, **options})
