@@ -7,6 +7,7 @@ other calls, through their own limits, retries, timeouts and breakers, and the n
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import sys
@@ -85,6 +86,8 @@ class Route(Call[P, R_co]):
         ways: the ways, in the order in which they were given.
         reroute_on: the exceptions after which the next one is taken.
         last: what has become of the call of it that ended last in this process; None before.
+        left_out: the ways that are not taken, by name, and why.
+        whole: the route as it was made, with all ways.
     """
 
     passes_on = True
@@ -93,6 +96,8 @@ class Route(Call[P, R_co]):
         self.ways = tuple(ways)
         self.reroute_on = reroute_on
         self.last: Taken | None = None
+        self.left_out: Mapping[str, str] = {}
+        self.whole: Route[..., Any] = self
         name = options.setdefault("name", f"route({', '.join(way.name for way in self.ways)})")
         _check(name, self.ways)
         first = self.ways[0].call
@@ -104,12 +109,7 @@ class Route(Call[P, R_co]):
             if callable(asked)
         }
 
-        async def take(*args: Any, **kwargs: Any) -> Any:
-            from .drivers.routing import taken  # late: it imports this
-
-            return await taken(self, args, kwargs)
-
-        functools.update_wrapper(take, first.fn)  # its parameters are those of the first
+        take = self._taking(first.fn)  # its parameters are those of the first
         take.__module__, take.__qualname__ = module, name
         take.__annotations__ = _returns(calls)
         if any(call.changes for call in calls):
@@ -124,6 +124,25 @@ class Route(Call[P, R_co]):
         super().__init__(take, _effects(calls), options)
         self.awaited = any(call.awaited for call in calls)
 
+    def _taking(self, like: Callable[..., Any]) -> Callable[..., Any]:
+        async def take(*args: Any, **kwargs: Any) -> Any:
+            from .drivers.routing import taken  # late: it imports this
+
+            return await taken(self, args, kwargs)
+
+        return functools.update_wrapper(take, like)
+
+    def without(self, name: str, why: str) -> Route[P, R_co]:
+        """The same call, and one way of it is not taken."""
+        less = copy.copy(self)
+        less.left_out = {**self.left_out, name: why}
+        less.fn = less.once = less.make = less._taking(self.fn)
+        return less
+
+    def may_be_taken(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Way[P, R_co]]:
+        """The ways that may be taken with these arguments."""
+        return [w for w in self.ways if w.name not in self.left_out and self.may_take(w, args, kwargs)]
+
     def may_take(self, way: Way[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
         """Whether the predicate of a way holds."""
         return way.when is None or bool(self._ask("when", way, way.when, args, kwargs))
@@ -135,7 +154,7 @@ class Route(Call[P, R_co]):
 
     def most(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
         """The most that a call with these arguments costs: every way that may be taken may be tried."""
-        return sum(self.cost_of(way, args, kwargs) for way in self.ways if self.may_take(way, args, kwargs))
+        return sum(self.cost_of(way, args, kwargs) for way in self.may_be_taken(args, kwargs))
 
     def _ask(
         self, word: str, way: Way[..., Any], fn: Callable[..., Any], args: tuple[Any, ...],

@@ -335,7 +335,7 @@ def test_async_flows_and_routes_of_routes() -> None:
     assert both(plain) == "local: a"
 
 
-def test_a_budget_is_asked_for_all_that_may_be_made() -> None:
+def test_a_budget_is_asked_for_all_that_may_be_made_and_fits() -> None:
     @call.unordered(usd=0.01)
     async def cheap(text: str) -> str:
         return await ask("cheap", text)
@@ -353,7 +353,23 @@ def test_a_budget_is_asked_for_all_that_may_be_made() -> None:
 
     assert both(spend, "a") == "cheap: a"
     assert both(spend, "ab") == "cheap: ab"
-    assert both(spend, "abc")[0] is errors.BudgetExceeded
+    assert both(spend, "abc") == "cheap: abc"
+    assert routed.last is not None and routed.last.way == routed.ways[0].name
+    assert "with it, the call needs up to $0.31, and $0.25 is left" in routed.last.tried[0][1]
+
+    @flow
+    def hard(text: str) -> str:
+        with budget(usd=0.25):
+            return spent_on(text)
+
+    @call.unordered(usd=0.01)
+    async def fails(text: str) -> str:
+        raise ValueError("too hard")
+
+    spent_on = route(fails, dear, name="spent_on")
+    assert both(hard, "ab") == "dear: ab"
+    kind, tried = both(hard, "abc")
+    assert kind is errors.RoutesExhausted and {name for name, _ in tried} == {w.name for w in spent_on.ways}
 
 
 def test_limits_count_each_way_once() -> None:

@@ -36,6 +36,9 @@ class Amount(NamedTuple):
     def minus(self, other: Amount) -> Amount:
         return Amount(self.usd - other.usd, self.tokens - other.tokens)
 
+    def at_most(self, other: Amount) -> Amount:
+        return Amount(min(self.usd, other.usd), min(self.tokens, other.tokens))
+
 
 NOTHING: Final = Amount(0, 0)
 
@@ -63,6 +66,7 @@ class Account:
         usd: billionths of a dollar that may be spent, or None for any number.
         tokens: tokens that may be spent, or None for any number.
         committed, ahead: see above.
+        foreseen: as committed, but no call counts with more than it has asked for.
         wasted: of calls that were started ahead, and turned out not to be wanted.
         calls: how many are committed that cost money or tokens.
     """
@@ -70,22 +74,27 @@ class Account:
     def __init__(self, usd: int | None, tokens: int | None) -> None:
         self.usd = usd
         self.tokens = tokens
-        self.committed = self.ahead = self.wasted = NOTHING
+        self.committed = self.foreseen = self.ahead = self.wasted = NOTHING
         self.calls = 0
 
     def fits(self, asked: Amount) -> bool:
         """Whether there is room for a call whose turn it is."""
         return self._room(self.committed, asked)
 
+    def foresees(self, asked: Amount) -> bool:
+        """Whether there would be room for it if nothing had cost more than it was said to. What was let start
+        ahead, it foresees."""
+        return self._room(self.foreseen, asked)
+
     def fits_ahead(self, asked: Amount) -> bool:
         """Whether there is room for a call before it is its turn."""
         return self._room(self.committed.plus(self.ahead).plus(self.wasted), asked)
 
-    def left(self) -> Amount:
-        """What is left to the call whose turn it is; of what there is any number of, 0."""
+    def left(self, held: Amount) -> Amount:
+        """What is left beside that; of what there is any number of, 0."""
         return Amount(
-            0 if self.usd is None else max(self.usd - self.committed.usd, 0),
-            0 if self.tokens is None else max(self.tokens - self.committed.tokens, 0),
+            0 if self.usd is None else max(self.usd - held.usd, 0),
+            0 if self.tokens is None else max(self.tokens - held.tokens, 0),
         )
 
     def spent(self) -> Spent:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
 
 from ..errors import BudgetExceeded, DeclarationError, UnknownPrice
 from ..limits.rules import tokens_of
 from ..limits.tokens import MOST_SAID, part, used
 from ..routes import Route
-from .accounts import LOCK, NOTHING, Amount, as_usd, nano
+from .accounts import LOCK, NOTHING, Account, Amount, as_usd, nano
 
 if TYPE_CHECKING:
     from ..calls import Call
@@ -22,6 +23,7 @@ class Claim:
     """One call's part of the budgets whose blocks it is in.
 
     Attributes:
+        call: what is to be called; once that is decided, of a route what has only the ways that fit.
         asked: what it may use at most.
     """
 
@@ -33,7 +35,18 @@ class Claim:
         self.call = call
         self._money = any(budget.account.usd is not None for budget in budgets)
         tokens = any(budget.account.tokens is not None for budget in budgets)
-        self.asked = _asked(call, args, kwargs, money=self._money, tokens=tokens)
+
+        def asked(one: Call[..., Any]) -> Amount:
+            return _asked(one, args, kwargs, money=self._money, tokens=tokens)
+
+        #: Of a route, what each of its ways may use: one may fail late, when it has cost something, and then
+        #: comes the next.
+        self._ways: dict[str, Amount] = {}
+        if isinstance(call, Route):
+            self._ways = {way.name: asked(way.call) for way in call.may_be_taken(args, kwargs)}
+        self.asked = (
+            functools.reduce(Amount.plus, self._ways.values(), NOTHING) if self._ways else asked(call)
+        )
         #: What it is counted with: what it has asked for, then what it has used; None while it is not.
         self._counted: Amount | None = None
         self._committed = self._ended = False
@@ -51,18 +64,35 @@ class Claim:
     def decided(self) -> BudgetExceeded | None:
         """It is its turn: what it fails with, if it does not fit."""
         with LOCK:
-            for budget in self.budgets:
-                if not budget.account.fits(self.asked):
-                    return self._exceeded(budget)
+            while len(self._ways) > 1 and (short := self._short(Account.foresees)) is not None:
+                self._leave_out_the_dearest(short)
+            if (short := self._short(Account.fits)) is not None:
+                return self._exceeded(short)
             now = self.asked if self._counted is None else self._counted
             for account in self.accounts:
                 if self._counted is not None:
                     account.ahead = account.ahead.minus(self._counted)
                 account.committed = account.committed.plus(now)
+                account.foreseen = account.foreseen.plus(now.at_most(self.asked))
                 account.calls += now != NOTHING
         self._counted = now
         self._committed = True
         return None
+
+    def _short(self, fits: Callable[[Account, Amount], bool]) -> Budget | None:
+        """The first budget in which it does not fit."""
+        return next((budget for budget in self.budgets if not fits(budget.account, self.asked)), None)
+
+    def _leave_out_the_dearest(self, short: Budget) -> None:
+        """It fits only in its cheaper ways. (Of one that was started ahead that cannot be.)"""
+        account = short.account
+        left = account.left(account.foreseen)
+        why = f"with it, the call {_needs(account, self.asked, left)} of budget({short})"
+        money = account.usd is not None and self.asked.usd > left.usd
+        dearest = max(self._ways, key=lambda name: self._ways[name][0 if money else 1])
+        self.asked = self.asked.minus(self._ways.pop(dearest))
+        route: Any = self.call
+        self.call = route.without(dearest, why)
 
     def ended(self, value: Any, error: BaseException | None) -> None:
         """The call has returned or raised."""
@@ -76,6 +106,8 @@ class Claim:
             for account in self.accounts:
                 if self._committed:
                     account.committed = account.committed.minus(before).plus(now)
+                    most = self.asked
+                    account.foreseen = account.foreseen.minus(before.at_most(most)).plus(now.at_most(most))
                 else:
                     account.ahead = account.ahead.minus(before).plus(now)
         self._counted = now
@@ -91,6 +123,7 @@ class Claim:
                 if self._committed:
                     if not sent:
                         account.committed = account.committed.minus(counted)
+                        account.foreseen = account.foreseen.minus(counted.at_most(self.asked))
                     continue
                 account.ahead = account.ahead.minus(counted)
                 if sent:
@@ -128,25 +161,29 @@ class Claim:
 
     def _exceeded(self, budget: Budget) -> BudgetExceeded:
         account = budget.account
-        left = account.left()
-        needs: list[str] = []
-        if account.usd is not None and self.asked.usd > left.usd:
-            needs.append(f"up to ${as_usd(self.asked.usd):.6g}, and ${as_usd(left.usd):.6g} is left")
-        if account.tokens is not None and self.asked.tokens > left.tokens:
-            needs.append(f"up to {self.asked.tokens} tokens, and {left.tokens} are left")
+        needs = _needs(account, self.asked, account.left(account.committed))
         return BudgetExceeded(
-            f"{self.call.name} needs {'; and '.join(needs)} of budget({budget}). "
+            f"{self.call.name} {needs} of budget({budget}). "
             "Raise the budget, or catch this where less will do"
         )
+
+
+def _needs(account: Account, asked: Amount, left: Amount) -> str:
+    needs: list[str] = []
+    if account.usd is not None and asked.usd > left.usd:
+        needs.append(f"up to ${as_usd(asked.usd):.6g}, and ${as_usd(left.usd):.6g} is left")
+    if account.tokens is not None and asked.tokens > left.tokens:
+        needs.append(f"up to {asked.tokens} tokens, and {left.tokens} are left")
+    return f"needs {'; and '.join(needs)}"
 
 
 def _asked(
     call: Call[..., Any], args: Any, kwargs: Mapping[str, Any], *, money: bool, tokens: bool
 ) -> Amount:
-    if isinstance(call, Route):  # one way may fail late, when it has cost something, and then comes the next
-        ways = [way.call for way in call.ways if call.may_take(way, args, kwargs)]
+    if isinstance(call, Route):
+        ways = [way.call for way in call.may_be_taken(args, kwargs)]
         asked = [_asked(way, args, kwargs, money=money, tokens=tokens) for way in ways]
-        return Amount(sum(one.usd for one in asked), sum(one.tokens for one in asked))
+        return functools.reduce(Amount.plus, asked, NOTHING)
     model = _model(call, args, kwargs)
     count = 0
     if tokens and (model is not None or call.tokens_of is not None or call.limits.tokens is not None):

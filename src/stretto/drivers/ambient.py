@@ -176,7 +176,7 @@ def invoke_now(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str,
     if ENTERED.get():
         from .paying import paid
 
-        return paid(call, args, kwargs, lambda: invoke_now(call, args, kwargs))
+        return paid(call, args, kwargs, lambda call: invoke_now(call, args, kwargs))
     if call.streams and not call.opens:
         return streamed(call, args, kwargs, call.fn(*args, **kwargs))
     scope = SCOPE.get()
@@ -246,7 +246,7 @@ async def invoke_on_loop(
     if ENTERED.get():
         from .paying import paid_on_loop
 
-        return await paid_on_loop(call, args, kwargs, lambda: invoke_on_loop(call, args, kwargs, waits))
+        return await paid_on_loop(call, args, kwargs, lambda call: invoke_on_loop(call, args, kwargs, waits))
     if call.streams and not call.opens:
         return streamed(call, args, kwargs, call.fn(*args, **kwargs))
     for attempt in range(1, call.retries + 1):

@@ -97,7 +97,7 @@ async def _invoke(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[s
     if ENTERED.get():
         from .paying import paid_on_loop
 
-        return await paid_on_loop(call, args, kwargs, lambda: scope.invoke_on_loop(call, args, kwargs))
+        return await paid_on_loop(call, args, kwargs, lambda call: scope.invoke_on_loop(call, args, kwargs))
     return await scope.invoke_on_loop(call, args, kwargs)
 
 

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 __all__ = ["paid", "paid_on_loop"]
 
 
-def paid(call: Call[..., Any], args: Any, kwargs: Mapping[str, Any], make: Callable[[], Any]) -> Any:
-    """Make a call that the budgets around it have to have room for."""
+def paid(
+    call: Call[..., Any], args: Any, kwargs: Mapping[str, Any], make: Callable[[Call[..., Any]], Any]
+) -> Any:
+    """Make a call that the budgets around it have to have room for, which `make` does."""
     entered = ENTERED.get()
     claim = _claimed(entered, call, args, kwargs)
     token = ENTERED.set(())  # what the call's own code calls is its own affair
     try:
-        value = make()
+        value = make(claim.call)
     except BaseException as error:
         claim.ended(None, error)
         raise
@@ -34,7 +36,10 @@ def paid(call: Call[..., Any], args: Any, kwargs: Mapping[str, Any], make: Calla
 
 
 async def paid_on_loop(
-    call: Call[..., Any], args: Any, kwargs: Mapping[str, Any], make: Callable[[], Awaitable[Any]]
+    call: Call[..., Any],
+    args: Any,
+    kwargs: Mapping[str, Any],
+    make: Callable[[Call[..., Any]], Awaitable[Any]],
 ) -> Any:
     """As `paid`, from an event loop."""
     import asyncio
@@ -45,13 +50,13 @@ async def paid_on_loop(
     token = ENTERED.set(())
     try:
         if first is None:
-            value = await make()
+            value = await make(claim.call)
         else:
             assert first.until is not None
             limit = asyncio.timeout(max(first.until - clock(), 0))
             try:
                 async with limit:
-                    value = await make()
+                    value = await make(claim.call)
             except TimeoutError:
                 if limit.expired():
                     raise first.budget.overdue() from None

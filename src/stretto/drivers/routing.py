@@ -35,7 +35,7 @@ async def taken(route: Route[..., Any], args: tuple[Any, ...], kwargs: Mapping[s
             error.add_note(f"{route.name}: raised by {attempt.way}, after {told}")
         raise
     finally:
-        route.last = Taken(attempt.way, attempt.tried)
+        route.whole.last = Taken(attempt.way, attempt.tried)
     return value
 
 
@@ -104,6 +104,9 @@ class _Attempt:
         route, args, kwargs = self.route, self.args, self.kwargs
         found: list[tuple[bool, float, int, Way[..., Any]]] = []
         for number, way in enumerate(route.ways):
+            if way.name in route.left_out:
+                self.tried.append((way.name, f"not taken: {route.left_out[way.name]}"))
+                continue
             if not route.may_take(way, args, kwargs):
                 self.tried.append((way.name, "not taken: its when= says no"))
                 continue

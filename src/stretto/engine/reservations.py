@@ -82,10 +82,12 @@ class ReservationNode(Node):
             return False
         if self.turn:
             return self._decided(engine)
-        if relaxed("budgets") and self._overdue() is None and self.claim.ahead():
-            return True
         self.held = True
-        engine.waiting.append(self)
+        if relaxed("budgets"):
+            if self._overdue() is None and self.claim.ahead():
+                self.held = False
+                return True
+            engine.waiting.append(self)
         return False
 
     def tried(self, engine: Engine) -> bool:
@@ -121,6 +123,7 @@ class ReservationNode(Node):
     def _decided(self, engine: Engine) -> bool:
         error = self._overdue() or self.claim.decided()
         if error is None:
+            self.node.call = self.claim.call
             engine.finish(self, None)
             return True
         self._fails(engine, error)
