@@ -26,6 +26,7 @@ from typing import (
     overload,
 )
 
+from .amounts import is_amount, is_count
 from .compiler.source import flow_node
 from .drivers.ambient import CLOCK, SCOPE, SEQUENTIAL
 from .errors import DeclarationError, FlowArgumentError
@@ -388,8 +389,4 @@ def _option_ok(option: str, value: object) -> bool:
         return takes(value)
     if value is None:
         return True
-    if isinstance(value, bool):
-        return False
-    if option == "limit":
-        return isinstance(value, int) and value > 0
-    return isinstance(value, (int, float)) and value > 0
+    return is_count(value) if option == "limit" else is_amount(value) and value > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from .amounts import is_amount, is_count
 from .errors import DeclarationError
 from .executors import option_ok
 from .limits.breaker import is_threshold
@@ -62,14 +63,14 @@ def _option_ok(name: str, value: object) -> bool:
         return callable(value)
     if name in PLACES:
         return option_ok(name, value)
-    if name == "usd" and not isinstance(value, bool):
-        return callable(value) or (isinstance(value, (int, float)) and value >= 0)
+    if name == "usd":
+        return callable(value) or is_amount(value)
     if name == "limit":
         return value is None or limit_ok(value)
     if name == "hedge":
         return value is None or (isinstance(value, float) and 0 < value < 1)
     if name in ("retries", "buffer"):
-        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        return is_count(value, least=0)
     if name == "retry_on":
         kinds = cast("tuple[Any, ...]", value if isinstance(value, tuple) else (value,))
         return all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds)
@@ -81,6 +82,4 @@ def _option_ok(name: str, value: object) -> bool:
         return is_rate(value)
     if name == "breaker":
         return is_threshold(value)
-    if isinstance(value, bool):
-        return False
-    return isinstance(value, (int, float)) and value > 0
+    return is_amount(value) and value > 0

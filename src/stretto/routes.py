@@ -15,6 +15,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
+from .amounts import is_amount
 from .calls import BoundCall, Call, where
 from .calls import call as declare
 from .effects import Effects, Kind, Resource
@@ -165,7 +166,7 @@ class Route(Call[P, R_co]):
             found = self._asked[id(fn)](args, kwargs, given)
             if word == "cost":
                 found = float(found)
-                if not found >= 0:
+                if not is_amount(found):
                     raise ValueError(f"it is a number from 0; found {found!r}")
         except Exception as error:
             raise DeclarationError(
@@ -201,7 +202,7 @@ def way(
     """
     _check_call(call)
     if cost is not None and not callable(cost):
-        if isinstance(cost, bool) or not isinstance(cast("object", cost), (int, float)) or not cost >= 0:
+        if not is_amount(cost):
             raise DeclarationError(
                 f"{where(call.fn)}: cost= of {call.name} is a number from 0, or a function of arguments of "
                 f"the call; found {cost!r}"
@@ -210,6 +211,8 @@ def way(
         raise DeclarationError(
             f"{where(call.fn)}: when= of {call.name} is a function of arguments of the call; found {when!r}"
         )
+    if name is not None and not (isinstance(cast("object", name), str) and name):
+        raise DeclarationError(f"{where(call.fn)}: name= of a way is a string; found {name!r}")
     return Way(call, cost, when, name or call.name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,11 @@ def test_what_is_set_holds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         ("\nflush = 0", r"stretto.toml:2: flush is a positive number of seconds; found 0"),
         ("in_flight = 1.5", "is a positive integer; found 1.5"),
         ("in_flight = true", "is a positive integer; found True"),
+        (f"in_flight = {10**400}", "is a positive integer; found 1000"),
+        (f"flush = {10**400}", "is a positive number of seconds; found 1000"),
+        ("lease = 1e300", "is a positive number of seconds; found 1e"),
+        (r'journal = "a\u0000b"', "names no journal: there is a zero byte in it"),
+        ("journal = 'postgresql://[a'", "names no journal: Invalid IPv6 URL"),
         ("effects = 3", "effects is a table of names and effects; found 3"),
         ("secret_key = 'x'", "that is said by the environment variable STRETTO_SECRET_KEY alone"),
         ("[limits]\nweb = { rte = 3 }", r"there is no limit 'rte'; did you mean 'rate'\?"),
@@ -107,6 +113,23 @@ def test_what_is_wrong(folder: Path, text: str, said: str, capsys: pytest.Captur
         project.load(folder, catalogue=False)
     assert main(["config"]) == 1
     assert "stretto.toml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["a folder", "a pipe", "no file", "itself", "not UTF-8"])
+def test_what_is_no_file_of_settings(folder: Path, kind: str) -> None:
+    file = folder / "stretto.toml"
+    match kind:
+        case "a folder":
+            file.mkdir()
+        case "a pipe":
+            os.mkfifo(file)
+        case "not UTF-8":
+            file.write_bytes(b"# \xff")
+        case _:
+            file.symlink_to(folder / "nowhere" if kind == "no file" else file)
+    configuration.unconfigure()
+    with pytest.raises(errors.ConfigurationError, match=r"stretto\.toml cannot be read, and might"):
+        value("flush")
 
 
 def test_wrong_variables_and_arguments(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -423,6 +423,11 @@ def test_what_is_wrong_is_said() -> None:
         route(fast, retry=1)  # type: ignore[call-overload]
     with pytest.raises(DeclarationError, match="cost= of fast is a number from 0"):
         way(fast, cost=-1)
+    with pytest.raises(DeclarationError, match="cost= of fast is a number from 0"):
+        way(fast, cost=10**400)
+    for name in (3, ""):
+        with pytest.raises(DeclarationError, match="name= of a way is a string; found"):
+            way(fast, name=name)  # type: ignore[arg-type]
     with pytest.raises(DeclarationError, match="takes 'n', which is not one of the arguments"):
         route(way(fast, when=lambda n: True))
     broken = route(way(fast, cost=lambda text: 1 / 0), way(strong, cost=1), name="broken")

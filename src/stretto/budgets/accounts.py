@@ -16,8 +16,10 @@ from typing import Final, NamedTuple, SupportsFloat
 
 from ..errors import DeclarationError
 
-__all__ = ["DOLLAR", "LOCK", "NOTHING", "Account", "Amount", "Spent", "account_of", "as_usd", "nano"]
+__all__ = ["DOLLAR", "LOCK", "MOST", "NOTHING", "Account", "Amount", "Spent", "account_of", "as_usd", "nano"]
 
+#: More than this is no amount of money, of tokens or of seconds.
+MOST: Final = 10**12
 #: One dollar.
 DOLLAR: Final = 10**9
 #: Of all accounts: a call asks several at once.
@@ -109,7 +111,7 @@ class Account:
 
 def nano(usd: SupportsFloat) -> int:
     """So many dollars as an amount."""
-    return round(float(usd) * DOLLAR)
+    return round(min(float(usd), MOST) * DOLLAR)  # what is beyond all budgets need not be told apart
 
 
 def as_usd(amount: int) -> float:

@@ -5,21 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, SupportsFloat
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, SupportsFloat
 
 from ..compiler.known import assume_pure
 from ..errors import BudgetExceeded, DeclarationError
 from ..marks import PURSE_MAKERS, PURSES
-from .accounts import DOLLAR, Account, Spent, account_of, nano
+from .accounts import DOLLAR, MOST, Account, Spent, account_of, nano
 
 if TYPE_CHECKING:
     from ..calls import Call
     from .claims import Claim
 
 __all__ = ["ENTERED", "Budget", "Entered", "budget", "clock"]
-
-#: More than this is no amount of money, of tokens or of seconds.
-_MOST: Final = 10**12
 
 
 class Entered(NamedTuple):
@@ -149,5 +146,5 @@ def _check(name: str, value: Any, kinds: Any, what: str) -> None:
     if value is None:
         return
     number: Any = value
-    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < number <= _MOST:
+    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < number <= MOST:
         raise DeclarationError(f"budget({name}=...) is {what}, more than 0; found {value!r}")

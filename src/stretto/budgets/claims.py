@@ -146,8 +146,9 @@ class Claim:
         if not self._money:
             return 0
         told = part(value, "cost")
-        if isinstance(told, SupportsFloat) and not isinstance(told, bool) and float(told) >= 0:
-            return nano(told)
+        dollars = _dollars(told)
+        if dollars is not None:
+            return nano(dollars)
         if self.call.usd is not None:
             return None
         model = part(value, "model")
@@ -177,6 +178,17 @@ def _needs(account: Account, asked: Amount, left: Amount) -> str:
     return f"needs {'; and '.join(needs)}"
 
 
+def _dollars(said: object) -> float | None:
+    """What somebody says as a number of dollars; None if it is none from 0 on."""
+    if isinstance(said, bool) or not isinstance(said, SupportsFloat):
+        return None
+    try:
+        dollars = float(said)
+    except OverflowError:  # an integer that no float comes near
+        return None
+    return dollars if dollars >= 0 else None
+
+
 def _asked(
     call: Call[..., Any], args: Any, kwargs: Mapping[str, Any], *, money: bool, tokens: bool
 ) -> Amount:
@@ -192,9 +204,10 @@ def _asked(
         return Amount(0, count)
     if call.usd is not None:
         found: object = call.usd(*args, **kwargs) if callable(call.usd) else call.usd
-        if isinstance(found, bool) or not isinstance(found, SupportsFloat) or not float(found) >= 0:
+        dollars = _dollars(found)
+        if dollars is None:
             raise DeclarationError(f"{call.name}: usd= gave {found!r}; expected US dollars: 0, or more")
-        return Amount(nano(found), count)
+        return Amount(nano(dollars), count)
     if model is None:
         return Amount(0, count)
     return Amount(_priced(call, model, args, kwargs), count)

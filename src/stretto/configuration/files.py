@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -52,7 +53,8 @@ class Project:
 def find(folder: Path) -> Project | None:
     """The project that a folder is in. Raises `ConfigurationError`."""
     for parent in (folder, *folder.parents):
-        files = [(file, path) for name, path in _FILES if (file := parent / name).is_file()]
+        # what is there and is no file is told by whoever reads it: somebody has meant it to be one
+        files = [(file, path) for name, path in _FILES if os.path.lexists(file := parent / name)]
         if files:
             said: dict[str, Said] = {}
             for file, path in files:
@@ -66,6 +68,8 @@ def _read(file: Path, path: tuple[str, ...]) -> dict[str, Said]:
     import tomllib  # late, as most programs have no such file
 
     try:
+        if file.exists() and not file.is_file():  # of which a pipe would be waited for
+            raise OSError("it is no file")
         text = file.read_text(encoding="utf-8")
         section: Any = tomllib.loads(text)
     except (OSError, ValueError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from ..amounts import is_amount, is_count
 from ..errors import ConfigurationError, JournalUrlError
 
 __all__ = ["SETTINGS", "TABLES", "Setting", "checked"]
@@ -55,14 +56,18 @@ def _journal(value: Any) -> str:
 
 def _count(value: Any) -> int:
     found = int(value) if isinstance(value, str) else value
-    if isinstance(found, bool) or not isinstance(found, int) or found < 1:
+    if not is_count(found):
         raise ValueError
     return found
 
 
+#: So many seconds are thirty years, and are counted in microseconds without loss.
+_LONGEST = 10**9
+
+
 def _seconds(value: Any) -> float:
     found = float(value) if isinstance(value, str) else value
-    if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 < found < float("inf"):
+    if not (is_amount(found) and 0 < found <= _LONGEST):
         raise ValueError
     return float(found)
 

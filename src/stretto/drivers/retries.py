@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Retries", "asked_for", "pause", "rest", "wait_and_ask"]
 
 BASE, LONGEST = 0.1, 30.0
+#: After so many attempts the pauses are the longest: floats end where powers of their number do not.
+_GROWS = 10
 
 #: Not the random numbers of the program, which may have been seeded to come out as they do.
 _draw = random.Random()
@@ -31,7 +33,7 @@ _draw = random.Random()
 
 def pause(attempt: int, draw: random.Random) -> float:
     """Seconds to wait after that many failed attempts."""
-    return draw.uniform(0, min(LONGEST, BASE * 2**attempt))
+    return draw.uniform(0, min(LONGEST, BASE * 2 ** min(attempt, _GROWS)))
 
 
 async def rest(attempt: int, least: float = 0.0) -> None:

@@ -6,10 +6,10 @@ the call where it is cancelled.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..amounts import is_amount
 from ..errors import DeclarationError
 from .needs import Needs, bytes_of
 
@@ -29,7 +29,7 @@ def option_ok(name: str, value: object) -> bool:
         return value in EXECUTORS
     if name == "memory":
         return bytes_of(value) is not None
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
+    return is_amount(value) and value > 0
 
 
 def place(call: Call[..., Any], options: Mapping[str, Any], where: str) -> Callable[..., Any] | None:

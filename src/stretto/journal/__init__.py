@@ -81,13 +81,18 @@ def file_of(url: str | Path) -> Path | None:
 
 def _split(url: str | Path) -> tuple[str, str]:
     """The kind, and the path or the URL."""
+    if "\0" in str(url):
+        raise JournalUrlError(f"{url!r} names no journal: there is a zero byte in it; " + _FORMS)
     if isinstance(url, Path):
         return "sqlite", str(url)
     if "://" not in url:
         if not url.strip():
             raise JournalUrlError("a journal's URL is empty; " + _FORMS)
         return "sqlite", url
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:  # brackets that hold no address
+        raise JournalUrlError(f"{url!r} names no journal: {error}; " + _FORMS) from None
     if parts.scheme in ("postgresql", "postgres"):
         return "postgresql", url
     if parts.scheme != "sqlite":

@@ -15,9 +15,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ..amounts import is_count
 from ..errors import CircuitOpen, DeclarationError, StrettoError
 from .overload import refusal, status
-from .rates import seconds_of
+from .rates import times_of
 
 __all__ = ["Breaker", "Shut", "Threshold", "Verdict", "blames", "is_threshold"]
 
@@ -27,7 +28,7 @@ _REST = 30.0
 _OLD = 600.0
 #: Seconds by which a time is waited for longer, so that it has come whatever is rounded.
 _AFTER = 1e-6
-_TEXT = re.compile(r"\s*([0-9]{1,9})\s*/\s*([0-9.]*)\s*([a-z]+)\s*")
+_TEXT = re.compile(r"\s*([0-9]+)\s*/\s*([0-9.]*)\s*([a-z]+)\s*")
 
 #: What Python raises for a value or a program that is wrong: the server has nothing to do with it.
 _OWN_FAULTS = (
@@ -48,16 +49,15 @@ class Threshold:
     @classmethod
     def parse(cls, said: object) -> Threshold:
         """Read ``5``, or ``"5/30s"``: five in a row, then nothing for 30 seconds; else `DeclarationError`."""
-        if isinstance(said, int) and not isinstance(said, bool) and said > 0:
+        if is_count(said):
             return cls(said, _REST, str(said))
-        found = _TEXT.fullmatch(said) if isinstance(said, str) else None
-        seconds = None if found is None else seconds_of(found[2], found[3])
-        if found is None or seconds is None or int(found[1]) < 1:
+        found = times_of(_TEXT, said)
+        if found is None:
             raise DeclarationError(
                 "a breaker is a number of failures in a row, and for how long nothing is tried after them, "
                 f"as in '5/30s' or 5; found {said!r}"
             )
-        return cls(int(found[1]), seconds, found[0].strip())
+        return cls(*found)
 
     def __str__(self) -> str:
         return self.text

@@ -7,9 +7,10 @@ import re
 from collections import deque
 from dataclasses import dataclass, field
 
+from ..amounts import is_count
 from ..errors import DeclarationError
 
-__all__ = ["Rate", "Taken", "Window", "is_rate", "seconds_of"]
+__all__ = ["Rate", "Taken", "Window", "is_rate", "times_of"]
 
 _UNITS = {
     "s": 1.0,
@@ -43,24 +44,31 @@ class Rate:
     @classmethod
     def parse(cls, text: object) -> Rate:
         """Read ``"600/min"``, ``"90_000/min"``, ``"5/s"``, ``"100/15min"``; else `DeclarationError`."""
-        found = _TEXT.fullmatch(text) if isinstance(text, str) else None
-        seconds = seconds_of(found[2], found[3]) if found else None
-        if found is not None and seconds is not None:
-            try:
-                count = int(found[1].replace(",", "").replace("_", ""))
-            except ValueError:
-                count = 0
-            if count > 0:
-                return cls(count, seconds, found[0].strip())
-        raise DeclarationError(
-            f"a rate is a number and a time, as in '600/min', '5/s' or '90_000/day'; found {text!r}"
-        )
+        found = times_of(_TEXT, text)
+        if found is None:
+            raise DeclarationError(
+                f"a rate is a number and a time, as in '600/min', '5/s' or '90_000/day'; found {text!r}"
+            )
+        return cls(*found)
 
     def __str__(self) -> str:
         return self.text
 
 
-def seconds_of(number: str, unit: str) -> float | None:
+def times_of(pattern: re.Pattern[str], text: object) -> tuple[int, float, str] | None:
+    """How often, in how many seconds, and what says so; None if a text of that pattern says no such thing."""
+    found = pattern.fullmatch(text) if isinstance(text, str) else None
+    seconds = None if found is None else _seconds_of(found[2], found[3])
+    if found is None or seconds is None:
+        return None
+    try:
+        count = int(found[1].replace(",", "").replace("_", ""))
+    except ValueError:  # it has more digits than Python reads
+        return None
+    return (count, seconds, found[0].strip()) if is_count(count) else None
+
+
+def _seconds_of(number: str, unit: str) -> float | None:
     """A time, as in ``15`` and ``min``; None if it is none."""
     found = _UNITS.get(unit.removesuffix("s") or "s")
     try:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 from weakref import WeakSet
 
+from ..amounts import is_count
 from ..effects import Resource
 from ..errors import DeclarationError
 from .adaptive import Adaptive
@@ -176,7 +177,7 @@ def read(name: str, value: Any, at: str) -> Said:
 
 
 def limit_ok(value: object) -> bool:
-    return value == ADAPTIVE or (isinstance(value, int) and not isinstance(value, bool) and value > 0)
+    return value == ADAPTIVE or is_count(value)
 
 
 def is_limited(call: Call[..., Any]) -> bool:
