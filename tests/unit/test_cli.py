@@ -248,14 +248,15 @@ class TestProcess:
             finally:
                 process.kill()
 
-    def test_interrupt_cancels_cleanly(self, flows: str) -> None:
+    @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+    def test_interrupt_cancels_cleanly(self, flows: str, sent: signal.Signals, code: int) -> None:
         pipe = subprocess.PIPE
         with self.start(f"run {flows}:stuck 5", stdout=pipe, stderr=pipe) as process:
             assert process.stderr is not None
             assert any("5 running" in line for line in process.stderr)
-            process.send_signal(signal.SIGINT)
+            process.send_signal(sent)
             _, err = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 130
+        assert process.returncode == code
         assert "cancelled cleanly" in err
         assert "stretto run flows.py:stuck 5" in err
         assert "Traceback" not in err

@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
+import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from stretto.errors import InternalError, StrettoError
 
@@ -109,6 +113,46 @@ def carry_out(
     resuming: Callable[..., str],
 ) -> int:
     """See a run to its end, as `execute` does: `begin` starts it and gives a handle, or `alone` does all."""
+    with _Terminated() as stop:
+        return _carried_out(begin, alone, stop, as_lines=as_lines, again=again, resuming=resuming)
+
+
+class _Terminated:
+    """Within it SIGTERM, by which services and containers are stopped, does what Ctrl-C does.
+
+    Attributes:
+        code: the exit code of a run that was stopped.
+    """
+
+    def __init__(self) -> None:
+        self.code = INTERRUPTED
+        self._process = os.getpid()
+        # somebody who listens to it has a say of his own
+        ours = threading.current_thread() is threading.main_thread()
+        self._listens = ours and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+    def __enter__(self) -> Self:
+        if self._listens:
+            signal.signal(signal.SIGTERM, self._stop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._listens and signal.getsignal(signal.SIGTERM) == self._stop:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def _stop(self, number: int, _: FrameType | None) -> None:
+        if os.getpid() != self._process:  # one that a call has forked
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
+        self.code = 128 + number
+        raise KeyboardInterrupt
+
+
+def _carried_out(
+    begin: Callable[[], Any] | None, alone: Callable[[], Any] | None, stop: _Terminated, *, as_lines: bool,
+    again: str, resuming: Callable[..., str],
+) -> int:  # fmt: skip
     stdout, started = sys.stdout, time.monotonic()
     run: Any = None
     try:
@@ -127,7 +171,7 @@ def carry_out(
                 else:
                     result = watch(run, progress_for(sys.stderr, Style(sys.stderr)))
     except KeyboardInterrupt:
-        return _interrupted(run, again, resuming, as_lines=as_lines)
+        return _interrupted(run, stop, again, resuming, as_lines=as_lines)
     except SystemExit:
         raise
     except BaseException as error:
@@ -179,7 +223,9 @@ def failed(error: BaseException, *, as_lines: bool) -> int:
     return FAILED
 
 
-def _interrupted(run: Any, again: str, resuming: Callable[..., str], *, as_lines: bool) -> int:
+def _interrupted(
+    run: Any, stop: _Terminated, again: str, resuming: Callable[..., str], *, as_lines: bool
+) -> int:
     """Ctrl-C: stop what runs, wait until it has stopped, and say so. A second Ctrl-C waits no longer."""
     clean = True
     if run is not None:
@@ -194,9 +240,9 @@ def _interrupted(run: Any, again: str, resuming: Callable[..., str], *, as_lines
     if as_lines:
         going_on = {"resume": run.id} if run is not None and run.recording is not None else {}
         _emit(
-            sys.stdout, "error", kind="cancelled", clean=clean, again=again, **going_on, exit_code=INTERRUPTED
+            sys.stdout, "error", kind="cancelled", clean=clean, again=again, **going_on, exit_code=stop.code
         )
-        return INTERRUPTED
+        return stop.code
     if run is None:
         print("stopped.", file=sys.stderr)
     elif clean:
@@ -206,7 +252,7 @@ def _interrupted(run: Any, again: str, resuming: Callable[..., str], *, as_lines
     else:
         print("left at once: calls may still be running.", file=sys.stderr)
     print(f"To run it again, from the beginning:\n\n    {again}\n", file=sys.stderr)
-    return INTERRUPTED
+    return stop.code
 
 
 def _emit(stream: TextIO, event: str, **fields: Any) -> None:
