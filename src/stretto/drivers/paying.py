@@ -20,18 +20,10 @@ def paid(
     call: Call[..., Any], args: Any, kwargs: Mapping[str, Any], make: Callable[[Call[..., Any]], Any]
 ) -> Any:
     """Make a call that the budgets around it have to have room for, which `make` does."""
-    entered = ENTERED.get()
-    claim = _claimed(entered, call, args, kwargs)
-    token = ENTERED.set(())  # what the call's own code calls is its own affair
-    try:
-        value = make(claim.call)
-    except BaseException as error:
-        claim.ended(None, error)
-        raise
-    finally:
-        ENTERED.reset(token)
-    claim.ended(value, None)
-    _in_time(entered)
+    with _Paid(call, args, kwargs) as paying:
+        value = make(paying.claim.call)
+    paying.claim.ended(value, None)
+    _in_time(paying.entered)
     return value
 
 
@@ -44,39 +36,48 @@ async def paid_on_loop(
     """As `paid`, from an event loop."""
     import asyncio
 
-    entered = ENTERED.get()
-    claim = _claimed(entered, call, args, kwargs)
-    first = _first(entered)
-    token = ENTERED.set(())
-    try:
+    with _Paid(call, args, kwargs) as paying:
+        first = _first(paying.entered)
         if first is None:
-            value = await make(claim.call)
+            value = await make(paying.claim.call)
         else:
             assert first.until is not None
             limit = asyncio.timeout(max(first.until - clock(), 0))
             try:
                 async with limit:
-                    value = await make(claim.call)
+                    value = await make(paying.claim.call)
             except TimeoutError:
                 if limit.expired():
                     raise first.budget.overdue() from None
                 raise
-    except BaseException as error:
-        claim.ended(None, error)
-        raise
-    finally:
-        ENTERED.reset(token)
-    claim.ended(value, None)
+    paying.claim.ended(value, None)
     return value
 
 
-def _claimed(entered: tuple[Entered, ...], call: Call[..., Any], args: Any, kwargs: Any) -> Claim:
-    _in_time(entered)
-    claim = Claim([one.budget for one in entered], call, args, kwargs)
-    error = claim.decided()
-    if error is not None:
-        raise error
-    return claim
+class _Paid:
+    """Around the making of one call: what it raises is what its claim ends with.
+
+    Attributes:
+        entered: the budgets around it.
+        claim: its part of them.
+    """
+
+    def __init__(self, call: Call[..., Any], args: Any, kwargs: Mapping[str, Any]) -> None:
+        self.entered = ENTERED.get()
+        _in_time(self.entered)
+        self.claim = Claim([one.budget for one in self.entered], call, args, kwargs)
+        error = self.claim.decided()
+        if error is not None:
+            raise error
+
+    def __enter__(self) -> _Paid:
+        self._token = ENTERED.set(())  # what the call's own code calls is its own affair
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        ENTERED.reset(self._token)
+        if error is not None:
+            self.claim.ended(None, error)
 
 
 def _first(entered: tuple[Entered, ...]) -> Entered | None:
