@@ -209,6 +209,15 @@ def test_retries_of_a_way_and_of_the_whole() -> None:
         clock.loop.call_later(10, Servers.failing.clear)
         assert one() == "patient: x"
         assert clock.now > 40
+    with VirtualClock() as clock:  # of two, the one that may work sooner counts, also if it asks for nothing
+        doubled = route(strong, fast, name="doubled", retries=1)
+        Servers.failing = {"strong": Down()}
+        assert [doubled("a"), doubled("b")] == ["fast: a", "fast: b"]  # strong is left alone from here
+        Servers.failing["fast"] = Down()
+        began = clock.now
+        clock.loop.call_later(1.001, Servers.failing.pop, "fast")
+        assert doubled("c") == "fast: c"
+        assert clock.now < began + 30
 
 
 def test_what_does_not_reroute() -> None:
@@ -224,6 +233,8 @@ def test_what_does_not_reroute() -> None:
     with VirtualClock(), pytest.raises(ValueError) as caught:
         one("x")
     assert caught.value.__notes__ == ["picky: raised by strong, after fast: failed after 1 s with Down"]
+    assert picky.last is not None and picky.last.way is None
+    assert picky.last.tried[1] == ("strong", "failed after 2 s with ValueError: nor here")
 
 
 @call.writes("store:{key}", idempotent=True)

@@ -27,15 +27,19 @@ async def taken(route: Route[..., Any], args: tuple[Any, ...], kwargs: Mapping[s
     """The result of the cheapest way that works."""
     limits = limiter_here()
     attempt = _Attempt(route, limits, args, kwargs)
+    taken: str | None = None
     try:
         value = await attempt.made()
+        taken = attempt.way
     except Exception as error:
-        if attempt.tried and not isinstance(error, RoutesExhausted):
-            told = "; ".join(f"{name}: {why}" for name, why in attempt.tried)
-            error.add_note(f"{route.name}: raised by {attempt.way}, after {told}")
+        if attempt.way is not None:
+            if attempt.tried:
+                told = "; ".join(f"{name}: {why}" for name, why in attempt.tried)
+                error.add_note(f"{route.name}: raised by {attempt.way}, after {told}")
+            attempt.failed(attempt.way, error)
         raise
     finally:
-        route.whole.last = Taken(attempt.way, attempt.tried)
+        route.whole.last = Taken(taken, attempt.tried)
     return value
 
 
@@ -44,7 +48,7 @@ class _Attempt:
 
     Attributes:
         tried: the ways that gave no result, and why.
-        way: the one that did, or is being tried.
+        way: the one that did, or is being tried; None if none is.
     """
 
     def __init__(
@@ -55,7 +59,8 @@ class _Attempt:
         self.args, self.kwargs = args, kwargs
         self.tried: list[tuple[str, str]] = []
         self.way: str | None = None
-        #: Seconds until a way may work that does not now.
+        self._began = 0.0
+        #: Of each way that may be taken and gave no result, the seconds until it may work.
         self._again: list[float] = []
 
     async def made(self) -> Any:
@@ -69,7 +74,7 @@ class _Attempt:
                 self.tried.append((way.name, why))
                 continue
             self.way = way.name
-            began = self.limits.clock()
+            self._began = self.limits.clock()
             try:
                 # its retries do not wait for a server that asks to be left alone while there is another one
                 return await self._make(way.call, health, waits=not left)
@@ -77,8 +82,8 @@ class _Attempt:
                 raise
             except self.route.reroute_on as error:
                 failure = error
-                self.tried.append((way.name, self._how(error, self.limits.clock() - began)))
-                if asked_for(error):
+                self.failed(way.name, error)
+                if self._why_not(way, health) is None:  # it may be tried again at once
                     self._again.append(asked_for(error))
                 answer = await self._was_made(way.call, error)
                 if answer is not False:
@@ -88,6 +93,10 @@ class _Attempt:
             raise self._exhausted() from failure
         finally:
             del failure  # its traceback leads back here
+
+    def failed(self, way: str, error: BaseException) -> None:
+        """Note how one has failed."""
+        self.tried.append((way, self._how(error, self.limits.clock() - self._began)))
 
     async def _make(self, call: Call[..., Any], health: Health, waits: bool) -> Any:
         health.begins(self)
