@@ -26,12 +26,11 @@ from typing import (
     overload,
 )
 
-from .amounts import is_amount, is_count
 from .compiler.source import flow_node
 from .drivers.ambient import CLOCK, SCOPE, SEQUENTIAL
 from .errors import DeclarationError, FlowArgumentError
-from .secrecy import OPTION as SECRET
-from .secrecy import secrecy_of, takes
+from .options import check_options
+from .secrecy import secrecy_of
 
 if TYPE_CHECKING:
     from .compiler.functions import Compiled
@@ -47,13 +46,6 @@ R = TypeVar("R")
 S = TypeVar("S")
 V = TypeVar("V")
 Y = TypeVar("Y")
-
-_OPTIONS = {
-    "name": "a string: what the flow is named in traces and in the journal",
-    "timeout": "seconds after which a run raises TimeoutError, a positive number",
-    "limit": "how many operations may be in flight, a positive integer (10,000 if it is not given)",
-    "secret": SECRET,
-}
 
 
 class Flow(Generic[P, R]):
@@ -355,12 +347,7 @@ def flow(fn: Any = None, /, **options: Any) -> Any:
     Raises `UnsupportedConstruct` or `SourceNotFound`, with file and line, where the function cannot be
     compiled, and `DeclarationError` for a wrong option.
     """
-    for option, value in options.items():
-        if option not in _OPTIONS:
-            known = "; ".join(f"{n}= ({text})" for n, text in _OPTIONS.items())
-            raise DeclarationError(f"there is no option {option!r} for a flow. There are: {known}")
-        if not _option_ok(option, value):
-            raise DeclarationError(f"the option {option}= is {_OPTIONS[option]}; found {value!r}")
+    check_options(options, flow=True)
     if fn is None:
         return functools.partial(_flow, options=options)
     return _flow(fn, options)
@@ -380,13 +367,3 @@ def _flow(fn: Any, options: Mapping[str, Any]) -> Any:
 
         return GeneratorFlow(function, options)
     return Flow(function, options)
-
-
-def _option_ok(option: str, value: object) -> bool:
-    if option == "name":
-        return isinstance(value, str) and bool(value)
-    if option == "secret":
-        return takes(value)
-    if value is None:
-        return True
-    return is_count(value) if option == "limit" else is_amount(value) and value > 0

@@ -1,4 +1,4 @@
-"""The options of a call: what there is, what it says, and what it may be."""
+"""The options of calls and of flows: which there are, what they say, and what they may be."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .secrecy import takes
 
 __all__ = ["PLACES", "check_options"]
 
-_OPTIONS = {
+_OF_CALLS = {
     "name": "a string: what the call is named in traces and in the journal",
     "timeout": "seconds after which an attempt raises TimeoutError, a positive number",
     "limit": 'how many run at once at the most, a positive integer; "adaptive" to have that found out',
@@ -40,18 +40,30 @@ _OPTIONS = {
     "gpus": "with on='process' or on='ray', how many graphics processors it takes, a positive number (none)",
     "memory": "with on='process' or on='ray', how much memory it takes, as in '2GB'",
 }
+_OF_FLOWS = {
+    "name": "a string: what the flow is named in traces and in the journal",
+    "timeout": "seconds after which a run raises TimeoutError, a positive number",
+    "limit": "how many operations may be in flight, a positive integer (10,000 if it is not given)",
+    "secret": SECRET,
+}
 #: Those that are about where a call runs.
 PLACES = ("on", "cpus", "gpus", "memory")
 
 
-def check_options(options: Mapping[str, Any]) -> None:
-    """Whether these are options of a call, and may be what they are. Raises `DeclarationError`."""
+def check_options(options: Mapping[str, Any], *, flow: bool = False) -> None:
+    """Raise `DeclarationError` unless there are such options, of a call or a flow, and they may be that."""
+    known = _OF_FLOWS if flow else _OF_CALLS
     for name, value in options.items():
-        if name not in _OPTIONS:
-            known = "; ".join(f"{n}= ({text})" for n, text in _OPTIONS.items())
-            raise DeclarationError(f"there is no option {name!r} for a call. There are: {known}")
-        if not _option_ok(name, value):
-            raise DeclarationError(f"the option {name}= is {_OPTIONS[name]}; found {value!r}")
+        if name not in known:
+            there_are = "; ".join(f"{n}= ({text})" for n, text in known.items())
+            what = "flow" if flow else "call"
+            raise DeclarationError(f"there is no option {name!r} for a {what}. There are: {there_are}")
+        if not (_count_of_flow(value) if flow and name == "limit" else _option_ok(name, value)):
+            raise DeclarationError(f"the option {name}= is {known[name]}; found {value!r}")
+
+
+def _count_of_flow(value: object) -> bool:
+    return value is None or is_count(value)
 
 
 def _option_ok(name: str, value: object) -> bool:
