@@ -200,6 +200,18 @@ def test_who_needs_much_is_not_passed_by_for_ever() -> None:
     assert asyncio.run(order()) == ["first", "small", "memory", "all", "last", "the end"]
 
 
+def test_parts_of_cores_add_up() -> None:
+    async def all_again() -> list[Grant]:
+        machine = Machine(1, 10, ())
+        for parts in ([0.7, 0.1, 0.2], [0.15, 1 / 3, 0.2], [0.1] * 10):
+            for grant in [await machine.take(Needs(part), str) for part in parts]:
+                machine.give(grant)
+        return [await asyncio.wait_for(machine.take(Needs(0.1), str), 60) for _ in range(10)]
+
+    grants = asyncio.run(all_again())
+    assert len(grants) == 10 and grants[0].needs.cpus == 0.1
+
+
 def test_one_that_died_while_it_waited_is_replaced() -> None:
     process = elsewhere(work.process, "process")
     before = process()

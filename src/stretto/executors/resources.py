@@ -28,6 +28,7 @@ class Grant(NamedTuple):
 class _Waiter:
     def __init__(self, needs: Needs, loop: asyncio.AbstractEventLoop) -> None:
         self.needs = needs
+        self.counted = _counted(needs)
         self.loop = loop
         self.there: asyncio.Future[None] = loop.create_future()
         self.grant: Grant | None = None
@@ -39,7 +40,7 @@ class Machine:
 
     def __init__(self, cpus: float, memory: int, gpus: tuple[str, ...]) -> None:
         self.cpus, self.memory, self.gpus = cpus, memory, gpus
-        self._free = Needs(cpus, len(gpus), memory)
+        self._free = _counted(Needs(cpus, len(gpus), memory))
         self._gpus = list(gpus)
         self._waiting: dict[_Waiter, None] = {}  # in their order
         self._lock = threading.Lock()
@@ -77,7 +78,7 @@ class Machine:
             self._serve()
 
     def _return(self, grant: Grant) -> None:
-        free, needs = self._free, grant.needs
+        free, needs = self._free, _counted(grant.needs)
         self._free = Needs(free.cpus + needs.cpus, free.gpus + needs.gpus, free.memory + needs.memory)
         self._gpus += grant.gpus
         self._gpus.sort(key=self.gpus.index)
@@ -86,14 +87,15 @@ class Machine:
         kept = Needs(0, 0, 0)  # for those who wait already
         served: list[_Waiter] = []
         for waiter in self._waiting:
-            free, needs = self._free, waiter.needs
+            free, needs = self._free, waiter.counted
             if kept.cpus >= free.cpus:
                 break  # each needs some part of a core
             if _fits(needs, kept, free):
-                names = tuple(self._gpus[: int(needs.gpus)])
-                del self._gpus[: int(needs.gpus)]
+                gpus = int(needs.gpus)
+                names = tuple(self._gpus[:gpus])
+                del self._gpus[:gpus]
                 self._free = Needs(free.cpus - needs.cpus, free.gpus - needs.gpus, free.memory - needs.memory)
-                waiter.grant = Grant(needs, names)
+                waiter.grant = Grant(waiter.needs, names)
                 served.append(waiter)
             else:
                 kept = Needs(kept.cpus + needs.cpus, kept.gpus + needs.gpus, kept.memory + needs.memory)
@@ -101,6 +103,12 @@ class Machine:
             del self._waiting[waiter]
             with contextlib.suppress(RuntimeError):  # its loop is closed: nobody is there to be told
                 waiter.loop.call_soon_threadsafe(_tell, waiter.there)
+
+
+def _counted(needs: Needs) -> Needs:
+    """With cores in millionths, of which sums are what they should be: of floats, what is given back can come
+    to less than there was, and who needs all of it would wait for ever."""
+    return needs._replace(cpus=max(1, round(needs.cpus * 1_000_000)))
 
 
 def _fits(needs: Needs, kept: Needs, free: Needs) -> bool:
