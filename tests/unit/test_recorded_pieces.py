@@ -287,3 +287,35 @@ def test_variables_that_are_renamed_move_no_call(
     again = stretto.fork(record.id, before="ask", journal=journal)
     assert again.result(PATIENCE) == ["sent 1", "sent 2", "sent 3", 4]
     assert made == [("ask", 4)]
+
+
+@call.writes("fax", check=was_sent)
+async def lose(x: int) -> str:
+    made.append(("lose", x))
+    raise errors.OutcomeUnknown("the line was cut")
+
+
+@flow
+def loses() -> object:
+    return whole("lose(1)", {"lose": lose})
+
+
+def raises() -> object:
+    raise ValueError("nobody answers")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [(raises, repr(ValueError("nobody answers"))), (lambda: stretto.Done("arrived"), "arrived")],
+)
+def test_what_was_said_of_a_write_that_was_lost_is_recorded(
+    tmp_path: Path, answer: Callable[[], object], said: str
+) -> None:
+    """Also where it could not be told: a run that is taken up is told the same again."""
+    World.answer = staticmethod(answer)
+    journal = str(tmp_path / "journal.db")
+    run = loses.using(journal=journal).start()
+    assert run.result() == said
+    ended = [e for _, e in shared(journal).events(run.id) if isinstance(e, CallFinished)]
+    assert len(ended) == 1 and (ended[0].error is None) == (said == "arrived")
+    assert made == [("lose", 1), "checked", "left"]

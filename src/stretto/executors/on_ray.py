@@ -109,7 +109,7 @@ async def _stopped(ray: Any, items: Any) -> None:
 
 
 async def _ended(items: Any) -> None:
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception):  # it was killed, or has come to some end before
         await items.completed()
 
 

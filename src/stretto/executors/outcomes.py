@@ -120,12 +120,12 @@ def _pickled(error: BaseException) -> tuple[bytes, Lost | None]:
         body = _packed(_Kept(type(error), error.args[:1] if group else error.args, dict(error.__dict__)))
         pickle.loads(body)
         return body, None
-    except Exception as problem:
+    except Exception as problem:  # by the code of its class; it is told beside what it says
         why = lost(problem)
     name = f"{type(error).__module__}.{type(error).__qualname__}"
     try:
         said = str(error)
-    except Exception:
+    except Exception:  # its `__str__` is at fault, too; its class is told all the same
         said = "its text cannot be told"
     return b"", Lost(f"{name}: {said}" if said else name, why)
 
@@ -133,7 +133,7 @@ def _pickled(error: BaseException) -> tuple[bytes, Lost | None]:
 def _comes_back(body: bytes, error: BaseException) -> bool:
     try:
         made = pickle.loads(body)
-    except Exception:
+    except Exception:  # its `__init__` takes something else: then it goes without that
         return False
     return type(made) is type(error) and repr(made.args) == repr(error.args)
 

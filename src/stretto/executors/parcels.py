@@ -166,7 +166,7 @@ def _finds(module: ModuleType) -> bool:
     for finder in sys.meta_path:
         try:
             spec = finder.find_spec(name, path)
-        except Exception:
+        except Exception:  # a finder of somebody else's that fails finds nothing, and the next one is asked
             continue
         if spec is not None:
             return _same(spec.origin, getattr(module, "__file__", None))

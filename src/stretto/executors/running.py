@@ -103,6 +103,6 @@ def _culprit(call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, A
     for name, value in given.items():
         try:
             pack(value)
-        except Exception:
+        except Exception:  # whatever it is, the whole has failed by it, and says so
             return f"an argument {name}, a {type(value).__qualname__},"
     return "arguments"

@@ -97,7 +97,7 @@ def _read(request: Request) -> Any:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):  # the call may have closed it, or put anything in its place
             stream.flush()
 
 

@@ -20,6 +20,7 @@ from .history import PastState
 
 if TYPE_CHECKING:
     from ..engine.nodes import Node
+    from .begun import Begun
     from .recording import Recording
 
 __all__ = ["Scope", "nameless"]
@@ -134,17 +135,9 @@ class Scope(Piece):
             check = call.check
             if check is None:
                 raise in_doubt(recording.lease.run, call, place, args, kwargs)
-            try:
-                answer = yield lambda: check(*args, **kwargs)
-            except (InDoubt, JournalError):
-                raise
-            except Exception as error:
-                recording.went_wrong(call.name, begun, error, call.secret)
-                raise
-            if answer is not False:
-                value = answer.result if isinstance(answer, Done) else None
-                recording.came_back(call, begun, lambda: recording.encoded(call, begun, value))
-                return value
+            done = yield from self._asked(check, call, begun, args, kwargs)
+            if done is not None:
+                return done.result
         if call.changes:
             recording.check_orphans(begun)
             recording.streams.put_on_record()
@@ -158,17 +151,35 @@ class Scope(Piece):
                 if asked is None:
                     why = str(error)
                     raise in_doubt(recording.lease.run, call, place, args, kwargs, why) from error
-                answer = yield lambda: asked(*args, **kwargs)
-                if answer is not False:
-                    value = answer.result if isinstance(answer, Done) else None
-                    recording.came_back(call, begun, lambda: recording.encoded(call, begun, value))
-                    return value
+                done = yield from self._asked(asked, call, begun, args, kwargs)
+                if done is not None:
+                    return done.result
             recording.went_wrong(call.name, begun, error, call.secret)
             raise
         finally:
             CURRENT.reset(token)
         recording.came_back(call, begun, lambda: recording.encoded(call, begun, value))
         return value
+
+    def _asked(
+        self, check: Callable[..., Any], call: Call[..., Any], begun: Begun, args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Generator[Callable[[], Any] | None, Any, Done | None]:  # fmt: skip
+        """Ask whether a call was made, of which nobody knows: what it has returned, or None if it was not.
+        What its `check` raises is what the call has raised, from now on."""
+        recording = self.recording
+        try:
+            answer = yield lambda: check(*args, **kwargs)
+        except (InDoubt, JournalError):
+            raise
+        except Exception as error:
+            recording.went_wrong(call.name, begun, error, call.secret)
+            raise
+        if answer is False:
+            return None
+        done = answer if isinstance(answer, Done) else Done()
+        recording.came_back(call, begun, lambda: recording.encoded(call, begun, done.result))
+        return done
 
 
 def _ended(answer: Any, piece: Piece) -> Any:
