@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 
 import stretto
 from stretto import Done, budget, call, errors, flow, route, way
+from stretto.cli import main
 from stretto.declarations import project
 from stretto.errors import CircuitOpen, DeclarationError, RoutesExhausted
 from stretto.journal.configured import shared
@@ -312,7 +315,7 @@ def kept_and_stopped() -> list[str]:
     return told
 
 
-def test_it_is_one_operation_in_the_journal(tmp_path: Path) -> None:
+def test_it_is_one_operation_in_the_journal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     journal = tmp_path / "journal.db"
     Servers.failing = {"elsewhere": Down(), "fast": Down()}
     with VirtualClock(), pytest.raises(KeyboardInterrupt):
@@ -325,6 +328,13 @@ def test_it_is_one_operation_in_the_journal(tmp_path: Path) -> None:
         found: Any = stretto.resume(record.id, journal=journal).result(60)
     assert found == ["put: 1", "strong: text"]
     assert Servers.asked == []
+    shared(str(journal)).close()
+    for as_json in ([], ["--json"]):
+        assert main(["show", record.id, "--journal", str(journal), *as_json]) == 0
+    text, _, told = capsys.readouterr().out.partition("\n{")
+    assert re.search(r"kept +done .* by put\n", text) and re.search(r"summarise +done .* by strong\n", text)
+    ways = {one["place"]: one.get("way") for one in json.loads("{" + told)["calls"]}
+    assert ways == {"kept": "put", "summarise": "strong", "stop": None}
 
 
 def test_async_flows_and_routes_of_routes() -> None:

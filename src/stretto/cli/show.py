@@ -160,6 +160,8 @@ class _Shown:
             wait = read_wait(finished.waited_for)
             found["waited"] = None if wait is None else wait.kind
             found["waited_for"] = finished.waited_for if wait is None else wait.last
+            if wait is not None and wait.way:
+                found["way"] = wait.way
             found["line"] = None if wait is None else f"{wait.file}:{wait.line}"
             for name, value in (("result", finished.result), ("error", finished.error)):
                 if value is not None:
@@ -284,8 +286,10 @@ class _Shown:
             if finished.attempt > 1:
                 waited += f"  attempt {finished.attempt}"
             late = finished.started - finished.ready
+            wait = read_wait(finished.waited_for)
+            if wait is not None and wait.way:
+                waited += clean(f"  by {shorten(wait.way, _LABEL)}")
             if finished.waited_for and late >= _LATE:
-                wait = read_wait(finished.waited_for)
                 what = finished.waited_for if wait is None else WHY[wait.kind]
                 waited += "  " + shorten(clean(f"waited {lasted(late)} for {what}"), 48)
         if received is not None and node.state == RECEIVED:

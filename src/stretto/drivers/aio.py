@@ -23,7 +23,7 @@ from ..engine.emitting import EmitNode
 from ..engine.instructions import AWAIT, CANCEL, CLOSE, NATIVE, NEEDED, START, TIMER, UNTIMED
 from ..engine.machine import Engine
 from ..engine.nodes import RUNNING, CallNode, natively
-from .ambient import CURRENT, SCOPE, Piece, timed_out, under
+from .ambient import CURRENT, SCOPE, WAY, Piece, timed_out, under
 from .gate import HELD, Gate
 from .retries import Retries
 from .sources import Sources
@@ -352,6 +352,8 @@ class AsyncioDriver:
             self.gate.context_of(node, context)
         elif node.call.passes_on:
             context.run(HELD.set, self.gate.held)
+            if self.recording is not None:
+                context.run(WAY.set, functools.partial(self.recording.went_by, node))
         return context
 
     def ask(self, node: CallNode, check: Any, told: Callable[[Any, BaseException | None], None]) -> None:

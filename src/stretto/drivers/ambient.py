@@ -26,6 +26,7 @@ __all__ = [
     "CURRENT",
     "SCOPE",
     "SEQUENTIAL",
+    "WAY",
     "Clock",
     "Current",
     "arrived",
@@ -67,6 +68,8 @@ class Clock(Protocol):
 CLOCK: ContextVar[Clock | None] = ContextVar("stretto_clock", default=None)
 #: Whether flows called here are to run as their reference run does.
 SEQUENTIAL: ContextVar[bool] = ContextVar("stretto_sequential", default=False)
+#: In a call of a route that is recorded: what is told the name of the way that gave its result.
+WAY: ContextVar[Callable[[str], None] | None] = ContextVar("stretto_way", default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from ..limits.health import Health
 from ..limits.limiter import Limiter
 from ..limits.rules import buckets_of
 from ..routes import Taken
-from .ambient import invoke_on_loop
+from .ambient import WAY, invoke_on_loop
 from .gate import limiter_here
 from .retries import asked_for
 
@@ -27,10 +27,10 @@ async def taken(route: Route[..., Any], args: tuple[Any, ...], kwargs: Mapping[s
     """The result of the cheapest way that works."""
     limits = limiter_here()
     attempt = _Attempt(route, limits, args, kwargs)
-    taken: str | None = None
+    by: str | None = None
     try:
         value = await attempt.made()
-        taken = attempt.way
+        by = attempt.way
     except Exception as error:
         if attempt.way is not None:
             if attempt.tried:
@@ -39,7 +39,10 @@ async def taken(route: Route[..., Any], args: tuple[Any, ...], kwargs: Mapping[s
             attempt.failed(attempt.way, error)
         raise
     finally:
-        route.whole.last = Taken(taken, attempt.tried)
+        route.whole.last = Taken(by, attempt.tried)
+    tell = WAY.get()
+    if tell is not None:
+        tell(by or "")
     return value
 
 

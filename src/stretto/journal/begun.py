@@ -29,7 +29,18 @@ _NEVER_CHANGE = frozenset({str, int, float, bool, bytes, type(None)})
 class Begun:
     """A call that is under way."""
 
-    __slots__ = ("arguments", "attempt", "call", "digest", "key", "known", "place", "started", "waited")
+    __slots__ = (
+        "arguments",
+        "attempt",
+        "call",
+        "digest",
+        "key",
+        "known",
+        "place",
+        "started",
+        "waited",
+        "way",
+    )
 
     def __init__(
         self, place: str, call: str, digest: bytes, attempt: int, key: str, arguments: bytes, started: int = 0
@@ -45,6 +56,8 @@ class Begun:
         self.started = started or now()
         #: What the engine knows of what it waited for: the call, where it stands, the cause.
         self.waited: tuple[Call[..., Any], Any, Cause] | None = None
+        #: Of a route, the name of the way that gave its result.
+        self.way = ""
 
     def named(self) -> Begun:
         return self
@@ -57,7 +70,7 @@ class Begun:
     def finished(self, result: bytes | None, error: bytes | None, ended: int) -> CallFinished:
         ready, waited_for = self.started, ""
         if self.waited is not None:
-            waited_for = wait_text(*self.waited)
+            waited_for = wait_text(*self.waited, self.way)
             ready = self.waited[2][3] or ready
         return CallFinished(
             self.place, self.call, self.digest, self.attempt, result, error, ready, self.started, ended,

@@ -345,6 +345,12 @@ class Recording:
         begun = begun.named()
         return Current(self.lease.run, begun.place, begun.key, begun.attempt)
 
+    def went_by(self, node: CallNode, way: str) -> None:
+        """A call of a route has been made in that way."""
+        begun = self._begun.get(node)
+        if begun is not None:
+            begun.named().way = way
+
     def unwanted(self, node: CallNode) -> None:
         """A call is no longer wanted, and has not been started: what was intended is not in doubt."""
         begun = self._begun.pop(node, None)

@@ -2,8 +2,8 @@
 
 The first line says how it waited last, and for whose end where that was not a result that it needs (and of
 code that is no call, behind a tab, how long it took and where it stands); the second where it stands in the
-source; the third its effects; each further one is the place of a result that it could not do without, the
-latest first::
+source; the third its effects (and of a route, the way that was taken); each further one is the place of a
+result that it could not do without, the latest first::
 
     order digest/for/3/summarise
     digest.py:21
@@ -34,13 +34,14 @@ __all__ = ["Own", "Wait", "read_wait", "wait_text"]
 _MOST = 10_000
 
 _KINDS = {CERTAIN, CONTROL, DATA, EFFECT, LIMIT, ORDER, ROOM, START}
-
+#: What stands between the effects of a route and its way.
+_WAY = "; by way of "
 
 #: The lines that are the same for every call at one place in the source, by function, line and call.
 _same: dict[tuple[Any, int, Any], str] = {}
 
 
-def wait_text(call: Call[..., Any], trace: Any, cause: Cause) -> str:
+def wait_text(call: Call[..., Any], trace: Any, cause: Cause, way: str = "") -> str:
     """What a call waited for, to be recorded."""
     kind, last, needs, _ = cause
     if kind == EFFECT and last in needs:  # what made the thing that it reads made what it needs
@@ -51,6 +52,8 @@ def wait_text(call: Call[..., Any], trace: Any, cause: Cause) -> str:
         if len(_same) > _MOST:
             _same.clear()
         same = _same[key] = _at(trace[0].filename, trace[1], call)
+    if way:
+        same = f"{same}{_WAY}{' '.join(way.split())}"  # it is one line, whatever the way is called
     # A result that was needed is the first of those that follow.
     if last is None or (kind not in SOFT and needs and needs[0] is last):
         text = kind + same
@@ -90,6 +93,7 @@ class Wait:
         limit: how many of its kind may run at once, where that is declared; or all of its limits.
         needs: the places of results that it could not do without, the latest first.
         own: what it waited for last, if that was code of the flow's own.
+        way: of a route, the name of the way that gave its result.
     """
 
     kind: str
@@ -100,6 +104,7 @@ class Wait:
     limit: str
     needs: Sequence[str]
     own: Own | None = None
+    way: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +124,14 @@ def read_wait(text: str) -> Wait | None:
         return None
     where, declared, *needs = rest
     file, _, line = where.rpartition(":")
+    declared, _, way = declared.partition(_WAY)
     effects, _, limit = declared.partition("; limit ")
     if not line.isdecimal():
         return None
     if not last and needs:
         last = needs[0]
     last, _, code = last.partition("\t")
-    return Wait(kind, last, file, int(line), effects, limit, tuple(needs), _own(code))
+    return Wait(kind, last, file, int(line), effects, limit, tuple(needs), _own(code), way)
 
 
 def _own(text: str) -> Own | None:

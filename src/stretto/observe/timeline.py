@@ -165,7 +165,9 @@ class Timeline:
     def _lean(self, wait: Wait) -> Wait:
         file = self._files.setdefault(wait.file, wait.file)
         effects = self._files.setdefault(wait.effects, wait.effects)
-        return Wait(wait.kind, wait.last, file, wait.line, effects, wait.limit, wait.needs, wait.own)
+        return Wait(
+            wait.kind, wait.last, file, wait.line, effects, wait.limit, wait.needs, wait.own, wait.way
+        )
 
     def _link(self) -> None:
         """Find what calls waited for."""
