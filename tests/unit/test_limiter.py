@@ -423,6 +423,8 @@ class Answered(Exception):
         (Refused(429, {"Retry-After": "3"}, name="code"), "3.0"),
         (Answered(429, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}), "0.0"),
         (Refused(429, {"retry-after": "soon"}), "None"),
+        (Refused(429, {"retry-after": "nan"}), "None"),
+        (Refused(429, {"retry-after-ms": "1e999"}), "None"),
         (Refused(500), "no"),
         (Refused("429"), "no"),
         (ValueError("429"), "no"),

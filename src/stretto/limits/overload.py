@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Container
 from email.utils import parsedate_to_datetime
@@ -67,13 +68,18 @@ def _retry_after(headers: Any) -> float | None:
     try:
         millis = headers.get("retry-after-ms")
         if millis is not None:
-            return max(float(millis) / 1000, 0.0)
+            return _seconds(float(millis) / 1000)
         said = headers.get("retry-after") or headers.get("Retry-After")
         if said is None:
             return None
         try:
-            return max(float(said), 0.0)
+            return _seconds(float(said))
         except ValueError:
-            return max(parsedate_to_datetime(said).timestamp() - time.time(), 0.0)
+            return _seconds(parsedate_to_datetime(said).timestamp() - time.time())
     except (AttributeError, TypeError, ValueError):  # no headers, or none that can be read
         return None
+
+
+def _seconds(said: float) -> float | None:
+    """None of what is no time: whoever waited for it would wait for ever."""
+    return max(said, 0.0) if math.isfinite(said) else None
