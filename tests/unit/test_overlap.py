@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 from collections import Counter
@@ -290,6 +291,41 @@ def test_calls_in_methods_overlap() -> None:
         assert clock.now == 2.0
         assert found == writer.each.sequential(texts)
         assert Careful.named(texts) == Careful.named.sequential(texts)
+
+
+@flow
+def passed_on(texts: list[str]) -> list[str]:
+    found: list[str] = []
+    for text in reversed(texts):
+        found.append(chat(text))
+    more: list[str] = []
+    for at, text in enumerate(itertools.islice(itertools.chain(texts, reversed(found)), 15)):
+        more.append(chat(f"{at}{text}"))
+    return found + more
+
+
+def test_turns_over_what_only_passes_items_on_overlap() -> None:
+    texts = [f"{n}" for n in range(10)]
+    with VirtualClock() as clock:
+        found = passed_on(texts)
+        assert clock.now == 2.0
+        assert found == passed_on.sequential(texts)
+
+
+@flow
+def backwards(numbers: list[int]) -> list[str]:
+    slow = [chat(f"{n}.") for n in numbers]
+    first = chat("once.")
+    return [chat(text + first) for text in reversed(slow)] + [
+        chat(f"{n}") for n in itertools.islice(numbers, 3)
+    ]
+
+
+def test_results_to_come_are_passed_on_one_by_one() -> None:
+    with VirtualClock() as clock:
+        found = backwards([1, 2, 3, 4])
+        assert clock.now == 2.0
+        assert found == backwards.sequential([1, 2, 3, 4])
 
 
 class Judge:

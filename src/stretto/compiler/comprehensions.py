@@ -13,6 +13,7 @@ from ..text import Transform
 from . import ir
 from .assignments import Assignments
 from .generators import goes_through
+from .passing import MAKERS, parts_of, passing
 from .syntax import Renamer, frame_of, targets
 
 __all__ = ["Comprehensions"]
@@ -225,13 +226,16 @@ class Comprehensions(Assignments):
         made = isinstance(held, str) and held.startswith("__t")
         if made and isinstance(last, ir.Apply) and last.target == held:
             last.keep = True  # only this loop sees it
-        self.lend(ir.leaves(held), self.out[start:])
+        self.lend(ir.shared_out(held), self.out[start:])
         return held
 
     def pairs_of(self, node: ast.expr) -> str | None:
         """The kind of the pairs that an expression makes, if it does."""
         if not isinstance(node, ast.Call) or any(isinstance(a, ast.Starred) for a in node.args):
             return None
+        kind = passing(self.function, node)
+        if kind is not None:
+            return kind
         func = node.func
         if isinstance(func, ast.Name) and node.args and self.builtin(func.id):
             if func.id == "zip":
@@ -244,18 +248,27 @@ class Comprehensions(Assignments):
         return None
 
     def pairs(self, node: ast.expr) -> ir.Operand | ir.Pairs:
-        """What a loop goes over, its parts apart where it is ``enumerate(...)``, ``zip(...)`` or a view."""
+        """What a loop goes over, its parts apart where it is ``enumerate(...)``, ``zip(...)``, a view, or
+        another that only passes on what is in its parts."""
         kind = self.pairs_of(node)
         if kind is None:
             return self.operand(node)
         assert isinstance(node, ast.Call)
-        if kind == "zip":
-            rests = self.sequence(node.args, settle=any(self.needs(a) for a in node.args))
-            return ir.Pairs("zip", tuple(self.pairs(r) for r in rests), strict=bool(_strict(node)))
+        line = node.lineno
         if kind == "enumerate":
-            return ir.Pairs("enumerate", (self.pairs(node.args[0]),), start=_start(node) or 0)
-        assert isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name)
-        return ir.Pairs(kind, (node.func.value.id,))
+            return ir.Pairs("enumerate", (self.pairs(node.args[0]),), _start(node) or 0, lineno=line)
+        if kind not in ("zip", *MAKERS):
+            assert isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name)
+            return ir.Pairs(kind, (node.func.value.id,), lineno=line)
+        rests = self.sequence(node.args, settle=any(self.needs(a) for a in node.args))
+        if kind == "zip":
+            parts = tuple([self.pairs(r) for r in rests])
+            return ir.Pairs("zip", parts, strict=bool(_strict(node)), lineno=line)
+        if kind == "reversed":
+            return ir.Pairs(kind, (self.operand(rests[0]),), lineno=line)  # of no iterator
+        count = parts_of(kind, len(rests))
+        parts = tuple([self.pairs(r) for r in rests[:count]])
+        return ir.Pairs(kind, parts, given=tuple([self.operand(r) for r in rests[count:]]), lineno=line)
 
     # -- comprehensions ------------------------------------------------------------------------------
 

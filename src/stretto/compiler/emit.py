@@ -429,7 +429,7 @@ def _operands(value: Any) -> set[str]:
     if isinstance(value, str):
         return {value}
     if isinstance(value, ir.Pairs):
-        return {n for p in value.parts for n in _operands(p)}
+        return {n for p in (*value.parts, *value.given) for n in _operands(p)}
     return set()
 
 

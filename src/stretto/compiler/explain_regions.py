@@ -257,6 +257,8 @@ class Regions(Noting):
             return [Info(T(int)), *self.items(source.parts[0])]
         if source.kind == "zip":
             return [self.items(p)[0] if len(self.items(p)) == 1 else Info() for p in source.parts]
+        if source.passes:
+            return self.passed(source)
         held = self.info(source.parts[0])
         args = (
             held.type.args
@@ -268,6 +270,20 @@ class Regions(Noting):
         key = Info(args[0], origin=origin)
         value = Info(args[1], held.late and held.value, origin, of=held.of)
         return {"items": [key, value], "keys": [key], "values": [value]}[source.kind]
+
+    def passed(self, source: ir.Pairs) -> list[Info]:
+        """What a turn gets of what only passes on the items of its parts."""
+        first, *others = [self.items(p) for p in source.parts] or [[Info(T(int))]]
+        if source.kind in ("reversed", "islice", "cycle", "count"):
+            return first
+        if source.kind == "pairwise":
+            return [*first, *first] if len(first) == 1 else [Info(), Info()]
+        alike = all([i.type for i in other] == [i.type for i in first] for other in others)
+        if source.kind == "chain" and alike:
+            return [
+                next((row[at] for row in (first, *others) if row[at].late), i) for at, i in enumerate(first)
+            ]
+        return [self.info(source.given[0])] if source.kind == "repeat" else [Info()]
 
     def turns(self, i: ir.For | ir.While, source: Any) -> None:
         """The turns of a loop: once to see what a turn leaves to the next, and once more to tell."""

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .passing import MAKERS
+
 if TYPE_CHECKING:
     from .fragments import Fragment
 
@@ -314,19 +316,34 @@ class Iteration(Region):
 class Pairs:
     """What a loop iterates over, when that is made of several parts.
 
-    `kind` is ``enumerate``, ``zip``, ``items``, ``values`` or ``keys``. `start` is where ``enumerate`` begins
-    to count; `strict` says whether ``zip`` fails where one part is shorter than another.
+    `kind` is ``enumerate``, ``zip``, ``items``, ``values`` or ``keys``, or one of `passing.MAKERS`. `start`
+    is where ``enumerate`` begins to count; `strict` says whether ``zip`` fails where one part is shorter than
+    another; `given` is what it is given and does not go over.
     """
 
     kind: str
     parts: tuple[Operand | Pairs, ...]
     start: int = 0
     strict: bool = False
+    given: tuple[Operand, ...] = ()
+    #: Where it is made.
+    lineno: int = 0
+
+    @property
+    def nested(self) -> bool:
+        """Whether a row may be made of rows."""
+        return any(isinstance(part, Pairs) for part in self.parts)
+
+    @property
+    def passes(self) -> bool:
+        """Whether it only passes on what is in its parts, one after the other or otherwise."""
+        return self.kind in MAKERS
 
     @property
     def exacting(self) -> bool:
-        """Whether a ``zip`` in it is strict."""
-        return self.strict or any(isinstance(part, Pairs) and part.exacting for part in self.parts)
+        """Whether it has to be made as a whole: there is a strict ``zip`` in it, or what is no ``zip``."""
+        own = self.strict or self.passes
+        return own or any(isinstance(part, Pairs) and part.exacting for part in self.parts)
 
 
 @dataclass(slots=True, eq=False)
@@ -596,9 +613,23 @@ class ValueRead(Instr):
 
 
 def leaves(source: Operand | Pairs) -> list[Operand]:
+    """What a loop goes over, part by part, and what else that is made of."""
+    if isinstance(source, Pairs):
+        return [*(leaf for part in source.parts for leaf in leaves(part)), *source.given]
+    return [source]
+
+
+def gone_over(source: Operand | Pairs) -> list[Operand]:
     """What a loop goes over, part by part."""
     if isinstance(source, Pairs):
-        return [leaf for part in source.parts for leaf in leaves(part)]
+        return [leaf for part in source.parts for leaf in gone_over(part)]
+    return [source]
+
+
+def shared_out(source: Operand | Pairs) -> list[Operand]:
+    """Of what a loop goes over, that of which it takes an item for each turn."""
+    if isinstance(source, Pairs):
+        return [] if source.passes else [leaf for part in source.parts for leaf in shared_out(part)]
     return [source]
 
 

@@ -298,7 +298,9 @@ class Summary:
             width = len(instr.source.parts) if instr.source.kind == "zip" else 2
             if instr.source.kind in ("enumerate", "zip", "items"):
                 self.types[instr.item] = T(tuple, (None,) * width)
-            for leaf in ir.leaves(instr.source):
+            elif instr.source.kind in ("reversed", "islice") and not instr.source.nested:
+                self.types[instr.item] = element(self.kind(ir.gone_over(instr.source)[0]))
+            for leaf in ir.gone_over(instr.source):
                 made = self.operand(leaf)
                 if isinstance(made, Made):
                     paths |= self.generated(made)[0]

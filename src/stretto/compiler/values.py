@@ -18,6 +18,7 @@ from ..flows import Flow
 from . import known
 from .coroutines import asyncio_name, awaited_target, gives_coroutine
 from .functions import Compiled, form_of
+from .passing import parts_of, passing
 from .relaxations import relaxed
 from .scope import captured_by
 from .source import dotted
@@ -339,8 +340,13 @@ class _Analysis:
                 # `max(xs, ys)` gives one of them back, `sum(rows, xs)` its start
                 alone = count == 1 or func.id not in ("min", "max", "sum")
                 uses = ["look" if alone else "escape"] * count
-            elif func.id in ("enumerate", "zip", "range", "reversed") and use == "iterate":
-                uses = ["iterate" if func.id != "reversed" else "look"] * count
+            elif func.id in ("enumerate", "zip", "range") and use == "iterate":
+                uses = ["iterate"] * count
+            elif func.id == "reversed" and use == "iterate":
+                uses = ["look"] * count
+        elif use == "iterate" and (passes := passing(self.function, node)) is not None:
+            over = parts_of(passes, count)
+            uses = ["iterate"] * over + ["escape"] * (count - over)
         elif _has_form(target):
             form = self.form(target)
             if form is not None:

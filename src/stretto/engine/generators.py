@@ -195,7 +195,7 @@ def _copied(block: Block, frame: Frame, used: bool) -> Block:
     special.saved, special.pending, special.name = block.saved, block.pending, block.name
     special.target = block.target
     if used and block.kind == LOOP and block.target is not None:
-        from .loops import again  # late: loops go on with generators
+        from .pairs import again  # late: loops go on with generators
 
         # a later version has taken the other iterator along
         special.iterator = again(block.target, block.count)

@@ -136,8 +136,9 @@ def issue(engine: Engine, strand: Strand, budget: int) -> int:
         except Failure as failure:
             at = instr if instr is not None else block.region
             trace = link(block.frame, 0, ()) if at is None else trace_of(block, at)
-            if failure.around and at is not None:
-                trace = link(block.frame, at.lineno, at.within[:-1])
+            if (failure.around or failure.line) and at is not None:
+                within = at.within[:-1] if failure.around else at.within
+                trace = link(block.frame, failure.line or at.lineno, within)
             elif failure.again and at is not None:
                 trace = link(block.frame, at.lineno, ())
             raise_at(engine, strand, trace, block.place, failure)

@@ -9,6 +9,7 @@ Whether that closes anything is left to CPython, which knows who else holds it.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Kept",
+    "Making",
     "Native",
     "abandon",
     "held_by",
@@ -43,23 +45,26 @@ _ITERATORS = frozenset(
     | {cls for cls in vars(itertools).values() if isinstance(cls, type)}
 )
 
+#: Where something is made that a loop goes over (0: where the loop stands), what makes it, and of what.
+Making = tuple[int, Callable[[Any], Any], Any]
+
 
 class Native:
     """How far a loop is in an iterator of the user's, which is asked for each item in its turn.
 
     Attributes:
         iterator: what it goes over. Where no name holds it, the loop alone does.
-        iterate: whether ``iter()`` has to be called first.
+        make: what has to be called first, each in its turn: the last gives the iterator.
         streams: what it goes over, as far as that is streams that nobody else sees.
         paths: what letting go of it may write.
         step: what gives the iterator or its next item, once that has been asked for.
     """
 
-    __slots__ = ("iterate", "iterator", "paths", "step", "streams")
+    __slots__ = ("iterator", "make", "paths", "step", "streams")
 
-    def __init__(self, iterator: Any, iterate: bool, streams: list[Stream[Any]]) -> None:
+    def __init__(self, iterator: Any, make: list[Making], streams: list[Stream[Any]]) -> None:
         self.iterator = iterator
-        self.iterate = iterate
+        self.make = make
         self.streams = streams
         self.step: Any = None
         self.paths: tuple[str, ...] = (EVERYTHING,)
@@ -73,6 +78,7 @@ class Native:
         for stream in self.streams:
             quietly(stream)
         self.iterator = self.step = None
+        self.make = []
 
 
 class Held(Native):
@@ -81,7 +87,7 @@ class Held(Native):
     __slots__ = ()
 
     def __init__(self, value: Any) -> None:
-        super().__init__(value, iterate=False, streams=[])
+        super().__init__(value, make=[], streams=[])
 
 
 class Kept:
@@ -208,7 +214,7 @@ def let_go_of_failure(engine: Engine, strand: Strand, block: Block) -> None:
         seen.add(id(error))
         known = engine.kept.pop(id(error), None)
         if known is not None:
-            let_go(engine, strand, block, [*map(Held, known[1]), Native(error, iterate=False, streams=[])])
+            let_go(engine, strand, block, [*map(Held, known[1]), Native(error, make=[], streams=[])])
         error = error.__context__
 
 

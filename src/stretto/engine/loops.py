@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,13 +11,25 @@ from ..compiler import ir
 from ..compiler.known_objects import SCALARS
 from ..drivers.coroutines import following
 from ..streams import Stream
-from .containers import Dict, Versioned
+from .containers import Versioned
 from .generators import Generator, Pairing, go_on
 from .leaving import Native, abandon, let_go
 from .lending import ordinary
 from .nodes import BuildNode
 from .operands import ROOM, Failure, operand, trace_of
 from .operations import function_node, paths_of
+from .pairs import (
+    CONTAINERS,
+    FIXED,
+    MUTABLE,
+    Paired,
+    elements,
+    fits,
+    known,
+    leaves_of,
+    making,
+    paired,
+)
 from .regions import step_try
 from .rows import Rows, rows
 from .slots import PENDING, Gen, Slot
@@ -36,14 +46,6 @@ if TYPE_CHECKING:
 __all__ = ["end_loop", "step_for", "step_while"]
 
 _STOP: Any = object()
-#: Iterating these runs no code of anybody's, and they never change.
-_FIXED = frozenset({range, tuple, str, bytes, frozenset})
-#: Iterating these runs no code of anybody's; they may change.
-_EMPTY: dict[Any, Any] = {}
-_CONTAINERS: frozenset[type] = frozenset({list, dict, set, bytearray})
-_MUTABLE: frozenset[type] = frozenset(
-    {list, dict, set, bytearray, type(_EMPTY.items()), type(_EMPTY.keys()), type(_EMPTY.values())}
-)
 
 
 def step_for(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
@@ -51,6 +53,7 @@ def step_for(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any
         return _begin(engine, strand, block, instr)
     except Failure as failure:
         failure.around = instr.outermost
+        failure.line = instr.source.lineno if isinstance(instr.source, ir.Pairs) else 0
         raise
 
 
@@ -64,24 +67,26 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
             if wait is not maker:
                 return wait
     if isinstance(source, ir.Pairs):
-        leaves = _leaves(block, source)
+        leaves = leaves_of(block, source)
         missing = [s for s in leaves if isinstance(s, Slot)]
         if missing:
             return missing[0]
         generators = [s for s in leaves if isinstance(s, Gen)]
         if generators and (
-            source.exacting or any(not _known(s) or (isinstance(s, Gen) and s.closes) for s in leaves)
+            source.exacting or any(not known(s) or (isinstance(s, Gen) and s.closes) for s in leaves)
         ):
             made = _ordinary(engine, strand, block, instr)
             if made:
                 return made
-            generators, leaves = [], _leaves(block, source)
+            generators, leaves = [], leaves_of(block, source)
         own = [s for s in leaves if _is_own(block, instr, s)]
         streams = [s for s in own if not (s.call.changes or source.exacting)]
-        if all(_known(s) or s in streams for s in leaves):
-            mutable = tuple(s for s in leaves if type(s) in _MUTABLE)
+        mutable = tuple(s for s in leaves if type(s) in MUTABLE)
+        # a generator's frame may be gone on with twice, from the same turn: from a container as it is by then
+        again = source.exacting and mutable and block.frame.form.generator
+        if not again and fits(source, iter(leaves), streams):
             if mutable:
-                loop.item = mutable if all(type(s) in _CONTAINERS for s in mutable) else HEAP
+                loop.item = mutable if all(type(s) in CONTAINERS for s in mutable) else HEAP
                 before = _changes(engine, strand, loop.item) if strand.tokens else None
                 if before:
                     return before
@@ -92,10 +97,13 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
                 part = partial(_part, engine, strand, block, instr)
                 loop.iterator = rows(source, part)
             else:
-                loop.target = _Pairs(source, leaves, ir.leaves(source) if generators else ())
+                loop.target = Paired(source, leaves, ir.leaves(source) if generators else ())
                 loop.iterator = loop.target.again(0)
         else:
-            loop.iterator = Native(_rebuilt(source, iter(leaves)), iterate=False, streams=own)
+            late = [t for s in leaves if isinstance(s, Versioned) and source.exacting for t in s.pending()]
+            if late:
+                return late[0]
+            loop.iterator = Native(None, make=making(source, leaves), streams=own)
     else:
         v = operand(block.frame, source)
         if isinstance(v, Slot):
@@ -104,11 +112,11 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
         if isinstance(v, Versioned):
             loop.iterator = v.elements()
             loop.target = v
-        elif kind in _FIXED:
+        elif kind in FIXED:
             loop.iterator = iter(v)
             loop.target = v
-        elif kind in _MUTABLE:
-            loop.item = v if kind in _CONTAINERS else HEAP
+        elif kind in MUTABLE:
+            loop.item = v if kind in CONTAINERS else HEAP
             before = _changes(engine, strand, loop.item) if strand.tokens else None
             if before:
                 return before
@@ -123,7 +131,7 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
         elif _is_own(block, instr, v):
             call = v.call
             if call.changes:
-                loop.iterator = Native(v, iterate=True, streams=[v])
+                loop.iterator = Native(None, make=[(0, iter, v)], streams=[v])
                 _begun(strand, loop)
                 return None
             before = before_stream(strand, v, _read_by(v))
@@ -131,7 +139,7 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
                 return before
             loop.iterator = begin(engine, strand, block, instr, v, _read_by(v))
         else:
-            loop.iterator = Native(v, iterate=True, streams=[])
+            loop.iterator = Native(None, make=[(0, iter, v)], streams=[])
     _begun(strand, loop)
     return None
 
@@ -158,15 +166,15 @@ def _wrapped(
             return inner
         inner = inner.value
     form = block.frame.form
-    if not _known(inner) or isinstance(inner, Gen) or form.generator or form.is_async:
+    if not known(inner) or isinstance(inner, Gen) or form.generator or form.is_async:
         return maker
-    if type(inner) in _MUTABLE:
-        loop.item = inner if type(inner) in _CONTAINERS else HEAP
+    if type(inner) in MUTABLE:
+        loop.item = inner if type(inner) in CONTAINERS else HEAP
         before = _changes(engine, strand, loop.item) if strand.tokens else None
         if before:
             return before
     numbered = isinstance(source, ir.Pairs)
-    items = _elements(inner)
+    items = elements(inner)
     loop.iterator = Walked(maker, enumerate(items) if numbered else items, numbered)
     _begun(strand, loop)
     return None
@@ -206,7 +214,7 @@ def _part(engine: Engine, strand: Strand, block: Block, instr: ir.For, source: A
     v: Any = None if isinstance(source, ir.Pairs) else operand(block.frame, source)
     if _is_own(block, instr, v):
         return begin(engine, strand, block, instr, v, _read_by(v))
-    return _paired(source, iter(_leaves(block, source)))
+    return paired(source, iter(leaves_of(block, source)))
 
 
 def _is_own(block: Block, instr: ir.For, stream: Any) -> bool:
@@ -216,11 +224,6 @@ def _is_own(block: Block, instr: ir.For, stream: Any) -> bool:
         return False
     place, label = stream.where
     return place is block.place and any(maker.label == label for maker in instr.makers.values())
-
-
-def _known(value: Any) -> bool:
-    """Whether iterating a value runs no code of anybody's, or is known to the engine."""
-    return isinstance(value, (Versioned, Gen)) or type(value) in _FIXED or type(value) in _MUTABLE
 
 
 def _closer(instr: ir.For, name: str) -> ir.TryFinally:
@@ -251,77 +254,6 @@ def _ordinary(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> li
             if isinstance(gen, Slot):
                 made.append(gen)
     return made
-
-
-class _Pairs:
-    """What a loop over pairs goes over: enough to begin again, further on."""
-
-    __slots__ = ("leaves", "names", "source")
-
-    def __init__(self, source: ir.Pairs, leaves: list[Any], names: Sequence[ir.Operand]) -> None:
-        self.source = source
-        self.leaves = leaves
-        #: The operands, if there is a generator among them.
-        self.names = names
-
-    def again(self, count: int) -> Any:
-        if not self.names:
-            return _further(_paired(self.source, iter(self.leaves)), count)
-        parts: list[Any] = []
-        for leaf, name in zip(self.leaves, self.names, strict=True):
-            parts.append(name if isinstance(leaf, Gen) else _further(_elements(leaf), count))
-        return Pairing(self.source, parts)
-
-
-def again(source: Any, count: int) -> Any:
-    """The iterator of a loop that has begun `count` turns, once more."""
-    return source.again(count) if isinstance(source, _Pairs) else _further(_elements(source), count)
-
-
-def _elements(value: Any) -> Iterator[Any]:
-    return value.elements() if isinstance(value, Versioned) else iter(value)
-
-
-def _further(iterator: Iterator[Any], count: int) -> Iterator[Any]:
-    next(islice(iterator, count, count), None)
-    return iterator
-
-
-def _leaves(block: Block, source: ir.Pairs) -> list[Any]:
-    return [operand(block.frame, leaf) for leaf in ir.leaves(source)]
-
-
-def _paired(source: ir.Operand | ir.Pairs, leaves: Iterator[Any]) -> Iterator[Any]:
-    if not isinstance(source, ir.Pairs):
-        return _elements(next(leaves))
-    if source.kind == "enumerate":
-        return enumerate(_paired(source.parts[0], leaves), source.start)
-    if source.kind == "zip":
-        return zip(*[_paired(p, leaves) for p in source.parts], strict=source.strict)
-    held = next(leaves)
-    if isinstance(held, Versioned) and not isinstance(held, Dict):
-        raise Failure(AttributeError(f"'{held.kind.__name__}' object has no attribute '{source.kind}'"))
-    data = held.root() if isinstance(held, Versioned) else held
-    items = list(getattr(data, source.kind)())
-    return iter(items)
-
-
-def _rebuilt(source: ir.Operand | ir.Pairs, leaves: Iterator[Any]) -> Any:
-    """The iterator as Python would make it."""
-    if not isinstance(source, ir.Pairs):
-        v = next(leaves)
-        if isinstance(v, Versioned):
-            return list(v.elements())
-        return v
-    parts = [_rebuilt(p, leaves) for p in source.parts]
-    try:
-        if source.kind == "enumerate":
-            return enumerate(parts[0], source.start)
-        if source.kind == "zip":
-            return zip(*parts, strict=source.strict)
-        return iter(getattr(parts[0], source.kind)())
-    except Exception as error:
-        raise Failure(error) from None
 
 
 def next_turn(engine: Engine, strand: Strand, block: Special) -> Any:
@@ -436,33 +368,53 @@ def begin_turn(engine: Engine, strand: Strand, block: Special, item: Any) -> Non
     parts: Any = item
     if type(item) is tuple:
         unpack = region.unpack
+        source = region.source
+        if isinstance(source, ir.Pairs) and source.nested:
+            parts = [_whole(engine, strand, block, p) for p in parts]
         if unpack is not None and len(parts) == len(unpack):
             for name, part in zip(unpack, parts, strict=True):
                 frame.env[name] = part
             body.pc = 1  # the step that would have unpacked it
             return
-        if isinstance(region.source, ir.Pairs) and any(isinstance(p, Slot) for p in parts):
-            node = BuildNode(strand, trace_of(block, region), block.place, tuple, list(parts))
-            engine.place(node, strand)
-            if node.gather(node.values):
-                engine.ready.append(node)
-            item = node
+        if isinstance(source, ir.Pairs) and any(isinstance(p, Slot) for p in parts):
+            item = _built(engine, strand, block, parts)
     frame.env[region.item] = item
+
+
+def _whole(engine: Engine, strand: Strand, block: Special, item: Any) -> Any:
+    """A part of what a turn is given: a row of several, if it is one and holds slots, is still to come."""
+    row: Any = item
+    if type(item) is not tuple:
+        return row
+    parts = [_whole(engine, strand, block, p) for p in row]
+    return _built(engine, strand, block, parts) if any(isinstance(p, Slot) for p in parts) else row
+
+
+def _built(engine: Engine, strand: Strand, block: Special, parts: Any) -> BuildNode:
+    node = BuildNode(strand, trace_of(block, block.region), block.place, tuple, list(parts))
+    engine.place(node, strand)
+    if node.gather(node.values):
+        engine.ready.append(node)
+    return node
 
 
 def _advance(engine: Engine, strand: Strand, block: Special, native: Native) -> Any:
     """The next item of an unknown iterator: a slot until it has been asked for in its turn."""
     if native.step is None:
-        if native.iterate:
+        if native.make:
+            line, maker, of = native.make[0]
             region = block.region
             if region.outermost:
                 if region.outside is None:
                     region.outside = replace(region, within=region.within[:-1])
                 region = region.outside
+            if line and line != region.lineno:
+                region = replace(region, lineno=line)
             try:
-                native.step = function_node(engine, strand, block, region, iter, [native.iterator], {})
+                native.step = function_node(engine, strand, block, region, maker, [of], {})
             except Failure as failure:
-                failure.around = region is not block.region
+                failure.around = block.region.outermost
+                failure.line = line
                 raise
         else:
             asks: Any = _next
@@ -476,8 +428,8 @@ def _advance(engine: Engine, strand: Strand, block: Special, native: Native) -> 
             return step
         step = step.value
     native.step = None
-    if native.iterate:
-        native.iterate = False
+    if native.make:
+        del native.make[0]
         native.iterator = step
         return _advance(engine, strand, block, native)
     return step

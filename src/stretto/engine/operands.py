@@ -41,7 +41,7 @@ class Failure(Exception):
     `own_line` says that the traceback has no entry yet for the line itself; `around`, that it happened in the
     frame around the comprehension that the step is in; `raised`, that it was raised natively, as if from
     inside the handler: its context is what it has to be; `again`, that it goes on outwards: so is that, and
-    its traceback has all lines of this function.
+    its traceback has all lines of this function; `line`, where that was, if not where the step stands.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Failure(Exception):
     ) -> None:  # fmt: skip
         super().__init__()
         self.around = around
+        self.line = 0
         self.raised = raised or again
         self.again = again
         self.error = error

@@ -50,7 +50,7 @@ class Walked(Native):
     __slots__ = ("call", "items", "maker", "numbered")
 
     def __init__(self, maker: WrapNode, items: Iterator[Any], numbered: bool) -> None:
-        super().__init__(None, iterate=False, streams=[])
+        super().__init__(None, make=[], streams=[])
         self.call: Any = maker.wraps
         self.paths = tuple([r.root for r in self.call.effects.writes])
         #: What makes the wrapper, or has made it.

@@ -186,8 +186,24 @@ class Containers(Scalars):
 
     SOURCES: ClassVar[list[tuple[int, str]]] = [
         (10, "list"), (4, "range"), (2, "enumerate"), (2, "zip"), (2, "items"), (1, "keys"), (1, "pair"),
-        (1, "nest"),
+        (1, "nest"), (3, "passed"),
     ]  # fmt: skip
+
+    def passed(self, depth: int) -> str:
+        """What only passes on numbers that are in containers."""
+        form = self.c.pick(["reversed", "reversed", "chain", "islice", "islice", "mixed"])
+        if form == "reversed":
+            return f"reversed({self.list(depth)})"
+        if form == "chain":
+            return f"itertools.chain({self.list(depth)}, {self.list(0)})"
+        if form == "islice":
+            ends = self.c.pick(["2", "1, None", f"{self.int(0)} % 4", "0, None, 2", "None", self.int(0)])
+            return f"itertools.islice({self.list(depth)}, {ends})"
+        return self.c.pick([
+            f"itertools.islice(reversed({self.list(depth)}), 3)",
+            f"itertools.chain(reversed({self.list(depth)}), range(2), {self.list(0)})",
+            f"itertools.chain({self.list(depth)}, itertools.islice({self.list(0)}, 1, 3))",
+        ])  # fmt: skip
 
     def iterable(self, variable: str, depth: int) -> tuple[str, list[tuple[str, str]]]:
         """``x in xs`` and what it binds."""
@@ -201,6 +217,11 @@ class Containers(Scalars):
             option = "" if self.c.chance(0.8) else ", strict=True" if form == "zip" else ", 3"
             source = f"{variable}, {other} in {form}({', '.join(lists)}{option})"
             return source, [("int", variable), ("int", other)]
+        if form == "passed":
+            if self.c.chance(25):
+                source = f"zip({self.passed(depth)}, {self.list(depth)})"
+                return f"{variable}, {other} in {source}", [("int", variable), ("int", other)]
+            return f"{variable} in {self.passed(depth)}", [("int", variable)]
         if form == "items":
             return f"{variable}, {other} in {self.dict(depth)}.items()", [("str", variable), ("int", other)]
         if form == "keys":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from .blocks import Lines, indented
@@ -40,7 +41,7 @@ class Control(Changes):
 
     WALKED: ClassVar[list[tuple[int, str]]] = [
         (9, "list"), (5, "range"), (2, "enumerate"), (2, "zip"), (3, "items"), (1, "nest"), (1, "pair"),
-        (2, "display"), (1, "dict"), (4, "stream"),
+        (2, "display"), (1, "dict"), (4, "stream"), (3, "passed"), (1, "numbered"),
     ]  # fmt: skip
 
     def on_for(self) -> Lines:
@@ -60,6 +61,15 @@ class Control(Changes):
         elif form == "zip":
             strict = self.c.pick(["", "", "", ", strict=True", ", strict=False"])
             source = f"zip({self.list(1)}, {self.list(1)}{strict})"
+            target = lambda: f"{self.bind('int')}, {self.bind('int')}"  # noqa: E731
+        elif form == "passed":
+            source = self.passed(1)
+            if not source.startswith("reversed("):
+                walked |= frozenset(re.findall(r"[\w.]+", source))
+            target = lambda: self.bind("int")  # noqa: E731
+        elif form == "numbered":
+            source = f"enumerate({self.passed(1)})"
+            walked |= frozenset(re.findall(r"[\w.]+", source))
             target = lambda: f"{self.bind('int')}, {self.bind('int')}"  # noqa: E731
         elif form == "items":
             source = f"{self.dict(2)}.items()"

@@ -27,7 +27,15 @@ def generate(source: Random, profile: Profile) -> Program:
 
 class _Programs(Classes):
     def program(self) -> Program:
-        lines: list[str] = ["G = [1, 2]", "T = {'a': 1}", "B = Box(3)", "A = Agent(1, G)", MODULE, ""]
+        lines: list[str] = [
+            "import itertools",
+            "G = [1, 2]",
+            "T = {'a': 1}",
+            "B = Box(3)",
+            "A = Agent(1, G)",
+            MODULE,
+            "",
+        ]
         for number in range(self.c.below(self.profile.helpers + 1)):
             lines += [*self.helper(number), ""]
         while len(self.classes) < 3 and self.c.chance(self.profile.classes):
