@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import keyword
+import math
 import os
 from collections.abc import Mapping
 from typing import Any, cast
@@ -94,19 +95,34 @@ class Arguments:
 
 def plain(value: Any, where: str) -> Any:
     """A value as JSON has it: tuples as lists, paths as texts. `ToolArgumentError` for what JSON has not."""
-    if value is None or isinstance(value, (str, bool, int, float)):
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ToolArgumentError(f"{where}: JSON has no {value!r}")
+    if isinstance(value, str):
+        return _sendable(value, where)
+    if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, Mapping):
         pairs = cast("Mapping[Any, Any]", value).items()
         for key, _ in pairs:
             if not isinstance(key, str):
                 raise ToolArgumentError(f"{where}: keys are texts, found {key!r}")
+            _sendable(key, where)
         return {key: plain(item, f"{where}[{key!r}]") for key, item in pairs}
     if isinstance(value, (list, tuple)):
         items = cast("list[Any] | tuple[Any, ...]", value)
         return [plain(item, f"{where}[{i}]") for i, item in enumerate(items)]
     if isinstance(value, os.PathLike):
-        return os.fspath(cast("os.PathLike[str]", value))
+        return plain(os.fspath(cast("os.PathLike[str]", value)), where)
     raise ToolArgumentError(
         f"{where}: JSON has texts, numbers, True, False, None, lists and dicts; found {type(value).__name__}"
     )
+
+
+def _sendable(text: str, where: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ToolArgumentError(
+            f"{where}: a text that cannot be sent, as it is no Unicode: {error}"
+        ) from None
+    return text

@@ -257,6 +257,12 @@ def _body(whose: str, kind: str, value: Any) -> dict[str, Any]:
     if _JSON.match(kind):
         return {"content": json.dumps(value, ensure_ascii=False)}
     if kind == _FORM and isinstance(value, dict):
+        for field, part in cast("dict[str, Any]", value).items():
+            parts = cast("list[Any]", part) if isinstance(part, list) else [part]
+            if any(isinstance(item, (dict, list)) for item in parts):
+                raise ToolArgumentError(
+                    f"{whose}: body[{field!r}]: a form has texts, numbers, True, False, None, lists of these"
+                )
         return {"data": value}
     if isinstance(value, str) and not kind.startswith("multipart/"):
         return {"content": value}

@@ -237,6 +237,9 @@ def test_where_arguments_go() -> None:
         ("echo", {"X_Tag": 2}, "X_Tag: 2 is less than the minimum of 3"),
         ("getUser", {"name": ".."}, "would make it another path"),
         ("getUser", {"name": "a", "nmae": 1}, "there is no argument 'nmae'"),
+        ("echo", {"body": {"x": [1, float("nan")]}}, "body['x'][1]: JSON has no nan"),
+        ("echo", {"body": {"x": "\ud800"}}, "body['x']: a text that cannot be sent"),
+        ("echo", {"body": {"\ud800": 1}}, "body: a text that cannot be sent"),
     ],
 )
 def test_arguments_that_do_not_fit_are_not_sent(operation: str, arguments: dict[str, Any], said: str) -> None:
@@ -339,6 +342,9 @@ paths:
     for body in ({"a": "b"}, "a"):
         with pytest.raises(errors.ToolArgumentError, match=r"upload of shop.*multipart is not supported"):
             shop.upload(body=body)
+    for part in ({"b": 1}, [["b"]]):
+        with pytest.raises(errors.ToolArgumentError, match=r"say of shop: body\['a'\]: a form has texts"):
+            shop.say(body={"a": part})
     assert not log
     (folder / "bad.yaml").write_text("a: [")
     with pytest.raises(errors.DeclarationError, match=r"bad\.yaml is no YAML"):
