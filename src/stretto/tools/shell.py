@@ -58,6 +58,9 @@ async def _run(
     """
     words = ["/bin/sh", "-c", command] if isinstance(command, str) else [str(word) for word in command]
     shown = command if isinstance(command, str) else shlex.join(words)
+    given = input.encode()  # before anything has begun: it may be no Unicode
+    if not words:
+        raise ToolServerError("the command cannot be started: it has no words")
     try:
         process = await asyncio.create_subprocess_exec(
             *words, cwd=cwd, env=None if env is None else {**os.environ, **env},
@@ -66,7 +69,7 @@ async def _run(
     except (OSError, ValueError) as error:
         raise ToolServerError(f"the command cannot be started: {shown}: {error}") from None
     try:
-        out, errors = await process.communicate(input.encode())
+        out, errors = await process.communicate(given)
     except BaseException:
         try:
             os.killpg(process.pid, signal.SIGKILL)

@@ -179,6 +179,11 @@ def test_a_command(tmp_path: Path) -> None:
     assert shell.run("exit 4", check=False).status == 4
     with pytest.raises(errors.ToolServerError, match="cannot be started: no-such-command"):
         shell.run(["no-such-command"])
+    with pytest.raises(errors.ToolServerError, match="it has no words"):
+        shell.run([])
+    with pytest.raises(UnicodeEncodeError):
+        shell.run(["touch", str(tmp_path / "begun")], input="\ud800")
+    assert not (tmp_path / "begun").exists()
 
 
 def test_a_command_whose_daemon_holds_its_output_ends_in_time(tmp_path: Path) -> None:
