@@ -254,21 +254,23 @@ class Comprehensions(Assignments):
         if kind is None:
             return self.operand(node)
         assert isinstance(node, ast.Call)
-        line = node.lineno
+        line, lines = node.lineno, tuple([arg.lineno for arg in node.args])
         if kind == "enumerate":
-            return ir.Pairs("enumerate", (self.pairs(node.args[0]),), _start(node) or 0, lineno=line)
+            over = self.pairs(node.args[0])
+            return ir.Pairs("enumerate", (over,), _start(node) or 0, lineno=line, lines=lines[:1])
         if kind not in ("zip", *MAKERS):
             assert isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name)
-            return ir.Pairs(kind, (node.func.value.id,), lineno=line)
+            return ir.Pairs(kind, (node.func.value.id,), lineno=line, lines=(node.func.value.lineno,))
         rests = self.sequence(node.args, settle=any(self.needs(a) for a in node.args))
         if kind == "zip":
             parts = tuple([self.pairs(r) for r in rests])
-            return ir.Pairs("zip", parts, strict=bool(_strict(node)), lineno=line)
+            return ir.Pairs("zip", parts, strict=bool(_strict(node)), lineno=line, lines=lines)
         if kind == "reversed":
-            return ir.Pairs(kind, (self.operand(rests[0]),), lineno=line)  # of no iterator
+            return ir.Pairs(kind, (self.operand(rests[0]),), lineno=line, lines=lines)  # of no iterator
         count = parts_of(kind, len(rests))
         parts = tuple([self.pairs(r) for r in rests[:count]])
-        return ir.Pairs(kind, parts, given=tuple([self.operand(r) for r in rests[count:]]), lineno=line)
+        given = tuple([self.operand(r) for r in rests[count:]])
+        return ir.Pairs(kind, parts, given=given, lineno=line, lines=lines)
 
     # -- comprehensions ------------------------------------------------------------------------------
 

@@ -326,8 +326,9 @@ class Pairs:
     start: int = 0
     strict: bool = False
     given: tuple[Operand, ...] = ()
-    #: Where it is made.
+    #: Where it is made, and where each of its parts, and of what else it is given, stands.
     lineno: int = 0
+    lines: tuple[int, ...] = ()
 
     @property
     def nested(self) -> bool:

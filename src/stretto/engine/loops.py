@@ -22,6 +22,7 @@ from .pairs import (
     CONTAINERS,
     FIXED,
     MUTABLE,
+    Lost,
     Paired,
     elements,
     fits,
@@ -84,7 +85,8 @@ def _begin(engine: Engine, strand: Strand, block: Block, instr: ir.For) -> Any:
         mutable = tuple(s for s in leaves if type(s) in MUTABLE)
         # a generator's frame may be gone on with twice, from the same turn: from a container as it is by then
         again = source.exacting and mutable and block.frame.form.generator
-        if not again and fits(source, iter(leaves), streams):
+        lost = any(isinstance(s, Lost) for s in leaves)
+        if not (again or lost) and fits(source, iter(leaves), streams):
             if mutable:
                 loop.item = mutable if all(type(s) in CONTAINERS for s in mutable) else HEAP
                 before = _changes(engine, strand, loop.item) if strand.tokens else None

@@ -25,6 +25,7 @@ __all__ = [
     "CONTAINERS",
     "FIXED",
     "MUTABLE",
+    "Lost",
     "Paired",
     "again",
     "elements",
@@ -45,6 +46,15 @@ MUTABLE: frozenset[type] = frozenset(
 )
 #: Of these there is no iterator from the end.
 _UNORDERED: frozenset[type] = frozenset({set, frozenset, Set})
+
+
+class Lost:
+    """In the place of what a loop is to go over: a name that turned out not to be bound."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
 
 
 class Paired:
@@ -115,7 +125,15 @@ def _further(iterator: Iterator[Any], count: int) -> Iterator[Any]:
 
 
 def leaves_of(block: Block, source: ir.Pairs) -> list[Any]:
-    return [operand(block.frame, leaf) for leaf in ir.leaves(source)]
+    """What it is made of, in the order of the source."""
+    return [_leaf(block, leaf) for leaf in ir.leaves(source)]
+
+
+def _leaf(block: Block, source: ir.Operand) -> Any:
+    try:
+        return operand(block.frame, source)
+    except Failure as failure:
+        return Lost(failure.error)  # when it comes to that: what stands before it is made first
 
 
 def paired(source: ir.Operand | ir.Pairs, leaves: Iterator[Any]) -> Iterator[Any]:
@@ -150,21 +168,32 @@ def making(source: ir.Pairs, leaves: list[Any]) -> list[Making]:
     """What makes the iterator as Python would, part by part, each to be called in its turn."""
     made: dict[ir.Pairs, Any] = {}
     steps: list[Making] = []
-    _steps(source, iter(leaves), made, steps)
+    if not _steps(source, iter(leaves), made, steps):
+        return steps
     steps[-1] = (source.lineno, _call, partial(_make_and_begin, source, *steps[-1][2].args[1:]))
     return steps
 
 
-def _steps(source: ir.Pairs, leaves: Iterator[Any], made: dict[ir.Pairs, Any], steps: list[Making]) -> None:
+def _steps(source: ir.Pairs, leaves: Iterator[Any], made: dict[ir.Pairs, Any], steps: list[Making]) -> bool:
+    """Whether there is all that it is made of; else the last step fails."""
     given: list[Any] = []
-    for part in source.parts:
+    for part, line in zip((*source.parts, *source.given), source.lines, strict=True):
         if isinstance(part, ir.Pairs):
-            _steps(part, leaves, made, steps)
+            if not _steps(part, leaves, made, steps):
+                return False
             given.append(part)
-        else:
-            given.append(_plain(next(leaves)))
-    given += [_plain(next(leaves)) for _ in source.given]
+            continue
+        leaf = next(leaves)
+        if isinstance(leaf, Lost):
+            steps.append((line, _fail, leaf.error))
+            return False
+        given.append(_plain(leaf))
     steps.append((source.lineno, _call, partial(_make, source, given, made)))
+    return True
+
+
+def _fail(error: BaseException) -> Any:
+    raise error
 
 
 def _plain(value: Any) -> Any:
