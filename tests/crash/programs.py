@@ -294,7 +294,7 @@ FLOWS = {
     "straight": (straight, 4),
     "branches": (branches, 3),
     "reads": (reads, 3),
-    "natively": (natively, 3),
+    "natively": (natively, 2),
     "bounded": (bounded, 3),
     "streamed": (streamed, 3),
     "secretly": (secretly, 3),
