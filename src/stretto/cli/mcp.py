@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import os
+import socket
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -68,6 +70,8 @@ def _serve(given: Given, port: int | None) -> int:
         return failed(error, as_lines=False)
     if not flows:
         return usage_error(UsageError(f"{file} has no flows: mark a function with @stretto.flow."), None)
+    if port is not None:
+        _listens(port)
     journal = None if "--no-journal" in given.flags else given.values.get("--journal") or default_journal()
     kept = {name: flow.using(journal=journal) for name, flow in flows.items()}
     try:
@@ -83,6 +87,18 @@ def _serve(given: Given, port: int | None) -> int:
         print(f"serving {names} at http://{_HOST}:{port}/mcp", file=sys.stderr)
         asyncio.run(server.run_streamable_http_async(host=_HOST, port=port))
     return OK
+
+
+def _listens(port: int) -> None:
+    """Raise `UsageError` if nobody can listen there. (The server would say so when it says it is serving.)"""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, os.name == "posix")  # else: taken ones, too
+        try:
+            probe.bind((_HOST, port))
+        except OSError as error:
+            raise UsageError(
+                f"--http {port}: nobody can listen at {_HOST}:{port}: {error.strerror}"
+            ) from None
 
 
 def _words(error: BaseException) -> str:

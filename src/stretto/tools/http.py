@@ -10,7 +10,7 @@ import importlib.util
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from ..calls import Call, call
@@ -25,6 +25,8 @@ __all__ = ["Response", "delete", "get", "head", "patch", "post", "put"]
 _SAFE = ("GET", "HEAD", "OPTIONS")
 #: Types of content that are text, besides those that say so.
 _TEXTS = ("json", "xml", "yaml", "javascript", "x-www-form-urlencoded", "x-ndjson")
+#: What can be sent as a form.
+FORM_HAS = "a form has texts, numbers, True, False, None, lists of these"
 _QUOTED = 500
 _MOST_REDIRECTS = 10
 
@@ -48,7 +50,11 @@ class Response:
 
 def host_of(url: str) -> str:
     """What a host is called as a resource, below ``web:``, whatever the port."""
-    return (urlsplit(url).hostname or "").rstrip(".").replace(":", "%3A")
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:  # what is no URL is told where it is sent
+        host = None
+    return (host or "").rstrip(".").replace(":", "%3A")
 
 
 async def send(
@@ -70,7 +76,7 @@ async def send(
     """
     import httpx
 
-    if not urlsplit(url).hostname:
+    if not host_of(url):
         raise ToolError(f"{method} {url!r}: this is no URL; expected one such as 'https://example.org/page'")
     safe = method in _SAFE
     about["timeout"] = timeout
@@ -102,14 +108,37 @@ async def _sent(method: str, url: str, **about: Any) -> httpx.Response:
 
     host = host_of(url)
     about["timeout"] = httpx.Timeout(about["timeout"], connect=30.0)
-    answer = await _client().request(method, url, **about)
+    answer = await _client().send(_request(method, url, about))
     about["params"] = None  # they are in the URL that is told
     for _ in range(_MOST_REDIRECTS):
         following = answer.next_request
         if following is None or method not in _SAFE or host_of(str(following.url)) != host:
             return answer
-        answer = await _client().request(method, str(following.url), **about)
+        answer = await _client().send(_request(method, str(following.url), about))
     raise httpx.TooManyRedirects(f"more than {_MOST_REDIRECTS} redirects", request=answer.request)
+
+
+def unfit(form: Mapping[str, Any]) -> str | None:
+    """The field of a form that has what no form can have."""
+    for field, part in form.items():
+        parts = cast("list[Any]", part) if isinstance(part, (list, tuple)) else [part]
+        if any(isinstance(item, (dict, list, tuple)) for item in parts):
+            return field
+    return None
+
+
+def _request(method: str, url: str, about: Mapping[str, Any]) -> httpx.Request:
+    """What is sent, as bytes. `ToolError` for what cannot be."""
+    import httpx
+
+    field = unfit(about.get("data") or {})
+    if field is not None:
+        raise ToolError(f"{method} {url!r} was not sent: data[{field!r}]: {FORM_HAS}")
+    try:
+        return _client().build_request(method, url, **about)
+    except (httpx.InvalidURL, ValueError, TypeError, AttributeError) as error:
+        why = f"{type(error).__name__}: {error}"
+        raise ToolError(f"{method} {url!r} cannot be sent as it stands, and was not: {why}") from None
 
 
 _clients: list[tuple[int, httpx.AsyncClient]] = []

@@ -21,7 +21,7 @@ from ..errors import DeclarationError, ToolArgumentError, ToolError
 from .arguments import Arguments
 from .client import made_call
 from .description import Description, Json, as_schema, base_of, read
-from .http import Response, host_of, needs_httpx, send
+from .http import FORM_HAS, Response, host_of, needs_httpx, send, unfit
 from .paths import name_parts, resource_words, text_in_url
 from .words import Words, attribute_name, close_to
 
@@ -257,13 +257,11 @@ def _body(whose: str, kind: str, value: Any) -> dict[str, Any]:
     if _JSON.match(kind):
         return {"content": json.dumps(value, ensure_ascii=False)}
     if kind == _FORM and isinstance(value, dict):
-        for field, part in cast("dict[str, Any]", value).items():
-            parts = cast("list[Any]", part) if isinstance(part, list) else [part]
-            if any(isinstance(item, (dict, list)) for item in parts):
-                raise ToolArgumentError(
-                    f"{whose}: body[{field!r}]: a form has texts, numbers, True, False, None, lists of these"
-                )
-        return {"data": value}
+        form = cast("dict[str, Any]", value)
+        field = unfit(form)
+        if field is not None:
+            raise ToolArgumentError(f"{whose}: body[{field!r}]: {FORM_HAS}")
+        return {"data": form}
     if isinstance(value, str) and not kind.startswith("multipart/"):
         return {"content": value}
     raise ToolArgumentError(

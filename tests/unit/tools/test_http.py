@@ -259,6 +259,26 @@ def test_what_a_service_refuses() -> None:
     assert http.get(f"{url}/users/bob", check=False).status == 404
 
 
+@pytest.mark.parametrize(
+    ("to", "about", "said"),
+    [
+        ("nowhere", {}, "this is no URL"),
+        ("http://[/", {}, "this is no URL"),
+        ("http://localhost:b/", {}, "InvalidURL"),
+        ("/users", {"json": {"x": float("nan")}}, "Out of range float"),
+        ("/users", {"json": object()}, "not JSON serializable"),
+        ("/users", {"headers": {"x": "\u20ac"}}, "UnicodeEncodeError"),
+        ("/users", {"content": "\ud800"}, "UnicodeEncodeError"),
+        ("/users", {"data": {"a": {"b": 1}}}, "data['a']: a form has texts"),
+    ],
+)
+def test_what_cannot_be_sent_is_not(to: str, about: dict[str, Any], said: str) -> None:
+    with pytest.raises(errors.ToolError) as raised:
+        http.post(f"{url}{to}" if to.startswith("/") else to, **about)
+    assert said in str(raised.value) and not log
+    assert not isinstance(raised.value, errors.OutcomeUnknown)
+
+
 def test_redirects_stay_on_the_host() -> None:
     assert json.loads(http.get(f"{url}/moved").text) == {"name": "ann"}
     with pytest.raises(

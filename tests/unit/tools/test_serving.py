@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -118,6 +119,15 @@ def test_flows_are_tools(folder: Path) -> None:
         "digest": RunState.SUCCEEDED, "fails": RunState.FAILED, "each": RunState.SUCCEEDED,
         "hangs": RunState.RUNNING,  # nobody runs it: it was interrupted, and can be resumed
     }  # fmt: skip
+
+
+def test_a_port_that_is_taken(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "one.py").write_text("from stretto import flow\n\n\n@flow\ndef one() -> int:\n    return 1\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["mcp", "--http", str(port), "one.py"]) == 2
+    told = capsys.readouterr().err
+    assert f"nobody can listen at 127.0.0.1:{port}" in told and "serving" not in told
 
 
 @pytest.mark.parametrize(
