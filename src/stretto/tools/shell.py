@@ -25,6 +25,8 @@ __all__ = ["Finished", "commutes", "reads", "run", "unordered", "writes"]
 
 #: So much of what a command wrote to its stderr is quoted when it has failed.
 _QUOTED = 2000
+#: Seconds between two looks whether a command that was killed is gone.
+_OFTEN = 0.005
 
 
 @dataclass
@@ -75,8 +77,14 @@ async def _run(
             os.killpg(process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        # a daemon in a session of its own may still hold the pipes, and `wait` would wait for their end
-        cast("Any", process)._transport.close()
+        transport: asyncio.SubprocessTransport = cast("Any", process)._transport
+        try:
+            # to close before asyncio knows that it has died would take its exit status away from asyncio
+            while transport.get_returncode() is None:  # noqa: ASYNC110  nothing tells it before the pipes end
+                await asyncio.sleep(_OFTEN)
+        finally:
+            # a daemon in a session of its own may still hold the pipes, and `wait` would wait for their end
+            transport.close()
         await process.wait()
         raise
     status = process.returncode
