@@ -5,19 +5,27 @@ Mutable objects that are met twice are numbered, so ``[a, a]`` and ``[a, copy(a)
 
 from __future__ import annotations
 
+import re
 import types
 
 __all__ = ["canonical", "canonical_all"]
 
 _PLAIN = (int, str, float, bool, bytes, complex, type(None), type(Ellipsis), range)
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _SHARED = (list, dict, set, bytearray)
 
 
 def canonical(value: object) -> str:
     """The text of one value."""
     if type(value) in _PLAIN:
-        return repr(value)
+        return _plain(value)
     return _Canon([value]).text(value)
+
+
+def _plain(value: object) -> str:
+    """The text of a value that holds no others. Where an object is in memory is no part of that."""
+    text = repr(value)
+    return _ADDRESS.sub(" at 0x", text) if " at 0x" in text else text
 
 
 def canonical_all(roots: dict[str, object]) -> dict[str, str]:
@@ -50,7 +58,7 @@ class _Canon:
 
     def text(self, value: object) -> str:
         if type(value) in _PLAIN:
-            return repr(value)
+            return _plain(value)
         identity = id(value)
         label = ""
         if identity in self._twice and _has_identity(value):

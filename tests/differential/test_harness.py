@@ -29,9 +29,11 @@ def main(xs):
 """
 
 
-def kinds(wrong: str, arguments: str = "([2],)") -> set[str]:
-    expected = reference(Program(RIGHT, arguments))
+def kinds(wrong: str, arguments: str = "([2],)", right: str = RIGHT) -> set[str]:
+    expected = reference(Program(right, arguments))
+    kept = [bytes(1) for _ in range(999)]  # so that what is made is made elsewhere
     got = reference(Program(wrong, arguments))
+    del kept
     return {difference.what for difference in compare(expected, got, "planted")}
 
 
@@ -57,6 +59,13 @@ def test_planted_differences_are_found(old: str, new: str, what: str | None) -> 
     assert old in RIGHT
     found = kinds(RIGHT.replace(old, new))
     assert found == set() if what is None else what in found
+
+
+def test_where_objects_are_in_memory_is_no_difference() -> None:
+    told = RIGHT.replace("ValueError('x')", "ValueError(repr(tell))").replace(
+        "return ys", "return repr(G.append)"
+    )
+    assert kinds(told, "([7],)", told) == kinds(told, "([2],)", told) == set()
 
 
 COLLECTS = """\
