@@ -126,7 +126,7 @@ def rewritten(file: Path, **changes: object) -> Path:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"version": 3},
+        {"version": 4},
         {"version": "1"},
         {"format": "something"},
         {"run": "another"},

@@ -13,6 +13,7 @@ from stretto.journal.events import (
     CallFinished,
     CallIntended,
     CallSettled,
+    CallStarted,
     Decision,
     Event,
     RunState,
@@ -29,7 +30,7 @@ from .options import Given
 from .output import Style
 from .runs import as_fields, find_run, opened, state_of
 from .times import ago, exact, iso, lasted
-from .tree import DONE, DOUBT, FAILED, RECEIVED, SETTLED, History, Node, fetch
+from .tree import DONE, DOUBT, FAILED, RECEIVED, SETTLED, UNDER_WAY, History, Node, fetch
 from .values import Values, clean, dollars, shorten
 from .why import WHY
 
@@ -83,7 +84,7 @@ class _Shown:
 
     def call_state(self, node: Node) -> str:
         """A write that is intended is in doubt only once nobody runs it any more."""
-        if node.state == RECEIVED and self.state == RunState.RUNNING.value:
+        if node.state in (RECEIVED, UNDER_WAY) and self.state == RunState.RUNNING.value:
             return "running"
         if node.state != DOUBT:
             return node.state
@@ -139,8 +140,8 @@ class _Shown:
         print(("\n  ]" if history.calls else "]") + f',\n  "usd": {usd}\n}}')
 
     def fields(self, place: str, node: Node, events: dict[int, Event]) -> dict[str, Any]:
-        intended, finished, settled, received = _of(node, events)
-        last = finished or intended or settled or received
+        intended, finished, settled, received, started = _of(node, events)
+        last = finished or intended or settled or received or started
         assert last is not None
         state = self.call_state(node)
         found: dict[str, Any] = {"place": place, "call": last.call, "state": state}
@@ -175,6 +176,8 @@ class _Shown:
                 found |= self.values.json("result", settled.value)
         if node.state == RECEIVED and received is not None:
             found["received"] = _count(received)
+        if finished is None and started is not None:
+            found |= {"attempt": started.attempt, "started": iso(started.started)}
         commands = self.settling(place) if state == DOUBT else None
         if commands is not None:
             found["settle"] = {"done": commands[0], "retry": commands[1]}
@@ -271,7 +274,7 @@ class _Shown:
 
     def says(self, node: Node, events: dict[int, Event]) -> tuple[str, str, str]:
         """How long a call took, what came of it, and what it waited for."""
-        intended, finished, settled, received = _of(node, events)
+        intended, finished, settled, received, _ = _of(node, events)
         says, took, waited = "", "", ""
         if intended is not None:
             says = self.values.arguments(intended.arguments)
@@ -315,13 +318,16 @@ def _first(lines: Iterator[Line], calls: int) -> Iterator[Line]:
 
 def _of(
     node: Node, events: dict[int, Event]
-) -> tuple[CallIntended | None, CallFinished | None, CallSettled | None, StreamReceived | None]:
-    intended, finished, settled, received = (events.get(n) for n in node.events)
+) -> tuple[
+    CallIntended | None, CallFinished | None, CallSettled | None, StreamReceived | None, CallStarted | None
+]:  # fmt: skip
+    intended, finished, settled, received, started = (events.get(n) for n in node.events)
     return (
         intended if isinstance(intended, CallIntended) else None,
         finished if isinstance(finished, CallFinished) else None,
         settled if isinstance(settled, CallSettled) else None,
         received if isinstance(received, StreamReceived) else None,
+        started if isinstance(started, CallStarted) else None,
     )
 
 

@@ -15,6 +15,7 @@ from stretto.journal.events import (
     CallFinished,
     CallIntended,
     CallSettled,
+    CallStarted,
     Event,
     Recorded,
     RunEnded,
@@ -26,9 +27,22 @@ from stretto.journal.events import (
 if TYPE_CHECKING:
     from stretto.journal import Journal
 
-__all__ = ["DONE", "DOUBT", "FAILED", "RECEIVED", "SETTLED", "History", "Node", "doubts", "fetch"]
+__all__ = [
+    "DONE",
+    "DOUBT",
+    "FAILED",
+    "RECEIVED",
+    "SETTLED",
+    "UNDER_WAY",
+    "History",
+    "Node",
+    "doubts",
+    "fetch",
+]
 
 DONE, FAILED, DOUBT, SETTLED, RECEIVED = "done", "failed", "in doubt", "settled", "cut off"
+#: It had begun, and no end of it is recorded: of a call that changes nothing.
+UNDER_WAY = "stopped"
 
 #: A name, and which time it stands there.
 _REPEATED = re.compile(r"(.*?)(?:#(\d{1,18}))?", re.ASCII | re.DOTALL)
@@ -38,7 +52,7 @@ MANY = 50_000
 _BEGINNING = 20_000
 
 #: What tells of a call.
-_CALLS = {CallFinished, CallIntended, CallSettled, StreamReceived}
+_CALLS = {CallFinished, CallIntended, CallSettled, CallStarted, StreamReceived}
 
 #: Events that are read through rather than looked up again: the journal reads that many at a time anyway.
 _NEAR = 8192
@@ -49,21 +63,21 @@ class Node:
 
     Attributes:
         state: where the call stands; empty for what is no call.
-        intended, finished, settled, received: the number of the call's last event of that kind, or 0.
+        intended, finished, settled, received, started: the number of its last event of that kind, or 0.
         inside: what is below it, by segment, in the order of first events.
     """
 
-    __slots__ = ("finished", "inside", "intended", "received", "settled", "state")
+    __slots__ = ("finished", "inside", "intended", "received", "settled", "started", "state")
 
     def __init__(self) -> None:
         self.state = ""
-        self.intended = self.finished = self.settled = self.received = 0
+        self.intended = self.finished = self.settled = self.received = self.started = 0
         self.inside: dict[str, Node] | None = None
 
     @property
-    def events(self) -> tuple[int, int, int, int]:
-        """The numbers of the call's events: intended, finished, settled, received."""
-        return self.intended, self.finished, self.settled, self.received
+    def events(self) -> tuple[int, int, int, int, int]:
+        """The numbers of the call's events: intended, finished, settled, received, started."""
+        return self.intended, self.finished, self.settled, self.received, self.started
 
     @property
     def is_loop(self) -> bool:
@@ -148,6 +162,10 @@ class History:
             node = self._node(event.place)
             node.settled, node.state = seq, SETTLED
             self.doubts.pop(event.place, None)
+        elif isinstance(event, CallStarted):
+            node = self._node(event.place)
+            node.started = seq
+            node.state = node.state if node.state in (DOUBT, RECEIVED) else UNDER_WAY
         elif isinstance(event, StreamReceived):
             node = self._node(event.place)
             node.received, node.state = seq, RECEIVED

@@ -13,7 +13,7 @@ from ..engine.places import path
 from ..errors import NotRecordable
 from .codecs import digest, encode, encode_call
 from .codecs.classes import look_up, main_name
-from .events import CallFinished, CallIntended, StreamReceived, now
+from .events import CallFinished, CallIntended, CallStarted, StreamReceived, now
 from .secrets import masked
 from .waits import wait_text
 
@@ -38,6 +38,7 @@ class Begun:
         "known",
         "place",
         "started",
+        "told",
         "waited",
         "way",
     )
@@ -58,6 +59,8 @@ class Begun:
         self.waited: tuple[Call[..., Any], Any, Cause] | None = None
         #: Of a route, the name of the way that gave its result.
         self.way = ""
+        #: Whether others have been told that it is under way.
+        self.told = False
 
     def named(self) -> Begun:
         return self
@@ -67,14 +70,20 @@ class Begun:
             self.place, self.call, self.digest, self.arguments, self.key, self.attempt, self.started
         )
 
+    def under_way(self) -> CallStarted:
+        return CallStarted(self.place, self.call, self.attempt, *self._waited())
+
+    def _waited(self) -> tuple[int, int, str]:
+        """When it could have started, when it did, and what it waited for."""
+        if self.waited is None:
+            return self.started, self.started, ""
+        return self.waited[2][3] or self.started, self.started, wait_text(*self.waited, self.way)
+
     def finished(self, result: bytes | None, error: bytes | None, ended: int) -> CallFinished:
-        ready, waited_for = self.started, ""
-        if self.waited is not None:
-            waited_for = wait_text(*self.waited, self.way)
-            ready = self.waited[2][3] or ready
+        ready, started, waited_for = self._waited()
         return CallFinished(
-            self.place, self.call, self.digest, self.attempt, result, error, ready, self.started, ended,
-            waited_for,
+            self.place, self.call, self.digest, self.attempt, result, error,
+            ready, started, ended, waited_for,
         )  # fmt: skip
 
     def received(self, items: bytes, first: int, count: int) -> StreamReceived:
@@ -92,7 +101,7 @@ class Unnamed:
     """A call that is under way, of which nothing is worked out for the journal until it has ended: by then
     others run already. For calls that change nothing, given what never changes, in a run without a past."""
 
-    __slots__ = ("_args", "_kwargs", "_named", "_place", "_run", "_site", "_started", "_waited")
+    __slots__ = ("_args", "_kwargs", "_named", "_place", "_run", "_site", "_waited", "started", "told")
 
     def __init__(self, node: CallNode, run: str) -> None:
         self._run = run
@@ -101,8 +110,9 @@ class Unnamed:
         self._args = node.args
         self._kwargs = node.kwargs
         self._waited: tuple[Call[..., Any], Any, Cause] = (node.call, node.trace, node.why)
-        self._started = now()
+        self.started = now()
         self._named: Begun | None = None
+        self.told = False
 
     @staticmethod
     def suits(node: CallNode) -> bool:
@@ -120,7 +130,7 @@ class Unnamed:
             mark = digest(tuple(self._args), self._kwargs).value
             name = call_name(self._waited[0].fn)
             place = path(self._place, self._site)
-            begun = self._named = Begun(place, name, mark, 1, "", b"", self._started)
+            begun = self._named = Begun(place, name, mark, 1, "", b"", self.started)
             begun.waited = self._waited
         return begun
 

@@ -20,6 +20,7 @@ __all__ = [
     "CallFinished",
     "CallIntended",
     "CallSettled",
+    "CallStarted",
     "Decision",
     "Event",
     "Recorded",
@@ -137,6 +138,24 @@ class CallIntended:
 
 
 @dataclass(frozen=True, slots=True)
+class CallStarted:
+    """A call is under way, and has been for a while: told only so that others can see what is going on.
+
+    Nothing rests on it: a call that comes back soon has none, nor has one that other code makes.
+
+    Attributes:
+        ready, started, waited_for: as of `CallFinished`.
+    """
+
+    place: str
+    call: str
+    attempt: int
+    ready: int
+    started: int
+    waited_for: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallFinished:
     """A call came back: one of `result` and `error` is given.
 
@@ -206,9 +225,9 @@ class RunEnded:
 
 
 CallEvent: TypeAlias = CallIntended | CallFinished | StreamReceived | CallSettled
-"""What tells of one call."""
+"""What tells of one call, and is what a run that is taken up goes by."""
 
-Event: TypeAlias = RunStarted | RunResumed | CallEvent | RunEnded
+Event: TypeAlias = RunStarted | RunResumed | CallEvent | CallStarted | RunEnded
 
 
 class Recorded(NamedTuple):

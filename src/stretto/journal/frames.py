@@ -27,6 +27,7 @@ from .events import (
     CallFinished,
     CallIntended,
     CallSettled,
+    CallStarted,
     Decision,
     Event,
     RunEnded,
@@ -149,6 +150,7 @@ _LAYOUTS = (
     _Layout(5, CallSettled, place=_TEXT, call=_TEXT, digest=_raw, decision=_decision, value=_raw, by=_TEXT),
     _Layout(6, RunEnded, state=_state, result=_raw, error=_raw),
     _Layout(7, StreamReceived, place=_TEXT, call=_TEXT, digest=_raw, items=_raw),
+    _Layout(8, CallStarted, place=_TEXT, call=_TEXT, waited_for=_TEXT),
 )  # fmt: skip
 _BY_CLASS = {layout.event: layout for layout in _LAYOUTS}
 _BY_KIND = {layout.kind: layout for layout in _LAYOUTS}
@@ -160,6 +162,7 @@ _VALUES: dict[type[Any], tuple[str, ...]] = {
     CallIntended: ("arguments",),
     CallFinished: ("result", "error"),
     CallSettled: ("value",),
+    CallStarted: (),
     RunEnded: ("result", "error"),
     StreamReceived: ("items",),
 }

@@ -40,6 +40,7 @@ from .native import Scope, nameless
 from .readings import reading_of
 from .run_secrets import RunSecrets
 from .streams import Recalled, StreamRecords
+from .under_way import UnderWay
 from .unread import Unread
 
 if TYPE_CHECKING:
@@ -81,7 +82,9 @@ class Recording:
         self.releasing: Future[None] | None = None
         self.secrets = RunSecrets(lease.run)
         self.streams = StreamRecords(self)
-        self._begun: dict[CallNode, Begun | Unnamed] = {}
+        #: The calls of the engine's that are under way.
+        self.begun: dict[CallNode, Begun | Unnamed] = {}
+        self.under_way = UnderWay(self)
         self._unread = Unread(self)
         self._large = Large(self)
         #: Calls that the run did not come to, since the flow they are in ran out of time.
@@ -212,7 +215,9 @@ class Recording:
         self.go_on(driver, node, place)
 
     def _begin_unnamed(self, driver: AsyncioDriver, node: CallNode) -> None:
-        self._begun[node] = Unnamed(node, self.lease.run)
+        self.begun[node] = Unnamed(node, self.lease.run)
+        if not self.under_way.watching:
+            self.under_way.watch(driver)
         driver.begin(node)
 
     def go_on(self, driver: AsyncioDriver, node: CallNode | Source, place: str) -> None:
@@ -247,10 +252,12 @@ class Recording:
     def _make(self, begun: Begun, past: Past | None, driver: AsyncioDriver, node: CallNode) -> None:
         """Make a call that is not recorded, or not to its end."""
         call = node.call
-        self._begun[node] = begun
+        self.begun[node] = begun
         begun.started = now()
         begun.waited = call, node.trace, node.why
         driver.retries.began_with(node, begun.attempt)
+        if not self.under_way.watching:
+            self.under_way.watch(driver)
         if not call.changes:
             driver.begin(node)
         elif past is not None and past.state is not PastState.TO_RETRY and not call.idempotent:
@@ -335,11 +342,11 @@ class Recording:
         self.journal.commit(self.lease, [], driver.from_outside(durable))
 
     def _known(self, node: CallNode) -> Begun:
-        return self._begun[node].named()
+        return self.begun[node].named()
 
     def current(self, node: CallNode) -> Current | Callable[[], Current]:
         """What a call may know of itself, or what tells it."""
-        begun = self._begun[node]
+        begun = self.begun[node]
         if type(begun) is Unnamed:
             return begun.current
         begun = begun.named()
@@ -347,13 +354,13 @@ class Recording:
 
     def went_by(self, node: CallNode, way: str) -> None:
         """A call of a route has been made in that way."""
-        begun = self._begun.get(node)
+        begun = self.begun.get(node)
         if begun is not None:
             begun.named().way = way
 
     def unwanted(self, node: CallNode) -> None:
         """A call is no longer wanted, and has not been started: what was intended is not in doubt."""
-        begun = self._begun.pop(node, None)
+        begun = self.begun.pop(node, None)
         if type(begun) is Begun and begun.key:
             by = "the run, which had no use for it any more"
             event = CallSettled(begun.place, begun.call, begun.digest, Decision.RETRY, None, by, now())
@@ -362,7 +369,7 @@ class Recording:
     def returned(self, driver: AsyncioDriver, node: CallNode, value: Any) -> bool:
         """A call has returned: record that. Whether the engine is told here how it has ended: the value is
         large, or cannot be recorded."""
-        begun = self._begun.pop(node, None)
+        begun = self.begun.pop(node, None)
         if begun is None or node.call.streams:  # its items will be recorded
             return False
         if self._large.record(driver, node, begun, value):
@@ -382,7 +389,7 @@ class Recording:
 
     def gone(self, node: CallNode) -> None:
         """A call has ended that nobody wants any more: nothing is made of how."""
-        self._begun.pop(node, None)
+        self.begun.pop(node, None)
 
     def catch_up(self) -> None:
         """Tell the journal of the results that it has not been told of. On the loop."""
@@ -397,11 +404,11 @@ class Recording:
         """A call has failed, and is to be made again."""
         begun = self._known(node)
         self.went_wrong(node.call.name, begun, error, node.call.secret)
-        self._begun[node] = begun.again()
+        self.begun[node] = begun.again()
 
     def raised(self, node: CallNode, error: BaseException) -> None:
         """A call has failed. One that was cancelled has not: it runs again if it is still wanted."""
-        begun = self._begun.pop(node, None)
+        begun = self.begun.pop(node, None)
         if begun is not None and not isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)):
             self.went_wrong(node.call.name, begun.named(), error, node.call.secret)
 
@@ -436,7 +443,7 @@ class Recording:
     def leaves_open(self, driver: AsyncioDriver, node: CallNode, error: BaseException) -> bool:
         """Whether a call has failed so that nobody knows whether it has happened: its ``check=`` is asked
         then, or else the run stops there, in doubt, and what was intended stays open."""
-        if not is_open(node.call, error) or node not in self._begun:
+        if not is_open(node.call, error) or node not in self.begun:
             return False
         check = node.call.check
         if check is None:
@@ -464,7 +471,7 @@ class Recording:
         """End the run at a call that is not made, or a value that does not leave."""
         if not isinstance(node, Source):
             if isinstance(node, CallNode):
-                self._begun.pop(node, None)
+                self.begun.pop(node, None)
             driver.engine.fail(node, asyncio.CancelledError())
         driver.engine.cancel(error)
 
@@ -517,7 +524,7 @@ class Recording:
     def has_answered(self, running: int) -> bool:
         """Whether all that goes on, so many operations, is what nothing is recorded of."""
         held = len(self._unread) + (0 if self.ancestor is None else len(self.ancestor.held))
-        going_on = len(self._begun) + len(self._withheld) + self.streams.going_on
+        going_on = len(self.begun) + len(self._withheld) + self.streams.going_on
         return held == 0 and running == going_on
 
     def comes_too_late(self, node: CallNode | Source) -> bool:

@@ -215,6 +215,8 @@ class Kept:
         begun = self.begun
         current = Current(self.recording.lease.run, begun.place, begun.key, begun.attempt)
         context.run(CURRENT.set, current)
+        if not self.recording.under_way.watching:
+            self.recording.under_way.watch(driver)
         self.pump = Pump(source.stream, self, driver.sources.elsewhere, SourcePlaces(driver.gate, source))
         self.pump.start(driver.loop, context)
 

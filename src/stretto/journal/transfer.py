@@ -5,8 +5,9 @@ The file is a zip archive of
 - ``events.jsonl``: one event a line, as a JSON object of its fields, with ``event`` for its class. Bytes
   are ``{"base64": ...}``; a value that is stored apart is ``{"blob": <SHA-256 in hex>, "size": <bytes>}``.
 - ``blobs/<SHA-256 in hex>``: each of those values.
-- ``run.json``, last: ``format`` ("stretto run"), ``version`` (of this format: 2, since there are streams
-  among the events), ``run``, ``events`` (how many), ``sha256`` (of events.jsonl), ``blobs`` (how many).
+- ``run.json``, last: ``format`` ("stretto run"), ``version`` (of this format: 3, since there are calls
+  under way among the events), ``run``, ``events`` (how many), ``sha256`` (of events.jsonl), ``blobs``
+  (how many).
 
 Two exports of one run are equal, byte for byte. An import checks all of it before it writes anything.
 """
@@ -32,6 +33,7 @@ from .events import (
     CallFinished,
     CallIntended,
     CallSettled,
+    CallStarted,
     Event,
     RunEnded,
     RunResumed,
@@ -41,13 +43,22 @@ from .events import (
 
 __all__ = ["export_run", "import_run"]
 
-FORMAT, VERSION = "stretto run", 2
+FORMAT, VERSION = "stretto run", 3
 
 EVENTS, BLOBS, MANIFEST = "events.jsonl", "blobs/", "run.json"
 
 _CLASSES: dict[str, type[Any]] = {
     cls.__name__: cls
-    for cls in (RunStarted, RunResumed, CallIntended, CallFinished, StreamReceived, CallSettled, RunEnded)
+    for cls in (
+        RunStarted,
+        RunResumed,
+        CallIntended,
+        CallStarted,
+        CallFinished,
+        StreamReceived,
+        CallSettled,
+        RunEnded,
+    )
 }
 _HINTS = {cls: get_type_hints(cls) for cls in _CLASSES.values()}
 

@@ -12,7 +12,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..engine.causes import SOFT, START
-from ..journal.events import CallFinished, Event, RunEnded, RunResumed, RunStarted, RunState
+from ..journal.events import (
+    CallFinished,
+    CallIntended,
+    CallSettled,
+    CallStarted,
+    Event,
+    RunEnded,
+    RunResumed,
+    RunStarted,
+    RunState,
+)
 from ..journal.history import TIMEOUT
 from ..journal.waits import Wait, read_wait
 
@@ -100,6 +110,10 @@ class Timeline:
         state: how it stands.
         calls: those that ended, by when they started.
         by_end: the same, by when they ended.
+        running: those that are under way, by when they started, as far as that is recorded: those that take
+            long, and those that change the world. Of a run that has ended, or that nobody runs any more,
+            those that were under way then. What they wait for is not linked; they "end" when the last thing
+            happened that is recorded.
         took: how long the run took.
         resumed: when it was taken up again.
         away: how long nobody ran it.
@@ -116,9 +130,14 @@ class Timeline:
         self._zero = self._latest = 0
         self._by_place: dict[str, Call] = {}
         self._files: dict[str, str] = {}
+        self._open: dict[str, Call] = {}
         for event in events:
             if isinstance(event, CallFinished):
                 self._finished(event)
+            elif isinstance(event, (CallStarted, CallIntended)):
+                self._began(event)
+            elif isinstance(event, CallSettled):
+                self._open.pop(event.place, None)
             elif isinstance(event, RunStarted):
                 self.flow, self._zero = event.flow, event.time
             elif isinstance(event, RunResumed):
@@ -130,6 +149,9 @@ class Timeline:
         self.by_end = sorted(self._by_place.values(), key=lambda call: call.ended)
         self._rank = {call: rank for rank, call in enumerate(self.by_end)}
         self.calls = sorted(self.by_end, key=lambda call: call.started)
+        self.running = sorted(self._open.values(), key=lambda call: call.started)
+        for call in self.running:
+            call.ended = max(self._latest, call.started)
         self.caused = any(call.wait is not None for call in self.calls)
         self._link()
 
@@ -141,17 +163,30 @@ class Timeline:
 
     def _resumed(self, event: RunResumed) -> None:
         self.state = RunState.RUNNING
+        self._open.clear()  # what was under way is lost, or in doubt
         self.away += max(0, event.time - self._zero - self.away - self._latest)
         self.resumed.append(self._latest)
+
+    def _began(self, event: CallStarted | CallIntended) -> None:
+        if isinstance(event, CallStarted):
+            started, ready, wait = event.started, event.ready, self._wait(event.waited_for)
+        else:
+            started, ready, wait = event.time, event.time, None
+        time = self._time(started)
+        call = Call(
+            event.place, event.call, min(self._time(ready), time), time, time, event.attempt, False, wait
+        )
+        if wait is not None:
+            call.kind = wait.kind
+        self._open[event.place] = call
 
     def _finished(self, event: CallFinished) -> None:
         if event.call == TIMEOUT:
             return
+        self._open.pop(event.place, None)
         if event.ended < self._zero:
             self.shared += 1
-        wait = read_wait(event.waited_for) if event.waited_for else None
-        if wait is not None:  # thousands of calls stand in few files
-            wait = self._lean(wait)
+        wait = self._wait(event.waited_for)
         started, ended = self._time(event.started), self._time(event.ended)
         before = self._by_place.get(event.place)
         if before is not None and event.attempt > 1 and before.ended <= started:
@@ -162,7 +197,11 @@ class Timeline:
             event.attempt, event.error is not None, wait,
         )  # fmt: skip
 
-    def _lean(self, wait: Wait) -> Wait:
+    def _wait(self, text: str) -> Wait | None:
+        wait = read_wait(text) if text else None
+        if wait is None:
+            return None
+        # thousands of calls stand in few files
         file = self._files.setdefault(wait.file, wait.file)
         effects = self._files.setdefault(wait.effects, wait.effects)
         return Wait(

@@ -1,0 +1,2 @@
+-- No table changes: a batch may hold events of a kind that a Stretto before this version cannot read, of
+-- calls that are under way.
