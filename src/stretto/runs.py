@@ -32,6 +32,8 @@ from .streams import Begun
 if TYPE_CHECKING:
     from .flows import Flow
     from .journal.recording import Recording
+    from .observe.events import Event
+    from .observe.live import Watch
 
 __all__ = ["Progress", "Run"]
 
@@ -40,6 +42,9 @@ R = TypeVar("R")
 
 #: Who listens to the engines of runs that begin (see `stretto.observe.walls`).
 listeners: list[Callable[[Engine], None]] = []
+
+#: Who is told what happens in runs that begin (see `stretto.observe.live`).
+handlers: list[Callable[[Event], None]] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +57,26 @@ class Progress:
     most_running: int
 
 
-def _causal(limit: int | None) -> Engine:
-    """The engine of a run that is recorded."""
+def _engine(limit: int | None, watch: Watch | None, *, recorded: bool) -> Engine:
+    """The engine of a run: one that knows why things happen where somebody may ask."""
+    if watch is None and not recorded:
+        return Engine(limit=limit)
     from .engine.causes import CausalEngine
+    from .engine.observed import ObservedEngine
     from .journal.events import now
 
-    return CausalEngine(limit=limit, clock=now)
+    if watch is None:
+        return CausalEngine(limit=limit, clock=now)
+    return ObservedEngine(limit=limit, clock=now, tell=watch.tell)
+
+
+def _watch(run: str, flow: Flow[..., Any]) -> Watch | None:
+    """What tells those who listen of a run."""
+    if not handlers:
+        return None
+    from .observe.live import Watch
+
+    return Watch(run, flow, handlers)
 
 
 class Run(Generic[R]):
@@ -77,7 +96,8 @@ class Run(Generic[R]):
         self.recording = recording
         name_misspelt()
         limit = flow.limit or value("in_flight")
-        self.engine = Engine(limit=limit) if recording is None else _causal(limit)
+        self._watch = _watch(self.id, flow)
+        self.engine = _engine(limit, self._watch, recorded=recording is not None)
         for listen in listeners:
             listen(self.engine)
         self.engine.purse = ENTERED.get() or None
@@ -217,6 +237,8 @@ class Run(Generic[R]):
 
     def begin(self, driver: AsyncioDriver) -> None:
         """On the driver's loop: set it going."""
+        if self._watch is not None:
+            self._watch.began()
         driver.recording = self.recording
         driver.scope = self._scope
         with self._lock:
@@ -275,6 +297,8 @@ class Run(Generic[R]):
     def _hand_over(self, outcome: Outcome) -> None:
         for timer in self._timers:
             timer.cancel()
+        if self._watch is not None:
+            self._watch.ended(outcome.error)
         if outcome.error is not None:
             self._trace = outcome.error.__traceback__
             self._future.set_exception(outcome.error)
@@ -317,6 +341,8 @@ class Run(Generic[R]):
         """The task that ran it on its loop was cancelled. Gives what tells that it is free to be taken up,
         unless it is."""
         self._future.cancel()
+        if self._watch is not None:
+            self._watch.ended(asyncio.CancelledError())
         if self.recording is None:
             return None
         self.recording.settled(Outcome(None, asyncio.CancelledError()), self.flow.secret)

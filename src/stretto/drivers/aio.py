@@ -205,6 +205,8 @@ class AsyncioDriver:
         if call.gated and (shut := self.gate.turned_away(node)) is not None:
             self.failed(node, shut)
             return
+        if self.engine.observing:
+            self.engine.begun(node)
         if call.is_async:
             work = self.run(node) if call.patience is None else self.run_timed(node)
             context = self._context(node)

@@ -327,6 +327,8 @@ class SourcePlaces:
         if shut is not None:
             self.gate.gives_way(self.source)
             raise shut
+        if self.gate.driver.engine.observing:
+            self.gate.driver.engine.begun(self.source)
         self.gate.begins(self.source)
 
     def leave(self, error: BaseException | None) -> None:

@@ -79,6 +79,8 @@ class Retries:
         if recording is not None:
             recording.attempted(node, error)
         self._attempts[node] = attempt + 1
+        if self.driver.engine.observing:
+            self.driver.engine.attempted(node, error)
         delay = max(pause(attempt, _draw), asked_for(error))
         self.driver.gate.gives_way(node)
         self._waiting[node] = self.driver.loop.call_later(delay, self.driver.safely, self._make, node)

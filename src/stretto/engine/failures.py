@@ -154,10 +154,9 @@ def squash(engine: Engine, first: Any, end: Any, depth: int = -1) -> list[Any]:
                 tokens += entry.squashed
                 entry.squashed = []
             entry.state = DEAD
-            if engine.observer is not None:
-                engine.observer("squash", entry)
         if entry.token is not None:
             tokens.append(entry.token)
+        engine.squashing(entry)
         engine.remove(entry)
         if ctx is not None:
             ctx.pending -= 1

@@ -124,7 +124,10 @@ class Engine:
         self.names: Frame | None = None
         #: What the run has failed with, while it only lets go of things any more.
         self.failure: BaseException | None = None
-        self.observer: Callable[[str, Any], None] | None = None
+        #: Whether somebody listens (see `observed`).
+        self.observing = False
+        #: Who is told that a piece of code starts, in its turn.
+        self.started: Callable[[Node], None] | None = None
         #: Who is told why code has to run as a whole, in its turn.
         self.needed_order: Callable[[Any, NeedsOrder], None] | None = None
         #: Who is told that a call has ended of which not any number may run (see `stretto.limits`).
@@ -345,10 +348,10 @@ class Engine:
                 return
             self.memory.forget_classes()
             self.out.append((node.how, node))
+            if self.started is not None:
+                self.started(node)
         node.state = RUNNING
         self.running += 1
-        if self.observer is not None:
-            self.observer("start", node)
 
     def set_aside(self, node: CallNode | Source) -> None:
         """A call that was started is held up outside until it is the oldest: others may have its place."""
@@ -368,6 +371,12 @@ class Engine:
         self.running -= 1
         self.outside += 1
 
+    def begun(self, node: CallNode | Source) -> None:
+        """A call has its place, and is made now; told where somebody listens."""
+
+    def attempted(self, node: CallNode, error: BaseException) -> None:
+        """A call has failed, and is going to be made again; told where somebody listens."""
+
     @property
     def ending(self) -> Any:
         """What is to be known of the operation that is ending now."""
@@ -377,6 +386,13 @@ class Engine:
         """It has its place, or is given up; `by` is what is known of the call of this run that left it."""
         self.running += 1
         self.outside -= 1
+
+    def waits_to_fit(self, reservation: ReservationNode) -> None:
+        """A call waits until it fits in a budget."""
+        self.waiting.append(reservation)
+
+    def squashing(self, entry: Any) -> None:
+        """Something is about to be taken out of program order since it will never have been."""
 
     def in_order(self, node: Node) -> None:
         """A node is ready and waits for its turn."""
@@ -410,8 +426,6 @@ class Engine:
             node.ctx = node.snap = None
             ctx.leave(self)
         node.trace = node.exc_context = node.place = None
-        if self.observer is not None:
-            self.observer("finish", node)
 
     def failed(self, node: Node, error: BaseException) -> None:
         """A node has failed; the failure becomes real once everything older has ended."""
@@ -422,8 +436,6 @@ class Engine:
         node.exc = failures.in_context(error, under)
         failures.squash_younger(self, node)
         self.stirred = True
-        if self.observer is not None:
-            self.observer("fail", node)
 
     def ended_root(self, strand: Strand, value: Any) -> None:
         """The flow has been issued to its end."""

@@ -87,7 +87,7 @@ class ReservationNode(Node):
             if self._overdue() is None and self.claim.ahead():
                 self.held = False
                 return True
-            engine.waiting.append(self)
+            engine.waits_to_fit(self)
         return False
 
     def tried(self, engine: Engine) -> bool:

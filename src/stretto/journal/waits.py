@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..calls import Call
     from ..engine.causes import Cause
 
-__all__ = ["Own", "Wait", "read_wait", "wait_text"]
+__all__ = ["Own", "Wait", "declared", "near", "read_wait", "wait_text"]
 
 #: So many places in the source are known at a time.
 _MOST = 10_000
@@ -61,7 +61,7 @@ def wait_text(call: Call[..., Any], trace: Any, cause: Cause, way: str = "") -> 
         text = f"{kind} {last}{same}"
     else:
         took, (form, line, *_) = last.own
-        text = f"{kind} {last}\t{took} {_near(form.filename)}:{line}{same}"
+        text = f"{kind} {last}\t{took} {near(form.filename)}:{line}{same}"
     for need in needs:
         text = f"{text}\n{need}"
     return text
@@ -69,15 +69,21 @@ def wait_text(call: Call[..., Any], trace: Any, cause: Cause, way: str = "") -> 
 
 def _at(file: str, line: int, call: Call[..., Any]) -> str:
     """Where a call stands, from the folder where the program runs, and its effects."""
-    effects = call.effects
-    declared = effects.kind.value if effects.free or effects.kind is Kind.PLAIN else str(effects)
+    said = declared(call)
     if call.limits:
         only = call.limits.rate is None and call.limits.tokens is None
-        declared = f"{declared}; limit {call.limits.limit if only else call.limits}"
-    return f"\n{_near(file)}:{line}\n{declared}"
+        said = f"{said}; limit {call.limits.limit if only else call.limits}"
+    return f"\n{near(file)}:{line}\n{said}"
 
 
-def _near(file: str) -> str:
+def declared(call: Call[..., Any]) -> str:
+    """What is declared of the effects of a call: ``writes mail:{to}``."""
+    effects = call.effects
+    return effects.kind.value if effects.free or effects.kind is Kind.PLAIN else str(effects)
+
+
+def near(file: str) -> str:
+    """The name of a file, from the folder where the program runs if it lies there."""
     return file.removeprefix(os.path.join(os.getcwd(), ""))
 
 
@@ -122,10 +128,10 @@ def read_wait(text: str) -> Wait | None:
     kind, _, last = first.partition(" ")
     if kind not in _KINDS or len(rest) < 2:
         return None
-    where, declared, *needs = rest
+    where, said, *needs = rest
     file, _, line = where.rpartition(":")
-    declared, _, way = declared.partition(_WAY)
-    effects, _, limit = declared.partition("; limit ")
+    said, _, way = said.partition(_WAY)
+    effects, _, limit = said.partition("; limit ")
     if not line.isdecimal():
         return None
     if not last and needs:

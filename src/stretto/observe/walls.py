@@ -67,7 +67,7 @@ class Walls:
 
     def listen(self, engine: Engine) -> None:
         engine.needed_order = self.stopped
-        engine.observer = self.observed
+        engine.started = self.observed
 
     def stopped(self, at: Any, needed: NeedsOrder) -> None:
         """The check of some code has stopped, so it runs as a whole."""
@@ -85,9 +85,9 @@ class Walls:
         wall.times += 1
         wall.waiting.append(self.clock())
 
-    def observed(self, event: str, node: Any) -> None:
+    def observed(self, node: Any) -> None:
         """Its turn has come."""
-        if event == "start" and node.native and node.trace is not None:
+        if node.native and node.trace is not None:
             wall = self.found.get(_key(node.trace, node.site))
             if wall is not None and wall.waiting:
                 wall.held += self.clock() - wall.waiting.popleft()

@@ -1,0 +1,153 @@
+"""Listening to runs while they go on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import threading
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..engine import observed
+from ..engine.nodes import Node
+from ..engine.places import path
+from ..errors import Cancelled, InDoubt, JournalError
+from ..journal.begun import call_name
+from ..journal.events import now
+from ..journal.waits import declared, near
+from ..limits.tokens import part
+from ..runs import handlers
+from . import events
+from .events import Event
+
+if TYPE_CHECKING:
+    from ..calls import Call
+    from ..flows import Flow
+
+__all__ = ["Handler", "Watch", "listening"]
+
+Handler: TypeAlias = Callable[[Event], None]
+"""Is given each event, in the thread of the run's event loop, which waits for it: it must return at once."""
+
+
+class Watch:
+    """Tells handlers of one run.
+
+    What a handler raises is shown as what a thread raises, and it is told nothing more of the run: a run goes
+    on as if nobody listened.
+    """
+
+    def __init__(self, run: str, flow: Flow[..., Any], handlers: Sequence[Handler]) -> None:
+        self.run = run
+        self.handlers = list(handlers)
+        self._flow = call_name(flow.fn)
+        self._places: dict[Any, str] = {}
+        #: Those that are made, and for which time.
+        self._attempts: dict[str, int] = {}
+
+    def began(self) -> None:
+        self._say(events.RunBegan(self.run, now(), self._flow))
+
+    def ended(self, error: BaseException | None) -> None:
+        name = "" if error is None else _class_of(error)
+        self._say(events.RunEnded(self.run, now(), _state(error), name))
+
+    def tell(self, kind: str, node: Any, detail: Any) -> None:
+        """What the engine tells."""
+        run, time, place = self.run, now(), self._place(node)
+        if kind is observed.ISSUED:
+            call: Call[..., Any] = node.call
+            form, line, *_ = node.trace
+            name, file = call_name(call.fn), near(form.filename)
+            self._say(events.Issued(run, time, place, name, file, line, declared(call), call.streams))
+        elif kind is observed.WAITS:
+            way, missing = detail
+            on = tuple(self._place(slot) for slot in missing if isinstance(slot, Node) and slot.place)
+            self._say(events.Waiting(run, time, place, way, on))
+        elif kind is observed.BEGUN:
+            self._started(time, place, node)
+        elif kind is observed.FIRST:
+            self._say(events.FirstItem(run, time, place))
+        elif kind is observed.ATTEMPTED:
+            attempt = self._attempts.get(place, 1)
+            self._say(events.Attempted(run, time, place, attempt, _class_of(detail)))
+            self._attempts[place] = attempt + 1
+        elif kind is observed.ENDED:
+            made = self._attempts.pop(place, 0)
+            self._say(events.Finished(run, time, place, not made, *_usage(detail)))
+        elif kind is observed.RAISED:
+            made = self._attempts.pop(place, 0)
+            self._say(events.Failed(run, time, place, _class_of(detail), not made))
+        elif kind is observed.CANCELLED:
+            self._attempts.pop(place, None)
+            self._say(events.Cancelled(run, time, place))
+        elif kind is observed.DISCARDED:
+            self._say(events.Discarded(run, time, place))
+        else:
+            self._say(events.Retired(run, time, place))
+        if kind in (observed.RETIRED, observed.DISCARDED, observed.CANCELLED):
+            self._places.pop(node, None)
+
+    def _started(self, time: int, place: str, node: Any) -> None:
+        attempt = self._attempts.setdefault(place, 1)
+        kind, last, needs, _ = node.why
+        text = "" if last is None else str(last)
+        self._say(
+            events.Started(self.run, time, place, attempt, kind, text, tuple(str(need) for need in needs))
+        )
+
+    def _place(self, node: Any) -> str:
+        place = self._places.get(node)
+        if place is None:
+            place = self._places[node] = path(node.place, node.site)
+        return place
+
+    def _say(self, event: Event) -> None:
+        for handler in list(self.handlers):
+            try:
+                handler(event)
+            except Exception:
+                self.handlers.remove(handler)
+                threading.excepthook(threading.ExceptHookArgs([*sys.exc_info(), threading.current_thread()]))
+
+
+def _class_of(error: BaseException) -> str:
+    return type(error).__qualname__
+
+
+def _state(error: BaseException | None) -> str:
+    if error is None:
+        return "succeeded"
+    if isinstance(error, InDoubt):
+        return "in doubt"
+    if isinstance(error, (Cancelled, GeneratorExit)):
+        return "cancelled"
+    interrupted = isinstance(error, (KeyboardInterrupt, asyncio.CancelledError, JournalError))
+    return "interrupted" if interrupted else "failed"
+
+
+def _usage(result: Any) -> tuple[str | None, int | None, int | None, float | None]:
+    """What a result says of the language model that it comes from."""
+    usage = part(result, "usage")
+    cost = part(result, "cost")
+    usd = float(cost) if isinstance(cost, (int, float)) and not isinstance(cost, bool) else None
+    if usage is None or part(usage, "told") is False:
+        return None, None, None, usd
+    model, given, said = part(result, "model"), part(usage, "input_tokens"), part(usage, "output_tokens")
+    return (
+        model if isinstance(model, str) else None,
+        given if isinstance(given, int) else None,
+        said if isinstance(said, int) else None,
+        usd,
+    )
+
+
+@contextlib.contextmanager
+def listening(handler: Handler) -> Generator[None]:
+    """Inside the ``with``, `handler` is told what happens in the runs that begin in this process."""
+    handlers.append(handler)
+    try:
+        yield
+    finally:
+        handlers.remove(handler)

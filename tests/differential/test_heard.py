@@ -1,0 +1,88 @@
+"""A run that is listened to is the same run, and what is told of it makes sense, whatever the program is."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from stretto.observe import listening
+from stretto.observe.events import Event, Issued, RunBegan, RunEnded, as_json, from_json
+
+from .fuzz import program
+from .generate import PROFILES
+from .harness import Difficult, Outcome, Program, compare, overlapped, reference, report
+
+#: What may be told of a call after what, from its being issued on.
+AFTER = {
+    "": {"issued"},
+    "issued": {"waiting", "started", "finished", "failed", "cancelled"},
+    "waiting": {"waiting", "started", "finished", "failed", "cancelled"},
+    "started": {"finished", "failed", "cancelled", "first_item", "attempted"},
+    "finished": {"retired", "discarded"},
+    "failed": {"retired", "discarded"},
+    "cancelled": set[str](),
+    "retired": set[str](),
+    "discarded": set[str](),
+}
+#: What is told of a stream for the loop that takes its items.
+OF_LOOPS = {"started", "first_item", "finished", "failed"}
+
+
+def heard(test: Program, seed: int) -> tuple[Outcome, list[list[Event]]]:
+    """The outcome, and what was told of each run."""
+    runs: dict[str, list[Event]] = {}
+    with listening(lambda event: runs.setdefault(event.run, []).append(event)):
+        outcome = overlapped(test, seed)
+    return outcome, list(runs.values())
+
+
+def problems(events: list[Event]) -> list[str]:
+    """What cannot be so in what was told of one run."""
+    found: list[str] = []
+    if not isinstance(events[0], RunBegan) or not isinstance(events[-1], RunEnded):
+        found.append("it does not begin and end with the run's own events")
+    if any(a.time > b.time for a, b in itertools.pairwise(events)):
+        found.append("times go backwards")
+    calls: dict[str, list[str]] = {}
+    streams: set[str] = set()
+    for event in events[1:-1]:
+        assert not isinstance(event, (RunBegan, RunEnded))
+        calls.setdefault(event.place, []).append(event.kind)
+        if isinstance(event, Issued) and event.stream:
+            streams.add(event.place)
+    for place, kinds in calls.items():
+        if place in streams:
+            of_call = [kind for kind in kinds if kind not in OF_LOOPS and kind != "waiting"]
+            if of_call[0] != "issued" or of_call[1] not in ("retired", "discarded", "cancelled"):
+                found.append(f"{place}, a stream: {kinds}")
+            continue
+        for before, after in itertools.pairwise(["", *kinds]):
+            if after not in AFTER[before]:
+                found.append(f"{place}: {after} after {before or 'nothing'}, in {kinds}")
+        if kinds[-1] not in ("retired", "discarded", "cancelled"):
+            found.append(f"{place}: nothing tells what became of it: {kinds}")
+    return found
+
+
+def retired(runs: list[list[Event]]) -> list[list[str]]:
+    return [[event.place for event in events if event.kind == "retired"] for events in runs]
+
+
+@pytest.mark.parametrize("theme", PROFILES)
+def test_generated_programs(theme: str) -> None:
+    for number in range(6):
+        test = program(f"{theme}-heard-{number}")
+        try:
+            expected = reference(test)
+            (first, told), (second, told_again) = heard(test, 1), heard(test, 2)
+        except Difficult:
+            continue
+        differing = [*compare(expected, first, "seed 1"), *compare(expected, second, "seed 2")]
+        assert not differing, report(test, differing)
+        wrong = [line for events in (*told, *told_again) for line in problems(events)]
+        assert not wrong, f"{test.source}\n" + "\n".join(wrong)
+        # program order does not depend on what comes back first
+        assert retired(told) == retired(told_again), test.source
+        for event in told[0] if told else ():
+            assert from_json(as_json(event)) == event
