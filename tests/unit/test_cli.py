@@ -116,6 +116,20 @@ class TestRun:
         assert stretto(f"run {flows}:hello Ann") == 0
         assert capsys.readouterr().out == "hello Ann\n"
 
+    def test_events_as_they_happen(self, flows: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert stretto(f"run --no-journal --events events.jsonl {flows}:chatty 1") == 0
+        events = [json.loads(line) for line in Path("events.jsonl").read_text().splitlines()]
+        kinds = [event["event"] for event in events]
+        assert kinds == ["run_began", "issued", "started", "finished", "retired", "run_ended"]
+        capsys.readouterr()
+        assert stretto(f"run --no-journal --events no/such/folder {flows}:hello Ann") == 2
+        assert "--events no/such/folder: No such file or directory" in capsys.readouterr().err
+        assert stretto(f"run --no-journal --events /dev/full {flows}:chatty 1") == 0
+        assert capsys.readouterr().err.count("No space left on device; no more events are written") == 1
+        Path("whole.py").write_text("print(len('abc'))")
+        assert stretto("run --no-journal --events script.jsonl whole.py") == 0
+        assert '"run_ended"' in Path("script.jsonl").read_text()
+
     def test_nothing_is_printed_for_none(self, flows: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert stretto(f"run {flows}:nothing") == 0
         assert capsys.readouterr().out == ""
@@ -261,19 +275,24 @@ class TestProcess:
         assert "stretto run flows.py:stuck 5" in err
         assert "Traceback" not in err
 
-    def test_progress_line_on_a_terminal(self, flows: str) -> None:
+    @pytest.mark.parametrize("rich", [True, False])
+    def test_progress_on_a_terminal(self, flows: str, rich: bool, tmp_path: Path) -> None:
         ours, theirs = pty.openpty()
         environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "1"}
+        if not rich:  # as where it is not installed
+            (tmp_path / "rich.py").write_text("raise ImportError")
+            environment["PYTHONPATH"] = str(tmp_path)
         with self.start(f"run {flows}:stuck 5", stdout=theirs, stderr=theirs, env=environment) as process:
             os.close(theirs)
             seen, deadline = "", time.monotonic() + PATIENCE
-            while "0 done, 5 running" not in seen and time.monotonic() < deadline:
+            told = "for/4/forever" if rich else "0 done, 5 running"
+            while told not in seen and time.monotonic() < deadline:
                 seen += os.read(ours, 1000).decode()
             process.send_signal(signal.SIGINT)
             process.wait(timeout=PATIENCE)
         os.close(ours)
-        assert "\r\x1b[2K" in seen
-        assert "0 done, 5 running" in seen
+        assert rich or "\r\x1b[2K" in seen
+        assert told in seen
         assert "\x1b[36m" not in seen
 
     def test_reader_that_goes_away(self, flows: str) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from stretto.errors import StrettoError
 
 from .arguments import Signature
+from .events import writing_events
 from .execute import BAD_USAGE, OK, default_journal, execute, failed, usage_error, user_stdout
 from .load import UsageError, did_you_mean, load_flow
 from .options import Given, without_password
@@ -25,12 +26,16 @@ if TYPE_CHECKING:
 
 __all__ = ["run_command"]
 
+#: The options of `run` that take a value.
+_VALUES = {"--journal": "a URL or a file", "--events": "a file"}
+
 _ABOUT_JOURNALS = ("resume", "fork", "ls", "show", "settle", "prune", "export", "import")
 
 HELP = """\
-usage: stretto run [--sequential | --suggest] [--json] [--journal URL | --no-journal]
+usage: stretto run [--sequential | --suggest] [--json] [--journal URL | --no-journal] [--events FILE]
                    FILE.py:FLOW [ARGUMENTS ...]
-       stretto run [--sequential | --suggest] [--journal URL | --no-journal] SCRIPT.py [ARGUMENTS ...]
+       stretto run [--sequential | --suggest] [--journal URL | --no-journal] [--events FILE]
+                   SCRIPT.py [ARGUMENTS ...]
        stretto explain [--json] FILE.py:FLOW | RUN
        stretto explain [--json | --suggest] SCRIPT.py
        stretto mcp [--http PORT] [--journal URL | --no-journal] FILE.py[:FLOW]
@@ -64,6 +69,7 @@ Run a plain sequential Python function with its calls overlapped.
   --sequential   one call at a time, in plain Python: what the overlapped run must equal
   --journal      where runs are recorded: a file, or postgresql://...; .stretto/journal.db if nothing else
                  is configured; --no-journal for nowhere
+  --events FILE  write what happens, as it happens, to a file: an event a line, as JSON (docs/events.md)
   --json         progress, result and errors as JSON, one object a line, on stdout
 
 Exit codes: 0 done, 1 the flow raised, 2 wrong usage, 130 interrupted."""
@@ -139,7 +145,8 @@ class _Options:
         self.words: list[str] = []
         self.flags: set[str] = set()
         self.again = ""  #: the command that runs this again
-        self.journal = ""  #: where the run is recorded, if that was said
+        #: What the options that take a value were given.
+        self.values: dict[str, str] = {}
 
     @classmethod
     def of(cls, command: str, words: list[str]) -> _Options:
@@ -173,25 +180,30 @@ class _Options:
         known = {"--json", "--help", "-h"}
         if self.command == "explain":
             return known | {"--suggest"}
-        run = {"--sequential", "--journal", "--no-journal", "--suggest"}
+        run = {"--sequential", "--journal", "--no-journal", "--suggest", "--events"}
         return known | run if self.command == "run" else known
 
     def _take(self, words: list[str], known: set[str]) -> bool:
         """Take the first of these words, with its value if it has one, if it is one of those options."""
         word = words[0]
         name, equals, value = word.partition("=")
-        if name == "--journal" and name in known:
+        if name in _VALUES and name in known:
             del words[0]
             value = value if equals or not words else words.pop(0)
             if not value:
-                raise UsageError("--journal needs a URL or a file")
-            self.journal = value
+                raise UsageError(f"{name} needs {_VALUES[name]}")
+            self.values[name] = value
             return True
         if word in known:
             del words[0]
             self.flags.add("--help" if word == "-h" else word)
             return True
         return False
+
+    @property
+    def journal(self) -> str:
+        """Where the run is recorded, if that was said."""
+        return self.values.get("--journal", "")
 
     @property
     def given(self) -> Given:
@@ -277,14 +289,21 @@ def _run_it(options: _Options) -> int:
         args, kwargs = signature.parse(options.words)
     except UsageError as error:
         return usage_error(error, f"{usage}\n{signature.table()}", as_lines=options.json)
-    sequential = "--sequential" in options.flags
-    if sequential or "--no-journal" in options.flags:
+    if options.flags & {"--sequential", "--no-journal"}:
         flow = flow.using(journal=None)
     else:
         flow = flow.using(journal=options.journal or default_journal())
+    try:
+        with writing_events(options.values.get("--events")):
+            return _execute(options, flow, args, kwargs)
+    except UsageError as error:
+        return usage_error(error, None, as_lines=options.json)
+
+
+def _execute(options: _Options, flow: Flow[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> int:
     return execute(
-        flow, args, kwargs, sequential=sequential, as_lines=options.json, again=options.again,
-        resuming=options.given.again,
+        flow, args, kwargs, sequential="--sequential" in options.flags, as_lines=options.json,
+        again=options.again, resuming=options.given.again,
     )  # fmt: skip
 
 
@@ -292,11 +311,12 @@ def _run_script(options: _Options) -> int:
     """All that stands behind the file is the script's own."""
     from .script import run_script
 
+    journal = None if "--no-journal" in options.flags else options.journal or default_journal()
     try:
-        return run_script(
-            options.target, options.words, sequential="--sequential" in options.flags,
-            journal=None if "--no-journal" in options.flags else options.journal or default_journal(),
-            again=options.again, resuming=options.given.again,
-        )  # fmt: skip
+        with writing_events(options.values.get("--events")):
+            return run_script(
+                options.target, options.words, sequential="--sequential" in options.flags, journal=journal,
+                again=options.again, resuming=options.given.again,
+            )  # fmt: skip
     except UsageError as error:
         return usage_error(error, "usage: stretto run FILE.py [ARGUMENTS ...]")

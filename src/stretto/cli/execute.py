@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from stretto.errors import InternalError, StrettoError
 
+from .live import has_rich
 from .load import UsageError
 from .output import Style, as_json, short_traceback, shown, user_frames
 from .progress import Counts, LineProgress, progress_for, watch
 
 if TYPE_CHECKING:
     from stretto import Flow
+    from stretto.observe.doing import Doing
 
 __all__ = [
     "BAD_USAGE",
@@ -155,8 +157,9 @@ def _carried_out(
 ) -> int:  # fmt: skip
     stdout, started = sys.stdout, time.monotonic()
     run: Any = None
+    doing = None if as_lines or begin is None else _watched(sys.stderr)
     try:
-        with user_stdout(as_lines):
+        with user_stdout(as_lines), _listening(doing):
             if begin is None:
                 assert alone is not None
                 result = alone()
@@ -169,7 +172,7 @@ def _carried_out(
                 elif as_lines:
                     result = watch(run, LineProgress(lambda counts, _: _emit_progress(stdout, counts)))
                 else:
-                    result = watch(run, progress_for(sys.stderr, Style(sys.stderr)))
+                    result = watch(run, progress_for(sys.stderr, Style(sys.stderr), doing))
     except KeyboardInterrupt:
         return _interrupted(run, stop, again, resuming, as_lines=as_lines)
     except SystemExit:
@@ -183,6 +186,23 @@ def _carried_out(
     elif result is not None:
         print(shown(result))
     return OK
+
+
+def _watched(stream: TextIO) -> Doing | None:
+    """What is going to be known of the run, where that can be shown."""
+    if not stream.isatty() or not has_rich():
+        return None
+    from stretto.observe.doing import Doing
+
+    return Doing()
+
+
+def _listening(doing: Doing | None) -> contextlib.AbstractContextManager[Any]:
+    if doing is None:
+        return contextlib.nullcontext()
+    from stretto.observe import listening
+
+    return listening(doing)
 
 
 def user_stdout(as_lines: bool) -> contextlib.AbstractContextManager[Any]:

@@ -29,6 +29,9 @@ class Command(NamedTuple):
 
 
 _JOURNAL = {"--journal": "URL"}
+_EVENTS = {"--events": "FILE"}
+_SAYS_EVENTS = """
+  --events FILE     write what happens, as it happens, to a file: an event a line, as JSON"""
 _COMMON = """
   --journal URL     the journal: a file, or sqlite:/// or postgresql:// (default: what is configured,
                     else .stretto/journal.db)
@@ -60,7 +63,7 @@ List runs, the newest first.
             Usage(
                 "resume",
                 ("RUN",),
-                _JOURNAL,
+                _EVENTS | _JOURNAL,
                 ("--dry-run", "--accept-orphans", "--json"),
                 """\
 Take up a run that was interrupted: what it has done is not done again.
@@ -69,6 +72,7 @@ Take up a run that was interrupted: what it has done is not done again.
   --dry-run         only say which calls would be reused, which would run, and which the program, which may
                     have been edited, does not make any more
   --accept-orphans  go on this time, although the program does not make writes any more that it made"""
+                + _SAYS_EVENTS
                 + _COMMON,
             ),
             resume_run,
@@ -77,7 +81,7 @@ Take up a run that was interrupted: what it has done is not done again.
             Usage(
                 "fork",
                 ("RUN",),
-                {"--before": "CALL", "--set": "CALL=VALUE"} | _JOURNAL,
+                {"--before": "CALL", "--set": "CALL=VALUE"} | _EVENTS | _JOURNAL,
                 ("--json",),
                 """\
 Start a new run that shares what another one has done, up to one call; that and all after it is run.
@@ -86,6 +90,7 @@ Start a new run that shares what another one has done, up to one call; that and 
   --before CALL     where the two part: a place, as `stretto show RUN` tells it, or the name of a function
                     that the run has called once
   --set CALL=VALUE  what a call is given as its result, as JSON, instead of being made; may be repeated"""
+                + _SAYS_EVENTS
                 + _COMMON,
                 repeated=("--set",),
             ),

@@ -6,9 +6,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol, TextIO, cast
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
 
+from .live import LiveProgress
 from .output import Style
+
+if TYPE_CHECKING:
+    from stretto.observe.doing import Doing
 
 __all__ = ["LineProgress", "Reporter", "TerminalProgress", "progress_for", "watch"]
 
@@ -117,8 +121,10 @@ class LineProgress:
     def close(self) -> None: ...
 
 
-def progress_for(stream: TextIO, style: Style) -> Reporter:
-    """What suits the stream."""
+def progress_for(stream: TextIO, style: Style, doing: Doing | None = None) -> Reporter:
+    """What suits the stream; `doing` is what is known of the run, if it is listened to."""
+    if doing is not None:
+        return LiveProgress(doing)
     if stream.isatty():
         return TerminalProgress(stream, style)
 

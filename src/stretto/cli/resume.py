@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from stretto.compiler.source import MODULE
 
+from .events import writing_events
 from .execute import OK, carry_out
 from .load import UsageError
 from .options import Given
@@ -61,7 +62,8 @@ def resume_run(given: Given) -> int:
         return resume(record.id, journal=url, accept=accept)
 
     again = given.again("resume", record.id)
-    return carry_out(begin, as_lines=given.json, again=again, resuming=given.again)
+    with writing_events(given.values.get("--events")):
+        return carry_out(begin, as_lines=given.json, again=again, resuming=given.again)
 
 
 def _resume_script(journal: Journal, run: str, url: Any, given: Given) -> int:
@@ -84,8 +86,9 @@ def _resume_script(journal: Journal, run: str, url: Any, given: Given) -> int:
     script = load_script(file, said["argv"][1:])
     script.started_with = said
     script.enter()
-    made = take_up(run, journal=url, accept="--accept-orphans" in given.flags)
-    return ended(made, given.again("resume", run), given.again)
+    with writing_events(given.values.get("--events")):
+        made = take_up(run, journal=url, accept="--accept-orphans" in given.flags)
+        return ended(made, given.again("resume", run), given.again)
 
 
 def fork_run(given: Given) -> int:
@@ -105,7 +108,8 @@ def fork_run(given: Given) -> int:
     words = ["fork", run, "--before", before]
     for text in given.lists.get("--set", ()):
         words += ["--set", text]
-    return carry_out(begin, as_lines=given.json, again=given.again(*words), resuming=given.again)
+    with writing_events(given.values.get("--events")):
+        return carry_out(begin, as_lines=given.json, again=given.again(*words), resuming=given.again)
 
 
 def _setting(text: str) -> tuple[str, Any]:
