@@ -20,6 +20,7 @@ from stretto.engine import as_machine_code
 from .codecs import codecs
 from .compiling import compiling
 from .durable import durable
+from .events import events
 from .executors import executors
 from .journal import journal
 from .limits import limits
@@ -93,7 +94,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE")
     parser.add_argument("--markdown", action="store_true", help="print a table for the README as well")
     parser.add_argument(
-        "--only", default="abcdefghijklmnopq", metavar="LETTERS", help="which rows, as in --only ae"
+        "--only", default="abcdefghijklmnopqs", metavar="LETTERS", help="which rows, as in --only ae"
     )
     parser.add_argument("--check", action="store_true", help="fail where a target is missed")
     options = parser.parse_args()
@@ -112,6 +113,7 @@ def main() -> int:
         "p": lambda: streams(repeat=5),
         "q": lambda: objects(1_000, repeat=3),
         "r": lambda: limits(10_000, repeat=5),
+        "s": lambda: events(10_000, repeat=5),
         "v": lambda: executors(500, repeat=5),
     }
     started = time.monotonic()
