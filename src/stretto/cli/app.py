@@ -40,6 +40,7 @@ usage: stretto run [--sequential | --suggest] [--json] [--journal URL | --no-jou
        stretto explain [--json | --suggest] SCRIPT.py
        stretto mcp [--http PORT] [--journal URL | --no-journal] FILE.py[:FLOW]
        stretto resume | fork | ls | show | settle | prune | export | import ...
+       stretto ui [--journal URL] [--port N]
        stretto config [--json]
        stretto --version
 
@@ -61,6 +62,8 @@ Run a plain sequential Python function with its calls overlapped.
   export         write a run to a file
   import         take such a file into a journal
                  (stretto ls --help and so on tell the options)
+
+  ui             look at runs in the browser, while they go on and afterwards (stretto ui --help)
 
   config         show what is configured, and which file or variable says so
 
@@ -114,9 +117,13 @@ def _dispatch(words: list[str]) -> int:
         from .mcp import serve
 
         return serve(rest)
+    if command == "ui":
+        from .ui import serve_ui
+
+        return serve_ui(rest)
     commands: dict[str, Callable[[_Options], int]] = {"run": _run, "explain": _explain}
     if command not in commands:
-        guess = did_you_mean(command, (*commands, *_ABOUT_JOURNALS, "config", "mcp"), "stretto ")
+        guess = did_you_mean(command, (*commands, *_ABOUT_JOURNALS, "config", "mcp", "ui"), "stretto ")
         if Path(command.partition(":")[0]).is_file():
             guess = f"; did you mean stretto run {command}?"
         guess = guess if "did you mean" in guess else "; `stretto --help` lists them"

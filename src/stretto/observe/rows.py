@@ -1,0 +1,202 @@
+"""A run's events as columns, part by part: what a page is sent, once at first and then while the run goes on.
+
+Each part tells only what is new, so whoever has all parts has all calls. A part is data that JSON can hold; a
+call is known by its number, which counts from 0 in the order in which calls ended. Times are as those of
+`stretto.observe.timeline`: microseconds since the run began, without those in which nobody ran it.
+
+What the columns of a part hold::
+
+    place, name, seq        where it stands; number of its function; number of its last event
+    ready, started, took    times
+    kind, last              how it waited (an index of `WAITED`), and for the end of which call
+    site                    number of where it stands in the source and what is declared of it; -1 if not known
+    needs                   the calls that it could not do without: 0 for none, N + 1 for call N alone, else a list
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+from ..journal.events import (
+    BlobRef,
+    CallFinished,
+    CallIntended,
+    CallSettled,
+    Recorded,
+    RunEnded,
+    RunResumed,
+    RunStarted,
+    RunState,
+    StreamReceived,
+    Value,
+)
+from ..journal.history import TIMEOUT
+from ..journal.waits import read_wait
+from .kinds import KINDS, WAITS, kind_of
+from .timeline import INSIDE
+
+__all__ = ["WAITED", "Part", "Rows"]
+
+#: How calls wait, by the number that stands for it in a part.
+WAITED = tuple(WAITS)
+
+_NUMBER = {kind: number for number, kind in enumerate(WAITED)}
+_INSIDE = _NUMBER[INSIDE]
+
+Part: TypeAlias = "dict[str, Any]"
+
+
+class Rows:
+    """The events of a run, as they come.
+
+    Args:
+        cost: what a result has cost, in dollars, if it tells.
+    """
+
+    def __init__(self, cost: Callable[[Value], float | None] = lambda _: None) -> None:
+        self.seq = 0
+        self.state = RunState.RUNNING
+        self._cost = cost
+        self._zero = self._away = self._latest = 0
+        self._names: dict[str, int] = {}
+        self._sites: dict[tuple[str, str], int] = {}
+        self._numbers: dict[str, int] = {}
+        self._ended: list[int] = []
+        self._part: Part = {}
+
+    @property
+    def zero(self) -> int:
+        """When the run began, by the wall clock, were it never interrupted."""
+        return self._zero + self._away
+
+    @property
+    def latest(self) -> int:
+        """The latest time of an event."""
+        return self._latest
+
+    def add(self, events: Iterable[Recorded]) -> Part:
+        """What these events tell, which come after those of before."""
+        part = self._part = _empty(len(self._ended))
+        for self.seq, event in events:
+            if isinstance(event, CallFinished):
+                self._finished(event)
+            elif isinstance(event, CallIntended):
+                name = self._name(event.call)
+                part["begun"].append(
+                    [event.place, name, self._time(event.time), self.seq, event.attempt, "write"]
+                )
+            elif isinstance(event, StreamReceived):
+                count = event.first + event.count
+                part["begun"].append(
+                    [event.place, self._name(event.call), self._time(event.time), self.seq, count, "stream"]
+                )
+            elif isinstance(event, CallSettled):
+                part["settled"].append([event.place, event.decision.value, event.by, self.seq])
+            elif isinstance(event, RunStarted):
+                self._zero = event.time
+            elif isinstance(event, RunResumed):
+                self.state = RunState.RUNNING
+                self._away += max(0, event.time - self._zero - self._away - self._latest)
+                part["resumed"].append(self._latest)
+            else:
+                assert isinstance(event, RunEnded)
+                self.state = event.state
+                self._time(event.time)
+        part["seq"], part["state"], part["latest"] = self.seq, self.state.value, self._latest
+        part["away"] = self._away
+        return part
+
+    def _time(self, time: int) -> int:
+        time = max(0, time - self._zero - self._away)
+        self._latest = max(self._latest, time)
+        return time
+
+    def _name(self, name: str) -> int:
+        number = self._names.get(name)
+        if number is None:
+            number = self._names[name] = len(self._names)
+            self._part["names"].append(name)
+        return number
+
+    def _finished(self, event: CallFinished) -> None:
+        if event.call == TIMEOUT:
+            return
+        part, place, numbers = self._part, event.place, self._numbers
+        if event.ended < self._zero:
+            part["shared"] += 1
+        ready, started, ended = self._time(event.ready), self._time(event.started), self._time(event.ended)
+        before = numbers.get(place)
+        if before is not None and event.attempt > 1 and self._ended[before] <= started:
+            self._ended[before] = ended
+            part["again"].append([before, ended, event.attempt, event.error is not None, self.seq])
+            self._costs(before, event.result)
+            return
+        if before is not None:
+            part["gone"].append(before)  # made once more, as by a person's decision: the last time counts
+        number = numbers[place] = len(self._ended)
+        self._ended.append(max(ended, started))
+        columns = part["calls"]
+        columns["place"].append(place)
+        columns["name"].append(self._name(event.call))
+        columns["seq"].append(self.seq)
+        columns["ready"].append(min(ready, started))
+        columns["started"].append(started)
+        columns["took"].append(max(ended - started, 0))
+        if event.attempt > 1:
+            part["attempts"].append([number, event.attempt])
+        if event.error is not None:
+            part["failed"].append(number)
+        self._waited(number, event.waited_for, columns)
+        self._costs(number, event.result)
+
+    def _costs(self, number: int, result: Value | None) -> None:
+        # a name of a field stands in the bytes of a value as it is
+        if result is not None and (isinstance(result, BlobRef) or b"cost" in result):
+            cost = self._cost(result)
+            if cost is not None:
+                self._part["usd"].append([number, cost])
+
+    def _waited(self, number: int, text: str, columns: dict[str, list[Any]]) -> None:
+        lines = text.split("\n")
+        site = self._sites.get((lines[1], lines[2])) if len(lines) > 2 else None
+        kind, _, last = lines[0].partition(" ")
+        waited = _NUMBER.get(kind, -1)
+        if site is None and text:
+            wait = read_wait(text)
+            if wait is not None:
+                site = self._sites[lines[1], lines[2]] = len(self._sites)
+                declared = KINDS.index(kind_of(wait.effects))
+                self._part["sites"].append(
+                    [wait.file, wait.line, declared, wait.effects, wait.limit, wait.way]
+                )
+        if site is None or waited < 0:
+            columns["kind"].append(_INSIDE)
+            columns["last"].append(-1)
+            columns["site"].append(-1)
+            columns["needs"].append(0)
+            return
+        numbers = self._numbers
+        needs = [found for place in lines[3:] if (found := numbers.get(place)) is not None]
+        if last and "\t" in last:
+            last, _, own = last.partition("\t")
+            self._part["own"].append([number, *own.split(" ", 1)])
+        elif not last and len(lines) > 3:
+            last = lines[3]
+        before = numbers.get(last, -1)
+        if before < 0 and last:
+            self._part["unseen"].append([number, last])
+        columns["kind"].append(waited)
+        columns["last"].append(before)
+        columns["site"].append(site)
+        columns["needs"].append(needs if len(needs) > 1 else needs[0] + 1 if needs else 0)
+
+
+def _empty(first: int) -> Part:
+    names = ("place", "name", "seq", "ready", "started", "took", "kind", "last", "site", "needs")
+    lists = (
+        "names", "sites", "begun", "settled", "resumed", "again", "attempts", "failed", "gone",
+        "own", "unseen", "usd",
+    )  # fmt: skip
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    return {"first": first, "calls": columns, "shared": 0, **{name: list[Any]() for name in lists}}

@@ -1,0 +1,105 @@
+"""A run told while it goes on, as server-sent events.
+
+What is told is read from the journal, so it makes no difference which process runs the run, or on which
+machine. One that begins to listen is told everything from the beginning, in parts; so what comes at first and
+what comes later is the same, and a page has no second way to be filled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from ..cli.values import Values
+from ..errors import StrettoError
+from ..journal.events import now
+from ..observe.rows import Part, Rows
+from .reading import as_text, head
+
+if TYPE_CHECKING:
+    from ..journal import Journal, RunRecord
+
+__all__ = ["EVERY", "PART", "news", "parts"]
+
+#: Seconds between two looks into the journal, while the run goes on and when nobody runs it.
+EVERY, SELDOM = 0.1, 0.5
+
+#: How many events are told at once; the first part is small, so that there is something to see.
+PART, _FIRST = 16_384, 2_048
+
+
+class _Told:
+    """What one listener has been told of a run."""
+
+    def __init__(self, journal: Journal, run: str) -> None:
+        self.journal = journal
+        self.run = run
+        self.rows = Rows(Values(journal).cost)
+        self.record: RunRecord | None = None
+
+    def step(self) -> tuple[list[str], bool, float | None]:
+        """What is new, whether there may be more of it already, and how long to wait else; None at the end."""
+        record = self.journal.run(self.run)
+        told: list[str] = []
+        before = self.record
+        if before is None or _differs(before, record):
+            about = head(self.journal, record)
+            told.append(_event("head", about))
+            self.record = record
+            self.running = about["state"] == "running"
+        elif self.running and record.events == self.rows.seq:
+            # whether its owner is alive, the journal does not tell
+            self.running = head(self.journal, record)["state"] == "running"
+            if not self.running:
+                self.record = None
+        most = PART if self.rows.seq else _FIRST
+        part = self._next(most) if record.events > self.rows.seq else None
+        if part is not None:
+            told.append(_event("part", part | {"now": now() - self.rows.zero}))
+        more = part is not None and record.events > self.rows.seq
+        if record.state.ended and not more:
+            return [*told, _event("end", {})], False, None
+        return told, more, EVERY if self.running else SELDOM
+
+    def _next(self, most: int) -> Part | None:
+        events = self.journal.events(self.run, after=self.rows.seq)
+        found = list(islice(events, most))
+        return self.rows.add(found) if found else None
+
+
+def _differs(before: RunRecord, after: RunRecord) -> bool:
+    return (before.state, before.owner, before.ended) != (after.state, after.owner, after.ended)
+
+
+async def news(journal: Journal, run: str) -> AsyncIterator[str]:
+    """Events for as long as there is something to tell."""
+    told = _Told(journal, run)
+    wait: float | None = 0.0
+    while wait is not None:
+        try:
+            events, more, wait = await asyncio.to_thread(told.step)
+        except StrettoError as error:  # it was pruned, or the journal is gone
+            yield _event("gone", {"message": str(error)})
+            return
+        for event in events:
+            yield event
+        if not more and wait:
+            if not events:
+                yield ": \n\n"  # that nobody listens any more is found by telling
+            await asyncio.sleep(wait)
+
+
+def parts(journal: Journal, run: str) -> list[Part]:
+    """All that `news` tells of the calls of a run as it stands."""
+    rows = Rows(Values(journal).cost)
+    events = journal.events(run)
+    found: list[Part] = []
+    while some := list(islice(events, PART)):
+        found.append(rows.add(some) | {"now": rows.latest})
+    return found
+
+
+def _event(name: str, data: Any) -> str:
+    return f"event: {name}\ndata: {as_text(data)}\n\n"

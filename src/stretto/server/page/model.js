@@ -1,0 +1,298 @@
+// A run as the page knows it: columns that grow by the parts that the server sends.
+//
+// Calls are known by their number. Of 100,000 of them nothing is kept but these columns and their place in the
+// tree, so what is asked of all of them is a loop over typed arrays.
+import { Tree } from "./tree.js";
+
+/** @typedef {{place: string, name: number, time: number, seq: number, attempt: number, how: string}} Begun */
+/** @typedef {{file: string, line: number, kind: number, effects: string, limit: string, way: string}} Site */
+
+const INSIDE = "inside", START = "start";
+
+export class Model {
+  /** @param {{kinds: string[], waits: string[][]}} words what the server calls kinds and waits */
+  constructor(words) {
+    this.words = words;
+    this.inside = words.waits.findIndex(([kind]) => kind === INSIDE);
+    this.begins = words.waits.findIndex(([kind]) => kind === START);
+    /** @type {any} what is known of the run as a whole */
+    this.head = {};
+    this.reset();
+  }
+
+  reset() {
+    this.n = 0;
+    this.seq = 0;
+    this.version = 0;
+    this.state = "running";
+    this.latest = this.away = this.shared = 0;
+    /** @type {number[]} */ this.resumed = [];
+    /** @type {string[]} */ this.names = [];
+    /** @type {Site[]} */ this.sites = [];
+    /** @type {string[]} */ this.places = [];
+    this.size = 1024;
+    this.started = new Float64Array(this.size);
+    this.ended = new Float64Array(this.size);
+    this.ready = new Float64Array(this.size);
+    this.name = new Int32Array(this.size);
+    this.eventOf = new Int32Array(this.size);
+    this.last = new Int32Array(this.size);
+    this.site = new Int32Array(this.size);
+    this.how = new Uint8Array(this.size);
+    this.attempts = new Int32Array(this.size);
+    this.failed = new Uint8Array(this.size);
+    this.gone = new Uint8Array(this.size);
+    /** @type {(number | number[])[]} */ this.needed = [];
+    /** @type {Map<number, number>} */ this.usd = new Map();
+    /** @type {Map<number, {took: number, at: string}>} */ this.own = new Map();
+    /** @type {Map<number, string>} */ this.unseen = new Map();
+    /** @type {Map<string, Begun>} */ this.begun = new Map();
+    /** @type {Map<string, number>} */ this.intents = new Map();
+    /** @type {Map<string, {decision: string, by: string, seq: number}>} */ this.settled = new Map();
+    this.lost = 0;
+    this.clock = { now: 0, at: 0 };
+    this.tree = new Tree();
+    this.kept = { version: -1 };
+  }
+
+  /** @param {any} part what the server tells anew */
+  add(part) {
+    if (part.first === 0 && this.n) this.reset();
+    this.names.push(...part.names);
+    for (const [file, line, kind, effects, limit, way] of part.sites) {
+      this.sites.push({ file, line, kind, effects, limit, way });
+    }
+    const calls = part.calls, count = calls.place.length;
+    this.grow(this.n + count);
+    for (const [place, name, time, seq, attempt, how] of part.begun) {
+      this.begun.set(place, { place, name, time, seq, attempt, how });
+      if (how === "write") this.intents.set(place, seq);
+      this.tree.add(place, -1);
+    }
+    for (let i = 0, at = this.n; i < count; i++, at++) {
+      const place = calls.place[i];
+      this.places.push(place);
+      this.name[at] = calls.name[i];
+      this.eventOf[at] = calls.seq[i];
+      this.ready[at] = calls.ready[i];
+      this.started[at] = calls.started[i];
+      this.ended[at] = calls.started[i] + calls.took[i];
+      this.how[at] = calls.kind[i];
+      this.last[at] = calls.last[i];
+      this.site[at] = calls.site[i];
+      this.attempts[at] = 1;
+      this.needed.push(calls.needs[i]);
+      this.tree.add(place, at);
+      this.over(place, calls.seq[i]);
+    }
+    this.n += count;
+    for (const [at, attempt] of part.attempts) this.attempts[at] = attempt;
+    for (const at of part.failed) this.failed[at] = 1;
+    for (const at of part.gone) this.lost += 1 - this.gone[at], (this.gone[at] = 1);
+    for (const [at, took, where] of part.own) this.own.set(at, { took: Number(took), at: where });
+    for (const [at, place] of part.unseen) this.unseen.set(at, place);
+    for (const [at, ended, attempt, failed, seq] of part.again) {
+      this.ended[at] = Math.max(ended, this.started[at]);
+      this.attempts[at] = attempt;
+      this.failed[at] = failed ? 1 : 0;
+      this.eventOf[at] = seq;
+      this.over(this.places[at], seq);
+    }
+    for (const [at, usd] of part.usd) this.usd.set(at, usd);
+    for (const [place, decision, by, seq] of part.settled) this.settled.set(place, { decision, by, seq });
+    this.resumed.push(...part.resumed);
+    this.seq = part.seq;
+    this.state = part.state;
+    this.latest = part.latest;
+    this.away = part.away;
+    this.shared += part.shared;
+    this.clock = { now: part.now, at: performance.now() };
+    this.version++;
+  }
+
+  /** @param {string} place @param {number} seq */
+  over(place, seq) {
+    const begun = this.begun.get(place);
+    if (begun && begun.seq < seq) this.begun.delete(place);
+  }
+
+  /** @param {number} size */
+  grow(size) {
+    if (size <= this.size) return;
+    this.size = Math.max(size, 2 * this.size);
+    for (const [name, column] of Object.entries(this)) {
+      if (!ArrayBuffer.isView(column)) continue;
+      const Kind = /** @type {any} */ (column.constructor);
+      const longer = new Kind(this.size);
+      longer.set(column);
+      /** @type {any} */ (this)[name] = longer;
+    }
+  }
+
+  /** Whether somebody runs it. */
+  get running() {
+    return this.head.state ? this.head.state === "running" : this.state === "running";
+  }
+
+  get count() {
+    return this.n - this.lost;
+  }
+
+  /** The time on the run's own clock. */
+  get now() {
+    if (!this.running) return this.latest;
+    return Math.max(this.latest, this.clock.now + (performance.now() - this.clock.at) * 1000);
+  }
+
+  /** How long it has taken. */
+  get took() {
+    return this.running ? this.now : this.latest;
+  }
+
+  get cost() {
+    if (!this.usd.size) return null;
+    let sum = 0;
+    for (const [at, usd] of this.usd) if (!this.gone[at]) sum += usd;
+    return sum;
+  }
+
+  /** The writes of which nobody knows whether they happened. */
+  get doubts() {
+    if (this.running || this.head.state === "succeeded") return [];
+    return [...this.begun.values()].filter((b) => b.how === "write" && !this.isSettled(b));
+  }
+
+  /** @param {Begun} begun */
+  isSettled(begun) {
+    const settled = this.settled.get(begun.place);
+    return settled !== undefined && settled.seq > begun.seq;
+  }
+
+  /** @param {number} at */
+  kindOf(at) {
+    return this.site[at] < 0 ? this.words.kinds.length - 1 : this.sites[this.site[at]].kind;
+  }
+
+  /** The name of a function alone. @param {number} name */
+  short(name) {
+    const full = this.names[name];
+    return full.slice(Math.max(full.lastIndexOf(":"), full.lastIndexOf(".")) + 1);
+  }
+
+  /** What follows from all calls; made once, until there are more.
+   * @returns {{order: Int32Array, byEnd: Int32Array, cause: Int32Array, needs: Int32Array[],
+   *   sequential: number}} */
+  get facts() {
+    if (this.kept.version !== this.version) this.kept = { version: this.version, ...this.link() };
+    return /** @type {any} */ (this.kept);
+  }
+
+  link() {
+    const { n, started, ended, gone } = this;
+    const all = new Int32Array(this.count);
+    let sequential = 0;
+    for (let at = 0, to = 0; at < n; at++) {
+      if (gone[at]) continue;
+      all[to++] = at;
+      sequential += ended[at] - started[at];
+    }
+    const byEnd = sorted(all, ended, null);
+    const order = sorted(byEnd, started, ended);
+    const before = (/** @type {number} */ a, /** @type {number} */ b) =>
+      a >= 0 && !gone[a] && ended[a] <= started[b] && (ended[a] < ended[b] || (ended[a] === ended[b] && a < b));
+    const cause = new Int32Array(n).fill(-1);
+    /** @type {Int32Array[]} */
+    const needs = new Array(n);
+    const none = new Int32Array(0);
+    for (const at of order) {
+      const given = this.needed[at];
+      if (typeof given === "number") needs[at] = given && before(given - 1, at) ? Int32Array.of(given - 1) : none;
+      else needs[at] = Int32Array.from(given.filter((need) => before(need, at)));
+      if (this.how[at] === this.begins) continue;
+      if (this.how[at] === this.inside) cause[at] = this.endedBy(byEnd, started[at], at);
+      else if (before(this.last[at], at)) cause[at] = this.last[at];
+      else cause[at] = this.endedBy(byEnd, started[at] - (this.own.get(at)?.took ?? 0), at);
+    }
+    return { order, byEnd, cause, needs, sequential };
+  }
+
+  /** What had ended last by a time, before a call. @param {Int32Array} byEnd @param {number} time
+   * @param {number} at */
+  endedBy(byEnd, time, at) {
+    const { ended } = this;
+    let low = 0, high = byEnd.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const it = byEnd[middle];
+      const comes = ended[it] <= time && (ended[it] < ended[at] || (ended[it] === ended[at] && it < at));
+      if (comes) low = middle + 1;
+      else high = middle;
+    }
+    return low ? byEnd[low - 1] : -1;
+  }
+
+  /** The calls on the critical path, the first one first; none where it is not recorded why calls waited. */
+  get path() {
+    const { order, cause } = this.facts;
+    if (!order.length || !this.sites.length) return [];
+    let at = order[0];
+    for (const other of order) if (this.ended[other] > this.ended[at]) at = other;
+    const path = [];
+    for (; at >= 0; at = cause[at]) path.push(at);
+    return path.reverse();
+  }
+
+  /** When each call would have ended if only results had been waited for. */
+  get ideal() {
+    const { order, needs } = this.facts;
+    const ends = new Float64Array(this.n);
+    for (const at of order) {
+      let start = 0;
+      for (const need of needs[at]) start = Math.max(start, ends[need]);
+      ends[at] = start + this.ended[at] - this.started[at];
+    }
+    return ends;
+  }
+
+  /** Since when a call waited, although something that it needs was there. @param {number} at */
+  waitedSince(at) {
+    const how = this.how[at];
+    if (how === this.inside || how === this.begins) return this.started[at];
+    const soft = this.words.waits[how][0] !== "data" && this.words.waits[how][0] !== "control";
+    if (soft) return Math.min(this.ready[at], this.started[at]);
+    const needs = this.facts.needs[at];
+    if (!needs.length) return this.started[at];
+    let first = 0, second = 0;
+    for (const need of needs) {
+      const end = this.ended[need];
+      if (end >= first) (second = first), (first = end);
+      else if (end > second) second = end;
+    }
+    return needs.length > 1 ? second : first;
+  }
+
+  /** The calls that waited for one, the first ones. @param {number} at @param {number} most */
+  waiters(at, most) {
+    const { order, cause, needs } = this.facts;
+    const found = [];
+    let count = 0;
+    for (const other of order) {
+      if (cause[other] !== at && !needs[other].includes(at)) continue;
+      if (found.length < most) found.push(other);
+      count++;
+    }
+    return { found, count };
+  }
+}
+
+/** Numbers by one column, then by another, then as they were. @param {Int32Array} numbers
+ * @param {Float64Array} first @param {Float64Array | null} second */
+function sorted(numbers, first, second) {
+  let right = true;
+  for (let i = 1; i < numbers.length && right; i++) {
+    const a = numbers[i - 1], b = numbers[i];
+    right = first[a] < first[b] || (first[a] === first[b] && (!second || second[a] <= second[b]));
+  }
+  if (right) return numbers.slice();
+  return numbers.slice().sort((a, b) => first[a] - first[b] || (second ? second[a] - second[b] : 0) || a - b);
+}

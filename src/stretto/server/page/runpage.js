@@ -1,0 +1,308 @@
+// The page of one run.
+import { act } from "./actions.js";
+import { Details } from "./details.js";
+import { legend } from "./help.js";
+import { Model } from "./model.js";
+import { Timeline } from "./timeline.js";
+import { asItWas, atBest, inSequence } from "./tracks.js";
+import { TreeView } from "./treeview.js";
+import { ago, count, dollars, el, fill, lasted, many } from "./words.js";
+
+/** @typedef {import("./tracks.js").Track} Track */
+
+/** Between two drawings of all of a run that grows, so many milliseconds for each thousand calls. */
+const PACE = 5;
+const GHOSTS = [[], ["sequential"], ["ideal"], ["sequential", "ideal"]];
+
+export class RunPage {
+  /** @param {any} api @param {any} words @param {string} run @param {any} shell */
+  constructor(api, words, run, shell) {
+    this.api = api;
+    this.run = run;
+    this.shell = shell;
+    const model = (this.model = new Model(words));
+    model.head = { id: run };
+    this.place = "";
+    this.ghosts = 0;
+    this.told = 0;
+    this.ended = false;
+    this.timer = 0;
+    this.details = new Details(model, api, {
+      choose: (place) => this.choose(place),
+      close: () => this.choose(""),
+      act: (action, place) => this.act(action, place),
+    });
+    this.tree = new TreeView(model, (place) => this.choose(place, false));
+    this.timeline = new Timeline(words, {
+      chosen: (track, at) => this.choose(at < 0 ? "" : this.placeOf(track, at)),
+      tip: (track, at) => this.tip(track, at),
+    });
+    this.find = el("input", {
+      type: "search", class: "find", placeholder: "Find a call ( / )", "aria-label": "Find a call by its place or function",
+      onkeydown: (/** @type {KeyboardEvent} */ event) => event.key === "Enter" && this.next(event.shiftKey),
+    });
+    this.summary = el("div", { class: "summary" });
+    this.key = el("div", { class: "key" });
+    this.toggles = el("div", { class: "toggles", role: "toolbar", "aria-label": "What is shown" });
+    this.values = el("div", { class: "outcome" });
+    this.element = el(
+      "div", { class: "run" },
+      this.summary, this.values, el("div", { class: "bar" }, this.find, this.key, this.toggles),
+      el("div", { class: "panes" }, this.tree.element, this.timeline.element, this.details.element),
+    );
+    this.leave = api.follow(run, (/** @type {any} */ news) => this.hear(news));
+    this.update();
+  }
+
+  close() {
+    this.leave();
+    clearTimeout(this.timer);
+    this.closed = true;
+  }
+
+  /** @param {any} news */
+  hear({ name, data }) {
+    if (name === "head") {
+      const was = this.model.head.state;
+      this.model.head = data;
+      if (was && was !== data.state) this.shell.say(`The run is now ${data.state}.`);
+    } else if (name === "part") this.model.add(data);
+    else if (name === "end") this.ended = true;
+    else if (name === "gone") this.shell.tell(data.message, true);
+    else if (name === "lost") this.shell.tell(data.closed ? "The server does not answer." : "The server is gone; trying again…", true);
+    if (name !== "lost" && this.lost) this.shell.tell("");
+    this.lost = name === "lost";
+    this.later(name !== "part" || this.model.n < 5000);
+  }
+
+  /** Draw soon; a large run less often. @param {boolean} soon */
+  later(soon) {
+    if (this.timer) return;
+    const wait = soon ? 30 : Math.min(30 + (this.model.n / 1000) * PACE, 600);
+    this.timer = window.setTimeout(() => ((this.timer = 0), this.update()), wait);
+  }
+
+  update() {
+    if (this.closed) return;
+    const { model } = this;
+    if (model.version !== this.drawn) {
+      this.drawn = model.version;
+      this.tree.update();
+    } else this.tree.draw();
+    this.tracks();
+    this.head();
+    if (this.place) this.details.show(this.place);
+    // what runs grows by itself
+    if (model.running && model.seq) this.later(model.n < 5000);
+    document.documentElement.dataset.calls = String(model.count); // for whoever waits until all is here
+    document.documentElement.dataset.ended = String(this.ended);
+    const spoken = Math.floor(Date.now() / 5000);
+    if (model.running && spoken !== this.told) {
+      this.told = spoken;
+      this.shell.say(`${many(model.count, "call")} done, ${model.begun.size} known to be running.`);
+    }
+  }
+
+  tracks() {
+    const { model } = this;
+    const tracks = [asItWas(model, "as it ran")];
+    if (model.n) {
+      for (const ghost of GHOSTS[this.ghosts]) tracks.push(ghost === "ideal" ? atBest(model) : inSequence(model));
+    }
+    this.timeline.show(tracks);
+    const [track] = tracks;
+    const kinds = new Set(track.colour.subarray(0, track.begin.length)), waits = new Set();
+    for (let at = 0; at < model.n; at++) if (model.started[at] - (track.waited?.[at] ?? 0) > 1000) waits.add(model.how[at]);
+    const key = `${[...kinds].sort()} ${[...waits].sort()} ${track.failed.length > 0}`;
+    if (key !== this.keyed) fill(this.key, legend(model.words, { kinds, waits }, track.failed.length > 0));
+    this.keyed = key;
+    if (this.place) {
+      const at = model.tree.find(this.place)?.call ?? -1;
+      this.timeline.chosen.at = at >= 0 ? at : model.n + track.open.findIndex((b) => b.place === this.place);
+    }
+  }
+
+  head() {
+    const { model, api } = this, { head } = model;
+    const text = JSON.stringify([head, model.version, this.ghosts, Math.floor(model.took / 1e5), this.timeline.showPath]);
+    if (text === this.headed || !head.state) return;
+    this.headed = text;
+    const best = model.sites.length ? model.ideal.reduce((a, b) => Math.max(a, b), 0) : null;
+    const { sequential } = model.facts, doubts = model.doubts;
+    document.title = `${head.name} ${head.state} · Stretto`;
+    fill(
+      this.summary,
+      el("h1", {}, head.name), el("code", { class: "id", title: head.flow }, head.id),
+      el("span", { class: `state ${head.state.replace(" ", "-")}` }, head.state),
+      figure("took", lasted(model.took)),
+      figure("one by one", lasted(sequential), "how long its calls take one after another; own code is not counted"),
+      best === null ? null : figure("at best", lasted(best), "if only results had been waited for"),
+      figure("calls", count(model.count) + (model.running && head.usual > model.count ? ` of about ${count(head.usual)}` : "")),
+      model.cost === null ? null : figure("cost", dollars(model.cost)),
+      figure("started", ago(head.micros)),
+      head.forked_from ? el("span", { class: "figure" }, "forked from ", api.alone ? head.forked_from : el("a", { href: `#/run/${encodeURIComponent(head.forked_from)}` }, head.forked_from)) : null,
+      api.alone ? null : el("span", { class: "acts" }, ...this.actions()),
+    );
+    fill(
+      this.values,
+      head.arguments ? line("arguments", head.arguments) : null,
+      head.result ? line("result", head.result) : null,
+      head.error ? line("error", head.error, "bad") : null,
+      model.resumed.length ? line("resumed", `${model.resumed.length === 1 ? "once" : `${model.resumed.length} times`}; ${lasted(model.away)} in which nobody ran it are left out`) : null,
+      model.shared ? line("shared", `${many(model.shared, "call")} taken over from the run that it was forked from`) : null,
+      doubts.length
+        ? el("p", { class: "doubts", role: "status" }, el("b", {}, `${many(doubts.length, "write")} in doubt: `), ...doubts.slice(0, 5).map((b) => el("button", { class: "link", onclick: () => this.choose(b.place) }, b.place)), doubts.length > 5 ? ` and ${doubts.length - 5} more` : null)
+        : null,
+    );
+    const toggle = (/** @type {string} */ name, /** @type {boolean} */ on, /** @type {() => void} */ turn, /** @type {string} */ keyed) =>
+      el("button", { class: "toggle", "aria-pressed": String(on), title: `${name} (${keyed})`, onclick: turn }, name);
+    const shown = GHOSTS[this.ghosts];
+    fill(
+      this.toggles,
+      toggle("critical path", this.timeline.showPath, () => this.turnPath(), "c"),
+      toggle("if sequential", shown.includes("sequential"), () => this.turnGhost("sequential"), "g"),
+      toggle("if ideal", shown.includes("ideal"), () => this.turnGhost("ideal"), "g"),
+      el("button", { onclick: () => this.timeline.fit(), title: "Show the whole run (0)" }, "Fit"),
+    );
+  }
+
+  actions() {
+    const { can } = this.model.head;
+    const state = this.model.head.state;
+    const made = [];
+    for (const [action, name] of [["stop", "Stop…"], ["resume", "Resume…"]]) {
+      const why = can[action];
+      if (action === "stop" ? state !== "running" : state === "running" || state === "succeeded") continue;
+      made.push(el("button", { disabled: Boolean(why), title: why || null, "aria-label": why ? `${name} is not possible: ${why}` : null, onclick: () => this.act(action, "") }, name));
+      if (why) made.push(el("span", { class: "faint why" }, why));
+    }
+    return made;
+  }
+
+  /** @param {string} action @param {string} place */
+  act(action, place) {
+    return act(this.api, this.model, action, place, (text, bad) => this.shell.tell(text, bad));
+  }
+
+  turnPath() {
+    this.timeline.showPath = !this.timeline.showPath;
+    this.timeline.draw();
+    this.head();
+  }
+
+  /** @param {string} kind */
+  turnGhost(kind) {
+    const shown = new Set(GHOSTS[this.ghosts]);
+    if (!shown.delete(kind)) shown.add(kind);
+    this.ghosts = (shown.has("sequential") ? 1 : 0) + (shown.has("ideal") ? 2 : 0);
+    this.refit();
+  }
+
+  refit() {
+    this.timeline.fits = true;
+    this.tracks();
+    this.head();
+  }
+
+  /** @param {Track} track @param {number} at */
+  placeOf(track, at) {
+    return at < this.model.n ? this.model.places[at] : track.open[at - this.model.n].place;
+  }
+
+  /** @param {string} place @param {boolean} [reveal] */
+  choose(place, reveal = true) {
+    const { model, timeline } = this;
+    this.place = place;
+    const at = place ? model.tree.find(place)?.call ?? -1 : -1;
+    if (at >= 0) {
+      const { cause, needs } = model.facts;
+      timeline.ties = { needs: [...new Set([cause[at], ...needs[at]])].filter((other) => other >= 0), waiters: model.waiters(at, 60).found };
+    } else timeline.ties = { needs: [], waiters: [] };
+    this.details.show(place);
+    const open = place && at < 0 ? timeline.tracks[0]?.open.findIndex((b) => b.place === place) ?? -1 : -1;
+    timeline.choose(open >= 0 ? model.n + open : at);
+    if (place && reveal) this.tree.reveal(place);
+    if (at >= 0) this.shell.say(`${model.short(model.name[at])}, ${place}, took ${lasted(model.ended[at] - model.started[at])}${model.failed[at] ? ", failed" : ""}.`);
+  }
+
+  /** The next call that fits what is looked for. @param {boolean} [back] */
+  next(back = false) {
+    const { model } = this, wanted = this.find.value.trim().toLowerCase();
+    if (!wanted) return;
+    const calls = model.tree.calls;
+    const now = calls.indexOf(model.tree.find(this.place)?.call ?? -1);
+    const fits = (/** @type {number} */ at) => model.places[at].toLowerCase().includes(wanted) || model.names[model.name[at]].toLowerCase().includes(wanted);
+    for (let step = 1; step <= calls.length; step++) {
+      const at = calls[(now + (back ? -step : step) + 2 * calls.length) % calls.length];
+      if (fits(at)) return this.choose(model.places[at]);
+    }
+    this.shell.tell(`no call fits ${JSON.stringify(wanted)}`);
+  }
+
+  /** The call after the chosen one in a list. @param {number[]} calls @param {number} by */
+  step(calls, by) {
+    if (!calls.length) return;
+    const now = calls.indexOf(this.model.tree.find(this.place)?.call ?? -1);
+    const to = now < 0 ? (by > 0 ? 0 : calls.length - 1) : (now + by + calls.length) % calls.length;
+    this.choose(this.model.places[calls[to]]);
+  }
+
+  /** @param {KeyboardEvent} event */
+  pressed(event) {
+    const { timeline, model } = this, span = timeline.until - timeline.from;
+    /** @type {Record<string, () => void>} */
+    const keys = {
+      Escape: () => this.choose(""), "/": () => this.find.focus(),
+      j: () => this.step(model.tree.calls, 1), k: () => this.step(model.tree.calls, -1),
+      n: () => this.step(model.path, 1), p: () => this.step(model.path, -1),
+      e: () => this.step(timeline.tracks[0].failed, 1),
+      "+": () => timeline.scale(1 / 1.5), "=": () => timeline.scale(1 / 1.5), "-": () => timeline.scale(1.5),
+      ArrowLeft: () => timeline.move(timeline.from - span / 8, span), ArrowRight: () => timeline.move(timeline.from + span / 8, span),
+      ArrowUp: () => this.scroll(-60), ArrowDown: () => this.scroll(60),
+      "[": () => timeline.scaleLanes(1 / 1.5), "]": () => timeline.scaleLanes(1.5),
+      0: () => timeline.fit(), c: () => this.turnPath(),
+      g: () => ((this.ghosts = (this.ghosts + 1) % GHOSTS.length), this.refit()),
+      z: () => this.zoomToChosen(),
+    };
+    const does = keys[event.key];
+    if (!does) return false;
+    does();
+    return true;
+  }
+
+  /** @param {number} by */
+  scroll(by) {
+    this.timeline.top += by;
+    this.timeline.bound();
+    this.timeline.draw();
+  }
+
+  zoomToChosen() {
+    const { timeline } = this, { at } = timeline.chosen, [track] = timeline.tracks;
+    if (at < 0) return;
+    const took = Math.max(track.end[at] - track.begin[at], 20);
+    timeline.move(track.begin[at] - took, took * 3);
+  }
+
+  /** @param {Track} track @param {number} at */
+  tip(track, at) {
+    const { model } = this;
+    const took = el("span", {}, lasted(track.end[at] - track.begin[at]), at >= model.n ? " so far" : "");
+    const made = [el("b", {}, track.label(at)), took, el("code", {}, this.placeOf(track, at))];
+    if (at >= model.n) return made;
+    const waited = model.started[at] - model.waitedSince(at);
+    if (!track.ghost && waited >= 1000) made.push(el("span", { class: "faint" }, `waited ${lasted(waited)} for ${model.words.waits[model.how[at]][2]}`));
+    if (model.failed[at]) made.push(el("span", { class: "bad" }, "failed"));
+    return made;
+  }
+}
+
+/** @param {string} name @param {string} told @param {string} [title] */
+function figure(name, told, title) {
+  return el("span", { class: "figure", title }, el("span", { class: "faint" }, name), " ", el("b", {}, told));
+}
+
+/** @param {string} name @param {string} told @param {string} [kind] */
+function line(name, told, kind = "") {
+  return el("p", {}, el("span", { class: "faint" }, name), " ", el("code", { class: kind, title: told.slice(0, 2000) }, told.slice(0, 400)));
+}
