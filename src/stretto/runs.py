@@ -115,6 +115,14 @@ class Run(Generic[R]):
     def __repr__(self) -> str:
         return f"<run {self.id} of {self.flow.name}: {'ended' if self.done() else 'running'}>"
 
+    def _repr_html_(self) -> str | None:
+        """The timeline as it stands, for notebooks; a run without a journal is shown by its repr."""
+        if self.recording is None:
+            return None
+        from .server.file import as_frame
+
+        return as_frame(self.recording.journal, self.id)
+
     # -- what users ask -------------------------------------------------------------------------------
 
     def __iter__(self) -> Generator[Any, Any, R]:

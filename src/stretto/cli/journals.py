@@ -100,13 +100,14 @@ Start a new run that shares what another one has done, up to one call; that and 
             Usage(
                 "show",
                 ("RUN",),
-                {"--limit": "N"} | _JOURNAL,
+                {"--limit": "N", "--html": "FILE"} | _JOURNAL,
                 ("--json",),
                 """\
 Show a run and its calls, in program order.
 
   RUN               its identifier, or how that begins
-  --limit N         at most so many calls (default: 200 for people, all for programs)"""
+  --limit N         at most so many calls (default: 200 for people, all for programs)
+  --html FILE       write its timeline to a file that any browser shows, and which needs nothing else"""
                 + _COMMON,
             ),
             show_run,

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from stretto.journal.events import (
@@ -60,12 +61,27 @@ def show_run(given: Given) -> int:
     limit = given.number("--limit")
     with opened(given) as journal:
         record = find_run(journal, given.places[0])
+        file = given.values.get("--html")
+        if file is not None:
+            return _as_file(journal, record, file, given)
         with without_gc():
             shown = _Shown(journal, record, given, whole=given.json or limit is not None)
             if given.json:
                 shown.as_json(limit)
             else:
                 shown.as_text(limit or _SHOWN)
+    return OK
+
+
+def _as_file(journal: Journal, record: RunRecord, file: str, given: Given) -> int:
+    from stretto.server.file import as_file
+
+    text = as_file(journal, record.id)
+    Path(file).write_text(text, encoding="utf-8")
+    if given.json:
+        print(json.dumps({"id": record.id, "file": file, "bytes": len(text.encode())}, ensure_ascii=False))
+    else:
+        print(f"{clean(record.id)} is in {file}, {len(text.encode()) / 1_000_000:.1f} MB: open it in a browser.")
     return OK
 
 

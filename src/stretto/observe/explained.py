@@ -9,6 +9,7 @@ from typing import Any
 
 from ..engine.causes import SOFT
 from ..errors import RunNotFound
+from ..journal.contract import Journal
 from ..journal.events import Event
 from ..journal.history import without_gc
 from ..journal.resuming import journal_for
@@ -34,10 +35,12 @@ class RunExplanation:
         path: the critical path: the calls of which each waited for the one before it, with the gaps between
             them; empty where what calls waited for is not recorded.
         places: the lines that cost most.
+        journal: where the run is recorded, if that is known.
     """
 
-    def __init__(self, run: str, events: Iterable[Event]) -> None:
+    def __init__(self, run: str, events: Iterable[Event], journal: Journal | None = None) -> None:
         self.run = run
+        self.journal = journal
         timeline = self.timeline = Timeline(events)
         self.took = timeline.took
         self.sequential = sum(call.took for call in timeline.calls)
@@ -53,6 +56,14 @@ class RunExplanation:
 
         lines = report(self, self.timeline.state.value, 80, Style(io.StringIO()))
         return "\n".join(line.rstrip() for line in lines)
+
+    def _repr_html_(self) -> str | None:
+        """The timeline, for notebooks."""
+        if self.journal is None:
+            return None
+        from ..server.file import as_frame
+
+        return as_frame(self.journal, self.run)
 
     @property
     def gaps(self) -> int:
@@ -121,4 +132,4 @@ def explain_run(run: str | None = None, *, journal: str | Path | None = None) ->
             raise RunNotFound(f"{found.where}: there is no run yet")
         run = newest[0].id
     with without_gc():
-        return RunExplanation(run, (event for _, event in found.events(run)))
+        return RunExplanation(run, (event for _, event in found.events(run)), found)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
-from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from ..errors import RunNotFound, StrettoError
@@ -57,7 +57,7 @@ def make_app(journal: Journal, url: str, *, host: str, port: int, token: str | N
     """
     asked = _Asked(journal, url)
     routes = [
-        Route("/", _index),
+        Route("/", asked.index),
         Route("/page/{name}", _file),
         Route("/api/runs", _answered(asked.runs)),
         Route("/api/runs/{run}/news", asked.news),
@@ -66,10 +66,6 @@ def make_app(journal: Journal, url: str, *, host: str, port: int, token: str | N
         Route("/api/runs/{run}/{action}", asked.act, methods=["POST"]),
     ]
     return Starlette(routes=routes, middleware=[Middleware(Guard, host=host, port=port, token=token)])
-
-
-async def _index(request: Request) -> Response:
-    return FileResponse(PAGE / "index.html", media_type="text/html")
 
 
 async def _file(request: Request) -> Response:
@@ -107,9 +103,14 @@ class _Asked:
         self.journal = journal
         self.url = url
 
+    async def index(self, request: Request) -> Response:
+        page = await run_in_threadpool((PAGE / "index.html").read_text)
+        words = as_text({**WORDS, "journal": self.journal.where})
+        return HTMLResponse(page.replace("{}", words, 1))
+
     def runs(self, request: Request) -> Any:
         limit = int(request.query_params.get("limit", _RUNS))
-        return {"journal": self.journal.where, "words": WORDS, "runs": listed(self.journal, max(1, limit))}
+        return {"runs": listed(self.journal, max(1, limit))}
 
     def call(self, request: Request) -> Any:
         numbers = {int(seq) for seq in request.query_params.getlist("seq")}

@@ -21,13 +21,13 @@ from .reading import as_text, head
 if TYPE_CHECKING:
     from ..journal import Journal, RunRecord
 
-__all__ = ["EVERY", "PART", "news", "parts"]
+__all__ = ["news"]
 
 #: Seconds between two looks into the journal, while the run goes on and when nobody runs it.
-EVERY, SELDOM = 0.1, 0.5
+_EVERY, _SELDOM = 0.1, 0.5
 
 #: How many events are told at once; the first part is small, so that there is something to see.
-PART, _FIRST = 16_384, 2_048
+_PART, _FIRST = 16_384, 2_048
 
 
 class _Told:
@@ -54,14 +54,14 @@ class _Told:
             self.running = head(self.journal, record)["state"] == "running"
             if not self.running:
                 self.record = None
-        most = PART if self.rows.seq else _FIRST
+        most = _PART if self.rows.seq else _FIRST
         part = self._next(most) if record.events > self.rows.seq else None
-        if part is not None:
-            told.append(_event("part", part | {"now": now() - self.rows.zero}))
         more = part is not None and record.events > self.rows.seq
+        if part is not None:
+            told.append(_event("part", part | {"now": now() - self.rows.zero, "more": more}))
         if record.state.ended and not more:
             return [*told, _event("end", {})], False, None
-        return told, more, EVERY if self.running else SELDOM
+        return told, more, _EVERY if self.running else _SELDOM
 
     def _next(self, most: int) -> Part | None:
         events = self.journal.events(self.run, after=self.rows.seq)
@@ -89,16 +89,6 @@ async def news(journal: Journal, run: str) -> AsyncIterator[str]:
             if not events:
                 yield ": \n\n"  # that nobody listens any more is found by telling
             await asyncio.sleep(wait)
-
-
-def parts(journal: Journal, run: str) -> list[Part]:
-    """All that `news` tells of the calls of a run as it stands."""
-    rows = Rows(Values(journal).cost)
-    events = journal.events(run)
-    found: list[Part] = []
-    while some := list(islice(events, PART)):
-        found.append(rows.add(some) | {"now": rows.latest})
-    return found
 
 
 def _event(name: str, data: Any) -> str:

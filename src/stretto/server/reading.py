@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..journal import Journal, RunRecord
     from ..journal.events import Event, Value
 
-__all__ = ["WORDS", "details", "head", "listed"]
+__all__ = ["WORDS", "as_text", "details", "head", "listed", "told"]
 
 #: No value is sent to the page at more length than this.
 _MOST = 100_000
@@ -46,7 +46,8 @@ def _plain(run: RunRecord) -> dict[str, Any]:
 def head(journal: Journal, record: RunRecord) -> dict[str, Any]:
     """What is known of a run as a whole."""
     values = Values(journal)
-    found = {**_plain(record), "can": _possible(record)}
+    usual = journal.runs(flow=record.flow, state=RunState.SUCCEEDED, limit=1)
+    found = {**_plain(record), "usual": usual[0].calls if usual else None, "can": _possible(record)}
     events = fetch(journal, record.id, {1, record.events}).values()
     for event in events:
         if isinstance(event, RunStarted):
@@ -84,32 +85,32 @@ def details(journal: Journal, run: str, numbers: set[int]) -> dict[str, Any]:
     """What is recorded of one call, by the numbers of its events."""
     found: dict[str, Any] = {}
     values = Values(journal)
-    for seq, event in fetch(journal, run, numbers).items():
-        found |= _told(values, seq, event)
+    for event in fetch(journal, run, numbers).values():
+        found |= told(values, event)
     return found
 
 
-def _told(values: Values, seq: int, event: Event) -> dict[str, Any]:
+def told(values: Values, event: Event) -> dict[str, Any]:
+    """What one event tells of its call."""
     if isinstance(event, CallIntended):
         return {
             "place": event.place, "call": event.call, "key": event.key, "intended": event.time,
             "arguments": _text(values, event.arguments, arguments=True),
         }  # fmt: skip
     if isinstance(event, CallFinished):
-        told: dict[str, Any] = {"place": event.place, "call": event.call, "attempt": event.attempt}
+        found: dict[str, Any] = {"place": event.place, "call": event.call, "attempt": event.attempt}
         if event.result is not None:
-            told["result"] = _text(values, event.result)
-            told["usd"] = values.cost(event.result)
+            found["result"] = _text(values, event.result)
         if event.error is not None:
-            told["error"] = _text(values, event.error)
-        return told
+            found["error"] = _text(values, event.error)
+        return found
     if isinstance(event, StreamReceived):
         return {"place": event.place, "call": event.call, "received": event.first + event.count}
     if isinstance(event, CallSettled):
-        told = {"place": event.place, "call": event.call, "settled": event.decision.value, "by": event.by}
+        found = {"place": event.place, "call": event.call, "settled": event.decision.value, "by": event.by}
         if event.value is not None:
-            told["result"] = _text(values, event.value)
-        return told
+            found["result"] = _text(values, event.value)
+        return found
     return {}
 
 

@@ -148,26 +148,30 @@ export class Painter {
     context.beginPath();
     context.rect(box.x, box.y, box.width, box.height);
     context.clip();
-    context.beginPath();
+    const bars = new Path2D(), between = new Path2D();
     let x = NaN, y = NaN;
     for (const at of track.path) {
       const bar = place(at);
       if (bar.x1 < box.x - 50 && track.path.length > 2000) continue;
       if (bar.x0 > box.x + box.width && x > box.x + box.width) break;
-      const under = bar.y + bar.height;
+      const under = bar.y + bar.height - 0.5;
       if (Math.abs(bar.x1 - x) < 0.7 && Math.abs(under - y) < 0.7) continue; // the same pixel
       if (!Number.isNaN(x)) {
-        context.moveTo(x, y);
-        context.lineTo(bar.x0, y);
-        context.lineTo(bar.x0, under);
+        between.moveTo(x, y);
+        between.lineTo(bar.x0, y);
+        between.lineTo(bar.x0, under);
       }
-      context.moveTo(bar.x0, under);
-      context.lineTo(bar.x1, under);
+      bars.moveTo(bar.x0, under);
+      bars.lineTo(Math.max(bar.x1, bar.x0 + 1), under);
       (x = bar.x1), (y = under);
     }
     context.strokeStyle = colours.path;
-    context.lineWidth = view.laneHeight >= 8 ? 2 : 1.25;
-    context.stroke();
+    context.lineWidth = 1;
+    context.globalAlpha = view.laneHeight >= 8 ? 0.55 : 0.3;
+    context.stroke(between);
+    context.globalAlpha = 1;
+    context.lineWidth = view.laneHeight >= 8 ? 2.5 : 1.5;
+    context.stroke(bars);
     context.restore();
   }
 

@@ -22,19 +22,14 @@ class Shell {
     addEventListener("hashchange", () => this.route());
   }
 
-  async begin() {
+  begin() {
     if (this.api.alone) {
       this.words = this.api.data.words;
       fill(this.where);
       return this.show(new RunPage(this.api, this.words, this.api.data.head.id, this));
     }
-    try {
-      const found = await this.api.runs(1);
-      this.words = found.words;
-      fill(this.where, el("a", { href: "#/" }, "Runs"), el("span", { class: "faint" }, found.journal));
-    } catch (error) {
-      return this.tell(/** @type {Error} */ (error).message, true);
-    }
+    this.words = JSON.parse(document.getElementById("stretto-words")?.textContent ?? "{}");
+    fill(this.where, el("a", { href: "#/" }, "Runs"), el("span", { class: "faint" }, this.words.journal));
     this.route();
   }
 

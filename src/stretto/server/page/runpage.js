@@ -26,7 +26,8 @@ export class RunPage {
     this.ghosts = 0;
     this.told = 0;
     this.ended = false;
-    this.timer = 0;
+    this.timer = this.due = 0;
+    this.more = false;
     this.details = new Details(model, api, {
       choose: (place) => this.choose(place),
       close: () => this.choose(""),
@@ -66,19 +67,26 @@ export class RunPage {
       const was = this.model.head.state;
       this.model.head = data;
       if (was && was !== data.state) this.shell.say(`The run is now ${data.state}.`);
-    } else if (name === "part") this.model.add(data);
+    } else if (name === "part") {
+      this.model.add(data);
+      this.more = data.more;
+    }
     else if (name === "end") this.ended = true;
     else if (name === "gone") this.shell.tell(data.message, true);
     else if (name === "lost") this.shell.tell(data.closed ? "The server does not answer." : "The server is gone; trying again…", true);
     if (name !== "lost" && this.lost) this.shell.tell("");
     this.lost = name === "lost";
-    this.later(name !== "part" || this.model.n < 5000);
+    this.later();
   }
 
-  /** Draw soon; a large run less often. @param {boolean} soon */
-  later(soon) {
-    if (this.timer) return;
-    const wait = soon ? 30 : Math.min(30 + (this.model.n / 1000) * PACE, 600);
+  /** Draw soon: a large run less often, and seldom while more of it is on its way. */
+  later() {
+    const { n } = this.model;
+    const wait = this.ended ? 10 : this.more && n > 5000 ? 1500 : Math.min(20 + (n / 1000) * PACE, 600);
+    const due = performance.now() + wait;
+    if (this.timer && this.due <= due) return;
+    clearTimeout(this.timer);
+    this.due = due;
     this.timer = window.setTimeout(() => ((this.timer = 0), this.update()), wait);
   }
 
@@ -93,7 +101,7 @@ export class RunPage {
     this.head();
     if (this.place) this.details.show(this.place);
     // what runs grows by itself
-    if (model.running && model.seq) this.later(model.n < 5000);
+    if (model.running && model.seq) this.later();
     document.documentElement.dataset.calls = String(model.count); // for whoever waits until all is here
     document.documentElement.dataset.ended = String(this.ended);
     const spoken = Math.floor(Date.now() / 5000);

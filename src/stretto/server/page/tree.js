@@ -121,7 +121,8 @@ export class Tree {
 
   /** Whether what is in a node is shown. @param {Node} node @param {number} depth */
   isOpen(node, depth) {
-    return node.open ?? (this.nodes <= 600 || (depth < 1 && (node.inside?.size ?? 0) <= 200));
+    const few = (node.inside?.size ?? 0) <= 200 || this.root.inside?.size === 1;
+    return node.open ?? (this.nodes <= 600 || (depth < 1 && few));
   }
 
   /** What is shown: what holds a single thing shares its line with that. @returns {Row[]} */
