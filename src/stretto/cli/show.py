@@ -81,7 +81,9 @@ def _as_file(journal: Journal, record: RunRecord, file: str, given: Given) -> in
     if given.json:
         print(json.dumps({"id": record.id, "file": file, "bytes": len(text.encode())}, ensure_ascii=False))
     else:
-        print(f"{clean(record.id)} is in {file}, {len(text.encode()) / 1_000_000:.1f} MB: open it in a browser.")
+        print(
+            f"{clean(record.id)} is in {file}, {len(text.encode()) / 1_000_000:.1f} MB: open it in a browser."
+        )
     return OK
 
 

@@ -9,7 +9,7 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from stretto.errors import StrettoError
 
@@ -95,10 +95,12 @@ def _absolute(url: str) -> str:
 
 
 @contextlib.contextmanager
-def _listening(host: str, port: int | None) -> Iterator[socket.socket]:
+def _listening(host: str, port: int | None) -> Generator[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, os.name == "posix")  # else: taken ones, too
+        listening.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, os.name == "posix"
+        )  # else: taken ones, too
         try:
             try:
                 listening.bind((host, _PORT if port is None else port))

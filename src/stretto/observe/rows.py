@@ -9,8 +9,8 @@ What the columns of a part hold::
     place, name, seq        where it stands; number of its function; number of its last event
     ready, started, took    times
     kind, last              how it waited (an index of `WAITED`), and for the end of which call
-    site                    number of where it stands in the source and what is declared of it; -1 if not known
-    needs                   the calls that it could not do without: 0 for none, N + 1 for call N alone, else a list
+    site                    number of where it stands and what is declared of it; -1 if that is not known
+    needs                   what it could not do without: 0 for nothing, N + 1 for call N alone, else a list
 """
 
 from __future__ import annotations
@@ -108,7 +108,9 @@ class Rows:
                 assert isinstance(event, RunEnded)
                 self.state = event.state
                 self._time(event.time)
-        part["calls"] = dict(zip(_COLUMNS, zip(*rows, strict=True) if rows else ([] for _ in _COLUMNS), strict=True))
+        part["calls"] = dict(
+            zip(_COLUMNS, zip(*rows, strict=True) if rows else ([] for _ in _COLUMNS), strict=True)
+        )
         part["seq"], part["state"], part["latest"] = self.seq, self.state.value, self._latest
         part["away"] = self._away
         return part
@@ -162,7 +164,7 @@ class Rows:
             part["failed"].append(number)
         result = event.result
         # a name of a field stands in the bytes of a value as it is
-        if result is not None and (type(result) is BlobRef or b"cost" in result):
+        if result is not None and (isinstance(result, BlobRef) or b"cost" in result):
             self._costs(number, result)
 
     def _costs(self, number: int, result: Value | None) -> None:

@@ -1,8 +1,8 @@
 """What can be done to a run from its page.
 
 Each is done as somebody at a terminal would do it: by a process of its own, so that it outlives this server
-and a flow never runs in here; and by the same command, so that it means the same. Only to stop a run that another
-process runs there is no command: that process is sent what Ctrl-C sends it.
+and a flow never runs in here; and by the same command, so that it means the same. Only to stop a run that
+another process runs there is no command: that process is sent what Ctrl-C sends it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from ..configuration import VARIABLE
 from ..errors import JournalError
@@ -47,7 +47,9 @@ def stop(journal: Journal, record: RunRecord) -> dict[str, Any]:
     pid = int(owner.partition("/")[0]) if owner.partition("/")[0].isdigit() else 0
     if not pid or alive(owner) is not True:
         raise Refused("it is run on another machine, or in a container: stop it there")
-    if hasattr(os, "pidfd_open"):  # so that it is this process, even if it ends now and its number is given anew
+    if hasattr(
+        os, "pidfd_open"
+    ):  # so that it is this process, even if it ends now and its number is given anew
         try:
             process = os.pidfd_open(pid)
         except OSError as error:
@@ -90,7 +92,8 @@ def settle(url: str, run: str, place: str, value: str | None, by: str) -> dict[s
     command = [sys.executable, "-m", "stretto", *words]
     try:
         done = subprocess.run(
-            command, env=_environment(url), capture_output=True, text=True, timeout=_LONG, stdin=subprocess.DEVNULL
+            command, env=_environment(url), capture_output=True, text=True, timeout=_LONG,
+            stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise Refused("it took too long; `stretto show` tells whether it was settled") from None
@@ -164,5 +167,5 @@ def _last(text: str) -> dict[str, Any]:
         except ValueError:
             continue
         if isinstance(found, dict):
-            return found
+            return cast("dict[str, Any]", found)
     return {}

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -25,6 +25,7 @@ from starlette.routing import Route
 
 from ..errors import RunNotFound, StrettoError
 from . import actions
+from .costs import Costs
 from .guard import Guard
 from .news import news
 from .reading import WORDS, as_text, details, listed
@@ -102,6 +103,7 @@ class _Asked:
     def __init__(self, journal: Journal, url: str) -> None:
         self.journal = journal
         self.url = url
+        self.costs = Costs(journal)
 
     async def index(self, request: Request) -> Response:
         page = await run_in_threadpool((PAGE / "index.html").read_text)
@@ -110,7 +112,7 @@ class _Asked:
 
     def runs(self, request: Request) -> Any:
         limit = int(request.query_params.get("limit", _RUNS))
-        return {"runs": listed(self.journal, max(1, limit))}
+        return {"runs": listed(self.journal, max(1, limit), self.costs)}
 
     def call(self, request: Request) -> Any:
         numbers = {int(seq) for seq in request.query_params.getlist("seq")}
@@ -138,7 +140,7 @@ class _Asked:
             if not isinstance(asked, dict):
                 raise ValueError("what is asked for is a JSON object")
             run, action = request.path_params["run"], request.path_params["action"]
-            return _json(await run_in_threadpool(self._do, run, action, asked))
+            return _json(await run_in_threadpool(self._do, run, action, cast("dict[str, Any]", asked)))
         except (StrettoError, ValueError) as error:
             return _failed(error)
 

@@ -1,8 +1,8 @@
 """A run as one file, to be kept or sent: the page, with all that it would ask a server for.
 
-The file asks nobody for anything, and nothing in it that comes from the run can be taken for more than text: it
-stands in the file as JSON without a `<`, the page puts it into elements as text only, and a browser is told to run
-no script but the one that is the page's own.
+The file asks nobody for anything, and nothing in it that comes from the run can be taken for more than text:
+it stands in the file as JSON without a `<`, the page puts it into elements as text only, and a browser is
+told to run no script but the one that is the page's own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..cli.values import Values, clean
-from ..journal.events import CallFinished, CallIntended, CallSettled, Event, Recorded, StreamReceived
+from ..journal.events import CallFinished, CallIntended, CallSettled, Recorded, StreamReceived
 from ..journal.history import without_gc
 from ..observe.rows import Part, Rows
 from .reading import WORDS, as_text, head, told
@@ -57,7 +57,7 @@ def as_file(journal: Journal, run: str) -> str:
     about = head(journal, record)
     about["can"] = {}
     return _document(
-        f"{clean(about['name'])} {record.id}",
+        clean(f"{about['name']} {record.id}"),
         {"words": WORDS, "head": about, "parts": parts, "details": details},
     )
 
@@ -70,8 +70,8 @@ def as_frame(journal: Journal, run: str) -> str:
     record = journal.run(run)
     if record.calls > _SHOWN:
         return (
-            f"<p>Run <code>{html.escape(record.id)}</code> of {html.escape(record.flow)}: {record.calls:,} calls. "
-            "<code>stretto ui</code> shows it.</p>"
+            f"<p>Run <code>{html.escape(record.id)}</code> of {html.escape(record.flow)}: "
+            f"{record.calls:,} calls. <code>stretto ui</code> shows it.</p>"
         )
     document = html.escape(as_file(journal, run))
     return (
@@ -96,7 +96,10 @@ def _document(title: str, data: dict[str, Any]) -> str:
     page = (_PAGE / "index.html").read_text(encoding="utf-8")
     style = (_PAGE / "style.css").read_text(encoding="utf-8")
     script = _bundle("main")
-    policy = f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; base-uri 'none'; form-action 'none'"
+    policy = (
+        f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; base-uri 'none'; "
+        "form-action 'none'"
+    )
     start, end = page.index("<title>"), page.index("</head>")
     inside = [
         f'<meta http-equiv="content-security-policy" content="{policy}">',

@@ -1,4 +1,4 @@
-"""Who may ask the server of `stretto ui`, and what a browser is told to keep from doing with what it is given.
+"""Who may ask the server of `stretto ui`, and what a browser is told not to do with what it is given.
 
 The page of somebody else, open in the same browser, can send requests to this machine. It must neither learn
 nor change anything:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["POLICY", "Guard", "is_loopback"]
 
-#: What the page may do: nothing but what comes from this server, and no script that stands in the page itself.
+#: What the page may do: nothing but what comes from this server, and no script that stands in the page.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"

@@ -40,7 +40,7 @@ class _Told:
         self.record: RunRecord | None = None
 
     def step(self) -> tuple[list[str], bool, float | None]:
-        """What is new, whether there may be more of it already, and how long to wait else; None at the end."""
+        """What is new, whether there is more of it, and how long to wait for more; None at the end."""
         record = self.journal.run(self.run)
         told: list[str] = []
         before = self.record

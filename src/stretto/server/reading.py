@@ -11,7 +11,15 @@ from ..cli.tree import fetch
 from ..cli.values import Values, clean
 from ..compiler.source import MODULE
 from ..errors import StrettoError
-from ..journal.events import CallFinished, CallIntended, CallSettled, RunEnded, RunStarted, RunState, StreamReceived
+from ..journal.events import (
+    CallFinished,
+    CallIntended,
+    CallSettled,
+    RunEnded,
+    RunStarted,
+    RunState,
+    StreamReceived,
+)
 from ..journal.history import names_of
 from ..journal.leases import alive, this_process
 from ..observe.kinds import KINDS, WAITS
@@ -19,6 +27,7 @@ from ..observe.kinds import KINDS, WAITS
 if TYPE_CHECKING:
     from ..journal import Journal, RunRecord
     from ..journal.events import Event, Value
+    from .costs import Costs
 
 __all__ = ["WORDS", "as_text", "details", "head", "listed", "told"]
 
@@ -29,14 +38,15 @@ _MOST = 100_000
 WORDS: dict[str, Any] = {"kinds": list(KINDS), "waits": [[kind, *words] for kind, words in WAITS.items()]}
 
 
-def listed(journal: Journal, limit: int) -> list[dict[str, Any]]:
+def listed(journal: Journal, limit: int, costs: Costs) -> list[dict[str, Any]]:
     """The newest runs."""
     runs = journal.runs(limit=limit)
+    usd = costs.of(runs)
     usual: dict[str, int] = {}  # how many calls a run of that flow makes, if one has succeeded
     for run in runs:
         if run.state is RunState.SUCCEEDED:
             usual.setdefault(run.flow, run.calls)
-    return [{**_plain(run), "usual": usual.get(run.flow)} for run in runs]
+    return [{**_plain(run), "usual": usual.get(run.flow), "usd": usd[run.id]} for run in runs]
 
 
 def _plain(run: RunRecord) -> dict[str, Any]:

@@ -267,6 +267,7 @@ function curve(context, x0, y0, x1, y1) {
 function fitted(context, text, room) {
   const width = context.measureText(text).width;
   if (width <= room) return text;
-  const letters = Math.floor((text.length * room) / width) - 1;
+  let letters = Math.floor((text.length * room) / width) - 1;
+  while (letters > 2 && context.measureText(text.slice(0, letters) + "…").width > room) letters--;
   return letters < 3 ? "" : text.slice(0, letters) + "…";
 }

@@ -78,4 +78,5 @@ class Shell {
 
 applyTheme();
 const shell = new Shell();
+Object.assign(globalThis, { stretto: shell }); // for whoever looks with the tools of the browser
 shell.begin();

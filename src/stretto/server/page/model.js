@@ -64,13 +64,19 @@ export class Model {
     }
     const calls = part.calls, count = calls.place.length;
     this.grow(this.n + count);
-    for (const [place, name, time, seq, attempt, how] of part.begun) {
-      this.begun.set(place, { place, name, time, seq, attempt, how });
-      if (how === "write") this.intents.set(place, seq);
-      this.tree.add(place, -1);
-    }
+    // events are told by kind, and the tree is in the order in which they came
+    let next = 0;
+    const begin = (/** @type {number} */ until) => {
+      for (; next < part.begun.length && part.begun[next][3] < until; next++) {
+        const [place, name, time, seq, attempt, how] = part.begun[next];
+        this.begun.set(place, { place, name, time, seq, attempt, how });
+        if (how === "write") this.intents.set(place, seq);
+        this.tree.add(place, -1);
+      }
+    };
     for (let i = 0, at = this.n; i < count; i++, at++) {
       const place = calls.place[i];
+      begin(calls.seq[i]);
       this.places.push(place);
       this.name[at] = calls.name[i];
       this.eventOf[at] = calls.seq[i];
@@ -86,6 +92,7 @@ export class Model {
       this.over(place, calls.seq[i]);
     }
     this.n += count;
+    begin(Infinity);
     for (const [at, attempt] of part.attempts) this.attempts[at] = attempt;
     for (const at of part.failed) this.failed[at] = 1;
     for (const at of part.gone) this.lost += 1 - this.gone[at], (this.gone[at] = 1);
