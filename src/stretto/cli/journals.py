@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from stretto.errors import InternalError, JournalError, StrettoError
 
+from .because import why_call
 from .execute import INTERRUPTED, OK, failed, usage_error
 from .housekeeping import export, import_, prune
 from .listing import list_runs
@@ -127,6 +128,23 @@ overlap.)
                 + _COMMON,
             ),
             explain_recorded,
+        ),
+        (
+            Usage(
+                "why",
+                ("RUN", "CALL"),
+                _JOURNAL,
+                ("--json",),
+                """\
+Say why a call started when it did: what it waited for, what that waited for, and so on from the beginning;
+and what would have let it start earlier.
+
+  RUN               its identifier, or how that begins
+  CALL              its place, as `stretto show RUN` tells it, or the name of a function that the run has
+                    called once"""
+                + _COMMON,
+            ),
+            why_call,
         ),
         (
             Usage(

@@ -26,11 +26,15 @@ from .values import clean, shorten
 if TYPE_CHECKING:
     from stretto.observe.paths import Step
     from stretto.observe.places import Place
+    from stretto.observe.timeline import Call, Timeline
 
-__all__ = ["WHY", "explain_recorded", "report"]
+__all__ = ["OLD", "WHY", "chain", "earlier", "explain_recorded", "named", "report", "waited_for"]
 
 #: A critical path of more calls than this is shown without its short ones.
 _SHOWN = 12
+
+#: Of a run that tells no causes.
+OLD = "What calls waited for is not recorded: the run is of an older version of Stretto."
 
 #: What calls wait for, by how they do.
 WHY = {
@@ -83,10 +87,7 @@ def report(found: RunExplanation, state: str, width: int, style: Style) -> Itera
         return
     if not timeline.caused:
         yield ""
-        yield from textwrap.wrap(
-            "What calls waited for is not recorded: the run is of an older version of Stretto. So there is "
-            "no critical path to tell.", width,
-        )  # fmt: skip
+        yield from textwrap.wrap(f"{OLD} So there is no critical path to tell.", width)
         return
     yield ""
     yield from _path(found, width, style)
@@ -95,11 +96,23 @@ def report(found: RunExplanation, state: str, width: int, style: Style) -> Itera
 
 
 def _path(found: RunExplanation, width: int, style: Style) -> Iterator[str]:
-    path = found.path
     yield style("1", "Critical path") + style.dim(": each call waited for something of the one above")
+    yield from chain(found.timeline, found.path, found.took, width, style)
+    tail = found.took - found.path[-1].call.ended
+    if tail > _small(found.took):
+        yield style.dim(f"  {'':>8}  {lasted(tail):>8}  until the end of the flow")
+
+
+def _small(took: int) -> int:
+    """Less than that is not worth a line."""
+    return max(took // 100, 1_000)
+
+
+def chain(timeline: Timeline, path: Sequence[Step], took: int, width: int, style: Style) -> Iterator[str]:
+    """Calls of which each waited for the one before it, as a table."""
     shown = _longest(path)
-    small = max(found.took // 100, 1_000)
-    names = {index: _named(path[index]) for index in shown}
+    small = _small(took)
+    names = {index: named(path[index].call) for index in shown}
     room = min(max([4, *map(len, names.values())]), width - 50)
     yield style.dim(f"  {'at':>8}  {'took':>8}  {'call':<{room}}  waited for")
     skipped: list[Step] = []
@@ -112,18 +125,18 @@ def _path(found: RunExplanation, width: int, style: Style) -> Iterator[str]:
             skipped = []
         call = step.call
         if step.gap > small:
-            yield style.dim(f"  {'':>8}  {lasted(step.gap):>8}  {_gap(found, step)}")
-        why = clean(WHY[call.kind])
-        if call.unseen:
-            why = f"{why}: {clean(call.unseen.rpartition('/')[2])}"
-        why = shorten(why, max(width - room - 24, 8))
+            yield style.dim(f"  {'':>8}  {lasted(step.gap):>8}  {_gap(timeline, step)}")
+        why = shorten(waited_for(call), max(width - room - 24, 8))
         text = f"  {lasted(call.started):>8}  {lasted(call.took):>8}  {shorten(names[index], room):<{room}}  "
         yield text + (style("33", why) if call.kind in SOFT or call.kind == INSIDE else style.dim(why))
     if skipped:
         yield _left_out(skipped, style)
-    tail = found.took - path[-1].call.ended
-    if tail > small:
-        yield style.dim(f"  {'':>8}  {lasted(tail):>8}  until the end of the flow")
+
+
+def waited_for(call: Call) -> str:
+    """What a call waited for last, in a few words."""
+    why = WHY[call.kind]
+    return clean(f"{why}: {call.unseen.rpartition('/')[2]}" if call.unseen else why)
 
 
 def _longest(path: Sequence[Step]) -> list[int]:
@@ -134,10 +147,11 @@ def _longest(path: Sequence[Step]) -> list[int]:
     return sorted({0, len(path) - 1, *by_length[: _SHOWN - 2]})
 
 
-def _named(step: Step) -> str:
-    file, line = step.call.line
+def named(call: Call) -> str:
+    """A call, and the line where it stands."""
+    file, line = call.line
     where = f" {os.path.basename(file)}:{line}" if file else ""
-    return clean(f"{step.call.short}{where}")
+    return clean(f"{call.short}{where}")
 
 
 def _left_out(steps: Sequence[Step], style: Style) -> str:
@@ -145,9 +159,9 @@ def _left_out(steps: Sequence[Step], style: Style) -> str:
     return style.dim(f"  {'':>8}  {lasted(time):>8}  {len(steps):,} more call{'s' * (len(steps) != 1)}")
 
 
-def _gap(found: RunExplanation, step: Step) -> str:
+def _gap(timeline: Timeline, step: Step) -> str:
     start, end = step.call.started - step.gap, step.call.started
-    if any(start <= time <= end for time in found.timeline.resumed):
+    if any(start <= time <= end for time in timeline.resumed):
         return "interrupted, and what was under way lost"
     wait = step.call.wait
     if wait is not None and wait.own is not None:
@@ -163,24 +177,42 @@ def _places(places: Sequence[Place], width: int, style: Style) -> Iterator[str]:
         return
     yield style("1", "What cost most")
     for number, place in enumerate(places, 1):
-        title = f"{number}. {clean(place.name)}, {place.line}"
         share = f"{lasted(place.path_time)} on the path"
         if place.on_path > 1:
             share += f" in {place.on_path:,} calls"
-        would = (
-            "would save" if place.calls else "may save"
-        )  # what code that becomes a call waits for, who knows
-        saved = f"{would} {lasted(place.saving)}" if place.saving else "nothing to declare"
-        space = " " * max(width - len(title) - len(share) - len(saved) - 6, 1)
-        yield f"{style('1', title)}  {share}{space}{style('32' if place.saving else '2', saved)}"
-        yield from textwrap.wrap(place.says, width, initial_indent="   ", subsequent_indent="   ")
-        if place.remedy:
-            yield from (
-                style.cyan(line)
-                for line in textwrap.wrap(place.remedy, width, initial_indent="   ", subsequent_indent="   ")
-            )
-            if place.change is not None:
-                yield _quoted(place.change, width, style)
+        saved = f"{_would(place)} save {lasted(place.saving)}" if place.saving else "nothing to declare"
+        yield from _place(number, place, share, saved, width, style)
+
+
+def earlier(places: Sequence[Place], width: int, style: Style) -> Iterator[str]:
+    """What would have let a call start earlier."""
+    for number, place in enumerate(places, 1):
+        yield from _place(
+            number,
+            place,
+            "",
+            f"{lasted(place.saving)} earlier{'' if place.calls else ', maybe'}",
+            width,
+            style,
+        )
+
+
+def _would(place: Place) -> str:
+    return "would" if place.calls else "may"  # what code that becomes a call waits for, who knows
+
+
+def _place(number: int, place: Place, share: str, saved: str, width: int, style: Style) -> Iterator[str]:
+    title = f"{number}. {clean(place.name)}, {place.line}"
+    space = " " * max(width - len(title) - len(share) - len(saved) - 6, 1)
+    yield f"{style('1', title)}  {share}{space}{style('32' if place.saving else '2', saved)}"
+    yield from textwrap.wrap(place.says, width, initial_indent="   ", subsequent_indent="   ")
+    if place.remedy:
+        yield from (
+            style.cyan(line)
+            for line in textwrap.wrap(place.remedy, width, initial_indent="   ", subsequent_indent="   ")
+        )
+        if place.change is not None:
+            yield _quoted(place.change, width, style)
 
 
 def _quoted(line: Line, width: int, style: Style) -> str:

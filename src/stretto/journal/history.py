@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import re
 import threading
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from itertools import islice
@@ -37,6 +37,7 @@ __all__ = [
     "PastState",
     "base_of",
     "names_of",
+    "the_only",
     "value_of",
     "without_gc",
 ]
@@ -336,14 +337,7 @@ class History:
         if past is not None:
             return past
         found = [past for past in self._all() if name in names_of(past.call)]
-        if len(found) == 1:
-            return found[0]
-        run = f"the run {self.started.run}: "
-        if found:
-            listed = "".join(f"\n    {past.place}" for past in found[:20])
-            more = f"\n    and {len(found) - 20} more" if len(found) > 20 else ""
-            raise JournalError(f"{run}{len(found)} calls of {name}; name one by its place:{listed}{more}")
-        raise JournalError(f"{run}no call is recorded at {name!r}, nor of a function of that name")
+        return found[the_only([past.place for past in found], name, self.started.run)]
 
     def ran_out(self, place: str) -> bool:
         """Whether a flow had run out of time there; it is not there a second time."""
@@ -358,6 +352,21 @@ def names_of(call: str) -> tuple[str, ...]:
     """All names that a recorded function goes by."""
     qualname = call.rpartition(":")[2]
     return call, qualname, qualname.rpartition(".")[2]
+
+
+def the_only(places: Sequence[str], name: str, run: str) -> int:
+    """The first of these places, where calls of a function of that name stand, if it is the only one.
+
+    Raises `JournalError`."""
+    if len(places) == 1:
+        return 0
+    if places:
+        listed = "".join(f"\n    {place}" for place in places[:20])
+        more = f"\n    and {len(places) - 20} more" if len(places) > 20 else ""
+        raise JournalError(
+            f"the run {run}: {len(places)} calls of {name}; name one by its place:{listed}{more}"
+        )
+    raise JournalError(f"the run {run}: no call is recorded at {name!r}, nor of a function of that name")
 
 
 @contextmanager

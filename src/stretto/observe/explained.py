@@ -17,7 +17,7 @@ from .paths import Model, critical_path, ideal
 from .places import Line, Place, costliest
 from .timeline import Call, Timeline
 
-__all__ = ["RunExplanation", "explain_run"]
+__all__ = ["RunExplanation", "explain_run", "seconds", "told", "told_place"]
 
 #: So many places are told.
 _PLACES = 5
@@ -78,32 +78,34 @@ class RunExplanation:
             "flow": timeline.flow,
             "state": timeline.state.value,
             "calls": len(timeline.calls),
-            "seconds": _seconds(self.took),
-            "sequential_seconds": _seconds(self.sequential),
-            "ideal_seconds": None if self.ideal is None else _seconds(self.ideal),
-            "gap_seconds": _seconds(self.gaps) if self.path else None,
+            "seconds": seconds(self.took),
+            "sequential_seconds": seconds(self.sequential),
+            "ideal_seconds": None if self.ideal is None else seconds(self.ideal),
+            "gap_seconds": seconds(self.gaps) if self.path else None,
             "interrupted": len(timeline.resumed),
-            "critical_path": [{**_told(step.call), "gap_seconds": _seconds(step.gap)} for step in self.path],
-            "places": [_place(place) for place in self.places],
+            "critical_path": [{**told(step.call), "gap_seconds": seconds(step.gap)} for step in self.path],
+            "places": [told_place(place) for place in self.places],
         }
 
 
-def _told(call: Call) -> dict[str, Any]:
+def told(call: Call) -> dict[str, Any]:
+    """A call, with how it waited, as data that JSON can hold."""
     file, line = call.line
     return {
         "place": call.place, "call": call.name, "file": file, "line": line,
-        "inputs_came": _seconds(call.inputs_came), "started": _seconds(call.started),
-        "ended": _seconds(call.ended), "attempts": call.attempts, "failed": call.failed,
+        "inputs_came": seconds(call.inputs_came), "started": seconds(call.started),
+        "ended": seconds(call.ended), "attempts": call.attempts, "failed": call.failed,
         "waited": call.kind, "avoidable": call.kind in SOFT,
         "waited_for": call.unseen or (call.last.place if call.last is not None else None),
     }  # fmt: skip
 
 
-def _place(place: Place) -> dict[str, Any]:
+def told_place(place: Place) -> dict[str, Any]:
+    """A place that costs something."""
     return {
         "call": place.call, "file": place.line.file, "line": place.line.number, "made": place.made,
-        "on_path": place.on_path, "path_seconds": _seconds(place.path_time),
-        "would_save_seconds": _seconds(place.saving), "says": place.says, "remedy": place.remedy or None,
+        "on_path": place.on_path, "path_seconds": seconds(place.path_time),
+        "would_save_seconds": seconds(place.saving), "says": place.says, "remedy": place.remedy or None,
         "change": None if place.change is None else _line(place.change),
     }  # fmt: skip
 
@@ -112,7 +114,7 @@ def _line(line: Line) -> dict[str, Any]:
     return {"file": line.file, "line": line.number, "text": line.text}
 
 
-def _seconds(micros: int) -> float:
+def seconds(micros: int) -> float:
     return micros / 1_000_000
 
 

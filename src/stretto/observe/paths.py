@@ -19,7 +19,7 @@ from heapq import heappop, heappush
 from ..engine.causes import CERTAIN, EFFECT, LIMIT, ORDER, SOFT
 from .timeline import Call, Timeline
 
-__all__ = ["Model", "Step", "critical_path", "ideal"]
+__all__ = ["Model", "Step", "critical_path", "ideal", "path_to", "positions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,12 @@ class Step:
 
 def critical_path(timeline: Timeline) -> list[Step]:
     """The calls on the critical path, the first one first."""
-    if not timeline.calls:
-        return []
-    call: Call | None = max(timeline.calls, key=lambda call: call.ended)
+    return path_to(max(timeline.calls, key=lambda call: call.ended)) if timeline.calls else []
+
+
+def path_to(last: Call) -> list[Step]:
+    """The calls of which each waited for the one before it, down to that one, the first one first."""
+    call: Call | None = last
     path: list[Step] = []
     while call is not None:
         before = call.last
@@ -53,13 +56,25 @@ def ideal(timeline: Timeline) -> int:
 
 
 class Model:
-    """A run that can be run again in the head, with some of its waits left out."""
+    """A run that can be run again in the head, with some of its waits left out.
 
-    def __init__(self, timeline: Timeline) -> None:
-        calls = self.calls = timeline.calls
-        self.position = _positions(calls)
+    Args:
+        until: leave out what started later than this call.
+    """
+
+    def __init__(self, timeline: Timeline, until: Call | None = None) -> None:
+        calls, by_end = timeline.calls, timeline.by_end
+        if until is not None:
+            calls = [call for call in calls if call.started <= until.started]
+            kept = set(calls)
+            by_end = [call for call in by_end if call in kept]
+            if until not in kept:  # it is under way
+                calls.append(until)
+                by_end.append(until)
+        self.calls = calls
+        self.position = positions(calls)
         #: The calls in the order in which they ended, for what waits until all that is older has.
-        self.by_end = timeline.by_end
+        self.by_end = by_end
         self.tail = timeline.took - max((call.ended for call in calls), default=0)
         #: When each call could have started as it was; what is left until it did is a gap that stays.
         self.could = self._starts({call: call.ended for call in calls}, _no, _yes)
@@ -74,6 +89,10 @@ class Model:
         ends: dict[Call, int] = {}
         self._starts(ends, freed, waits)
         return max(ends.values(), default=0) + self.tail
+
+    def started(self, call: Call, freed: Callable[[Call], bool], waits: Callable[[Call], bool]) -> int:
+        """When a call would have started then."""
+        return self._starts({}, freed, waits)[call] + call.started - self.could[call]
 
     def _starts(
         self, ends: dict[Call, int], freed: Callable[[Call], bool], waits: Callable[[Call], bool]
@@ -147,7 +166,7 @@ class _Maximum:
         return found
 
 
-def _positions(calls: Sequence[Call]) -> dict[Call, int]:
+def positions(calls: Sequence[Call]) -> dict[Call, int]:
     """Where calls stand in program order, as far as places tell: turns of a loop by number, what stands side
     by side by when it was first come to."""
     first: dict[str, int] = {}

@@ -80,14 +80,27 @@ class Place:
 
 
 _Key = tuple[str, str, int]
+_Test = Callable[[Call], bool]
+#: How long it would have been, by what would have been free, and what would have waited even so.
+_Would = Callable[[_Test, _Test], int]
 
 
 def _key(call: Call) -> _Key:
     return (call.name, *call.line)
 
 
-def costliest(model: Model, path: Sequence[Step], took: int, most: int) -> list[Place]:
-    """The places that cost most, the dearest first."""
+def costliest(
+    model: Model, path: Sequence[Step], took: int, most: int, would: _Would | None = None, tried: int = _TRIED
+) -> list[Place]:
+    """The places that cost most, the dearest first.
+
+    Args:
+        took: how long it was until what is to be sooner.
+        would: how long that would have been, if some waits were left out; as long as the run, if nothing else
+            is said.
+        tried: so many places are looked at closely.
+    """
+    would = would or model.took
     places: dict[_Key, Place] = {}
     for step in path:
         call = step.call
@@ -102,13 +115,13 @@ def costliest(model: Model, path: Sequence[Step], took: int, most: int) -> list[
         if found is not None:
             found.made += 1
             found.calls.append(call)
-    own = _own(path, model, took)
+    own = _own(path, would, took)
     held = _held(path)
     ranked = sorted(
         places.values(), key=lambda p: p.path_time + sum(p.waited.values()) + held.get(_key(p.calls[0]), 0)
     )
-    for place in ranked[: -_TRIED - 1 : -1]:
-        _judge(place, model, took, held.get(_key(place.calls[0]), 0))
+    for place in ranked[: -tried - 1 : -1]:
+        _judge(place, would, took, held.get(_key(place.calls[0]), 0))
     dearest = sorted([*places.values(), *own], key=lambda place: (-place.saving, -place.path_time))
     return [place for place in dearest if place.cost > _WORTH * took][:most]
 
@@ -118,7 +131,7 @@ def _may_touch_anything(call: Call) -> bool:
     return bool(call.unseen) or (call.last is not None and call.last.effects == "plain")
 
 
-def _own(path: Sequence[Step], model: Model, took: int) -> list[Place]:
+def _own(path: Sequence[Step], would: _Would, took: int) -> list[Place]:
     """Code of the flow's own that calls on the path waited for."""
     places: dict[_Key, Place] = {}
     for step in path:
@@ -145,7 +158,7 @@ def _own(path: Sequence[Step], model: Model, took: int) -> list[Place]:
             own = call.wait.own if call.wait is not None else None
             return own is None or (own.file, own.line) != at or call.unseen.rpartition("/")[2] != name
 
-        places[name, file, number].saving = max(0, took - model.took(_nothing, waits))
+        places[name, file, number].saving = max(0, took - would(_nothing, waits))
     return list(places.values())
 
 
@@ -160,10 +173,7 @@ def _held(path: Sequence[Step]) -> dict[_Key, int]:
     return held
 
 
-_Test = Callable[[Call], bool]
-
-
-def _judge(place: Place, model: Model, took: int, held: int) -> None:
+def _judge(place: Place, would: _Would, took: int, held: int) -> None:
     """Say why a place costs what it costs, and try what would free it."""
     its = set(place.calls)
     best = 0
@@ -175,7 +185,7 @@ def _judge(place: Place, model: Model, took: int, held: int) -> None:
             # no name is narrow enough for what may touch anything
             return call.kind == EFFECT and not plain and _may_touch_anything(call)
 
-        saving = took - model.took(freed, waits)
+        saving = took - would(freed, waits)
         # the one that asks less is told first, and stays unless the other is worth much more
         if saving > (best + took // 10 if best else _WORTH * took):
             best = saving

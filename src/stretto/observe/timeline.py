@@ -23,7 +23,7 @@ from ..journal.events import (
     RunStarted,
     RunState,
 )
-from ..journal.history import TIMEOUT
+from ..journal.history import TIMEOUT, names_of
 from ..journal.waits import Wait, read_wait
 
 __all__ = ["INSIDE", "Call", "Timeline"]
@@ -48,6 +48,7 @@ class Call:
         unseen: what it waited for last, if that is none.
         needs: the calls that it could not do without.
         wait: what is recorded of all that.
+        shared: whether it was taken over from the run that this one was forked from.
     """
 
     place: str
@@ -62,6 +63,7 @@ class Call:
     last: Call | None = None
     unseen: str = ""
     needs: list[Call] = field(default_factory=list["Call"])
+    shared: bool = False
 
     @property
     def seconds(self) -> float:
@@ -112,8 +114,8 @@ class Timeline:
         by_end: the same, by when they ended.
         running: those that are under way, by when they started, as far as that is recorded: those that take
             long, and those that change the world. Of a run that has ended, or that nobody runs any more,
-            those that were under way then. What they wait for is not linked; they "end" when the last thing
-            happened that is recorded.
+            those that were under way then. What they wait for is not linked, unless by `link`; they "end"
+            when the last thing happened that is recorded.
         took: how long the run took.
         resumed: when it was taken up again.
         away: how long nobody ran it.
@@ -127,8 +129,10 @@ class Timeline:
         self.resumed: list[int] = []
         self.away = 0
         self.shared = 0
+        self._forked = False
         self._zero = self._latest = 0
         self._by_place: dict[str, Call] = {}
+        self._times: list[int] = []
         self._files: dict[str, str] = {}
         self._open: dict[str, Call] = {}
         for event in events:
@@ -139,7 +143,7 @@ class Timeline:
             elif isinstance(event, CallSettled):
                 self._open.pop(event.place, None)
             elif isinstance(event, RunStarted):
-                self.flow, self._zero = event.flow, event.time
+                self.flow, self._zero, self._forked = event.flow, event.time, event.forked_from is not None
             elif isinstance(event, RunResumed):
                 self._resumed(event)
             elif isinstance(event, RunEnded):
@@ -184,8 +188,8 @@ class Timeline:
         if event.call == TIMEOUT:
             return
         self._open.pop(event.place, None)
-        if event.ended < self._zero:
-            self.shared += 1
+        shared = self._forked and event.ended < self._zero
+        self.shared += shared
         wait = self._wait(event.waited_for)
         started, ended = self._time(event.started), self._time(event.ended)
         before = self._by_place.get(event.place)
@@ -194,7 +198,7 @@ class Timeline:
             return
         self._by_place[event.place] = Call(
             event.place, event.call, min(self._time(event.ready), started), started, max(ended, started),
-            event.attempt, event.error is not None, wait,
+            event.attempt, event.error is not None, wait, shared=shared,
         )  # fmt: skip
 
     def _wait(self, text: str) -> Wait | None:
@@ -212,31 +216,45 @@ class Timeline:
         """Find what calls waited for."""
         self._times = [call.ended for call in self.by_end]
         for call in self.calls:
-            wait = call.wait
-            if wait is None:
-                # made by code that runs as a whole, one after another: it came after what had ended
-                call.last = self._ended_by(call.started, call)
-                continue
-            call.kind = wait.kind
-            call.needs = [need for place in wait.needs if (need := self._before(place, call)) is not None]
-            if wait.kind == START:
-                continue
-            call.last = self._before(wait.last, call)
-            if call.last is None:
-                call.unseen = wait.last
-                call.last = self._ended_by(call.started - (wait.own.took if wait.own else 0), call)
+            self.link(call)
+
+    def link(self, call: Call) -> None:
+        """Find what a call waited for."""
+        wait = call.wait
+        if wait is None:
+            # made by code that runs as a whole, one after another: it came after what had ended
+            call.last = self._ended_by(call.started, call)
+            return
+        call.kind = wait.kind
+        call.needs = [need for place in wait.needs if (need := self._before(place, call)) is not None]
+        if wait.kind == START:
+            return
+        call.last = self._before(wait.last, call)
+        if call.last is None:
+            call.unseen = wait.last
+            call.last = self._ended_by(call.started - (wait.own.took if wait.own else 0), call)
 
     def _ended_by(self, time: int, call: Call) -> Call | None:
         """What had ended last by that time, before a call."""
-        index = min(bisect_right(self._times, time), self._rank[call]) - 1
+        index = min(bisect_right(self._times, time), self._rank.get(call, len(self.by_end))) - 1
         return self.by_end[index] if index >= 0 else None
 
     def _before(self, place: str, call: Call) -> Call | None:
         """The call at a place, if it can be what another one waited for."""
         found = self._by_place.get(place)
-        if found is None or found.ended > call.started or self._rank[found] >= self._rank[call]:
+        if found is None or found.ended > call.started:
             return None
-        return found
+        return found if self._rank[found] < self._rank.get(call, len(self.by_end)) else None
+
+    def named(self, name: str) -> list[Call]:
+        """The call at a place, or else those of a function of that name, those under way last."""
+        at_place = self._by_place.get(name) or self._open.get(name)
+        if at_place is not None:
+            return [at_place]
+        known = [*self.calls, *self.running]
+        functions = {call.name for call in known}
+        wanted = {function for function in functions if name in names_of(function)}
+        return [call for call in known if call.name in wanted] if wanted else []
 
     @property
     def waits(self) -> Iterable[Call]:
