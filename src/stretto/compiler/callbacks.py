@@ -10,6 +10,7 @@ from .comprehensions import Comprehensions
 from .generators import makes_generator
 from .source import dotted
 from .syntax import CONSUMERS, Renamer, Substitute, consumed, frame_of, framed, located
+from .walking import walk
 
 __all__ = ["Callbacks"]
 
@@ -132,7 +133,7 @@ class Callbacks(Comprehensions):
         # floats: the built-in function rounds better than a chain of additions does
         exact: ast.expr = ast.parse("sum(h, f) if type(t) is float else t", mode="eval").body
         Renamer({"h": held, "f": first, "t": total}).visit(exact)
-        for child in ast.walk(exact):
+        for child in walk(exact):
             ast.copy_location(child, node)
         return exact
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..calls import BoundCall, Call
 from ..flows import BoundFlow, Flow
+from .walking import walk
 
 if TYPE_CHECKING:
     from .functions import Compiled
@@ -102,6 +103,6 @@ def needs_loop(function: Compiled) -> bool:
     if found is None:
         found = function.summaries["needs loop"] = any(
             isinstance(n, ast.Call) and asyncio_name(function, n.func) in _ON_THE_LOOP
-            for n in ast.walk(function.node)
+            for n in walk(function.node)
         )
     return found

@@ -19,6 +19,7 @@ from .checkers import checker_of
 from .explain_model import Info
 from .types import T, infer, of_annotation
 from .values import _Analysis
+from .walking import child_nodes, walk
 
 if TYPE_CHECKING:
     from .functions import Compiled
@@ -54,7 +55,7 @@ class Words:
         #: What stands for each temporary.
         self.texts: dict[str, str] = {}
         body: Any = form.node.body if isinstance(form.node.body, list) else []
-        self.nested = {n.name for s in body for n in ast.walk(s) if isinstance(n, _DEFS)}
+        self.nested = {n.name for s in body for n in walk(s) if isinstance(n, _DEFS)}
         self._ordinary: dict[str, int] | None = None
 
     def name(self, name: str) -> str:
@@ -129,7 +130,7 @@ class Words:
         given = dict(zip(fragment.reads, types, strict=True))
         culprits = _culprits(expr, given, self.form.resolve)
         texts = list(dict.fromkeys(self.clean(ast.unparse(c)) for c in culprits))
-        loaded = {n.id for c in culprits for n in ast.walk(c) if isinstance(n, ast.Name) and n.id in given}
+        loaded = {n.id for c in culprits for n in walk(c) if isinstance(n, ast.Name) and n.id in given}
         wanted = sorted(n for n in loaded if given[n] is None or not given[n].args) or [
             n for n in given if given[n] is None
         ]
@@ -249,7 +250,7 @@ def _culprits(expr: ast.expr, given: Mapping[str, T | None], resolve: Any) -> li
 
 
 def _operands(expr: ast.AST) -> Iterable[ast.expr]:
-    for part in ast.iter_child_nodes(expr):
+    for part in child_nodes(expr):
         if isinstance(part, ast.expr_context):
             continue
         if isinstance(expr, ast.Call) and part is expr.func:
@@ -263,7 +264,7 @@ def _operands(expr: ast.AST) -> Iterable[ast.expr]:
         elif isinstance(part, (ast.comprehension, ast.keyword)):
             yield from (
                 p
-                for p in ast.iter_child_nodes(part)
+                for p in child_nodes(part)
                 if isinstance(p, ast.expr) and not isinstance(getattr(p, "ctx", None), ast.Store)
             )
 

@@ -27,6 +27,7 @@ from .types import T, Verdict, infer
 from .types_infer import looked_into
 from .values import only_looked
 from .verdicts import judge, judge_statements
+from .walking import walk
 
 if TYPE_CHECKING:
     from .functions import Compiled
@@ -115,7 +116,7 @@ class Fragment:
         )
         self.unpacks = _unpacks(statements)
         self.heap = any(
-            isinstance(n, ast.Name) and function.is_data(n.id) for s in statements for n in ast.walk(s)
+            isinstance(n, ast.Name) and function.is_data(n.id) for s in statements for n in walk(s)
         )
         #: A name of the module, and attributes of it, where that is all that it looks at.
         self.path: tuple[str, ...] | None = None
@@ -329,7 +330,7 @@ class Fragment:
             names = {
                 n.id
                 for s in self.statements
-                for n in ast.walk(s)
+                for n in walk(s)
                 if isinstance(n, ast.Name) and self.function.is_data(n.id)
             }
             of_module = names.isdisjoint((*self.function.declared, *self.function.closure))
@@ -342,7 +343,7 @@ class Fragment:
             return False
         own = {*self.reads, *self.binds, *constants}
         for statement in self.statements:
-            for node in ast.walk(statement):
+            for node in walk(statement):
                 if not isinstance(node, ast.Name) or node.id in own or not isinstance(node.ctx, ast.Load):
                     continue
                 try:
@@ -434,7 +435,7 @@ class Fragment:
         if expr is None:
             found = judge_statements(self.statements, known, form, self.binds)
             return Verdict(found.pure, found.heap or self.heap, found.type)
-        if any(isinstance(n, ast.NamedExpr) for n in ast.walk(expr)):
+        if any(isinstance(n, ast.NamedExpr) for n in walk(expr)):
             return UNKNOWN
         verdict = judge(expr, known, form)
         return Verdict(verdict.pure, verdict.heap or self.heap, verdict.type)
@@ -490,7 +491,7 @@ def _unpacks(statements: list[ast.stmt]) -> ast.expr | None:
         return None
     statement = statements[0]
     for target in statement.targets:
-        for node in ast.walk(target):
+        for node in walk(target):
             if not isinstance(node, (ast.Name, ast.Tuple, ast.List, ast.Store)):
                 return None
         if isinstance(target, (ast.Tuple, ast.List)) and any(

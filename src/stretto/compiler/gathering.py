@@ -25,6 +25,7 @@ from .functions import Compiled
 from .matching import Matching
 from .source import dotted
 from .syntax import frame_of, framed, located
+from .walking import walk
 
 __all__ = ["Gathering"]
 
@@ -62,7 +63,7 @@ class Gathering(Matching, ABC):
         loops = (ast.For, ast.comprehension)
         #: Where calls stand that are gone over there: renaming makes others of the calls themselves.
         self.gone_over = {
-            (n.iter.lineno, n.iter.col_offset) for n in ast.walk(function.node) if isinstance(n, loops)
+            (n.iter.lineno, n.iter.col_offset) for n in walk(function.node) if isinstance(n, loops)
         }
 
     def apply(self, node: ast.Call, target: str | None, *, awaited: bool = False) -> None:

@@ -22,6 +22,7 @@ from .relaxations import relaxed
 from .scope import binds, own_nodes, walrus_names
 from .source import dotted
 from .syntax import CONSUMERS
+from .walking import child_nodes, walk
 
 __all__ = ["admitted", "generator_names", "holding_names", "makes_generator", "may_close"]
 
@@ -68,7 +69,7 @@ def goes_through(function: Compiled, node: ast.expr) -> bool:
     if not isinstance(node, ast.Call) or not makes_generator(function, node):
         return False
     for part in (*node.args, *(k.value for k in node.keywords)):
-        for inner in ast.walk(part):
+        for inner in walk(part):
             if isinstance(inner, ast.Name) and inner.id in function.generators:
                 return False
             if isinstance(inner, (ast.Lambda, ast.GeneratorExp)) or (
@@ -86,16 +87,14 @@ _LEAVING = (ast.Return, ast.Break, ast.Continue, ast.Yield, ast.YieldFrom)
 
 def _closes(statement: ast.AST) -> bool:
     """Whether a failure at a ``yield`` in a statement goes on out of it."""
-    if not any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in ast.walk(statement)):
+    if not any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in walk(statement)):
         return True
     if isinstance(statement, ast.With):
         return False
     if isinstance(statement, ast.Try):
-        if statement.handlers or any(
-            isinstance(n, _LEAVING) for s in statement.finalbody for n in ast.walk(s)
-        ):
+        if statement.handlers or any(isinstance(n, _LEAVING) for s in statement.finalbody for n in walk(s)):
             return False
-    return all(_closes(child) for child in ast.iter_child_nodes(statement))
+    return all(_closes(child) for child in child_nodes(statement))
 
 
 def _body(function: Compiled) -> list[Any]:
@@ -138,7 +137,7 @@ def _qualified(function: Compiled, body: list[Any], names: set[str]) -> frozense
         elif not relaxed("values"):
             continue  # what uses it up is a fragment
         elif isinstance(node, _COMPREHENSIONS):
-            if not any(isinstance(n, _LAZY) for n in ast.walk(node)):
+            if not any(isinstance(n, _LAZY) for n in walk(node)):
                 allow(node.generators[0].iter)
         elif isinstance(node, ast.Call) and not node.keywords and len(node.args) == 1:
             func = node.func
@@ -147,7 +146,7 @@ def _qualified(function: Compiled, body: list[Any], names: set[str]) -> frozense
                     allowed.add(node.args[0])
     used: set[str] = set()
     for statement in body:
-        for node in ast.walk(statement):
+        for node in walk(statement):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names:
                 used.add(node.id)
                 if node not in allowed:
@@ -167,7 +166,7 @@ def holding_names(function: Compiled) -> set[str]:
                 found.update(a for _, a in (*step.args, *step.kwargs) if isinstance(a, str))
         elif isinstance(step, ir.Run):
             for statement in step.fragment.statements:
-                for node in ast.walk(statement):
+                for node in walk(statement):
                     found.update(_asked(function, node))
     return (found & function.scope.locals) - function.scope.captured
 

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from stretto.compiler.mangling import unbinds
 
+from .walking import child_nodes, walk
+
 __all__ = ["PREFIX", "ExpressionRewriter", "Marked", "bound_names", "own_nodes"]
 
 #: What the names of the guarded operations begin with in rewritten code.
@@ -49,7 +51,7 @@ class Marked:
 def own_nodes(node: ast.AST) -> list[ast.AST]:
     """Every node below `node` that belongs to the same function."""
     found: list[ast.AST] = []
-    todo = list(ast.iter_child_nodes(node))
+    todo = child_nodes(node)
     while todo:
         child = todo.pop()
         found.append(child)
@@ -60,7 +62,7 @@ def own_nodes(node: ast.AST) -> list[ast.AST]:
                 outside += [d for d in child.args.kw_defaults if d is not None]
             todo += outside
         else:
-            todo += ast.iter_child_nodes(child)
+            todo += child_nodes(child)
     return found
 
 
@@ -314,7 +316,7 @@ class ExpressionRewriter(ast.NodeTransformer):
 
     def visit_GeneratorExp(self, node: ast.GeneratorExp, temporary: bool = False) -> ast.expr:
         unusual = (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)
-        if any(isinstance(child, unusual) for child in ast.walk(node)):
+        if any(isinstance(child, unusual) for child in walk(node)):
             return self.refuse(node, "an unusual generator expression")
         name = PREFIX + "items"
         native = copy.deepcopy(node)

@@ -23,6 +23,8 @@ from stretto.compiler.guard_state import HERE, fresh, keep, stop
 from stretto.compiler.mangling import QUIRK, written_out
 from stretto.compiler.syntax import function_def
 
+from .walking import child_nodes, walk
+
 __all__ = ["Unit", "assemble", "build", "follow", "followed", "is_generator", "requalified", "twin_of"]
 
 _FUTURE: Final = __future__.annotations.compiler_flag
@@ -134,7 +136,7 @@ def _unit_of(fn: FunctionType) -> Unit:
     future = bool(code.co_flags & _FUTURE)
     package = fn.__globals__.get("__package__")
     build(unit, node, code.co_freevars, code.co_filename, future, package, code.co_qualname)
-    for child in ast.walk(node):
+    for child in walk(node):
         if isinstance(child, ast.Nonlocal):
             unit.nonlocals |= frozenset(child.names) & frozenset(code.co_freevars)
     return unit
@@ -171,7 +173,7 @@ def build(
     if not _cells:
         _cells.update((PREFIX + name, CellType(value)) for name, value in OPERATIONS.items())
     cells = {**_cells, **{PREFIX + name: CellType(value) for name, value in own.items()}}
-    used = {n.id for n in ast.walk(made) if isinstance(n, ast.Name) and n.id in cells}
+    used = {n.id for n in walk(made) if isinstance(n, ast.Name) and n.id in cells}
     params = [ast.arg(name) for name in dict.fromkeys((*used, *freevars))]
     arguments = ast.arguments([], params, None, [], [], None, [])
     inner: ast.stmt = made if isinstance(made, ast.stmt) else ast.Expr(made)
@@ -286,7 +288,7 @@ def _read(text: str, filename: str) -> _File | None:
         elif isinstance(node, ast.Lambda):
             file.functions.setdefault(("<lambda>", node.lineno), []).append((node, in_class))
         inside = in_class or isinstance(node, ast.ClassDef)
-        todo += [(child, inside) for child in ast.iter_child_nodes(node)]
+        todo += [(child, inside) for child in child_nodes(node)]
     return file
 
 

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from stretto.compiler.guard_expressions import PREFIX, ExpressionRewriter, stored_by
 
+from .walking import child_nodes, walk
+
 __all__ = ["StatementRewriter"]
 
 _IN_PLACE: Final[dict[type[ast.operator], str]] = {
@@ -45,7 +47,7 @@ class StatementRewriter(ExpressionRewriter):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
                 continue
             # Statements inside are asked when their turn comes.
-            todo += [c for c in ast.iter_child_nodes(node) if not isinstance(c, ast.stmt)]
+            todo += [c for c in child_nodes(node) if not isinstance(c, ast.stmt)]
         return False
 
     def expression_statement(self, at: ast.AST, name: str, *args: ast.expr) -> ast.stmt:
@@ -253,7 +255,7 @@ class StatementRewriter(ExpressionRewriter):
     def visit_Match(self, node: ast.Match) -> list[ast.stmt]:
         probes: list[ast.stmt] = []
         for case in node.cases:
-            for part in ast.walk(case.pattern):
+            for part in walk(case.pattern):
                 if isinstance(part, ast.MatchValue) and isinstance(part.value, ast.Attribute):
                     probes.append(self._probe(node, self._value(part.value)))
                 elif isinstance(part, ast.MatchClass):
@@ -298,7 +300,7 @@ class StatementRewriter(ExpressionRewriter):
         mark = self.op(decorators[0] if decorators else node, "marker", number)
         node.decorator_list = [*decorators, mark]
         if not self.future_annotations:
-            for part in ast.walk(node.args):
+            for part in walk(node.args):
                 if isinstance(part, ast.arg) and part.annotation is not None:
                     part.annotation = self.visit(part.annotation)
             if node.returns is not None:

@@ -13,6 +13,8 @@ import copy
 import re
 from typing import Any
 
+from .walking import walk
+
 __all__ = ["QUIRK", "unbinds", "with_supers", "written_out"]
 
 _PRIVATE = re.compile(r"\b__(?!\w*__\b)\w")
@@ -162,5 +164,5 @@ def _first(method: Any) -> str:
 
 def unbinds(method: Any) -> bool:
     """Whether what ``super()`` looks for may be gone by then, which is no NameError."""
-    gone = {n.id for n in ast.walk(method) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Del)}
+    gone = {n.id for n in walk(method) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Del)}
     return not gone.isdisjoint(("__class__", _first(method)))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .types import T, Verdict, of_value
 from .verdicts import function_verdict
+from .walking import walk
 
 if TYPE_CHECKING:
     from .functions import Compiled
@@ -54,7 +55,7 @@ def _attributes(form: Compiled) -> tuple[str, ...]:
         return ()
     first = form.params[0]
     found: dict[str, None] = {}
-    for n in (n for statement in node.body for n in ast.walk(statement)):
+    for n in (n for statement in node.body for n in walk(statement)):
         if isinstance(n, ast.Name) and n.id == first and not isinstance(n.ctx, ast.Load):
             return ()
         if isinstance(n, ast.arg) and n.arg == first:

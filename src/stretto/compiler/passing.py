@@ -10,6 +10,7 @@ import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 from .source import dotted
+from .walking import walk
 
 if TYPE_CHECKING:
     from .functions import Compiled
@@ -51,7 +52,7 @@ def passing(function: Compiled, node: ast.expr) -> str | None:
         return None
     least, most = _ARGUMENTS.get(kind, (0, len(node.args)))
     # what is bound among the arguments may be what stands before it
-    bound = any(isinstance(n, (ast.Starred, ast.NamedExpr)) for a in node.args for n in ast.walk(a))
+    bound = any(isinstance(n, (ast.Starred, ast.NamedExpr)) for a in node.args for n in walk(a))
     return kind if least <= len(node.args) <= most and not bound else None
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from .known_objects import PLAIN
 from .types import ELLIPSIS, Json, T
 from .types_results import element
+from .walking import walk
 
 __all__ = ["capture_types", "matched_plainly", "tried_plainly"]
 
@@ -66,8 +67,8 @@ def _in_sequence(patterns: list[ast.pattern], kind: T | None) -> dict[str, T | N
 
 def tried_plainly(pattern: ast.pattern, static: Callable[[ast.expr], object]) -> bool:
     """Whether trying a pattern on such a subject runs no other code; `static` tells what names stand for."""
-    for node in ast.walk(pattern):
-        if isinstance(node, ast.MatchValue) and any(isinstance(n, ast.Attribute) for n in ast.walk(node)):
+    for node in walk(pattern):
+        if isinstance(node, ast.MatchValue) and any(isinstance(n, ast.Attribute) for n in walk(node)):
             return False
         if isinstance(node, ast.MatchMapping) and any(isinstance(n, ast.Attribute) for n in node.keys):
             return False

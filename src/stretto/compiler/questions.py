@@ -24,6 +24,7 @@ from .scope import binds, free_names, own_children, own_nodes, walrus_names
 from .source import dotted
 from .syntax import eager_generators, framed, located, targets
 from .task_words import MAKERS
+from .walking import walk
 
 __all__ = ["Questions", "awaits", "index_of"]
 
@@ -404,7 +405,7 @@ class Questions(Emitter):
             made = ast.GeneratorExp(value, [ast.comprehension(target, source, [], 0)])
         framed(made, "<lambda>" if isinstance(fn, ast.Lambda) else "")
         ast.copy_location(made, node)
-        for child in ast.walk(made):
+        for child in walk(made):
             if not hasattr(child, "lineno") and isinstance(child, (ast.expr, ast.stmt)):
                 ast.copy_location(child, node)
         return ast.fix_missing_locations(made)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .source import FunctionNode, around
+from .walking import child_nodes, walk
 
 __all__ = [
     "Scope",
@@ -83,7 +84,7 @@ def children(node: Any) -> list[ast.AST]:
     """The child nodes, worked out once for each node: lowering asks for them again and again."""
     found: list[ast.AST] | None = node.__dict__.get("stretto_children")
     if found is None:
-        found = node.stretto_children = list(ast.iter_child_nodes(node))
+        found = node.stretto_children = child_nodes(node)
     return found
 
 
@@ -165,7 +166,7 @@ def unbound_names(nodes: Iterable[ast.AST]) -> set[str]:
 def used_once(node: ast.AST) -> frozenset[str]:
     """Names that are bound in one place of a function and used in one, functions inside it included."""
     uses: dict[str, list[type]] = {}
-    for n in ast.walk(node):
+    for n in walk(node):
         if isinstance(n, ast.Name):
             uses.setdefault(n.id, []).append(type(n.ctx))
         elif isinstance(n, ast.arg):
@@ -202,7 +203,7 @@ def binds(node: ast.AST) -> Iterator[str]:
 
 def captured_by(pattern: ast.pattern) -> set[str]:
     """The names that a pattern binds when it matches."""
-    return {name for node in ast.walk(pattern) for name in binds(node)}
+    return {name for node in walk(pattern) for name in binds(node)}
 
 
 def loaded_names(nodes: Iterable[ast.AST]) -> set[str]:
@@ -287,14 +288,14 @@ def scope_of(
     unsafe: set[str] = set()
     for position, statement in enumerate(body):
         consumed = _consumed(statement, lambda name: name not in names and is_builtin(name))
-        beside = {n.target.id for n in ast.walk(statement) if isinstance(n, ast.NamedExpr)}
+        beside = {n.target.id for n in walk(statement) if isinstance(n, ast.NamedExpr)}
         for inner in own_nodes([statement], comprehensions=True):
             lazy = isinstance(inner, ast.GeneratorExp) and (
                 inner not in consumed or not beside.isdisjoint(free_names(inner))
             )
             if not (isinstance(inner, (*_FUNCTIONS, ast.ClassDef)) or lazy):
                 continue
-            again = {n for d in ast.walk(inner) if isinstance(d, ast.Nonlocal) for n in d.names}
+            again = {n for d in walk(inner) if isinstance(d, ast.Nonlocal) for n in d.names}
             sees = seen_by_methods(inner) if isinstance(inner, ast.ClassDef) else free_names(inner)
             for name in sees & names:
                 captured.add(name)
@@ -331,8 +332,8 @@ def settled_names(node: FunctionNode, free: Iterable[str]) -> frozenset[str]:
 
 def _of_comprehensions(node: FunctionNode) -> set[str]:
     """The variables of the comprehensions in a function: what is made in these may see them."""
-    targets = (n.target for n in ast.walk(node) if isinstance(n, ast.comprehension))
-    return {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+    targets = (n.target for n in walk(node) if isinstance(n, ast.comprehension))
+    return {n.id for target in targets for n in walk(target) if isinstance(n, ast.Name)}
 
 
 def _settled(
@@ -376,4 +377,4 @@ def _consumed(statement: ast.AST, is_builtin: Callable[[str], bool]) -> set[ast.
 
 def _makes_functions(node: ast.AST) -> bool:
     """Whether an expression makes something that may see names of its surroundings later."""
-    return any(isinstance(inner, (ast.Lambda, ast.GeneratorExp)) for inner in ast.walk(node))
+    return any(isinstance(inner, (ast.Lambda, ast.GeneratorExp)) for inner in walk(node))

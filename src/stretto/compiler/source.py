@@ -14,6 +14,7 @@ from typing import Any, cast
 from ..errors import SourceNotFound, UnsupportedConstruct
 from .bounded import Bounded
 from .mangling import QUIRK, with_supers, written_out
+from .walking import child_nodes, walk
 
 __all__ = ["MODULE", "FunctionNode", "check_supported", "declared_outside", "dotted", "function_node"]
 
@@ -61,7 +62,7 @@ def function_node(code: CodeType) -> FunctionNode | None:
         return None
     node = cast("FunctionNode", with_supers(candidates[0]))
     cast("Any", node).stretto_around = around(candidates[0])
-    for inner in ast.walk(node):
+    for inner in walk(node):
         if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             cast("Any", inner).stretto_unevaluated = bool(code.co_flags & UNEVALUATED)
     return node
@@ -97,10 +98,10 @@ def _tree(filename: str) -> _Tree | None:
         return None
     by_line: dict[int, list[FunctionNode]] = {}
     declared: set[str] = set()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             by_line.setdefault(first_line(node), []).append(node)
-            for inner in ast.walk(node):
+            for inner in walk(node):
                 if (
                     isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
                     and inner is not node
@@ -173,7 +174,7 @@ def first_yield(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Any:
         if isinstance(item, (ast.Yield, ast.YieldFrom)):
             return item
         if not isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            stack.extend(reversed(list(ast.iter_child_nodes(item))))
+            stack.extend(reversed(child_nodes(item)))
     return None
 
 
@@ -193,7 +194,7 @@ def _awaits(node: ast.GeneratorExp) -> bool:
     first, *others = node.generators
     inside = [node.elt, *first.ifs, *others]
     return any(g.is_async for g in node.generators) or any(
-        isinstance(n, ast.Await) for part in inside for n in ast.walk(part)
+        isinstance(n, ast.Await) for part in inside for n in walk(part)
     )
 
 
@@ -212,7 +213,7 @@ def unsupported(node: FunctionNode) -> tuple[Any, str, str] | None:
         if construct is not None:
             return item, construct, advice
         if isinstance(item, ast.Lambda) and any(
-            isinstance(n, (ast.Yield, ast.YieldFrom)) for n in ast.walk(item.body)
+            isinstance(n, (ast.Yield, ast.YieldFrom)) for n in walk(item.body)
         ):
             return item, "yield in a lambda", advice
         if isinstance(item, ast.GeneratorExp) and _awaits(item):
@@ -228,7 +229,7 @@ def unsupported(node: FunctionNode) -> tuple[Any, str, str] | None:
         if own and isinstance(item, ast.Call) and (reader := frame_reader(item)) is not None:
             return item, f"{reader}()", "It looks at the running frame, which is not yours here"
         own = own and not isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-        stack.extend((child, own) for child in reversed(list(ast.iter_child_nodes(item))))
+        stack.extend((child, own) for child in reversed(child_nodes(item)))
     return None
 
 
@@ -251,15 +252,15 @@ def whole_yield(node: ast.AST) -> tuple[Any, str, str] | None:
         if isinstance(item, (ast.Yield, ast.YieldFrom)):
             return item, f"yield in {word}", advice
         if item is node or not isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            stack.extend(reversed(list(ast.iter_child_nodes(item))))
+            stack.extend(reversed(child_nodes(item)))
     return None
 
 
 def _raised_again(node: ast.TryStar) -> ast.Raise | None:
     """A ``raise`` without a value in an ``except*``, where something is awaited in the ``try``."""
-    if not any(isinstance(n, (ast.Await, ast.AsyncFor, ast.AsyncWith)) for n in ast.walk(node)):
+    if not any(isinstance(n, (ast.Await, ast.AsyncFor, ast.AsyncWith)) for n in walk(node)):
         return None
-    inside = (n for handler in node.handlers for n in ast.walk(handler))
+    inside = (n for handler in node.handlers for n in walk(handler))
     return next((n for n in inside if isinstance(n, ast.Raise) and n.exc is None), None)
 
 
@@ -273,7 +274,7 @@ def leaves(node: ast.TryStar) -> ast.stmt | None:
         if isinstance(item, ast.Return) or (isinstance(item, (ast.Break, ast.Continue)) and not in_loop):
             return item
         in_loop = in_loop or isinstance(item, (ast.For, ast.AsyncFor, ast.While))
-        todo += [(child, in_loop) for child in ast.iter_child_nodes(item)]
+        todo += [(child, in_loop) for child in child_nodes(item)]
     return None
 
 

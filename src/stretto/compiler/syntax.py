@@ -7,6 +7,7 @@ import sys
 from typing import Any, TypeVar, cast
 
 from .scope import parameters
+from .walking import walk
 
 __all__ = [
     "CONSUMERS",
@@ -59,7 +60,7 @@ def locate(node: N, at: ast.AST) -> N:
 
 
 def located(node: N, at: ast.AST) -> N:
-    for child in ast.walk(node):
+    for child in walk(node):
         if not hasattr(child, "lineno"):
             ast.copy_location(child, at)
     return node
@@ -96,12 +97,12 @@ def tried(node: ast.Match) -> ast.Match:
 
 
 def targets(node: ast.expr) -> set[str]:
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return {n.id for n in walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
 
 def eager_generators(node: ast.AST) -> set[ast.AST]:
     found: set[ast.AST] = set()
-    for n in ast.walk(node):
+    for n in walk(node):
         if isinstance(n, ast.Call) and len(n.args) == 1 and isinstance(n.args[0], ast.GeneratorExp):
             if isinstance(n.func, ast.Name) and n.func.id in CONSUMERS:
                 found.add(n.args[0])

@@ -33,6 +33,7 @@ from .scope import Scope, bound_names, free_names, loaded_names, unbound_names
 from .source import MODULE, declared_outside, unsupported
 from .syntax import eager_generators, function_def
 from .values import value_names
+from .walking import child_nodes, walk
 from .whole import Whole
 
 __all__ = ["TopLevel", "parse", "toplevel_node"]
@@ -221,7 +222,7 @@ def runs_whole(s: ast.stmt, shared: Iterable[str]) -> bool:
         return True
     if isinstance(s, ast.AnnAssign):
         return not s.simple
-    if any(isinstance(n, _DEFINES) for n in ast.walk(s)) or not bound_names([s]).isdisjoint(shared):
+    if any(isinstance(n, _DEFINES) for n in walk(s)) or not bound_names([s]).isdisjoint(shared):
         return True
     holder = toplevel_node(ast.Module([s], []))
     return unsupported(holder) is not None
@@ -231,7 +232,7 @@ def _shared(body: list[ast.stmt]) -> frozenset[str]:
     """The names of the module that not only the steps of its top level see."""
     bound = bound_names(body)
     found = set[str]()
-    for node in ast.walk(ast.Module(body, [])):
+    for node in walk(ast.Module(body, [])):
         if _looks_at_all(node):
             return frozenset(bound)
         found |= _mentions(node, bound)
@@ -282,15 +283,15 @@ def _mentions(node: ast.AST, bound: set[str]) -> set[str]:
             n for a in node.args if isinstance(a, ast.GeneratorExp) and a not in eager for n in free_names(a)
         }
     found = set[str]()
-    for child in ast.iter_child_nodes(node):
+    for child in child_nodes(node):
         if isinstance(child, ast.GeneratorExp):
             found |= free_names(child)
     return found
 
 
 def _names(node: ast.AST) -> set[str]:
-    found = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-    for n in ast.walk(node):
+    found = {n.id for n in walk(node) if isinstance(n, ast.Name)}
+    for n in walk(node):
         if isinstance(n, ast.Constant) and isinstance(n.value, str):
             found |= set(_WORD.findall(n.value))
     return found

@@ -24,6 +24,8 @@ from stretto.compiler.types import (
 from stretto.compiler.types_fields import field, item, tested_plainly
 from stretto.compiler.types_results import attribute_result, binary_result, element, item_result
 
+from .walking import walk
+
 __all__ = ["Judge", "looked_into"]
 
 _BOOL: Final = T(bool)
@@ -416,7 +418,7 @@ class Judge:
                     if not tested.pure:
                         return None
                     heap = heap or tested.heap
-            if any(isinstance(n, ast.NamedExpr) for n in ast.walk(node)):
+            if any(isinstance(n, ast.NamedExpr) for n in walk(node)):
                 return None  # binds a name of the function, element after element
             parts = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
             found, pure, more = self._all(*parts)

@@ -22,6 +22,7 @@ from .passing import parts_of, passing
 from .relaxations import relaxed
 from .scope import captured_by
 from .source import dotted
+from .walking import child_nodes, walk
 
 __all__ = ["UPDATES", "is_repeated", "value_names"]
 
@@ -101,7 +102,7 @@ class _Analysis:
             self.statements(s.orelse)
         elif isinstance(s, ast.For):
             self.expr(s.iter, "iterate")
-            over = {n.id for n in ast.walk(s.iter) if isinstance(n, ast.Name)}
+            over = {n.id for n in walk(s.iter) if isinstance(n, ast.Name)}
             before, self.changed = self.changed, set()
             self.target(s.target)
             self.statements(s.body)
@@ -147,7 +148,7 @@ class _Analysis:
         elif isinstance(s, (ast.Pass, ast.Break, ast.Continue)):
             pass
         else:  # del, raise, import, def: nothing that a value is good for
-            for node in ast.walk(s):
+            for node in walk(s):
                 if isinstance(node, ast.Name):
                     self.bad.add(node.id)
                 elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
@@ -279,11 +280,11 @@ class _Analysis:
             self.expr(node.body, "test" if use == "test" else "escape")
             self.expr(node.orelse, "test" if use == "test" else "escape")
         elif isinstance(node, (ast.JoinedStr, ast.FormattedValue, ast.Slice, ast.Starred)):
-            for child in ast.iter_child_nodes(node):
+            for child in child_nodes(node):
                 if isinstance(child, ast.expr):
                     self.expr(child, "look")
         elif isinstance(node, (ast.Tuple, ast.List, ast.Dict)) and use == "return":
-            for child in ast.iter_child_nodes(node):
+            for child in child_nodes(node):
                 if isinstance(child, ast.expr):
                     self.expr(child, "return")
         elif isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
@@ -305,7 +306,7 @@ class _Analysis:
             self.bad.add(node.target.id)
             self.expr(node.value, "escape")
         else:
-            for child in ast.iter_child_nodes(node):
+            for child in child_nodes(node):
                 if isinstance(child, ast.expr):
                     self.expr(child, "escape")
 
@@ -371,7 +372,7 @@ class _Analysis:
         """Whether a call uses a generator, its first argument, up before anything else happens: what is
         called in the other arguments would come in between."""
         others = [*node.args[1:], *(k.value for k in node.keywords)]
-        if any(isinstance(n, ast.Call) for part in others for n in ast.walk(part)):
+        if any(isinstance(n, ast.Call) for part in others for n in walk(part)):
             return False
         func = node.func
         if isinstance(func, ast.Name):

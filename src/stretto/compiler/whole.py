@@ -13,6 +13,7 @@ from .fragments import Fragment
 from .functions import Compiled, forget, is_static
 from .scope import bound_names
 from .source import MODULE
+from .walking import walk
 
 __all__ = ["Whole"]
 
@@ -36,7 +37,7 @@ class Whole(Fragment):
         self.text = ast.unparse(statement).split("\n")[0]
         self.bound = bound_names([statement])
         self.defines = defines
-        self.calls = any(isinstance(n, ast.Call) for n in ast.walk(statement))
+        self.calls = any(isinstance(n, ast.Call) for n in walk(statement))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)  # the compilation of the whole has told
             code = compile(ast.Module([statement], []), form.filename, "exec", flags=flags, dont_inherit=True)

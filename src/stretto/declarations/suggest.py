@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..compiler import ir
 from ..compiler.receivers import class_of
+from ..compiler.walking import walk
 
 if TYPE_CHECKING:
     from ..compiler.explain import Explanation
@@ -70,7 +71,7 @@ def named(form: Compiled, i: ir.Apply, callee: Any) -> str:
 def method_named(form: Compiled, fragment: Any) -> str:
     """The same of a method that is called in a fragment, on an object whose class is to be seen."""
     for statement in fragment.statements:
-        for node in ast.walk(statement):
+        for node in walk(statement):
             func = node.func if isinstance(node, ast.Call) else None
             if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
                 cls = class_of(form, func.value.id)

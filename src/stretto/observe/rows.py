@@ -23,6 +23,7 @@ from ..journal.events import (
     CallFinished,
     CallIntended,
     CallSettled,
+    CallStarted,
     Recorded,
     RunEnded,
     RunResumed,
@@ -33,7 +34,7 @@ from ..journal.events import (
 )
 from ..journal.history import TIMEOUT
 from ..journal.waits import read_wait
-from .kinds import KINDS, WAITS, kind_of
+from .kinds import FREE, KINDS, WAITS, kind_of
 from .timeline import INSIDE
 
 __all__ = ["WAITED", "Part", "Rows"]
@@ -66,6 +67,8 @@ class Rows:
         self._sites: dict[tuple[str, str], int] = {}
         self._numbers: dict[str, int] = {}
         self._ended: list[int] = []
+        #: Where calls are under way that change nothing.
+        self._open: set[str] = set()
         self._part: Part = {}
         self._rows: list[_Row] = []
 
@@ -96,6 +99,8 @@ class Rows:
                 part["begun"].append(
                     [event.place, self._name(event.call), self._time(event.time), self.seq, count, "stream"]
                 )
+            elif isinstance(event, CallStarted):
+                self._goes_on(event)
             elif isinstance(event, CallSettled):
                 part["settled"].append([event.place, event.decision.value, event.by, self.seq])
             elif isinstance(event, RunStarted):
@@ -104,6 +109,7 @@ class Rows:
                 self.state = RunState.RUNNING
                 self._away += max(0, event.time - self._zero - self._away - self._latest)
                 part["resumed"].append(self._latest)
+                self._lose()
             else:
                 assert isinstance(event, RunEnded)
                 self.state = event.state
@@ -114,6 +120,29 @@ class Rows:
         part["seq"], part["state"], part["latest"] = self.seq, self.state.value, self._latest
         part["away"] = self._away
         return part
+
+    def _goes_on(self, event: CallStarted) -> None:
+        """A call takes long. Of one that changes the world, its intent has told that it is made."""
+        wait = read_wait(event.waited_for)
+        if wait is None or kind_of(wait.effects) not in FREE:
+            return
+        self._open.add(event.place)
+        begun = [
+            event.place,
+            self._name(event.call),
+            self._time(event.started),
+            self.seq,
+            event.attempt,
+            "call",
+        ]
+        self._part["begun"].append(begun)
+
+    def _lose(self) -> None:
+        """What was under way when the run was interrupted is made again, if it is still wanted."""
+        part = self._part
+        part["lost"] += self._open
+        part["begun"] = [begun for begun in part["begun"] if begun[0] not in self._open]
+        self._open.clear()
 
     def _time(self, time: int) -> int:
         time = max(0, time - self._zero - self._away)
@@ -132,6 +161,8 @@ class Rows:
         if event.call == TIMEOUT:
             return
         part, place, numbers = self._part, event.place, self._numbers
+        if self._open:
+            self._open.discard(place)
         offset = self._zero + self._away
         started, ended = event.started - offset, event.ended - offset
         if started < 0 or ended < started:
@@ -212,6 +243,6 @@ class Rows:
 def _empty(first: int) -> Part:
     lists = (
         "names", "sites", "begun", "settled", "resumed", "again", "attempts", "failed", "gone",
-        "own", "unseen", "usd",
+        "own", "unseen", "usd", "lost",
     )  # fmt: skip
     return {"first": first, "shared": 0, **{name: list[Any]() for name in lists}}

@@ -64,6 +64,7 @@ export class Model {
     }
     const calls = part.calls, count = calls.place.length;
     this.grow(this.n + count);
+    for (const place of part.lost) this.begun.delete(place);
     // events are told by kind, and the tree is in the order in which they came
     let next = 0;
     const begin = (/** @type {number} */ until) => {
