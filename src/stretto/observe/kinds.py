@@ -5,13 +5,10 @@ from __future__ import annotations
 from ..engine.causes import CERTAIN, CONTROL, DATA, EFFECT, LIMIT, ORDER, ROOM, START
 from .timeline import INSIDE
 
-__all__ = ["FREE", "KINDS", "WAITS", "kind_of"]
+__all__ = ["KINDS", "WAITS", "kind_of"]
 
 #: Kinds of calls, from the strictest to the freest, and what is known of none of these.
 KINDS = ("plain", "writes", "commutes", "reads", "unordered", "pure", "unknown")
-
-#: Those that change nothing.
-FREE = frozenset({"reads", "unordered", "pure"})
 
 #: How calls wait: in a word, and what for.
 WAITS = {

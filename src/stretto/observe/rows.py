@@ -34,7 +34,7 @@ from ..journal.events import (
 )
 from ..journal.history import TIMEOUT
 from ..journal.waits import read_wait
-from .kinds import FREE, KINDS, WAITS, kind_of
+from .kinds import KINDS, WAITS, kind_of
 from .timeline import INSIDE
 
 __all__ = ["WAITED", "Part", "Rows"]
@@ -63,12 +63,11 @@ class Rows:
         self.state = RunState.RUNNING
         self._cost = cost
         self._zero = self._away = self._latest = 0
+        self._forked = False
         self._names: dict[str, int] = {}
         self._sites: dict[tuple[str, str], int] = {}
         self._numbers: dict[str, int] = {}
         self._ended: list[int] = []
-        #: Where calls are under way that change nothing.
-        self._open: set[str] = set()
         self._part: Part = {}
         self._rows: list[_Row] = []
 
@@ -90,26 +89,19 @@ class Rows:
             if isinstance(event, CallFinished):
                 self._finished(event)
             elif isinstance(event, CallIntended):
-                name = self._name(event.call)
-                part["begun"].append(
-                    [event.place, name, self._time(event.time), self.seq, event.attempt, "write"]
-                )
-            elif isinstance(event, StreamReceived):
-                count = event.first + event.count
-                part["begun"].append(
-                    [event.place, self._name(event.call), self._time(event.time), self.seq, count, "stream"]
-                )
+                self._began(event, event.time, event.attempt, "write")
             elif isinstance(event, CallStarted):
-                self._goes_on(event)
+                self._began(event, event.started, event.attempt, "call")
+            elif isinstance(event, StreamReceived):
+                self._began(event, event.time, event.first + event.count, "stream")
             elif isinstance(event, CallSettled):
                 part["settled"].append([event.place, event.decision.value, event.by, self.seq])
             elif isinstance(event, RunStarted):
-                self._zero = event.time
+                self._zero, self._forked = event.time, event.forked_from is not None
             elif isinstance(event, RunResumed):
                 self.state = RunState.RUNNING
                 self._away += max(0, event.time - self._zero - self._away - self._latest)
-                part["resumed"].append(self._latest)
-                self._lose()
+                part["resumed"].append([self._latest, self.seq])
             else:
                 assert isinstance(event, RunEnded)
                 self.state = event.state
@@ -120,29 +112,6 @@ class Rows:
         part["seq"], part["state"], part["latest"] = self.seq, self.state.value, self._latest
         part["away"] = self._away
         return part
-
-    def _goes_on(self, event: CallStarted) -> None:
-        """A call takes long. Of one that changes the world, its intent has told that it is made."""
-        wait = read_wait(event.waited_for)
-        if wait is None or kind_of(wait.effects) not in FREE:
-            return
-        self._open.add(event.place)
-        begun = [
-            event.place,
-            self._name(event.call),
-            self._time(event.started),
-            self.seq,
-            event.attempt,
-            "call",
-        ]
-        self._part["begun"].append(begun)
-
-    def _lose(self) -> None:
-        """What was under way when the run was interrupted is made again, if it is still wanted."""
-        part = self._part
-        part["lost"] += self._open
-        part["begun"] = [begun for begun in part["begun"] if begun[0] not in self._open]
-        self._open.clear()
 
     def _time(self, time: int) -> int:
         time = max(0, time - self._zero - self._away)
@@ -156,17 +125,24 @@ class Rows:
             self._part["names"].append(name)
         return number
 
+    def _began(
+        self, event: CallIntended | CallStarted | StreamReceived, time: int, count: int, how: str
+    ) -> None:
+        """A call is under way, as far as is recorded; of a stream `count` items have come, of others it is the
+        attempt."""
+        site = self._waited(-1, event.waited_for)[2] if isinstance(event, CallStarted) else -1
+        name = self._name(event.call)
+        self._part["begun"].append([event.place, name, self._time(time), self.seq, count, how, site])
+
     def _finished(self, event: CallFinished) -> None:
         # of 100,000 calls each microsecond here is a tenth of a second until they are seen
         if event.call == TIMEOUT:
             return
         part, place, numbers = self._part, event.place, self._numbers
-        if self._open:
-            self._open.discard(place)
         offset = self._zero + self._away
         started, ended = event.started - offset, event.ended - offset
         if started < 0 or ended < started:
-            part["shared"] += event.ended < self._zero
+            part["shared"] += self._forked and event.ended < self._zero
             started = max(started, 0)
             ended = max(ended, started)
         if ended > self._latest:
@@ -233,9 +209,10 @@ class Rows:
             last = lines[3]
         elif "\t" in last:
             last, _, own = last.partition("\t")
-            self._part["own"].append([number, *own.split(" ", 1)])
+            if number >= 0:
+                self._part["own"].append([number, *own.split(" ", 1)])
         before = numbers.get(last, -1)
-        if before < 0:
+        if before < 0 <= number:
             self._part["unseen"].append([number, last])
         return waited, before, site, needs
 
@@ -243,6 +220,6 @@ class Rows:
 def _empty(first: int) -> Part:
     lists = (
         "names", "sites", "begun", "settled", "resumed", "again", "attempts", "failed", "gone",
-        "own", "unseen", "usd", "lost",
+        "own", "unseen", "usd",
     )  # fmt: skip
     return {"first": first, "shared": 0, **{name: list[Any]() for name in lists}}

@@ -71,7 +71,7 @@ export class Details {
     if (at < 0) {
       if (begun) {
         const doubt = !model.running && !model.isSettled(begun) && begun.how === "write";
-        facts.push(["state", doubt ? el("b", { class: "bad" }, "in doubt: nobody knows whether it happened") : model.isSettled(begun) ? "settled" : "running"]);
+        facts.push(["state", doubt ? el("b", { class: "bad" }, "in doubt: nobody knows whether it happened") : model.isSettled(begun) ? "settled" : model.running ? "running" : "stopped with the run"]);
         facts.push(["began at", lasted(begun.time)]);
         if (begun.how === "stream") facts.push(["items so far", String(begun.attempt)]);
       }
@@ -99,6 +99,7 @@ export class Details {
     if (found.problem) return [el("p", { class: "bad" }, found.problem)];
     if (found.missing) return [el("p", { class: "faint" }, "What it was given and returned is not in this file; `stretto show` tells.")];
     const made = [];
+    if (at < 0 && begun?.how === "call") return [];
     if (found.arguments !== undefined) made.push(value("arguments", found.arguments));
     else made.push(el("h3", {}, "arguments"), el("p", { class: "faint" }, "Of a call that changes nothing the journal keeps a digest of them, and not the values."));
     if (found.result !== undefined) made.push(value("result", found.result));

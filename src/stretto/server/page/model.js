@@ -4,7 +4,8 @@
 // tree, so what is asked of all of them is a loop over typed arrays.
 import { Tree } from "./tree.js";
 
-/** @typedef {{place: string, name: number, time: number, seq: number, attempt: number, how: string}} Begun */
+/** @typedef {{place: string, name: number, time: number, seq: number, attempt: number, how: string,
+ *   site: number}} Begun how: "write" where it was to change something, "stream", or "call" */
 /** @typedef {{file: string, line: number, kind: number, effects: string, limit: string, way: string}} Site */
 
 const INSIDE = "inside", START = "start";
@@ -64,14 +65,16 @@ export class Model {
     }
     const calls = part.calls, count = calls.place.length;
     this.grow(this.n + count);
-    for (const place of part.lost) this.begun.delete(place);
     // events are told by kind, and the tree is in the order in which they came
     let next = 0;
     const begin = (/** @type {number} */ until) => {
       for (; next < part.begun.length && part.begun[next][3] < until; next++) {
-        const [place, name, time, seq, attempt, how] = part.begun[next];
-        this.begun.set(place, { place, name, time, seq, attempt, how });
-        if (how === "write") this.intents.set(place, seq);
+        const [place, name, time, seq, attempt, told, site] = part.begun[next];
+        const before = this.begun.get(place);
+        // that a write has been under way for a while makes it no less a write
+        const how = before && told === "call" ? before.how : told;
+        this.begun.set(place, { place, name, time, seq, attempt, how, site });
+        if (told === "write") this.intents.set(place, seq);
         this.tree.add(place, -1);
       }
     };
@@ -108,7 +111,11 @@ export class Model {
     }
     for (const [at, usd] of part.usd) this.usd.set(at, usd);
     for (const [place, decision, by, seq] of part.settled) this.settled.set(place, { decision, by, seq });
-    this.resumed.push(...part.resumed);
+    for (const [time, seq] of part.resumed) {
+      this.resumed.push(time);
+      // what was under way is lost, but for what may have happened
+      for (const begun of [...this.begun.values()]) if (begun.how === "call" && begun.seq < seq) this.begun.delete(begun.place);
+    }
     this.seq = part.seq;
     this.state = part.state;
     this.latest = part.latest;

@@ -40,7 +40,7 @@ export class Track {
 export function asItWas(model, title) {
   const track = new Track(model, title, "run");
   const { order } = model.facts;
-  track.open = model.running || model.doubts.length ? [...model.begun.values()].filter((b) => !model.isSettled(b)) : [];
+  track.open = [...model.begun.values()].filter((b) => !model.isSettled(b));
   track.open.sort((a, b) => a.time - b.time);
   const n = model.n, now = model.now, size = n + track.open.length;
   track.begin = new Float64Array(size);
@@ -58,7 +58,8 @@ export function asItWas(model, title) {
   track.open.forEach((begun, i) => {
     track.begin[n + i] = track.waited[n + i] = begun.time;
     track.end[n + i] = Math.max(now, begun.time);
-    track.colour[n + i] = kinds.get(begun.name) ?? (begun.how === "write" ? 1 : model.words.kinds.length - 1);
+    const kind = begun.site >= 0 ? model.sites[begun.site].kind : kinds.get(begun.name);
+    track.colour[n + i] = kind ?? (begun.how === "write" ? 1 : model.words.kinds.length - 1);
   });
   track.order = merged(order, track.open.map((_, i) => n + i), track.begin);
   const early = track.waited;

@@ -80,7 +80,8 @@ export class TreeView {
     if (!node.isCall) return node.inside && node.inside.size > 1 ? many(node.calls, "call") : "";
     const begun = model.begun.get(node.place);
     if (begun && model.isSettled(begun)) return "settled";
-    return model.running ? el("b", { class: "live" }, "running") : el("b", { class: "bad" }, "in doubt");
+    if (model.running) return el("b", { class: "live" }, "running");
+    return begun?.how === "write" ? el("b", { class: "bad" }, "in doubt") : "stopped";
   }
 
   /** @param {number} i @param {boolean} tell */
