@@ -11,6 +11,8 @@ import { firstAfter } from "./lanes.js";
 
 /** Lanes that are lower than this are set pixel by pixel. */
 const FLAT = 3;
+/** More bars than this are not drawn one by one where they are thin. */
+const MANY = 4000;
 
 export class Painter {
   /** @param {CanvasRenderingContext2D} context @param {import("./theme.js").Colours} colours */
@@ -76,6 +78,7 @@ export class Painter {
       }
     }
     context.globalAlpha = track.ghost ? 0.45 : 1;
+    if (rects.reduce((sum, list) => sum + list.length, 0) > 3 * MANY) this.thin(rects, box, thick);
     rects.forEach((list, kind) => {
       context.fillStyle = colours.kinds[kind];
       rounded(context, list, thick);
@@ -86,6 +89,45 @@ export class Painter {
       for (let k = 0; k < list.length; k += 3) context.fillRect(list[k], list[k + 1] + thick / 2 - 0.75, list[k + 2] - 1, 1.5);
     });
     this.labels(track, wide, box, thick);
+  }
+
+  /** Set what is thin pixel by pixel, and leave the rest. @param {number[][]} rects @param {Box} box
+   * @param {number} thick */
+  thin(rects, box, thick) {
+    const sheet = this.sheet(box), { columns, rows, pixels } = sheet;
+    rects.forEach((list, kind) => {
+      const ink = this.colours.pixels[kind];
+      let kept = 0;
+      for (let k = 0; k < list.length; k += 3) {
+        const width = list[k + 2];
+        if (width >= 6) {
+          list.copyWithin(kept, k, k + 3);
+          kept += 3;
+          continue;
+        }
+        const x = Math.max(Math.round(list[k] - box.x), 0), end = Math.min(x + Math.max(Math.round(width), 1), columns);
+        const y = Math.max(Math.round(list[k + 1] - box.y), 0), under = Math.min(y + Math.round(thick), rows);
+        for (let row = y; row < under; row++) for (let at = row * columns + x; at < row * columns + end; at++) pixels[at] = ink;
+      }
+      list.length = kept;
+    });
+    this.lay(sheet, box);
+  }
+
+  /** Pixels to be set, as many as there are in a box. @param {Box} box */
+  sheet(box) {
+    const { raster } = this;
+    const columns = Math.max(1, Math.floor(box.width)), rows = Math.max(1, Math.floor(box.height));
+    if (raster.width !== columns || raster.height !== rows) (raster.width = columns), (raster.height = rows);
+    const paper = /** @type {CanvasRenderingContext2D} */ (raster.getContext("2d"));
+    const image = paper.createImageData(columns, rows);
+    return { columns, rows, paper, image, pixels: new Uint32Array(image.data.buffer) };
+  }
+
+  /** @param {ReturnType<Painter["sheet"]>} sheet @param {Box} box */
+  lay({ columns, rows, paper, image }, box) {
+    paper.putImageData(image, 0, 0);
+    this.context.drawImage(this.raster, box.x, box.y, columns, rows);
   }
 
   /** @param {Track} track @param {number[]} wide @param {Box} box @param {number} thick */
@@ -106,14 +148,10 @@ export class Painter {
 
   /** Lanes too low to be drawn one by one. @param {Track} track @param {View} view @param {Box} box */
   flat(track, view, box) {
-    const { context, raster, colours } = this;
+    const { context, colours } = this;
     const { layout, begin, end, colour } = track;
     const { items, offsets } = layout;
-    const columns = Math.max(1, Math.floor(box.width)), rows = Math.max(1, Math.floor(box.height));
-    if (raster.width !== columns || raster.height !== rows) (raster.width = columns), (raster.height = rows);
-    const paper = /** @type {CanvasRenderingContext2D} */ (raster.getContext("2d"));
-    const image = paper.createImageData(columns, rows);
-    const pixels = new Uint32Array(image.data.buffer);
+    const sheet = this.sheet(box), { columns, rows, pixels } = sheet;
     const scale = columns / (view.until - view.from), h = view.laneHeight;
     const from = Math.max(0, Math.floor(view.top / h));
     const to = Math.min(layout.lanes, Math.ceil((view.top + rows) / h));
@@ -133,9 +171,8 @@ export class Painter {
         i = x1 - x0 < 1 ? Math.max(i + 1, firstAfter(layout, end, i + 1, last, view.from + (x1 + 1) / scale)) : i + 1;
       }
     }
-    paper.putImageData(image, 0, 0);
     context.globalAlpha = track.ghost ? 0.5 : 1;
-    context.drawImage(raster, box.x, box.y, columns, rows);
+    this.lay(sheet, box);
     context.globalAlpha = 1;
   }
 
@@ -184,6 +221,16 @@ export class Painter {
     context.beginPath();
     context.rect(box.x, box.y, box.width, box.height);
     context.clip();
+    for (let i = 0; i < track.open.length; i++) {
+      const bar = place(track.model.n + i); // what runs has no end yet
+      if (bar.x1 < box.x || bar.x0 > box.x + box.width) continue;
+      context.globalAlpha = 0.4;
+      context.fillStyle = colours.paper;
+      context.fillRect(bar.x0, bar.y, bar.x1 - bar.x0, bar.height);
+      context.globalAlpha = 1;
+      context.fillStyle = colours.kinds[track.colour[track.model.n + i]];
+      context.fillRect(bar.x1 - 3, bar.y, 3, Math.max(bar.height, 2));
+    }
     context.fillStyle = colours.failed;
     for (const at of track.failed.slice(0, 5000)) {
       const bar = place(at);

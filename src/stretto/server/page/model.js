@@ -188,6 +188,15 @@ export class Model {
     return this.site[at] < 0 ? this.words.kinds.length - 1 : this.sites[this.site[at]].kind;
   }
 
+  /** The kind of a call that is under way. @param {Begun} begun */
+  kindOfOpen(begun) {
+    if (begun.site >= 0) return this.sites[begun.site].kind;
+    for (let at = this.n - 1; at >= Math.max(0, this.n - 2000); at--) {
+      if (this.name[at] === begun.name) return this.kindOf(at);
+    }
+    return begun.how === "write" ? this.words.kinds.indexOf("writes") : this.words.kinds.length - 1;
+  }
+
   /** The name of a function alone. @param {number} name */
   short(name) {
     const full = this.names[name];

@@ -76,7 +76,7 @@ export class Timeline {
   /** Where each track is: its height, the height of its lanes, and where it begins, scrolled. */
   boxes() {
     const many = this.tracks.length > 1;
-    const room = this.height - OVERVIEW - AXIS - this.tracks.length * ((many ? TITLE : 0) + PAD);
+    const room = this.height - OVERVIEW - AXIS - PAD - 4 - this.tracks.length * ((many ? TITLE : 0) + PAD);
     const shares = this.tracks.map((track) => Math.min(Math.max(track.layout.lanes, 1), 60));
     const all = shares.reduce((a, b) => a + b, 0) || 1;
     let y = OVERVIEW + AXIS + PAD - this.top;
@@ -132,8 +132,10 @@ export class Timeline {
     painter.marks(track, view, seen, chosen, this.hovered.track === i ? this.hovered.at : -1);
     const end = (track.took - this.from) * (this.width / (this.until - this.from));
     if (!track.model.running || track.ghost) {
+      context.globalAlpha = 0.4;
       context.fillStyle = c.faint;
       context.fillRect(end, seen.y, 1, Math.max(seen.height, 8));
+      context.globalAlpha = 1;
     }
   }
 

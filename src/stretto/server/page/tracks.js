@@ -54,12 +54,10 @@ export function asItWas(model, title) {
     track.colour[at] = model.kindOf(at);
     if (model.failed[at]) track.failed.push(at);
   }
-  const kinds = kindsByName(model);
   track.open.forEach((begun, i) => {
     track.begin[n + i] = track.waited[n + i] = begun.time;
     track.end[n + i] = Math.max(now, begun.time);
-    const kind = begun.site >= 0 ? model.sites[begun.site].kind : kinds.get(begun.name);
-    track.colour[n + i] = kind ?? (begun.how === "write" ? 1 : model.words.kinds.length - 1);
+    track.colour[n + i] = model.kindOfOpen(begun);
   });
   track.order = merged(order, track.open.map((_, i) => n + i), track.begin);
   const early = track.waited;
@@ -135,15 +133,6 @@ export function runningAtOnce(track, from, until, parts) {
 function add(found, part, share) {
   found[part] += share;
   found[part + 1] -= share;
-}
-
-/** @param {Model} model */
-function kindsByName(model) {
-  const kinds = new Map();
-  for (let at = model.n - 1; at >= Math.max(0, model.n - 2000); at--) {
-    if (!kinds.has(model.name[at])) kinds.set(model.name[at], model.kindOf(at));
-  }
-  return kinds;
 }
 
 /** Two lists, each in order, as one. @param {Int32Array} a @param {number[]} b @param {Float64Array} by */

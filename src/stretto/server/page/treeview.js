@@ -14,7 +14,7 @@ export class TreeView {
     this.model = model;
     this.heard = chosen;
     /** @type {Row[]} */ this.rows = [];
-    this.at = 0;
+    this.at = -1; // the chosen row
     this.version = -1;
     this.space = el("div", { class: "space", role: "presentation" });
     this.element = el("div", { class: "tree", role: "tree", tabindex: 0, "aria-label": "Calls in program order" }, this.space);
@@ -51,7 +51,8 @@ export class TreeView {
   row(i) {
     const { model } = this, { node, depth, label, index, of } = this.rows[i];
     const open = node.inside ? model.tree.isOpen(node, depth) : null;
-    const kind = node.call >= 0 ? model.words.kinds[model.kindOf(node.call)] : "";
+    const begun = node.isCall && node.call < 0 ? model.begun.get(node.place) : undefined;
+    const kind = node.call >= 0 ? model.kindOf(node.call) : begun ? model.kindOfOpen(begun) : -1;
     const made = el(
       "div",
       {
@@ -61,7 +62,7 @@ export class TreeView {
         onclick: () => this.go(i, true),
       },
       el("span", { class: "twist", onclick: (/** @type {Event} */ e) => (e.stopPropagation(), this.turn(i)) }, open === null ? "" : open ? "▾" : "▸"),
-      kind ? el("span", { class: `dot kind-${kind}` }) : null,
+      kind >= 0 ? el("span", { class: `dot kind-${model.words.kinds[kind]}` }) : null,
       el("span", { class: "label" }, label),
       el("span", { class: "says" }, this.says(node)),
     );
@@ -123,7 +124,7 @@ export class TreeView {
 
   /** @param {KeyboardEvent} event */
   key(event) {
-    const row = this.rows[this.at];
+    const row = this.rows[Math.max(this.at, 0)];
     if (!row || event.ctrlKey || event.metaKey || event.altKey) return;
     const open = row.node.inside ? this.model.tree.isOpen(row.node, row.depth) : null;
     const page = Math.max(1, Math.floor(this.element.clientHeight / HIGH) - 1);
