@@ -13,6 +13,8 @@ import pytest
 from stretto.journal import Journal
 from stretto.journal.events import CallIntended, RunState
 from tests.browser.conftest import Opened, wait_for
+from tests.browser.servers import Served
+from tests.unit.journals import done, ended, fill
 from tests.waiting import until
 
 PROGRAM = """
@@ -95,3 +97,13 @@ def test_stop_resume_settle_fork(
     newest, _ = journal.runs()
     assert newest.forked_from == run.id
     assert sum(isinstance(event, CallIntended) for _, event in journal.events(newest.id)) == 1
+
+
+def test_from_the_command_line(journal: Journal, folder: Path, opened: Opened) -> None:
+    fill(journal, "r", [done("a"), ended()])
+    with Served(str(folder / "journal.db"), "--token") as address:
+        assert "?token=" in address
+        page = opened(address)
+        page.click("text=digest")
+        wait_for(page, calls=1, ended="true")
+        assert "token" not in page.url
