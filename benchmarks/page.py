@@ -48,7 +48,8 @@ _LAGS = """() => {
   page.update = () => {
     update();
     page.timeline.paint();
-    for (; seen < page.model.n; seen++) lags.push(Date.now() - (page.model.head.micros + page.model.ended[seen]) / 1000);
+    const {model} = page, now = Date.now() - model.head.micros / 1000;
+    for (; seen < model.n; seen++) lags.push(now - model.ended[seen] / 1000);
   };
 }"""
 
@@ -56,7 +57,16 @@ _LAGS = """() => {
 def _call(n: int, time: int) -> CallFinished:
     wait = _WAIT.format(before=max(n - 40, 0), line=n % 30, effects=_EFFECTS[n % 4])
     return CallFinished(
-        f"for/{n}/work", "flow:work", b"d", 1, _VALUE, None, time - 9_000, time - 8_000 + n % 3_000, time, wait
+        f"for/{n}/work",
+        "flow:work",
+        b"d",
+        1,
+        _VALUE,
+        None,
+        time - 9_000,
+        time - 8_000 + n % 3_000,
+        time,
+        wait,
     )
 
 
@@ -110,7 +120,9 @@ def _share(values: list[float], share: float) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--calls", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=10.0)
     given = parser.parse_args()
@@ -123,9 +135,13 @@ def main() -> None:
             page = browser.new_page(viewport={"width": 1280, "height": 800})
             page.goto(address)  # the browser is awake
             first, whole = _loaded(page, address, given.calls)
-            print(f"{given.calls:,} calls: something to see after {first:.2f} s, all of it after {whole:.2f} s")
+            print(
+                f"{given.calls:,} calls: something to see after {first:.2f} s, all of it after {whole:.2f} s"
+            )
             took = page.evaluate(_ZOOM)
-            print(f"drawing while zooming: {_share(took, 0.5):.1f} ms, 95 % below {_share(took, 0.95):.1f} ms")
+            print(
+                f"drawing while zooming: {_share(took, 0.5):.1f} ms, 95 % below {_share(took, 0.95):.1f} ms"
+            )
             writing = _live(journal, given.seconds)
             page.goto(f"{address}#/run/live")
             page.wait_for_selector("html[data-calls]:not([data-calls='0'])", state="attached")

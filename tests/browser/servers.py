@@ -16,7 +16,17 @@ class Served:
     """Within it the runs of a journal are served; gives the address."""
 
     def __init__(self, url: str, *options: str) -> None:
-        self._command = [sys.executable, "-m", "stretto", "ui", "--journal", url, "--port", str(_free()), *options]
+        self._command = [
+            sys.executable,
+            "-m",
+            "stretto",
+            "ui",
+            "--journal",
+            url,
+            "--port",
+            str(_free()),
+            *options,
+        ]
 
     def __enter__(self) -> str:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

@@ -25,6 +25,7 @@ from stretto.server.file import as_file, as_frame
 from stretto.server.guard import is_loopback
 from stretto.testing import VirtualClock
 from tests.unit.journals import dead, done, ended, failed, fill, intended, stretto
+from tests.unit.secretive import PIN, SECRET, TOKEN, pays
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -304,3 +305,19 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert stretto("ui") == 2
     assert "pip install 'stretto[ui]'" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("secretive")
+def test_no_secret_is_told(client: Client, journal: Journal) -> None:
+    pays.using(journal=str(DEFAULT))("bob", SECRET, PIN)
+    shared(str(DEFAULT)).flush()
+    [record] = journal.runs()
+    told = [
+        client.get("/api/runs").text,
+        client.get(f"/api/runs/{record.id}/news").text,
+        *(client.get(f"/api/runs/{record.id}/call?seq={n}").text for n in range(1, record.events + 1)),
+        as_file(journal, record.id),
+        as_frame(journal, record.id),
+    ]
+    assert any("sent to bob" in text for text in told)
+    assert not any(secret in text for text in told for secret in (SECRET, TOKEN, str(PIN)))

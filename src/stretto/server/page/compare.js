@@ -9,6 +9,7 @@ export class ComparePage {
   /** @param {any} api @param {any} words @param {string[]} runs @param {any} shell */
   constructor(api, words, runs, shell) {
     this.shell = shell;
+    /** @type {number | undefined} */ this.timer = undefined;
     this.words = words;
     this.models = runs.map((run) => Object.assign(new Model(words), { head: { id: run } }));
     this.timeline = new Timeline(words, {
@@ -34,7 +35,7 @@ export class ComparePage {
     if (name === "head") model.head = data;
     else if (name === "part") model.add(data);
     else if (name === "gone" || name === "lost") this.shell.tell(data.message ?? "The server is gone; trying again…", true);
-    this.timer ??= setTimeout(() => ((this.timer = undefined), this.update()), 60);
+    this.timer ??= window.setTimeout(() => ((this.timer = undefined), this.update()), 60);
   }
 
   update() {
@@ -51,7 +52,7 @@ export class ComparePage {
     );
     fill(this.table, this.totals(), this.byFunction(), this.apart());
     document.documentElement.dataset.calls = models.map((model) => model.count).join(" ");
-    if (models.some((model) => model.running && model.seq)) this.timer ??= setTimeout(() => ((this.timer = undefined), this.update()), 200);
+    if (models.some((model) => model.running && model.seq)) this.timer ??= window.setTimeout(() => ((this.timer = undefined), this.update()), 200);
   }
 
   totals() {

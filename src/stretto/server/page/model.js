@@ -10,50 +10,57 @@ import { Tree } from "./tree.js";
 
 const INSIDE = "inside", START = "start";
 
-export class Model {
+/** What is known of calls, by number. */
+class Columns {
+  n = 0;
+  lost = 0; // of them, those that were made once more
+  seq = 0;
+  version = 0;
+  state = "running";
+  latest = 0;
+  away = 0;
+  shared = 0;
+  /** @type {number[]} */ resumed = [];
+  /** @type {string[]} */ names = [];
+  /** @type {Site[]} */ sites = [];
+  /** @type {string[]} */ places = [];
+  size = 1024;
+  started = new Float64Array(this.size);
+  ended = new Float64Array(this.size);
+  ready = new Float64Array(this.size);
+  name = new Int32Array(this.size);
+  eventOf = new Int32Array(this.size);
+  last = new Int32Array(this.size);
+  site = new Int32Array(this.size);
+  how = new Uint8Array(this.size);
+  attempts = new Int32Array(this.size);
+  failed = new Uint8Array(this.size);
+  gone = new Uint8Array(this.size);
+  /** @type {(number | number[])[]} */ needed = [];
+  /** @type {Map<number, number>} */ usd = new Map();
+  /** @type {Map<number, {took: number, at: string}>} */ own = new Map();
+  /** @type {Map<number, string>} */ unseen = new Map();
+  /** @type {Map<string, Begun>} */ begun = new Map();
+  /** @type {Map<string, number>} */ intents = new Map();
+  /** @type {Map<string, {decision: string, by: string, seq: number}>} */ settled = new Map();
+  clock = { now: 0, at: 0 };
+  tree = new Tree();
+  /** @type {any} what follows from all calls, and of which version */ kept = { version: -1 };
+}
+
+export class Model extends Columns {
   /** @param {{kinds: string[], waits: string[][]}} words what the server calls kinds and waits */
   constructor(words) {
+    super();
     this.words = words;
     this.inside = words.waits.findIndex(([kind]) => kind === INSIDE);
     this.begins = words.waits.findIndex(([kind]) => kind === START);
     /** @type {any} what is known of the run as a whole */
     this.head = {};
-    this.reset();
   }
 
   reset() {
-    this.n = 0;
-    this.seq = 0;
-    this.version = 0;
-    this.state = "running";
-    this.latest = this.away = this.shared = 0;
-    /** @type {number[]} */ this.resumed = [];
-    /** @type {string[]} */ this.names = [];
-    /** @type {Site[]} */ this.sites = [];
-    /** @type {string[]} */ this.places = [];
-    this.size = 1024;
-    this.started = new Float64Array(this.size);
-    this.ended = new Float64Array(this.size);
-    this.ready = new Float64Array(this.size);
-    this.name = new Int32Array(this.size);
-    this.eventOf = new Int32Array(this.size);
-    this.last = new Int32Array(this.size);
-    this.site = new Int32Array(this.size);
-    this.how = new Uint8Array(this.size);
-    this.attempts = new Int32Array(this.size);
-    this.failed = new Uint8Array(this.size);
-    this.gone = new Uint8Array(this.size);
-    /** @type {(number | number[])[]} */ this.needed = [];
-    /** @type {Map<number, number>} */ this.usd = new Map();
-    /** @type {Map<number, {took: number, at: string}>} */ this.own = new Map();
-    /** @type {Map<number, string>} */ this.unseen = new Map();
-    /** @type {Map<string, Begun>} */ this.begun = new Map();
-    /** @type {Map<string, number>} */ this.intents = new Map();
-    /** @type {Map<string, {decision: string, by: string, seq: number}>} */ this.settled = new Map();
-    this.lost = 0;
-    this.clock = { now: 0, at: 0 };
-    this.tree = new Tree();
-    this.kept = { version: -1 };
+    Object.assign(this, new Columns(), { version: this.version });
   }
 
   /** @param {any} part what the server tells anew */

@@ -27,7 +27,9 @@ export class RunPage {
     this.told = 0;
     this.ended = false;
     this.timer = this.due = 0;
-    this.more = false;
+    this.more = this.lost = this.closed = false;
+    this.drawn = -1; // which version of the run, and what of it stands where
+    this.keyed = this.headed = "";
     this.details = new Details(model, api, {
       choose: (place) => this.choose(place),
       close: () => this.choose(""),

@@ -273,7 +273,7 @@ export class Timeline {
   }
 
   listen() {
-    const { element } = this;
+    const element = /** @type {HTMLElement} */ (this.element);
     /** @type {{x: number, y: number, from: number, top: number, moved: boolean, brush: boolean} | null} */
     let held = null;
     const at = (/** @type {MouseEvent} */ event) => {

@@ -45,22 +45,21 @@ export function asItWas(model, title) {
   const n = model.n, now = model.now, size = n + track.open.length;
   track.begin = new Float64Array(size);
   track.end = new Float64Array(size);
-  track.waited = new Float64Array(size);
+  const early = (track.waited = new Float64Array(size));
   track.colour = new Uint8Array(size);
   track.begin.set(model.started.subarray(0, n));
   track.end.set(model.ended.subarray(0, n));
   for (const at of order) {
-    track.waited[at] = Math.min(model.waitedSince(at), model.started[at]);
+    early[at] = Math.min(model.waitedSince(at), model.started[at]);
     track.colour[at] = model.kindOf(at);
     if (model.failed[at]) track.failed.push(at);
   }
   track.open.forEach((begun, i) => {
-    track.begin[n + i] = track.waited[n + i] = begun.time;
+    track.begin[n + i] = early[n + i] = begun.time;
     track.end[n + i] = Math.max(now, begun.time);
     track.colour[n + i] = model.kindOfOpen(begun);
   });
   track.order = merged(order, track.open.map((_, i) => n + i), track.begin);
-  const early = track.waited;
   const byWait = track.order.slice().sort((a, b) => early[a] - early[b] || a - b);
   track.layout =
     (track.order.length <= 20_000 && pack(byWait, early, track.end, ROOMY)) ||
