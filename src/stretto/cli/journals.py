@@ -9,6 +9,7 @@ from typing import NamedTuple
 from stretto.errors import InternalError, JournalError, StrettoError
 
 from .because import why_call
+from .blame import blame_run
 from .execute import INTERRUPTED, OK, failed, usage_error
 from .housekeeping import export, import_, prune
 from .listing import list_runs
@@ -145,6 +146,21 @@ and what would have let it start earlier.
                 + _COMMON,
             ),
             why_call,
+        ),
+        (
+            Usage(
+                "blame",
+                ("RUN",),
+                _JOURNAL,
+                ("--json",),
+                """\
+Say where the failure of a run began: the call that raised, the results that led to it, and what was thrown
+away for it.
+
+  RUN               its identifier, or how that begins"""
+                + _COMMON,
+            ),
+            blame_run,
         ),
         (
             Usage(

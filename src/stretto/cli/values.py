@@ -6,9 +6,9 @@ import json
 import unicodedata
 from typing import TYPE_CHECKING, Any, cast
 
-from stretto.errors import RecordedError, StrettoError
+from stretto.errors import StrettoError
 from stretto.journal.codecs import Redacted, Sealed, join
-from stretto.journal.codecs.view import view
+from stretto.journal.codecs.view import kind_and_message, view
 from stretto.journal.events import BlobRef, Value
 from stretto.journal.items import Items
 from stretto.limits.tokens import part
@@ -18,7 +18,7 @@ from .output import as_json
 if TYPE_CHECKING:
     from stretto.journal import Journal
 
-__all__ = ["Values", "clean", "dollars", "shorten"]
+__all__ = ["Values", "clean", "dollars", "said", "shorten"]
 
 #: Values of more bytes than this are not shown to people, who could not read them.
 _MOST = 256 * 1024
@@ -58,7 +58,7 @@ class Values:
             count = len(found.items)
             left = ", and its loop left it there" if found.left else ""
             return clean(f"{count} {'item' if count == 1 else 'items'}: {_repr(found.items)}{left}")
-        return _error(found) if isinstance(found, BaseException) else clean(_repr(found))
+        return said(found) if isinstance(found, BaseException) else clean(_repr(found))
 
     def arguments(self, value: Value) -> str:
         """The arguments of a call, as one would write them: ``('ann', limit=3)``."""
@@ -80,7 +80,7 @@ class Values:
         except StrettoError as error:
             return {f"{name}_unreadable": str(error)}
         if isinstance(found, BaseException):
-            kind, message = _named(found)
+            kind, message = kind_and_message(found)
             return {name: {"type": kind, "message": message}}
         if isinstance(found, Sealed) and found.kind:  # an exception
             return {name: {"type": found.kind, "message": str(Redacted())}}
@@ -112,14 +112,9 @@ def _repr(value: object) -> str:
         return f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
 
 
-def _named(error: BaseException) -> tuple[str, str]:
-    if isinstance(error, RecordedError):  # its class is not here
-        return error.qualname, ", ".join(map(str, error.args))
-    return type(error).__qualname__, str(error)
-
-
-def _error(error: BaseException) -> str:
-    kind, message = _named(error)
+def said(error: BaseException | Sealed) -> str:
+    """An exception in one line."""
+    kind, message = kind_and_message(error)
     return clean(f"{kind}: {message}" if message else kind)
 
 

@@ -12,6 +12,7 @@ operation in order waits for all that is older; where that stands is told by pla
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -20,6 +21,9 @@ from ..engine.causes import CERTAIN, EFFECT, LIMIT, ORDER, SOFT
 from .timeline import Call, Timeline
 
 __all__ = ["Model", "Step", "critical_path", "ideal", "path_to", "positions"]
+
+#: What stands in a place for a loop, and for a turn of it.
+_LOOP = re.compile(r"(?:for|while)(?:#\d+)?|\d{1,18}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +171,10 @@ class _Maximum:
 
 
 def positions(calls: Sequence[Call]) -> dict[Call, int]:
-    """Where calls stand in program order, as far as places tell: turns of a loop by number, what stands side
-    by side by when it was first come to."""
+    """Where calls stand in program order, as far as places tell: turns of a loop by number; what stands side
+    by side by its line where that is known of all of it, and by when it was first come to else."""
     first: dict[str, int] = {}
+    lines: dict[str, int] = {}
     for number, call in enumerate(calls):
         place = call.place
         while place not in first:
@@ -177,16 +182,28 @@ def positions(calls: Sequence[Call]) -> dict[Call, int]:
             place = place.rpartition("/")[0]
             if not place:
                 break
-    keys = {call: tuple(_key(call.place, first)) for call in calls}
+        line = call.line[1]
+        place = call.place
+        # a loop stands where the first call in it stands; where a function is called, nobody knows
+        while line and lines.get(place, line + 1) > line:
+            lines[place] = line
+            place = place.rpartition("/")[0]
+            if not place or not _LOOP.fullmatch(place, place.rfind("/") + 1):
+                break
+    unknown = {place.rpartition("/")[0] for place in first if place not in lines}
+    keys = {call: tuple(_key(call.place, first, lines, unknown)) for call in calls}
     return {call: at for at, call in enumerate(sorted(calls, key=lambda call: keys[call]))}
 
 
-def _key(place: str, first: dict[str, int]) -> Iterable[int]:
-    at = 0
+def _key(place: str, first: dict[str, int], lines: dict[str, int], unknown: set[str]) -> Iterable[int]:
+    above, at = "", 0
     while at >= 0:
         end = place.find("/", at)
         label = place[at:end] if end >= 0 else place[at:]
-        yield (
-            int(label) if label.isdecimal() and len(label) < 19 else first[place[:end] if end >= 0 else place]
-        )
-        at = end + 1 if end >= 0 else -1
+        if label.isdecimal() and len(label) < 19:
+            yield int(label)
+        else:
+            here = place[:end] if end >= 0 else place
+            yield 0 if above in unknown else lines[here]
+            yield first[here]
+        above, at = (place[:end] if end >= 0 else place), end + 1 if end >= 0 else -1

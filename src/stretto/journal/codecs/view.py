@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ...errors import CorruptValue, NotDecodable
+from ...errors import CorruptValue, NotDecodable, RecordedError
 from . import wire
 from .classes import Shape, shape_for
 from .decoder import Decoder
 from .frame import Frame
 from .objects import MISSING
-from .redaction import Untold
+from .redaction import Sealed, Untold
 
-__all__ = ["Pickled", "StandIn", "view"]
+__all__ = ["Pickled", "StandIn", "kind_and_message", "view"]
 
 
 class StandIn(dict[str, Any]):
@@ -65,6 +65,15 @@ def view(data: bytes) -> Any:
     if viewer.at != len(data):
         raise CorruptValue("a recorded value is followed by something else")
     return value
+
+
+def kind_and_message(error: BaseException | Sealed) -> tuple[str, str]:
+    """The name of the class of a recorded exception, and what it says."""
+    if isinstance(error, Sealed):
+        return error.kind, ""
+    if isinstance(error, RecordedError):  # its class is not here
+        return error.qualname, ", ".join(map(str, error.args))
+    return type(error).__qualname__, str(error)
 
 
 class _Viewer(Decoder):
