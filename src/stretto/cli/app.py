@@ -29,7 +29,19 @@ __all__ = ["run_command"]
 #: The options of `run` that take a value.
 _VALUES = {"--journal": "a URL or a file", "--events": "a file"}
 
-_ABOUT_JOURNALS = ("resume", "fork", "ls", "show", "why", "blame", "settle", "prune", "export", "import")
+_ABOUT_JOURNALS = (
+    "resume",
+    "fork",
+    "ls",
+    "show",
+    "why",
+    "blame",
+    "diff",
+    "settle",
+    "prune",
+    "export",
+    "import",
+)
 
 HELP = """\
 usage: stretto run [--sequential | --suggest] [--json] [--journal URL | --no-journal] [--events FILE]
@@ -39,7 +51,7 @@ usage: stretto run [--sequential | --suggest] [--json] [--journal URL | --no-jou
        stretto explain [--json] FILE.py:FLOW | RUN
        stretto explain [--json | --suggest] SCRIPT.py
        stretto mcp [--http PORT] [--journal URL | --no-journal] FILE.py[:FLOW]
-       stretto resume | fork | ls | show | why | blame | settle | prune | export | import ...
+       stretto resume | fork | ls | show | why | blame | diff | settle | prune | export | import ...
        stretto ui [--journal URL] [--port N]
        stretto config [--json]
        stretto --version
@@ -59,6 +71,7 @@ Run a plain sequential Python function with its calls overlapped.
   show           show a run and its calls, in program order
   why            say why a call of a run started when it did, and what would have let it start earlier
   blame          say where the failure of a run began, and what led to it
+  diff           say where two runs part; exit code 0 if they do not, 1 if they do
   settle         say whether a write that is in doubt happened
   prune          delete old runs
   export         write a run to a file

@@ -220,7 +220,7 @@ def usage_error(error: UsageError, usage: str | None, *, as_lines: bool = False)
     return BAD_USAGE
 
 
-def failed(error: BaseException, *, as_lines: bool) -> int:
+def failed(error: BaseException, *, as_lines: bool, code: int = FAILED) -> int:
     """What the user's code raised, with the user's frames only."""
     if as_lines:
         frames = user_frames(traceback.extract_tb(error.__traceback__))
@@ -231,16 +231,16 @@ def failed(error: BaseException, *, as_lines: bool) -> int:
             type=type(error).__qualname__,
             message=str(error),
             traceback=[{"file": f.filename, "line": f.lineno, "function": f.name} for f in frames],
-            exit_code=FAILED,
+            exit_code=code,
         )
-        return FAILED
+        return code
     if isinstance(error, InternalError):  # the one failure that Stretto's own frames explain
         traceback.print_exception(error)
     elif isinstance(error, StrettoError) and not user_frames(traceback.extract_tb(error.__traceback__)):
         print(f"{Style(sys.stderr).red('error:')} {error}", file=sys.stderr)
     else:
         sys.stderr.write(short_traceback(error))
-    return FAILED
+    return code
 
 
 def _interrupted(

@@ -10,7 +10,8 @@ from stretto.errors import InternalError, JournalError, StrettoError
 
 from .because import why_call
 from .blame import blame_run
-from .execute import INTERRUPTED, OK, failed, usage_error
+from .differ import TROUBLE, diff_runs
+from .execute import FAILED, INTERRUPTED, OK, failed, usage_error
 from .housekeeping import export, import_, prune
 from .listing import list_runs
 from .load import UsageError
@@ -38,6 +39,9 @@ _COMMON = """
   --journal URL     the journal: a file, or sqlite:/// or postgresql:// (default: what is configured,
                     else .stretto/journal.db)
   --json            for programs"""
+
+#: What commands end with that could not do it, where that is not `FAILED`.
+_TROUBLE = {"diff": TROUBLE}
 
 COMMANDS: dict[str, Command] = {
     usage.command: Command(usage, do)
@@ -164,6 +168,21 @@ away for it.
         ),
         (
             Usage(
+                "diff",
+                ("RUN1", "RUN2"),
+                _JOURNAL,
+                ("--json",),
+                """\
+Say where two runs part: the first operation, in program order, that has other arguments, or another result,
+or is in one of them only. Exit codes: 0 they are the same, 1 they differ, 2 they could not be compared.
+
+  RUN1, RUN2        their identifiers, or how these begin"""
+                + _COMMON,
+            ),
+            diff_runs,
+        ),
+        (
+            Usage(
                 "settle",
                 ("RUN", "CALL"),
                 {"--done": "VALUE", "--by": "NAME"} | _JOURNAL,
@@ -222,6 +241,7 @@ Delete runs that have ended. Those that go on, or could be resumed, stay.
 def journal_command(name: str, words: list[str]) -> int:
     """Run one of `COMMANDS`."""
     usage, do = COMMANDS[name]
+    trouble = _TROUBLE.get(name, FAILED)
     as_lines = "--json" in words
     try:
         given = usage.parse(words)
@@ -232,14 +252,14 @@ def journal_command(name: str, words: list[str]) -> int:
     except UsageError as error:
         return usage_error(error, usage.line(), as_lines=as_lines)
     except InternalError as error:
-        return failed(error, as_lines=as_lines)
+        return failed(error, as_lines=as_lines, code=trouble)
     except StrettoError as error:
         # The drivers' frames in between are none that the user could do anything about.
-        return failed(error.with_traceback(None), as_lines=as_lines)
+        return failed(error.with_traceback(None), as_lines=as_lines, code=trouble)
     except BrokenPipeError:
         raise
     except OSError as error:
-        return failed(JournalError(str(error)), as_lines=as_lines)
+        return failed(JournalError(str(error)), as_lines=as_lines, code=trouble)
     except KeyboardInterrupt:
         print("stopped.", file=sys.stderr)
         return INTERRUPTED

@@ -16,11 +16,12 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from typing import Protocol, TypeVar
 
 from ..engine.causes import CERTAIN, EFFECT, LIMIT, ORDER, SOFT
 from .timeline import Call, Timeline
 
-__all__ = ["Model", "Step", "critical_path", "ideal", "path_to", "positions"]
+__all__ = ["Model", "Placed", "Step", "critical_path", "ideal", "path_to", "positions"]
 
 #: What stands in a place for a loop, and for a turn of it.
 _LOOP = re.compile(r"(?:for|while)(?:#\d+)?|\d{1,18}", re.ASCII)
@@ -170,7 +171,20 @@ class _Maximum:
         return found
 
 
-def positions(calls: Sequence[Call]) -> dict[Call, int]:
+class Placed(Protocol):
+    """What stands somewhere in a program."""
+
+    @property
+    def place(self) -> str: ...
+
+    @property
+    def line(self) -> tuple[str, int]: ...
+
+
+_P = TypeVar("_P", bound=Placed)
+
+
+def positions(calls: Sequence[_P]) -> dict[_P, int]:
     """Where calls stand in program order, as far as places tell: turns of a loop by number; what stands side
     by side by its line where that is known of all of it, and by when it was first come to else."""
     first: dict[str, int] = {}
