@@ -202,7 +202,7 @@ class AsyncioDriver:
 
     def begin(self, node: CallNode) -> None:
         call = node.call
-        if call.gated and (shut := self.gate.turned_away(node)) is not None:
+        if self.gate.guarded and (shut := self.gate.turned_away(node)) is not None:
             self.failed(node, shut)
             return
         if self.engine.observing:
@@ -222,17 +222,19 @@ class AsyncioDriver:
     async def run(self, node: CallNode) -> None:
         """The task of an async call."""
         try:
-            if node.call.gated:
+            if self.gate.timed:
                 self.gate.begins(node)
             work = node.call.make(*node.args, **node.kwargs)
             value = await (work if node.exc_context is None else under(node.exc_context, work))
         except BaseException as error:
             self.failed(node, error)
         else:
-            if self.recording is None and not node.call.gated:
-                self.engine.complete(node, value)
-            else:
+            if self.recording is not None:
                 self.returned(node, value)
+            else:
+                if node.call.gated:
+                    self.gate.returned(node, value)
+                self.engine.complete(node, value)
         self.tasks.pop(node, None)
         if not self.scheduled and not self.over:
             self.scheduled = True
@@ -260,7 +262,7 @@ class AsyncioDriver:
 
     async def run_timed(self, node: CallNode) -> None:
         try:
-            if node.call.gated:
+            if self.gate.timed:
                 self.gate.begins(node)
             limit = asyncio.timeout(node.call.patience)
             try:
@@ -347,12 +349,11 @@ class AsyncioDriver:
 
     def _context(self, node: CallNode) -> contextvars.Context:
         """The context of a call: a copy of the run's, in which it is the current one."""
-        context = self.context.copy()
+        gated = node.call.gated
+        context = self.gate.context_of(node) if gated else self.context.copy()
         if self.recording is not None:
             context.run(CURRENT.set, self.recording.current(node))
-        if node.call.gated:
-            self.gate.context_of(node, context)
-        elif node.call.passes_on:
+        if not gated and node.call.passes_on:
             context.run(HELD.set, self.gate.held)
             if self.recording is not None:
                 context.run(WAY.set, functools.partial(self.recording.went_by, node))
@@ -389,7 +390,7 @@ class AsyncioDriver:
 
         def work() -> None:
             try:
-                if call.gated:
+                if self.gate.timed:
                     self.gate.begins(node)
                 value = natively(lambda: call.fn(*args, **kwargs), [], current)
             except BaseException as error:

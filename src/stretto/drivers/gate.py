@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -14,6 +14,7 @@ from ..engine import streams
 from ..engine.remaining import length_of, lengths
 from ..engine.streams import Source
 from ..errors import CircuitOpen
+from ..limits import rules
 from ..limits.buckets import Bucket, Party, Ticket
 from ..limits.limiter import Limiter
 from ..limits.overload import refusal
@@ -64,6 +65,19 @@ def ticket_of(
     return ticket
 
 
+class _Kind:
+    """What all calls of a kind ask for, where that does not hang on their arguments."""
+
+    __slots__ = ("buckets", "counted", "inside", "loads")
+
+    def __init__(self, buckets: Sequence[Bucket], inside: contextvars.Context) -> None:
+        self.buckets = buckets
+        self.counted = all(bucket.counted is not None for bucket in buckets)
+        self.inside = inside
+        #: It holds for as long as no other table of limits is taken in.
+        self.loads = rules.loads
+
+
 class Gate:
     """The calls of one run that have places, or wait for them."""
 
@@ -74,12 +88,17 @@ class Gate:
         #: What those have places in who wait for the run.
         self._around = driver.context.get(HELD, frozenset)
         self._thread = 0
+        #: What tickets and the engine are given: a method that is looked up is an object each time.
+        self._wake, self._freed = self._woken, self._left
         self._tickets: dict[Any, Ticket] = {}
+        #: Whether any of these has to be told of when it starts, or may be turned away.
+        self.timed = self.guarded = False
+        self._kinds: dict[Any, _Kind] = {}
         self._waiting: dict[Ticket, tuple[Any, GoOn]] = {}
         #: Those that have got their places, and go on with the next turn.
         self._ready: dict[Ticket, tuple[Any, GoOn]] = {}
-        #: Those that have left their places, what is known of their end, and the one whose places go on.
-        self._left_by: list[tuple[Ticket, Any]] = []
+        #: Those that have left their places, and what is known of the end of the one whose places go on.
+        self._left_by: list[Ticket] = []
         self._leaving: Any = None
         #: Those that were told from elsewhere that they have theirs, and whether that is going to be seen to.
         self._granted: deque[Ticket] = deque()
@@ -95,33 +114,39 @@ class Gate:
     def admit(self, node: CallNode | Source, go: GoOn) -> None:
         """Have a call go on once it has its places."""
         call = node.call
-        if not needs_place(call):
+        if not call.gated and not needs_place(call):
             go(self.driver, node)
             return
-        engine = self.driver.engine
-        engine.freed = self._left
-        self._thread = threading.get_ident()
-        try:
-            ticket = self.driver.context.run(
-                ticket_of, self.limits, call, node.args, node.kwargs, self.party, self._woken
-            )
-        except Exception as error:
-            self._failed(node, error)
-            return
+        kind = self._kinds.get(call)
+        if kind is not None and kind.loads == rules.loads:
+            ticket = Ticket(call, self.party, kind.buckets, self._wake, 0.0, kind.counted)
+            ticket.inside = kind.inside
+            if self._around is not frozenset and not self._around().isdisjoint(kind.buckets):
+                ticket.urgent()
+        else:
+            try:
+                ticket = self._first_of(node)
+            except Exception as error:
+                self._failed(node, error)
+                return
         if self._lengths:
             known = self._lengths.get(node)
             seconds = self.limits.seconds
             ticket.level = length_of(node, self._lengths, seconds) if known is None else known
         self._tickets[node] = ticket
+        if ticket.timed:
+            self.timed = True
+        if ticket.guards:
+            self.guarded = True
         if type(node) is Source:
             self._streams.add(node)
         if self.limits.enter(ticket):
             go(self.driver, node)
             return
         self._waiting[ticket] = node, go
-        engine.held_up(node)
+        self.driver.engine.held_up(node)
         if type(node) is Source:
-            streams.hold(engine, node)
+            streams.hold(self.driver.engine, node)
 
     def goes_on(self) -> bool:
         """Give places that were left to others, and go on with those that have theirs; whether any do."""
@@ -189,7 +214,8 @@ class Gate:
             ticket.well = True
             if ticket.entries:
                 ticket.used = used(value)
-            self.limits.heard(ticket, None)
+            if ticket.guards:
+                self.limits.heard(ticket, None)
 
     def raised(self, node: CallNode | Source, error: BaseException) -> None:
         """A call has raised: its server may be asked for too much."""
@@ -204,7 +230,7 @@ class Gate:
         call = node.call
         if not call.gated:
             call.gated = True
-            self.driver.engine.freed = self._left
+            self.driver.engine.freed = self._freed
         if ticket is not None:
             ticket.refused = found
         learn(self.limits, call, found)
@@ -229,14 +255,35 @@ class Gate:
             bucket for ticket in tickets if ticket and ticket.granted for bucket in ticket.buckets
         )
 
-    def context_of(self, node: Any, context: contextvars.Context) -> None:
-        """What a call calls itself must not wait for the place that it has."""
+    def context_of(self, node: CallNode | Source) -> contextvars.Context:
+        """A copy of the run's context for a call. What that calls itself must not wait for the place that it
+        has."""
         ticket = self._tickets.get(node)
-        if ticket is not None:
-            buckets, around = ticket.buckets, self._around
-            context.run(HELD.set, lambda: around().union(buckets))
+        if ticket is None:
+            return self.driver.context.copy()
+        if ticket.inside is None:
+            ticket.inside = self._holding(ticket.buckets)
+        return ticket.inside.copy()
 
     # -- inside -------------------------------------------------------------------------------------------
+
+    def _first_of(self, node: CallNode | Source) -> Ticket:
+        """What a call asks with, and perhaps all such calls do. Raises what is wrong with its declaration."""
+        call = node.call
+        self.driver.engine.freed = self._freed
+        ticket = self.driver.context.run(
+            ticket_of, self.limits, call, node.args, node.kwargs, self.party, self._wake
+        )
+        if rules.alike(call) and all(bucket.tokens is None for bucket in ticket.buckets):
+            ticket.inside = self._holding(ticket.buckets)
+            self._kinds[call] = _Kind(ticket.buckets, ticket.inside)
+        return ticket
+
+    def _holding(self, buckets: Sequence[Bucket]) -> contextvars.Context:
+        """A copy of the run's context, for what has places there."""
+        context, around = self.driver.context.copy(), self._around
+        context.run(HELD.set, lambda: around().union(buckets))
+        return context
 
     def _failed(self, node: CallNode | Source, error: Exception) -> None:
         if type(node) is Source:
@@ -251,13 +298,17 @@ class Gate:
         result want them, too."""
         ticket = self._tickets.pop(node, None)
         if ticket is not None:
-            self._streams.discard(node)
-            self._left_by.append((ticket, self.driver.engine.ending))
+            if self._streams:
+                self._streams.discard(node)
+            ticket.ending = self.driver.engine.ending
+            self._left_by.append(ticket)
 
     def _let_go(self) -> None:
         """The places that calls have left go to others."""
         left, self._left_by = self._left_by, []
-        for ticket, self._leaving in left:
+        self._thread = threading.get_ident()
+        for ticket in left[self.limits.end_unwaited(left) :]:
+            self._leaving = ticket.ending
             self.limits.end(ticket)
         self._leaving = None
 

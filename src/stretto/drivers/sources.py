@@ -47,9 +47,7 @@ class Sources:
         pump = self._pumps[source] = Pump(
             source.stream, _Receiver(self, source), self.elsewhere, SourcePlaces(driver.gate, source)
         )
-        context = driver.context.copy()
-        driver.gate.context_of(source, context)
-        pump.start(driver.loop, context)
+        pump.start(driver.loop, driver.gate.context_of(source))
 
     def over(self, source: Source) -> None:
         if self._pumps.pop(source, None) is not None:

@@ -210,8 +210,7 @@ class Kept:
         self.driver.gate.admit(self.source, self._start)
 
     def _start(self, driver: AsyncioDriver, source: Source) -> None:
-        context = driver.context.copy()
-        driver.gate.context_of(source, context)
+        context = driver.gate.context_of(source)
         begun = self.begun
         current = Current(self.recording.lease.run, begun.place, begun.key, begun.attempt)
         context.run(CURRENT.set, current)

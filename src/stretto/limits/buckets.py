@@ -7,6 +7,7 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -56,11 +57,14 @@ class Ticket:
         refused: what the server has said that did not take it.
         guards: the circuit breakers of its buckets.
         shut: why what it stands for is not to be made, if one of these is open. It has no places then.
+        inside: the context of what it stands for, to be copied, as far as whoever asks keeps one.
+        ending: what is known of its end, by whoever ends it.
     """
 
     __slots__ = (
-        "began", "buckets", "entries", "forced", "granted", "guards", "kind", "level", "number", "over",
-        "party", "refused", "shut", "started", "timed", "tokens", "used", "waits", "wake", "well",
+        "began", "buckets", "ending", "entries", "forced", "granted", "guards", "inside", "kind", "level",
+        "number", "over", "party", "refused", "shut", "started", "timed", "tokens", "used", "waits", "wake",
+        "well",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +74,7 @@ class Ticket:
         buckets: Sequence[Bucket],
         wake: Callable[[Ticket], bool],
         tokens: float = 0,
+        counted: bool = False,
     ) -> None:
         self.kind = kind
         self.party = party
@@ -81,12 +86,21 @@ class Ticket:
         self.granted = self.timed = self.started = self.over = self.forced = self.well = False
         self.used: float | None = None
         self.refused: Refusal | None = None
-        self.guards = [bucket.breaker for bucket in buckets if bucket.breaker is not None]
+        # nothing is made here that is mostly empty: with very many tickets, each object more is dear
+        self.guards: tuple[Breaker, ...] = ()
+        if not counted:
+            for bucket in buckets:
+                if bucket.timed:
+                    self.timed = True
+                if bucket.breaker is not None:
+                    self.guards = (*self.guards, bucket.breaker)
         self.shut: Shut | None = None
         self.waits: Bucket | None = None
         self.began = 0.0
         #: What was taken of the rates of tokens.
-        self.entries: list[tuple[Window, Taken]] = []
+        self.entries: tuple[tuple[Window, Taken], ...] = ()
+        self.inside: Context | None = None
+        self.ending: Any = None
 
     def urgent(self) -> None:
         """Others wait for it that hold the places it would have to wait for."""
@@ -135,6 +149,8 @@ class Bucket:
         most: how many may run at once; None if that is not limited.
         windows: rates of calls.
         tokens: rates of tokens.
+        timed: whether there are any.
+        counted: as `most`, where it says nothing else.
         adaptive: finds `most`, where nobody has said it.
         breaker: keeps calls off where too many have failed.
         active: how many run.
@@ -148,9 +164,13 @@ class Bucket:
         self.most = most
         self.window = None if rate is None else Window(rate)
         self.tokens = None if tokens is None else Window(tokens)
+        self.timed = rate is not None or tokens is not None
+        self.counted = None if self.timed or adaptive is not None or breaker is not None else most
         self.adaptive = adaptive
         self.breaker = breaker
         self.active = 0
+        #: Whether any ticket waits here.
+        self.contended = False
         self.held: dict[Party, int] = {}
         self._queues: dict[Party, _Queue] = {}
         #: Those that have reserved something of the rates, and have not started.
@@ -170,11 +190,6 @@ class Bucket:
         """How many tickets wait here."""
         return sum(queue.size for queue in self._queues.values()) + len(self._forced)
 
-    @property
-    def contended(self) -> bool:
-        """Whether any ticket waits here."""
-        return bool(self._queues or self._forced)
-
     def unused(self, now: float) -> bool:
         """Whether it may be forgotten, and made anew when it is asked for."""
         if self.active or self.contended or (self.adaptive is not None and not self.adaptive.unused(now)):
@@ -184,6 +199,8 @@ class Bucket:
         return all(window is None or window.idle(now) for window in (self.window, self.tokens))
 
     def room(self, ticket: Ticket, now: float) -> bool:
+        if self.counted is not None:
+            return self.active < self.counted or ticket.forced
         adaptive = self.adaptive
         most = self.most if adaptive is None else adaptive.most
         if most is not None and self.active >= most and not ticket.forced:
@@ -209,14 +226,14 @@ class Bucket:
         return at
 
     def take(self, ticket: Ticket) -> None:
+        party = ticket.party
         self.active += 1
-        self.held[ticket.party] = self.held.get(ticket.party, 0) + 1
+        self.held[party] = self.held.get(party, 0) + 1
         if self._queues:
-            self._served(ticket.party)
-        if self.window is None and self.tokens is None:
+            self._served(party)
+        if not self.timed:
             return
-        ticket.timed = True
-        self._reserved.setdefault(ticket.party, set()).add(ticket)
+        self._reserved.setdefault(party, set()).add(ticket)
         if self.window is not None:
             self.window.reserve(1)
         if self.tokens is not None:
@@ -224,36 +241,43 @@ class Bucket:
 
     def release(self, ticket: Ticket) -> None:
         """It has not started, and is not going to: nothing of the rates was used."""
-        reserved = self._reserved.get(ticket.party)
-        if reserved is None or ticket not in reserved:
-            return  # it was taken from them
-        reserved.remove(ticket)
-        if not reserved:
-            del self._reserved[ticket.party]
-        if self.window is not None:
-            self.window.release(1)
-        if self.tokens is not None:
-            self.tokens.release(ticket.tokens)
+        if self._had_reserved(ticket):
+            if self.window is not None:
+                self.window.release(1)
+            if self.tokens is not None:
+                self.tokens.release(ticket.tokens)
 
     def start(self, ticket: Ticket, now: float) -> None:
         """What was reserved is taken, from now on."""
-        self.release(ticket)
+        reserved = self._had_reserved(ticket)
         if self.window is not None:
-            self.window.take(1, now)
+            self.window.take(1, now, reserved)
         if self.tokens is not None:
-            ticket.entries.append((self.tokens, self.tokens.take(ticket.tokens, now)))
+            taken = self.tokens.take(ticket.tokens, now, reserved)
+            ticket.entries = (*ticket.entries, (self.tokens, taken))
+
+    def _had_reserved(self, ticket: Ticket) -> bool:
+        """Whether it had reserved something, and that was not taken from it. From now on it has not."""
+        reserved = self._reserved.get(ticket.party)
+        if reserved is None or ticket not in reserved:
+            return False
+        reserved.remove(ticket)
+        if not reserved:
+            del self._reserved[ticket.party]
+        return True
 
     def leave(self, ticket: Ticket) -> None:
-        left = self.held.get(ticket.party, 0) - 1
+        party = ticket.party
+        left = self.held.get(party, 0) - 1
         if left < 0:
             return  # it was taken from them
         self.active -= 1
         if left:
-            self.held[ticket.party] = left
+            self.held[party] = left
         else:
-            del self.held[ticket.party]
-        if self._queues and ticket.party in self._queues:
-            self._line_up(ticket.party)
+            del self.held[party]
+        if self._queues and party in self._queues:
+            self._line_up(party)
 
     def take_back(self) -> None:
         """What those have who have gone."""
@@ -275,6 +299,7 @@ class Bucket:
 
     def queue(self, ticket: Ticket) -> None:
         ticket.waits = self
+        self.contended = True
         if ticket.forced:
             self._forced[ticket] = None
             return
@@ -289,11 +314,13 @@ class Bucket:
         ticket.waits = None
         if ticket in self._forced:
             del self._forced[ticket]
+            self.contended = bool(self._queues or self._forced)
             return
         queue = self._queues[ticket.party]
         queue.size -= 1
         if not queue.size:
             del self._queues[ticket.party]
+            self.contended = bool(self._queues or self._forced)
         elif max(len(queue.heap), len(queue.eldest)) > _PAST * (queue.size + 16):
             queue.sort(self)
 

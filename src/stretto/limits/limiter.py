@@ -112,7 +112,7 @@ class Limiter:
             if ticket.guards and self._turned_away(ticket, now):
                 return True
             for lacking in ticket.buckets:
-                if not lacking.room(ticket, now) or (lacking.contended and not ticket.forced):
+                if (lacking.contended and not ticket.forced) or not lacking.room(ticket, now):
                     break
             else:
                 self._take(ticket, now)
@@ -143,8 +143,10 @@ class Limiter:
             ticket.started, now = True, self.clock()
             ticket.began = now
             for bucket in ticket.buckets:
-                bucket.start(ticket, now)
-                self._watch(bucket, now)
+                if bucket.timed:
+                    bucket.start(ticket, now)
+                if bucket.contended:
+                    self._watch(bucket, now)
 
     def heard(self, ticket: Ticket, error: BaseException | None) -> None:
         """What it stands for has returned, or raised: at once, before anything is made of that. From any
@@ -167,22 +169,25 @@ class Limiter:
         with self._lock:
             if not self._end(ticket):
                 return
-            now, others = self.clock(), False
-            if ticket.well:
-                self._took(ticket.kind, now - ticket.began)
-            for bucket in ticket.buckets:
-                if bucket.adaptive is not None:
-                    bucket.adaptive.ended(ticket.began, now, bucket.active + 1, ticket.well, ticket.refused)
-                if bucket.contended:
-                    others = True
-            if ticket.used is not None:
-                self._corrected(ticket.kind, ticket.used / ticket.tokens if ticket.tokens else 1.0)
-                for window, entry in ticket.entries:
-                    window.settle(entry, ticket.used, now)
-            if not others:
+            self._ended(ticket, self.clock())
+            if not any(bucket.contended for bucket in ticket.buckets):
                 return
             woken = self._serve(ticket.buckets)
         self._tell(woken)
+
+    def end_unwaited(self, tickets: Sequence[Ticket]) -> int:
+        """As `end`, of those up to the first whose places somebody waits for; how many that were."""
+        if self._lock._is_owned():
+            return 0
+        with self._lock:
+            now = self.clock()
+            for done, ticket in enumerate(tickets):
+                for bucket in ticket.buckets:
+                    if bucket.contended:
+                        return done
+                if self._end(ticket):
+                    self._ended(ticket, now)
+        return len(tickets)
 
     def withdraw(self, *tickets: Ticket) -> None:
         """They do not want to start any more; those that have their places already give them back."""
@@ -293,13 +298,26 @@ class Limiter:
         if not ticket.granted or ticket.over:
             return False
         ticket.over = True
+        unused = ticket.timed and not ticket.started
         for bucket in ticket.buckets:
             bucket.leave(ticket)
-            if ticket.timed and not ticket.started:
+            if unused:
                 bucket.release(ticket)
         for breaker in ticket.guards:
             breaker.leave(ticket)
         return True
+
+    def _ended(self, ticket: Ticket, now: float) -> None:
+        """Take into account how it has ended."""
+        if ticket.well:
+            self._took(ticket.kind, now - ticket.began)
+        for bucket in ticket.buckets:
+            if bucket.adaptive is not None:
+                bucket.adaptive.ended(ticket.began, now, bucket.active + 1, ticket.well, ticket.refused)
+        if ticket.used is not None:
+            self._corrected(ticket.kind, ticket.used / ticket.tokens if ticket.tokens else 1.0)
+            for window, entry in ticket.entries:
+                window.settle(entry, ticket.used, now)
 
     def _corrected(self, kind: Any, times: float) -> None:
         if len(self._corrections) >= _KINDS:
@@ -337,12 +355,13 @@ class Limiter:
                 self._take(ticket, now)
                 woken.append(ticket)
         for bucket in buckets:
-            self._watch(bucket, now)
+            if bucket.contended:
+                self._watch(bucket, now)
         return woken
 
     def _watch(self, bucket: Bucket, now: float) -> None:
         """If the next one waits for a time, it is looked again then."""
-        first = bucket.next() if bucket.contended else None
+        first = bucket.next()
         if first is None:
             return
         due = bucket.due(first, now)

@@ -135,8 +135,10 @@ class Window:
 
     def room(self, amount: float, now: float) -> bool:
         """Whether so much may be taken now. What is more than the whole rate allows waits for all of it."""
-        self._forget(now)
-        return self._taken + min(amount, self.rate.count) <= self.rate.count
+        log, count = self._log, self.rate.count
+        if not log or log[0].last + self.span <= now:
+            self._forget(now)
+        return self._taken + (amount if amount < count else count) <= count
 
     def due(self, amount: float, now: float) -> float:
         """When there may be room for so much, if nobody takes it before; infinite while that hangs on what
@@ -160,8 +162,9 @@ class Window:
         self._reserved -= 1
         self._taken -= amount
 
-    def take(self, amount: float, now: float) -> Taken:
-        """Take so much; gives what `settle` is told it by."""
+    def take(self, amount: float, now: float, reserved: bool = False) -> Taken:
+        """Take so much, which is what was `reserved` or comes on top of that; gives what `settle` is told it
+        by."""
         log = self._log
         entry = log[-1] if len(log) >= _APART else None
         if entry is not None and now - entry.first < self.span / _APART:
@@ -170,7 +173,10 @@ class Window:
         else:
             entry = _Entry(amount, now)
             log.append(entry)
-        self._taken += amount
+        if reserved:
+            self._reserved -= 1
+        else:
+            self._taken += amount
         return Taken(amount, entry)
 
     def settle(self, taken: Taken, amount: float, now: float) -> None:

@@ -33,6 +33,7 @@ __all__ = [
     "KEYS",
     "Limits",
     "Said",
+    "alike",
     "buckets_of",
     "is_limited",
     "learn",
@@ -115,6 +116,8 @@ class Said:
 
 _FIELD = re.compile(r"\{[^}]*\}")
 _table: list[Said] = []
+#: How many tables have been taken in.
+loads: int = 0
 #: Calls that were asked about: another table may say otherwise.
 _looked_up: WeakSet[Call[..., Any]] = WeakSet()
 #: Who has said what of a key that functions share.
@@ -137,7 +140,9 @@ def share(template: str, limits: Limits, name: str, where: str) -> None:
 def load(file: Path | None, said: Mapping[str, Any]) -> None:
     """Take in the table of a file, in the place of any other."""
     table = [read(name, value, f"{file}: limits: {name}") for name, value in said.items()]
+    global loads
     if table != _table:
+        loads += 1
         _table[:] = table
         for call in tuple(_looked_up):
             if not call.limits:
@@ -185,6 +190,13 @@ def is_limited(call: Call[..., Any]) -> bool:
     _looked_up.add(call)
     resources = _resources(call)
     return bool(call.limits) or any(_may_name(said, one) for said in _table for one in resources)
+
+
+def alike(call: Call[..., Any]) -> bool:
+    """Whether all calls of a function need places in the same buckets, as long as the table is the same."""
+    if not call.limits.counted or (_table and call.effects.fields):
+        return False  # a server may tell more of it
+    return call.per is None or not call.per.fields
 
 
 def _resources(call: Call[..., Any]) -> tuple[Resource, ...]:
