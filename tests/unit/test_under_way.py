@@ -9,17 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from stretto import call, flow
-from stretto.journal.events import (
-    CallFinished,
-    CallIntended,
-    CallStarted,
-    Event,
-    Recorded,
-    RunResumed,
-    RunStarted,
-)
+from stretto.journal.events import CallStarted
 from stretto.journal.resuming import shared
-from stretto.observe.rows import Rows
 from stretto.observe.timeline import Timeline
 from stretto.testing import VirtualClock
 from tests.waiting import PATIENCE, until
@@ -104,28 +95,6 @@ def test_each_is_told_of_once_and_quick_ones_never(journal: str) -> None:
     told = [event for _, event in kept.events(kept.runs()[0].id) if isinstance(event, CallStarted)]
     assert [event.place for event in told] == ["words", "for/0/put", "for/1/put", "for/2/put"]
     assert all(event.waited_for for event in told)
-
-
-def test_what_a_page_is_told() -> None:
-    """Calls that take long are drawn while they do; what was under way at a crash is made again."""
-    waited = "start\nprogram.py:7\n{}"
-    events: list[Event] = [
-        RunStarted("r", "module:flow", "", b"", "owner", 1_000),
-        CallStarted("slow", "module:slow", 1, 2_000, 2_000, waited.format("unordered")),
-        CallStarted("lost", "module:lost", 1, 2_000, 2_000, waited.format("reads web")),
-        CallIntended("put", "module:put", b"", b"", "key", 1, 3_000),
-        CallStarted("put", "module:put", 1, 3_000, 3_000, waited.format("writes shelf")),
-        CallFinished("slow", "module:slow", b"", 1, b"", None, 2_000, 2_000, 9_000),
-        RunResumed("other", "", 20_000),
-        CallStarted("again", "module:slow", 1, 21_000, 21_000, waited.format("unordered")),
-    ]
-    recorded = [Recorded(seq, event) for seq, event in enumerate(events, 1)]
-    whole = Rows().add(recorded)
-    assert [place for place, *_ in whole["begun"]] == ["slow", "put", "again"]  # of these, one has ended
-    rows = Rows()
-    first, second = rows.add(recorded[:6]), rows.add(recorded[6:])
-    assert [place for place, *_ in first["begun"]] == ["slow", "lost", "put"]
-    assert first["calls"]["place"] == ("slow",) and second["lost"] == ["lost"]
 
 
 def test_what_was_under_way_when_a_run_ended(journal: str) -> None:
