@@ -128,7 +128,7 @@ class Rows:
     def _began(
         self, event: CallIntended | CallStarted | StreamReceived, time: int, count: int, how: str
     ) -> None:
-        """A call is under way, as far as is recorded; `count` is the attempt, of a stream that of its items."""
+        """A call is under way, as far as is recorded; `count`: the attempt, or of a stream, the items."""
         site = self._waited(-1, event.waited_for)[2] if isinstance(event, CallStarted) else -1
         name = self._name(event.call)
         self._part["begun"].append([event.place, name, self._time(time), self.seq, count, how, site])
