@@ -21,7 +21,7 @@ from .output import Style
 from .runs import find_run, opened, state_of
 from .times import lasted
 from .tree import fetch
-from .values import Values, clean, said, shorten
+from .values import Values, clean, given_to, said, shorten
 from .why import named
 
 if TYPE_CHECKING:
@@ -98,8 +98,9 @@ class _Told:
     def fields(self, call: Call) -> dict[str, Any]:
         found = told(call)
         intended, finished = self.of(call)
-        if intended is not None:
-            found |= self.values.json("arguments", intended.arguments)
+        given = given_to(intended, finished)
+        if given is not None:
+            found |= self.values.json("arguments", given)
         if finished is not None and finished.result is not None:
             found |= self.values.json("result", finished.result)
         error = self.blame.error_of(call)
@@ -150,9 +151,9 @@ class _Told:
             if index:
                 yield style("1", "While that was handled, or from it")
             yield f"  {style('1', named(call))}  {style.dim(clean(call.place))}"
-            intended, _ = self.of(call)
-            if intended is not None:
-                yield "    " + shorten(self.values.arguments(intended.arguments), width - 4)
+            given = given_to(*self.of(call))
+            if given is not None:
+                yield "    " + shorten(self.values.arguments(given), width - 4)
             error = blame.error_of(call)
             if error is not None:
                 yield "    " + style("31", shorten(self.values.text(error), width - 4))

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from stretto.journal.events import CallFinished, CallIntended, CallSettled, Event
+from stretto.journal.events import CallFinished, CallSettled, Event
 from stretto.journal.history import without_gc
 from stretto.observe.differ import ARGUMENTS, CALL, ENDED, ERROR, ONLY, RESULT, Difference, Differences
 
@@ -18,7 +18,7 @@ from .options import Given
 from .output import Style
 from .runs import as_fields, find_run, opened, state_of
 from .tree import fetch
-from .values import Values, clean, shorten
+from .values import Values, clean, given_to, shorten
 
 if TYPE_CHECKING:
     from stretto.journal import Journal, RunRecord
@@ -100,8 +100,9 @@ class _Told:
         for numbers, known in zip(each.numbers, events, strict=True):
             begun, ended = (known.get(number) for number in numbers)
             told: dict[str, Any] = {}
-            if isinstance(begun, CallIntended):
-                told |= self.values.json("arguments", begun.arguments)
+            given = given_to(begun, ended)
+            if given is not None:
+                told |= self.values.json("arguments", given)
             if isinstance(ended, CallFinished):
                 for name, value in (("result", ended.result), ("error", ended.error)):
                     if value is not None:
@@ -172,7 +173,8 @@ class _Told:
         begun, ended = (known.get(number) for number in numbers)
         if begun is None and ended is None:
             return "-"
-        arguments = self.values.arguments(begun.arguments) if isinstance(begun, CallIntended) else ""
+        given = given_to(begun, ended)
+        arguments = "" if given is None else self.values.arguments(given)
         if isinstance(ended, CallFinished):
             value = ended.result if ended.error is None else ended.error
             digest = "" if arguments else f"arguments {ended.digest.hex()[:8]}"

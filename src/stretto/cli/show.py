@@ -167,6 +167,8 @@ class _Shown:
             found |= {"key": intended.key, "intended": iso(intended.time), "attempt": intended.attempt}
             found |= self.values.json("arguments", intended.arguments)
         if finished is not None:
+            if finished.arguments is not None:
+                found |= self.values.json("arguments", finished.arguments)
             found |= {
                 "attempt": finished.attempt,
                 "ready": iso(finished.ready),
@@ -297,6 +299,8 @@ class _Shown:
         if intended is not None:
             says = self.values.arguments(intended.arguments)
         if finished is not None:
+            if finished.arguments is not None:
+                says = self.values.arguments(finished.arguments)
             took = lasted(finished.ended - finished.started)
             if node.state in (DONE, FAILED):
                 values = [value for value in (finished.result, finished.error) if value is not None]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from stretto.errors import StrettoError
 from stretto.journal.codecs import Redacted, Sealed, join
 from stretto.journal.codecs.view import kind_and_message, view
-from stretto.journal.events import BlobRef, Value
+from stretto.journal.events import BlobRef, CallFinished, CallIntended, Value
 from stretto.journal.items import Items
 from stretto.limits.tokens import part
 
@@ -17,8 +17,9 @@ from .output import as_json
 
 if TYPE_CHECKING:
     from stretto.journal import Journal
+    from stretto.journal.events import Event
 
-__all__ = ["Values", "clean", "dollars", "said", "shorten"]
+__all__ = ["Values", "clean", "dollars", "given_to", "said", "shorten"]
 
 #: Values of more bytes than this are not shown to people, who could not read them.
 _MOST = 256 * 1024
@@ -94,6 +95,13 @@ class Values:
         except Exception:  # as below, the user's code
             text = None
         return {f"{name}_repr": _repr(found)} if text is None else {name: json.loads(text)}
+
+
+def given_to(begun: Event | None, ended: Event | None) -> Value | None:
+    """The arguments of a call, as events tell them of its begin and its end; None where they are not kept."""
+    if isinstance(begun, CallIntended):
+        return begun.arguments
+    return ended.arguments if isinstance(ended, CallFinished) else None
 
 
 def _call(value: Any) -> tuple[tuple[Any, ...], dict[str, Any]] | None:

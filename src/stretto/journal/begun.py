@@ -21,7 +21,19 @@ if TYPE_CHECKING:
     from ..engine.causes import Cause
     from ..engine.nodes import CallNode
 
-__all__ = ["Begun", "Unnamed", "arguments_of", "call_name", "commutes", "key_of", "never_changes"]
+__all__ = [
+    "Begun",
+    "Unnamed",
+    "arguments_of",
+    "call_name",
+    "commutes",
+    "key_of",
+    "never_changes",
+    "small_arguments",
+]
+
+#: Arguments of calls that change nothing are recorded up to so many bytes: nothing rests on them.
+KEPT = 16 * 1024
 
 _NEVER_CHANGE = frozenset({str, int, float, bool, bytes, type(None)})
 
@@ -81,9 +93,10 @@ class Begun:
 
     def finished(self, result: bytes | None, error: bytes | None, ended: int) -> CallFinished:
         ready, started, waited_for = self._waited()
+        given = None if self.key else self.arguments or None
         return CallFinished(
-            self.place, self.call, self.digest, self.attempt, result, error,
-            ready, started, ended, waited_for,
+            self.place, self.call, self.digest, self.attempt, result, error, ready, started, ended,
+            waited_for, given,
         )  # fmt: skip
 
     def received(self, items: bytes, first: int, count: int) -> StreamReceived:
@@ -127,10 +140,10 @@ class Unnamed:
     def named(self) -> Begun:
         begun = self._named
         if begun is None:
-            mark = digest(tuple(self._args), self._kwargs).value
+            arguments, mark = small_arguments(self._waited[0], tuple(self._args), self._kwargs)
             name = call_name(self._waited[0].fn)
             place = path(self._place, self._site)
-            begun = self._named = Begun(place, name, mark, 1, "", b"", self.started)
+            begun = self._named = Begun(place, name, mark, 1, "", arguments, self.started)
             begun.waited = self._waited
         return begun
 
@@ -176,6 +189,29 @@ def arguments_of(
         told = tuple(map(_told, shown)), {name: _told(value) for name, value in shown_by_name.items()}
         return encode(told).data, digest(args, kwargs).value
     return encoded.data, found.value if call.secret is None else digest(args, kwargs).value
+
+
+def small_arguments(
+    call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[bytes, bytes]:
+    """As `arguments_of`, for a call that changes nothing: of large ones, nothing but the digest."""
+    for value in args:
+        if _large(value):
+            return b"", digest(args, kwargs).value
+    for value in kwargs.values():
+        if _large(value):
+            return b"", digest(args, kwargs).value
+    encoded, mark = arguments_of(call, args, kwargs)
+    return (encoded if len(encoded) <= KEPT else b""), mark
+
+
+def _large(value: Any) -> bool:
+    """Whether a value is plainly more than is kept: looked at before it is encoded."""
+    kind = type(value)
+    if kind is str or kind is bytes:
+        return len(value) > KEPT
+    size = getattr(value, "nbytes", 0) if kind.__module__.startswith(("numpy", "pyarrow")) else 0
+    return isinstance(size, int) and size > KEPT
 
 
 def _told(value: Any) -> Any:

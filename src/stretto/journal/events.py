@@ -167,6 +167,8 @@ class CallFinished:
         started: when it did.
         ended: when it came back.
         waited_for: what it waited for, as `stretto.journal.waits` has it.
+        arguments: the arguments, encoded, of a call that changes nothing: those of others have been intended.
+            None where they are large, and where an older Stretto has written this.
     """
 
     place: str
@@ -179,6 +181,7 @@ class CallFinished:
     started: int
     ended: int
     waited_for: str = ""
+    arguments: Value | None = None
 
 
 @dataclass(frozen=True, slots=True)

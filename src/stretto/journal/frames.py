@@ -64,10 +64,13 @@ class _Layout:
         event: the class.
         data: for each field that is text or bytes, in order, what makes it from bytes. All other
             fields are numbers (64 bits, signed).
+        lacking: the last fields of the class, if it had none of these yet.
     """
 
-    def __init__(self, kind: int, event: type[Any], **data: Callable[[bytes], Any]) -> None:
-        names = [field.name for field in fields(event)]
+    def __init__(
+        self, kind: int, event: type[Any], *, lacking: tuple[str, ...] = (), **data: Callable[[bytes], Any]
+    ) -> None:
+        names = [field.name for field in fields(event) if field.name not in lacking]
         numbers = [name for name in names if name not in data]
         self.kind = kind
         self.event = event
@@ -145,12 +148,18 @@ _LAYOUTS = (
     _Layout(2, RunResumed, owner=_TEXT, source=_TEXT),
     _Layout(3, CallIntended, place=_TEXT, call=_TEXT, digest=_raw, arguments=_raw, key=_TEXT),
     _Layout(
-        4, CallFinished, place=_TEXT, call=_TEXT, digest=_raw, result=_raw, error=_raw, waited_for=_TEXT
+        4, CallFinished, place=_TEXT, call=_TEXT, digest=_raw, result=_raw, error=_raw, waited_for=_TEXT,
+        lacking=("arguments",),
     ),
     _Layout(5, CallSettled, place=_TEXT, call=_TEXT, digest=_raw, decision=_decision, value=_raw, by=_TEXT),
     _Layout(6, RunEnded, state=_state, result=_raw, error=_raw),
     _Layout(7, StreamReceived, place=_TEXT, call=_TEXT, digest=_raw, items=_raw),
     _Layout(8, CallStarted, place=_TEXT, call=_TEXT, waited_for=_TEXT),
+    # of each class, the last one is what is written
+    _Layout(
+        9, CallFinished, place=_TEXT, call=_TEXT, digest=_raw, result=_raw, error=_raw, waited_for=_TEXT,
+        arguments=_raw,
+    ),
 )  # fmt: skip
 _BY_CLASS = {layout.event: layout for layout in _LAYOUTS}
 _BY_KIND = {layout.kind: layout for layout in _LAYOUTS}
@@ -160,7 +169,7 @@ _VALUES: dict[type[Any], tuple[str, ...]] = {
     RunStarted: ("arguments",),
     RunResumed: (),
     CallIntended: ("arguments",),
-    CallFinished: ("result", "error"),
+    CallFinished: ("result", "error", "arguments"),
     CallSettled: ("value",),
     CallStarted: (),
     RunEnded: ("result", "error"),

@@ -27,7 +27,7 @@ from ..engine.streams import Source, hold
 from ..engine.timers import clocks
 from ..errors import Cancelled, InDoubt, JournalError, NotDecodable, NotRecordable, Orphaned, RecordedError
 from ..secrecy import Secrecy
-from .begun import Begun, Unnamed, arguments_of, call_name, commutes, key_of, never_changes
+from .begun import Begun, Unnamed, arguments_of, call_name, commutes, key_of, never_changes, small_arguments
 from .codecs import digest, encode
 from .contract import Journal
 from .doubts import in_doubt, is_open, orphaned, unreadable
@@ -102,9 +102,7 @@ class Recording:
     ) -> tuple[Begun, Past | None]:
         """A call that the run has come to, and what is recorded of it. Raises `SecretKeyError`."""
         name = call_name(call.fn)
-        arguments, plain = (
-            arguments_of(call, args, kwargs) if call.changes else (b"", digest(args, kwargs).value)
-        )
+        arguments, plain = (arguments_of if call.changes else small_arguments)(call, args, kwargs)
         mark = self.mark(call, place, plain)
         past = self._past(place, name, mark)
         if past is None:

@@ -220,6 +220,8 @@ def _from_json(found: Json) -> Event:
     cls = _CLASSES[found.pop("event")]
     values: Json = {}
     for name, hint in _HINTS[cls].items():
+        if cls is CallFinished and name == "arguments" and name not in found:
+            continue  # it is of a version before 3
         value = found.pop(name)
         if isinstance(value, dict):
             value = _from_object(cast("Json", value))

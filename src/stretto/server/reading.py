@@ -109,6 +109,8 @@ def told(values: Values, event: Event) -> dict[str, Any]:
         }  # fmt: skip
     if isinstance(event, CallFinished):
         found: dict[str, Any] = {"place": event.place, "call": event.call, "attempt": event.attempt}
+        if event.arguments is not None:
+            found["arguments"] = _text(values, event.arguments, arguments=True)
         if event.result is not None:
             found["result"] = _text(values, event.result)
         if event.error is not None:

@@ -101,7 +101,7 @@ export class Details {
     const made = [];
     if (at < 0 && begun?.how === "call") return [];
     if (found.arguments !== undefined) made.push(value("arguments", found.arguments));
-    else made.push(el("h3", {}, "arguments"), el("p", { class: "faint" }, "Of a call that changes nothing the journal keeps a digest of them, and not the values."));
+    else made.push(el("h3", {}, "arguments"), el("p", { class: "faint" }, "They are not kept where they are larger than 16 KB, and the call changes nothing."));
     if (found.result !== undefined) made.push(value("result", found.result));
     if (found.error !== undefined) made.push(value("error", found.error));
     if (found.settled) made.push(el("p", {}, `Settled ${found.settled === "done" ? "as done" : "to be run again"}, by ${found.by}.`));
