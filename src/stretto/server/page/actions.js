@@ -8,10 +8,14 @@ import { el, fill, many } from "./words.js";
 export function confirm(title, says, yes, fields = []) {
   return new Promise((settle) => {
     const form = el(
-      "form", { method: "dialog" },
-      el("h2", { id: "dialog-title" }, title), ...says.map((part) => (typeof part === "string" ? el("p", {}, part) : part)), ...fields,
+      "form",
+      { method: "dialog" },
+      el("h2", { id: "dialog-title" }, title),
+      ...says.map((part) => (typeof part === "string" ? el("p", {}, part) : part)),
+      ...fields,
       el(
-        "footer", {},
+        "footer",
+        {},
         el("button", { type: "button", onclick: () => dialog.close() }, "Leave it"),
         el("button", { class: "primary", value: "yes" }, yes),
       ),
@@ -29,8 +33,14 @@ export function confirm(title, says, yes, fields = []) {
 /** @param {any} api @param {Model} model @param {string} action @param {string} place
  * @param {(text: string, bad?: boolean) => void} tell */
 export async function act(api, model, action, place, tell) {
-  const { head } = model, run = head.id;
-  const asking = { stop: () => askStop(api, model), resume: askResume, fork: () => askFork(place), settle: () => askSettle(place) };
+  const { head } = model,
+    run = head.id;
+  const asking = {
+    stop: () => askStop(api, model),
+    resume: askResume,
+    fork: () => askFork(place),
+    settle: () => askSettle(place),
+  };
   const asked = await asking[/** @type {keyof typeof asking} */ (action)]();
   if (!asked) return;
   tell(`${action}: …`);
@@ -49,16 +59,25 @@ async function askStop(api, model) {
   const says = [
     `${model.head.owner} is told to stop, as Ctrl-C does. What runs is cancelled; what was recorded stays, and the run can be resumed.`,
   ];
-  if (shared.length) says.push(`The same process runs ${many(shared.length, "other run")}, which would be stopped with it: ${shared.slice(0, 5).join(", ")}${shared.length > 5 ? " …" : ""}`);
+  if (shared.length)
+    says.push(
+      `The same process runs ${many(shared.length, "other run")}, which would be stopped with it: ${shared.slice(0, 5).join(", ")}${shared.length > 5 ? " …" : ""}`,
+    );
   return (await confirm("Stop this run?", says, "Stop it")) && {};
 }
 
 async function askResume() {
-  const accept = el("label", {}, el("input", { type: "checkbox", name: "accept" }), " go on although the program does not make writes any more that it made (--accept-orphans)");
+  const accept = el(
+    "label",
+    {},
+    el("input", { type: "checkbox", name: "accept" }),
+    " go on although the program does not make writes any more that it made (--accept-orphans)",
+  );
   const said = await confirm(
     "Resume this run?",
     ["It is taken up by a new process on this machine. What is recorded as done is not done again."],
-    "Resume it", [accept],
+    "Resume it",
+    [accept],
   );
   return said && { accept: said.get("accept") === "on" };
 }
@@ -66,30 +85,53 @@ async function askResume() {
 /** @param {string} place */
 async function askFork(place) {
   const says = [
-    el("p", {}, "A new run is started on this machine. It shares what this one has done up to ", el("code", {}, place), "; that call and all after it are made, writes among them."),
+    el(
+      "p",
+      {},
+      "A new run is started on this machine. It shares what this one has done up to ",
+      el("code", {}, place),
+      "; that call and all after it are made, writes among them.",
+    ),
   ];
   return (await confirm("Fork this run?", says, "Fork it")) && {};
 }
 
 /** @param {string} place */
 async function askSettle(place) {
-  const text = el("textarea", { name: "value", rows: 3, "aria-label": "What it returned, as JSON", placeholder: "null" });
+  const text = el("textarea", {
+    name: "value",
+    rows: 3,
+    "aria-label": "What it returned, as JSON",
+    placeholder: "null",
+  });
   const problem = el("p", { class: "bad", role: "alert" });
   const done = el("input", { type: "radio", name: "decision", value: "done", checked: true });
   const again = el("input", { type: "radio", name: "decision", value: "retry" });
   const by = el("input", { name: "by", "aria-label": "Who says so", placeholder: "your name" });
   const check = () => {
     text.disabled = again.checked;
-    text.setCustomValidity(again.checked || isJson(text.value || "null") ? "" : "This is not JSON; a text stands in quotes.");
+    text.setCustomValidity(
+      again.checked || isJson(text.value || "null") ? "" : "This is not JSON; a text stands in quotes.",
+    );
     fill(problem, text.validationMessage);
   };
   for (const field of [text, done, again]) field.addEventListener("input", check);
   const said = await confirm(
     "Settle this doubt",
-    [el("p", {}, "The run stopped when ", el("code", {}, place), " was about to start or running. Find out whether it happened.")],
+    [
+      el(
+        "p",
+        {},
+        "The run stopped when ",
+        el("code", {}, place),
+        " was about to start or running. Find out whether it happened.",
+      ),
+    ],
     "Settle it",
     [
-      el("label", {}, done, " it happened, and returned this (JSON)"), text, problem,
+      el("label", {}, done, " it happened, and returned this (JSON)"),
+      text,
+      problem,
       el("label", {}, again, " it did not happen, or may happen twice: run it again"),
       el("label", {}, "said by ", by),
     ],

@@ -39,7 +39,9 @@ export class Painter {
     const { context, colours } = this;
     const { layout, begin, end, colour } = track;
     const { items, offsets } = layout;
-    const h = view.laneHeight, gap = h > 8 ? 2 : 1, thick = h - gap;
+    const h = view.laneHeight,
+      gap = h > 8 ? 2 : 1,
+      thick = h - gap;
     const scale = box.width / (view.until - view.from);
     const from = Math.max(0, Math.floor(view.top / h));
     const to = Math.min(layout.lanes, Math.ceil((view.top + box.height) / h));
@@ -56,7 +58,8 @@ export class Painter {
         const at = items[i];
         const waited = track.waited ? Math.max(track.waited[at], free) : begin[at];
         if (waited > view.until) break;
-        const x0 = (begin[at] - view.from) * scale, x1 = (end[at] - view.from) * scale;
+        const x0 = (begin[at] - view.from) * scale,
+          x1 = (end[at] - view.from) * scale;
         if (waited < begin[at]) {
           const w0 = Math.max(0, (waited - view.from) * scale);
           if (x0 - w0 >= 1) waits[track.model.how[at]]?.push(box.x + w0, y, x0 - w0);
@@ -68,13 +71,21 @@ export class Painter {
           const list = rects[colour[at]];
           const size = list.length;
           // what touches the one before it is one with it
-          if (size && width < 3 && list[size - 2] === y && box.x + left <= list[size - 3] + list[size - 1] + 0.5) {
+          if (
+            size &&
+            width < 3 &&
+            list[size - 2] === y &&
+            box.x + left <= list[size - 3] + list[size - 1] + 0.5
+          ) {
             list[size - 1] = Math.max(list[size - 1], box.x + left + width - list[size - 3]);
           } else list.push(box.x + left, y, width);
           if (x1 - x0 > 34 && thick >= 11) wide.push(at, left, y, Math.min(x1, box.width) - left);
         }
         const pixel = Math.floor(x1) + 1;
-        i = x1 - x0 < 1 ? Math.max(i + 1, firstAfter(layout, end, i + 1, last, view.from + (pixel - 0.5) / scale)) : i + 1;
+        i =
+          x1 - x0 < 1
+            ? Math.max(i + 1, firstAfter(layout, end, i + 1, last, view.from + (pixel - 0.5) / scale))
+            : i + 1;
       }
     }
     context.globalAlpha = track.ghost ? 0.45 : 1;
@@ -86,7 +97,8 @@ export class Painter {
     context.globalAlpha = 1;
     waits.forEach((list, how) => {
       context.fillStyle = colours.waits[how];
-      for (let k = 0; k < list.length; k += 3) context.fillRect(list[k], list[k + 1] + thick / 2 - 0.75, list[k + 2] - 1, 1.5);
+      for (let k = 0; k < list.length; k += 3)
+        context.fillRect(list[k], list[k + 1] + thick / 2 - 0.75, list[k + 2] - 1, 1.5);
     });
     this.labels(track, wide, box, thick);
   }
@@ -94,7 +106,8 @@ export class Painter {
   /** Set what is thin pixel by pixel, and leave the rest. @param {number[][]} rects @param {Box} box
    * @param {number} thick */
   thin(rects, box, thick) {
-    const sheet = this.sheet(box), { columns, rows, pixels } = sheet;
+    const sheet = this.sheet(box),
+      { columns, rows, pixels } = sheet;
     rects.forEach((list, kind) => {
       const ink = this.colours.pixels[kind];
       let kept = 0;
@@ -105,9 +118,12 @@ export class Painter {
           kept += 3;
           continue;
         }
-        const x = Math.max(Math.round(list[k] - box.x), 0), end = Math.min(x + Math.max(Math.round(width), 1), columns);
-        const y = Math.max(Math.round(list[k + 1] - box.y), 0), under = Math.min(y + Math.round(thick), rows);
-        for (let row = y; row < under; row++) for (let at = row * columns + x; at < row * columns + end; at++) pixels[at] = ink;
+        const x = Math.max(Math.round(list[k] - box.x), 0),
+          end = Math.min(x + Math.max(Math.round(width), 1), columns);
+        const y = Math.max(Math.round(list[k + 1] - box.y), 0),
+          under = Math.min(y + Math.round(thick), rows);
+        for (let row = y; row < under; row++)
+          for (let at = row * columns + x; at < row * columns + end; at++) pixels[at] = ink;
       }
       list.length = kept;
     });
@@ -117,8 +133,10 @@ export class Painter {
   /** Pixels to be set, as many as there are in a box. @param {Box} box */
   sheet(box) {
     const { raster } = this;
-    const columns = Math.max(1, Math.floor(box.width)), rows = Math.max(1, Math.floor(box.height));
-    if (raster.width !== columns || raster.height !== rows) (raster.width = columns), (raster.height = rows);
+    const columns = Math.max(1, Math.floor(box.width)),
+      rows = Math.max(1, Math.floor(box.height));
+    if (raster.width !== columns || raster.height !== rows)
+      ((raster.width = columns), (raster.height = rows));
     const paper = /** @type {CanvasRenderingContext2D} */ (raster.getContext("2d"));
     const image = paper.createImageData(columns, rows);
     return { columns, rows, paper, image, pixels: new Uint32Array(image.data.buffer) };
@@ -138,7 +156,8 @@ export class Painter {
     context.textBaseline = "middle";
     for (let k = 0; k < wide.length; k += 4) {
       const [at, left, y, width] = wide.slice(k, k + 4);
-      const x = Math.max(left, 0) + 5, room = width - (x - left) - 4;
+      const x = Math.max(left, 0) + 5,
+        room = width - (x - left) - 4;
       const text = fitted(context, track.label(at), room);
       if (!text) continue;
       context.fillStyle = track.ghost ? colours.ink : colours.on[track.colour[at]];
@@ -151,8 +170,10 @@ export class Painter {
     const { context, colours } = this;
     const { layout, begin, end, colour } = track;
     const { items, offsets } = layout;
-    const sheet = this.sheet(box), { columns, rows, pixels } = sheet;
-    const scale = columns / (view.until - view.from), h = view.laneHeight;
+    const sheet = this.sheet(box),
+      { columns, rows, pixels } = sheet;
+    const scale = columns / (view.until - view.from),
+      h = view.laneHeight;
     const from = Math.max(0, Math.floor(view.top / h));
     const to = Math.min(layout.lanes, Math.ceil((view.top + rows) / h));
     const thick = Math.max(1, Math.floor(h));
@@ -167,8 +188,12 @@ export class Painter {
         const x0 = Math.max(0, Math.floor((begin[at] - view.from) * scale));
         const x1 = Math.min(columns - 1, Math.floor((end[at] - view.from) * scale));
         const ink = colours.pixels[colour[at]];
-        for (let row = y; row < Math.min(y + thick, rows); row++) pixels.fill(ink, row * columns + x0, row * columns + x1 + 1);
-        i = x1 - x0 < 1 ? Math.max(i + 1, firstAfter(layout, end, i + 1, last, view.from + (x1 + 1) / scale)) : i + 1;
+        for (let row = y; row < Math.min(y + thick, rows); row++)
+          pixels.fill(ink, row * columns + x0, row * columns + x1 + 1);
+        i =
+          x1 - x0 < 1
+            ? Math.max(i + 1, firstAfter(layout, end, i + 1, last, view.from + (x1 + 1) / scale))
+            : i + 1;
       }
     }
     context.globalAlpha = track.ghost ? 0.5 : 1;
@@ -185,8 +210,10 @@ export class Painter {
     context.beginPath();
     context.rect(box.x, box.y, box.width, box.height);
     context.clip();
-    const bars = new Path2D(), between = new Path2D();
-    let x = NaN, y = NaN;
+    const bars = new Path2D(),
+      between = new Path2D();
+    let x = NaN,
+      y = NaN;
     for (const at of track.path) {
       const bar = place(at);
       if (bar.x1 < box.x - 50 && track.path.length > 2000) continue;
@@ -200,7 +227,7 @@ export class Painter {
       }
       bars.moveTo(bar.x0, under);
       bars.lineTo(Math.max(bar.x1, bar.x0 + 1), under);
-      (x = bar.x1), (y = under);
+      ((x = bar.x1), (y = under));
     }
     context.strokeStyle = colours.path;
     context.lineWidth = 1;
@@ -235,16 +262,27 @@ export class Painter {
     for (const at of track.failed.slice(0, 5000)) {
       const bar = place(at);
       if (bar.x1 < box.x || bar.x0 > box.x + box.width) continue;
-      context.fillRect(Math.max(bar.x0, bar.x1 - 4), bar.y, Math.max(Math.min(4, bar.x1 - bar.x0), 2), Math.max(bar.height, 2));
+      context.fillRect(
+        Math.max(bar.x0, bar.x1 - 4),
+        bar.y,
+        Math.max(Math.min(4, bar.x1 - bar.x0), 2),
+        Math.max(bar.height, 2),
+      );
     }
     for (const [at, colour, width] of /** @type {[number, string, number][]} */ ([
-      [hovered, colours.ink, 1], [chosen, colours.accent, 2],
+      [hovered, colours.ink, 1],
+      [chosen, colours.accent, 2],
     ])) {
       if (at < 0 || at >= track.begin.length || track.layout.lane[at] < 0) continue;
       const bar = place(at);
       context.strokeStyle = colour;
       context.lineWidth = width;
-      context.strokeRect(bar.x0 - 1, bar.y - 1, Math.max(bar.x1 - bar.x0, 2) + 2, Math.max(bar.height, 2) + 2);
+      context.strokeRect(
+        bar.x0 - 1,
+        bar.y - 1,
+        Math.max(bar.x1 - bar.x0, 2) + 2,
+        Math.max(bar.height, 2) + 2,
+      );
     }
     context.restore();
   }
@@ -254,7 +292,8 @@ export class Painter {
   ties(track, view, box, at, needs, waiters) {
     const { context, colours } = this;
     const place = placing(track, view, box);
-    const bar = place(at), middle = bar.y + bar.height / 2;
+    const bar = place(at),
+      middle = bar.y + bar.height / 2;
     context.save();
     context.beginPath();
     context.rect(box.x, box.y, box.width, box.height);
@@ -277,7 +316,8 @@ export class Painter {
 
 /** Where bars are. @param {Track} track @param {View} view @param {Box} box */
 export function placing(track, view, box) {
-  const scale = box.width / (view.until - view.from), h = view.laneHeight;
+  const scale = box.width / (view.until - view.from),
+    h = view.laneHeight;
   return (/** @type {number} */ at) => ({
     x0: box.x + (track.begin[at] - view.from) * scale,
     x1: box.x + (track.end[at] - view.from) * scale,

@@ -30,11 +30,20 @@ const MOUSE = [
 
 export function showHelp() {
   const dialog = el(
-    "dialog", { class: "help", "aria-labelledby": "help-title" },
+    "dialog",
+    { class: "help", "aria-labelledby": "help-title" },
     el(
-      "form", { method: "dialog" },
-      el("h2", { id: "help-title" }, "Keys"), table(KEYS), el("h2", {}, "Mouse"), table(MOUSE),
-      el("p", { class: "faint" }, "In the tree of calls the arrow keys go from row to row, and open and close what calls are in."),
+      "form",
+      { method: "dialog" },
+      el("h2", { id: "help-title" }, "Keys"),
+      table(KEYS),
+      el("h2", {}, "Mouse"),
+      table(MOUSE),
+      el(
+        "p",
+        { class: "faint" },
+        "In the tree of calls the arrow keys go from row to row, and open and close what calls are in.",
+      ),
       el("footer", {}, el("button", { class: "primary" }, "Close")),
     ),
   );
@@ -45,7 +54,17 @@ export function showHelp() {
 
 /** @param {string[][]} rows */
 function table(rows) {
-  return el("table", {}, el("tbody", {}, ...rows.map(([key, says]) => el("tr", {}, el("th", { scope: "row" }, el("kbd", {}, key)), el("td", {}, says)))));
+  return el(
+    "table",
+    {},
+    el(
+      "tbody",
+      {},
+      ...rows.map(([key, says]) =>
+        el("tr", {}, el("th", { scope: "row" }, el("kbd", {}, key)), el("td", {}, says)),
+      ),
+    ),
+  );
 }
 
 /** Which colour is what. @param {{kinds: string[], waits: string[][]}} words
@@ -54,9 +73,12 @@ export function legend(words, used, failed) {
   const kinds = words.kinds.filter((_, i) => used.kinds.has(i));
   const waits = words.waits.filter(([, word], i) => used.waits.has(i) && !["start", "inside"].includes(word));
   return el(
-    "ul", { class: "legend", "aria-label": "Colours" },
+    "ul",
+    { class: "legend", "aria-label": "Colours" },
     ...kinds.map((kind) => el("li", {}, el("span", { class: `dot kind-${kind}` }), kind)),
-    ...waits.map(([, word, says]) => el("li", { title: `waited for ${says}` }, el("span", { class: `dash wait-${word}` }), word)),
+    ...waits.map(([, word, says]) =>
+      el("li", { title: `waited for ${says}` }, el("span", { class: `dash wait-${word}` }), word),
+    ),
     el("li", {}, el("span", { class: "dash path" }), "critical path"),
     failed ? el("li", {}, el("span", { class: "dot failed" }), "failed") : null,
   );

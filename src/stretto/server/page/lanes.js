@@ -31,7 +31,8 @@ class Heap {
     const { keys, values } = this;
     const top = values[0];
     const size = --this.size;
-    const key = keys[size], value = values[size];
+    const key = keys[size],
+      value = values[size];
     let at = 0;
     for (;;) {
       let down = 2 * at + 1;
@@ -52,7 +53,8 @@ class Heap {
  * @param {number} most how many lanes there may be at most @returns {Layout | null} */
 export function pack(order, begin, end, most = Infinity) {
   const lane = new Int32Array(begin.length).fill(-1);
-  const busy = new Heap(order.length), free = new Heap(order.length);
+  const busy = new Heap(order.length),
+    free = new Heap(order.length);
   let lanes = 0;
   for (const at of order) {
     while (busy.size && busy.keys[0] <= begin[at]) {

@@ -38,7 +38,8 @@ class Shell {
     const [, kind, ...names] = location.hash.split("/").map(decodeURIComponent);
     this.tell("");
     if (kind === "run" && names[0]) this.show(new RunPage(this.api, this.words, names[0], this));
-    else if (kind === "compare" && names[1]) this.show(new ComparePage(this.api, this.words, names.slice(0, 2), this));
+    else if (kind === "compare" && names[1])
+      this.show(new ComparePage(this.api, this.words, names.slice(0, 2), this));
     else this.show(new RunsPage(this.api, this));
   }
 

@@ -8,7 +8,8 @@ import { Tree } from "./tree.js";
  *   site: number}} Begun how: "write" where it was to change something, "stream", or "call" */
 /** @typedef {{file: string, line: number, kind: number, effects: string, limit: string, way: string}} Site */
 
-const INSIDE = "inside", START = "start";
+const INSIDE = "inside",
+  START = "start";
 
 /** What is known of calls, by number. */
 class Columns {
@@ -70,7 +71,8 @@ export class Model extends Columns {
     for (const [file, line, kind, effects, limit, way] of part.sites) {
       this.sites.push({ file, line, kind, effects, limit, way });
     }
-    const calls = part.calls, count = calls.place.length;
+    const calls = part.calls,
+      count = calls.place.length;
     this.grow(this.n + count);
     // events are told by kind, and the tree is in the order in which they came
     let next = 0;
@@ -106,7 +108,7 @@ export class Model extends Columns {
     begin(Infinity);
     for (const [at, attempt] of part.attempts) this.attempts[at] = attempt;
     for (const at of part.failed) this.failed[at] = 1;
-    for (const at of part.gone) this.lost += 1 - this.gone[at], (this.gone[at] = 1);
+    for (const at of part.gone) ((this.lost += 1 - this.gone[at]), (this.gone[at] = 1));
     for (const [at, took, where] of part.own) this.own.set(at, { took: Number(took), at: where });
     for (const [at, place] of part.unseen) this.unseen.set(at, place);
     for (const [at, ended, attempt, failed, seq] of part.again) {
@@ -121,7 +123,8 @@ export class Model extends Columns {
     for (const [time, seq] of part.resumed) {
       this.resumed.push(time);
       // what was under way is lost, but for what may have happened
-      for (const begun of [...this.begun.values()]) if (begun.how === "call" && begun.seq < seq) this.begun.delete(begun.place);
+      for (const begun of [...this.begun.values()])
+        if (begun.how === "call" && begun.seq < seq) this.begun.delete(begun.place);
     }
     this.seq = part.seq;
     this.state = part.state;
@@ -230,14 +233,18 @@ export class Model extends Columns {
     const byEnd = sorted(all, ended, null);
     const order = sorted(byEnd, started, ended);
     const before = (/** @type {number} */ a, /** @type {number} */ b) =>
-      a >= 0 && !gone[a] && ended[a] <= started[b] && (ended[a] < ended[b] || (ended[a] === ended[b] && a < b));
+      a >= 0 &&
+      !gone[a] &&
+      ended[a] <= started[b] &&
+      (ended[a] < ended[b] || (ended[a] === ended[b] && a < b));
     const cause = new Int32Array(n).fill(-1);
     /** @type {Int32Array[]} */
     const needs = new Array(n);
     const none = new Int32Array(0);
     for (const at of order) {
       const given = this.needed[at];
-      if (typeof given === "number") needs[at] = given && before(given - 1, at) ? Int32Array.of(given - 1) : none;
+      if (typeof given === "number")
+        needs[at] = given && before(given - 1, at) ? Int32Array.of(given - 1) : none;
       else needs[at] = Int32Array.from(given.filter((need) => before(need, at)));
       if (this.how[at] === this.begins) continue;
       if (this.how[at] === this.inside) cause[at] = this.endedBy(byEnd, started[at], at);
@@ -251,7 +258,8 @@ export class Model extends Columns {
    * @param {number} at */
   endedBy(byEnd, time, at) {
     const { ended } = this;
-    let low = 0, high = byEnd.length;
+    let low = 0,
+      high = byEnd.length;
     while (low < high) {
       const middle = (low + high) >> 1;
       const it = byEnd[middle];
@@ -293,10 +301,11 @@ export class Model extends Columns {
     if (soft) return Math.min(this.ready[at], this.started[at]);
     const needs = this.facts.needs[at];
     if (!needs.length) return this.started[at];
-    let first = 0, second = 0;
+    let first = 0,
+      second = 0;
     for (const need of needs) {
       const end = this.ended[need];
-      if (end >= first) (second = first), (first = end);
+      if (end >= first) ((second = first), (first = end));
       else if (end > second) second = end;
     }
     return needs.length > 1 ? second : first;
@@ -321,7 +330,8 @@ export class Model extends Columns {
 function sorted(numbers, first, second) {
   let right = true;
   for (let i = 1; i < numbers.length && right; i++) {
-    const a = numbers[i - 1], b = numbers[i];
+    const a = numbers[i - 1],
+      b = numbers[i];
     right = first[a] < first[b] || (first[a] === first[b] && (!second || second[a] <= second[b]));
   }
   if (right) return numbers.slice();

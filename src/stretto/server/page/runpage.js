@@ -3,10 +3,11 @@ import { act } from "./actions.js";
 import { Details } from "./details.js";
 import { legend } from "./help.js";
 import { Model } from "./model.js";
+import { Summary } from "./summary.js";
 import { Timeline } from "./timeline.js";
 import { asItWas, atBest, inSequence } from "./tracks.js";
 import { TreeView } from "./treeview.js";
-import { ago, count, dollars, el, fill, lasted, many } from "./words.js";
+import { el, fill, lasted, many } from "./words.js";
 
 /** @typedef {import("./tracks.js").Track} Track */
 
@@ -29,7 +30,7 @@ export class RunPage {
     this.timer = this.due = 0;
     this.more = this.lost = this.closed = false;
     this.drawn = -1; // which version of the run, and what of it stands where
-    this.keyed = this.headed = "";
+    this.keyed = "";
     this.details = new Details(model, api, {
       choose: (place) => this.choose(place),
       close: () => this.choose(""),
@@ -41,16 +42,32 @@ export class RunPage {
       tip: (track, at) => this.tip(track, at),
     });
     this.find = el("input", {
-      type: "search", class: "find", placeholder: "Find a call ( / )", "aria-label": "Find a call by its place or function",
+      type: "search",
+      class: "find",
+      placeholder: "Find a call ( / )",
+      "aria-label": "Find a call by its place or function",
       onkeydown: (/** @type {KeyboardEvent} */ event) => event.key === "Enter" && this.next(event.shiftKey),
     });
-    this.summary = el("div", { class: "summary" });
+    this.summary = new Summary(model, api, {
+      choose: (place) => this.choose(place),
+      act: (action) => this.act(action, ""),
+    });
     this.key = el("div", { class: "key" });
-    this.toggles = el("div", { class: "toggles", role: "toolbar", "aria-label": "What is shown" });
-    this.values = el("div", { class: "outcome" });
+    this.toggles = {
+      path: toggle("critical path", "c", () => this.turnPath()),
+      sequential: toggle("if sequential", "g", () => this.turnGhost("sequential")),
+      ideal: toggle("if ideal", "g", () => this.turnGhost("ideal")),
+    };
+    const fit = el("button", { onclick: () => this.timeline.fit(), title: "Show the whole run (0)" }, "Fit");
+    const { path, sequential, ideal } = this.toggles;
+    const shown = { class: "toggles", role: "toolbar", "aria-label": "What is shown" };
+    const toolbar = el("div", shown, path, sequential, ideal, fit);
     this.element = el(
-      "div", { class: "run" },
-      this.summary, this.values, el("div", { class: "bar" }, this.find, this.key, this.toggles),
+      "div",
+      { class: "run" },
+      this.summary.element,
+      this.summary.outcome,
+      el("div", { class: "bar" }, this.find, this.key, toolbar),
       el("div", { class: "panes" }, this.tree.element, this.timeline.element, this.details.element),
     );
     this.leave = api.follow(run, (/** @type {any} */ news) => this.hear(news));
@@ -72,10 +89,13 @@ export class RunPage {
     } else if (name === "part") {
       this.model.add(data);
       this.more = data.more;
-    }
-    else if (name === "end") this.ended = true;
+    } else if (name === "end") this.ended = true;
     else if (name === "gone") this.shell.tell(data.message, true);
-    else if (name === "lost") this.shell.tell(data.closed ? "The server does not answer." : "The server is gone; trying again…", true);
+    else if (name === "lost")
+      this.shell.tell(
+        data.closed ? "The server does not answer." : "The server is gone; trying again…",
+        true,
+      );
     if (name !== "lost" && this.lost) this.shell.tell("");
     this.lost = name === "lost";
     this.later();
@@ -117,12 +137,15 @@ export class RunPage {
     const { model } = this;
     const tracks = [asItWas(model, "as it ran")];
     if (model.n) {
-      for (const ghost of GHOSTS[this.ghosts]) tracks.push(ghost === "ideal" ? atBest(model) : inSequence(model));
+      for (const ghost of GHOSTS[this.ghosts])
+        tracks.push(ghost === "ideal" ? atBest(model) : inSequence(model));
     }
     this.timeline.show(tracks);
     const [track] = tracks;
-    const kinds = new Set(track.colour.subarray(0, track.begin.length)), waits = new Set();
-    for (let at = 0; at < model.n; at++) if (model.started[at] - (track.waited?.[at] ?? 0) > 1000) waits.add(model.how[at]);
+    const kinds = new Set(track.colour.subarray(0, track.begin.length)),
+      waits = new Set();
+    for (let at = 0; at < model.n; at++)
+      if (model.started[at] - (track.waited?.[at] ?? 0) > 1000) waits.add(model.how[at]);
     const key = `${[...kinds].sort()} ${[...waits].sort()} ${track.failed.length > 0}`;
     if (key !== this.keyed) fill(this.key, legend(model.words, { kinds, waits }, track.failed.length > 0));
     this.keyed = key;
@@ -133,60 +156,15 @@ export class RunPage {
   }
 
   head() {
-    const { model, api } = this, { head } = model;
-    const text = JSON.stringify([head, model.version, this.ghosts, Math.floor(model.took / 1e5), this.timeline.showPath]);
-    if (text === this.headed || !head.state) return;
-    this.headed = text;
-    const best = model.sites.length ? model.ideal.reduce((a, b) => Math.max(a, b), 0) : null;
-    const { sequential } = model.facts, doubts = model.doubts;
-    document.title = `${head.name} ${head.state} · Stretto`;
-    fill(
-      this.summary,
-      el("h1", {}, head.name), el("code", { class: "id", title: head.flow }, head.id),
-      el("span", { class: `state ${head.state.replace(" ", "-")}` }, head.state),
-      figure("took", lasted(model.took)),
-      figure("one by one", lasted(sequential), "how long its calls take one after another; own code is not counted"),
-      best === null ? null : figure("at best", lasted(best), "if only results had been waited for"),
-      figure("calls", count(model.count) + (model.running && head.usual > model.count ? ` of about ${count(head.usual)}` : "")),
-      model.cost === null ? null : figure("cost", dollars(model.cost)),
-      figure("started", ago(head.micros)),
-      head.forked_from ? el("span", { class: "figure" }, "forked from ", api.alone ? head.forked_from : el("a", { href: `#/run/${encodeURIComponent(head.forked_from)}` }, head.forked_from)) : null,
-      api.alone ? null : el("span", { class: "acts" }, ...this.actions()),
-    );
-    fill(
-      this.values,
-      head.arguments ? line("arguments", head.arguments) : null,
-      head.result ? line("result", head.result) : null,
-      head.error ? line("error", head.error, "bad") : null,
-      model.resumed.length ? line("resumed", `${model.resumed.length === 1 ? "once" : `${model.resumed.length} times`}; ${lasted(model.away)} in which nobody ran it are left out`) : null,
-      model.shared ? line("shared", `${many(model.shared, "call")} taken over from the run that it was forked from`) : null,
-      doubts.length
-        ? el("p", { class: "doubts", role: "status" }, el("b", {}, `${many(doubts.length, "write")} in doubt: `), ...doubts.slice(0, 5).map((b) => el("button", { class: "link", onclick: () => this.choose(b.place) }, b.place)), doubts.length > 5 ? ` and ${doubts.length - 5} more` : null)
-        : null,
-    );
-    const toggle = (/** @type {string} */ name, /** @type {boolean} */ on, /** @type {() => void} */ turn, /** @type {string} */ keyed) =>
-      el("button", { class: "toggle", "aria-pressed": String(on), title: `${name} (${keyed})`, onclick: turn }, name);
+    this.summary.update();
     const shown = GHOSTS[this.ghosts];
-    fill(
-      this.toggles,
-      toggle("critical path", this.timeline.showPath, () => this.turnPath(), "c"),
-      toggle("if sequential", shown.includes("sequential"), () => this.turnGhost("sequential"), "g"),
-      toggle("if ideal", shown.includes("ideal"), () => this.turnGhost("ideal"), "g"),
-      el("button", { onclick: () => this.timeline.fit(), title: "Show the whole run (0)" }, "Fit"),
-    );
-  }
-
-  actions() {
-    const { can } = this.model.head;
-    const state = this.model.head.state;
-    const made = [];
-    for (const [action, name] of [["stop", "Stop…"], ["resume", "Resume…"]]) {
-      const why = can[action];
-      if (action === "stop" ? state !== "running" : state === "running" || state === "succeeded") continue;
-      made.push(el("button", { disabled: Boolean(why), title: why || null, "aria-label": why ? `${name} is not possible: ${why}` : null, onclick: () => this.act(action, "") }, name));
-      if (why) made.push(el("span", { class: "faint why" }, why));
+    for (const [button, on] of /** @type {[Element, boolean][]} */ ([
+      [this.toggles.path, this.timeline.showPath],
+      [this.toggles.sequential, shown.includes("sequential")],
+      [this.toggles.ideal, shown.includes("ideal")],
+    ])) {
+      button.setAttribute("aria-pressed", String(on));
     }
-    return made;
   }
 
   /** @param {string} action @param {string} place */
@@ -223,25 +201,34 @@ export class RunPage {
   choose(place, reveal = true) {
     const { model, timeline } = this;
     this.place = place;
-    const at = place ? model.tree.find(place)?.call ?? -1 : -1;
+    const at = place ? (model.tree.find(place)?.call ?? -1) : -1;
     if (at >= 0) {
       const { cause, needs } = model.facts;
-      timeline.ties = { needs: [...new Set([cause[at], ...needs[at]])].filter((other) => other >= 0), waiters: model.waiters(at, 60).found };
+      timeline.ties = {
+        needs: [...new Set([cause[at], ...needs[at]])].filter((other) => other >= 0),
+        waiters: model.waiters(at, 60).found,
+      };
     } else timeline.ties = { needs: [], waiters: [] };
     this.details.show(place);
-    const open = place && at < 0 ? timeline.tracks[0]?.open.findIndex((b) => b.place === place) ?? -1 : -1;
+    const open = place && at < 0 ? (timeline.tracks[0]?.open.findIndex((b) => b.place === place) ?? -1) : -1;
     timeline.choose(open >= 0 ? model.n + open : at);
     if (place && reveal) this.tree.reveal(place);
-    if (at >= 0) this.shell.say(`${model.short(model.name[at])}, ${place}, took ${lasted(model.ended[at] - model.started[at])}${model.failed[at] ? ", failed" : ""}.`);
+    if (at >= 0)
+      this.shell.say(
+        `${model.short(model.name[at])}, ${place}, took ${lasted(model.ended[at] - model.started[at])}${model.failed[at] ? ", failed" : ""}.`,
+      );
   }
 
   /** The next call that fits what is looked for. @param {boolean} [back] */
   next(back = false) {
-    const { model } = this, wanted = this.find.value.trim().toLowerCase();
+    const { model } = this,
+      wanted = this.find.value.trim().toLowerCase();
     if (!wanted) return;
     const calls = model.tree.calls;
     const now = calls.indexOf(model.tree.find(this.place)?.call ?? -1);
-    const fits = (/** @type {number} */ at) => model.places[at].toLowerCase().includes(wanted) || model.names[model.name[at]].toLowerCase().includes(wanted);
+    const fits = (/** @type {number} */ at) =>
+      model.places[at].toLowerCase().includes(wanted) ||
+      model.names[model.name[at]].toLowerCase().includes(wanted);
     for (let step = 1; step <= calls.length; step++) {
       const at = calls[(now + (back ? -step : step) + 2 * calls.length) % calls.length];
       if (fits(at)) return this.choose(model.places[at]);
@@ -259,18 +246,28 @@ export class RunPage {
 
   /** @param {KeyboardEvent} event */
   pressed(event) {
-    const { timeline, model } = this, span = timeline.until - timeline.from;
+    const { timeline, model } = this,
+      span = timeline.until - timeline.from;
     /** @type {Record<string, () => void>} */
     const keys = {
-      Escape: () => this.choose(""), "/": () => this.find.focus(),
-      j: () => this.step(model.tree.calls, 1), k: () => this.step(model.tree.calls, -1),
-      n: () => this.step(model.path, 1), p: () => this.step(model.path, -1),
+      Escape: () => this.choose(""),
+      "/": () => this.find.focus(),
+      j: () => this.step(model.tree.calls, 1),
+      k: () => this.step(model.tree.calls, -1),
+      n: () => this.step(model.path, 1),
+      p: () => this.step(model.path, -1),
       e: () => this.step(timeline.tracks[0].failed, 1),
-      "+": () => timeline.scale(1 / 1.5), "=": () => timeline.scale(1 / 1.5), "-": () => timeline.scale(1.5),
-      ArrowLeft: () => timeline.move(timeline.from - span / 8, span), ArrowRight: () => timeline.move(timeline.from + span / 8, span),
-      ArrowUp: () => this.scroll(-60), ArrowDown: () => this.scroll(60),
-      "[": () => timeline.scaleLanes(1 / 1.5), "]": () => timeline.scaleLanes(1.5),
-      0: () => timeline.fit(), c: () => this.turnPath(),
+      "+": () => timeline.scale(1 / 1.5),
+      "=": () => timeline.scale(1 / 1.5),
+      "-": () => timeline.scale(1.5),
+      ArrowLeft: () => timeline.move(timeline.from - span / 8, span),
+      ArrowRight: () => timeline.move(timeline.from + span / 8, span),
+      ArrowUp: () => this.scroll(-60),
+      ArrowDown: () => this.scroll(60),
+      "[": () => timeline.scaleLanes(1 / 1.5),
+      "]": () => timeline.scaleLanes(1.5),
+      0: () => timeline.fit(),
+      c: () => this.turnPath(),
       g: () => ((this.ghosts = (this.ghosts + 1) % GHOSTS.length), this.refit()),
       z: () => this.zoomToChosen(),
     };
@@ -288,7 +285,9 @@ export class RunPage {
   }
 
   zoomToChosen() {
-    const { timeline } = this, { at } = timeline.chosen, [track] = timeline.tracks;
+    const { timeline } = this,
+      { at } = timeline.chosen,
+      [track] = timeline.tracks;
     if (at < 0) return;
     const took = Math.max(track.end[at] - track.begin[at], 20);
     timeline.move(track.begin[at] - took, took * 3);
@@ -301,18 +300,16 @@ export class RunPage {
     const made = [el("b", {}, track.label(at)), took, el("code", {}, this.placeOf(track, at))];
     if (at >= model.n) return made;
     const waited = model.started[at] - model.waitedSince(at);
-    if (!track.ghost && waited >= 1000) made.push(el("span", { class: "faint" }, `waited ${lasted(waited)} for ${model.words.waits[model.how[at]][2]}`));
+    if (!track.ghost && waited >= 1000)
+      made.push(
+        el("span", { class: "faint" }, `waited ${lasted(waited)} for ${model.words.waits[model.how[at]][2]}`),
+      );
     if (model.failed[at]) made.push(el("span", { class: "bad" }, "failed"));
     return made;
   }
 }
 
-/** @param {string} name @param {string} told @param {string} [title] */
-function figure(name, told, title) {
-  return el("span", { class: "figure", title }, el("span", { class: "faint" }, name), " ", el("b", {}, told));
-}
-
-/** @param {string} name @param {string} told @param {string} [kind] */
-function line(name, told, kind = "") {
-  return el("p", {}, el("span", { class: "faint" }, name), " ", el("code", { class: kind, title: told.slice(0, 2000) }, told.slice(0, 400)));
+/** @param {string} name @param {string} key @param {() => void} turn */
+function toggle(name, key, turn) {
+  return el("button", { class: "toggle", title: `${name} (${key})`, onclick: turn }, name);
 }

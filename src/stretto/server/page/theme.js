@@ -16,8 +16,14 @@ export function colours(words) {
     on: words.kinds.map((kind) => get(`on-${kind}`) || get("on-unknown")),
     waits: words.waits.map(([, word]) => get(`wait-${word}`) || get("wait-other")),
     pixels: kinds.map(pixel),
-    ink: get("ink"), faint: get("faint"), line: get("line"), path: get("path"), failed: get("failed"),
-    accent: get("accent"), paper: get("paper"), area: get("area"),
+    ink: get("ink"),
+    faint: get("faint"),
+    line: get("line"),
+    path: get("path"),
+    failed: get("failed"),
+    accent: get("accent"),
+    paper: get("paper"),
+    area: get("area"),
     font: style.fontFamily || "sans-serif",
   };
 }
@@ -26,7 +32,9 @@ export function colours(words) {
 function pixel(colour) {
   const rgb = parseInt(colour.slice(1), 16);
   const little = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
-  const r = (rgb >> 16) & 255, g = (rgb >> 8) & 255, b = rgb & 255;
+  const r = (rgb >> 16) & 255,
+    g = (rgb >> 8) & 255,
+    b = rgb & 255;
   return (little ? (255 << 24) | (b << 16) | (g << 8) | r : (r << 24) | (g << 16) | (b << 8) | 255) >>> 0;
 }
 

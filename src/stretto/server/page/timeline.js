@@ -1,13 +1,16 @@
 // The timeline: tracks on a canvas, with one scale of time for all of them, to be zoomed and moved.
 import { Painter, placing } from "./draw.js";
 import { firstAfter } from "./lanes.js";
+import { OVERVIEW, Overview } from "./overview.js";
 import { colours, onTheme } from "./theme.js";
-import { runningAtOnce } from "./tracks.js";
 import { el, fill, lasted, moment } from "./words.js";
 
 /** @typedef {import("./tracks.js").Track} Track */
 
-const OVERVIEW = 44, AXIS = 22, TITLE = 20, PAD = 10, MOST = 22;
+const AXIS = 22,
+  TITLE = 20,
+  PAD = 10,
+  MOST = 22;
 
 export class Timeline {
   /** @param {{waits: string[][], kinds: string[]}} words
@@ -30,12 +33,19 @@ export class Timeline {
     this.tip = el("div", { class: "tip", hidden: true, "aria-hidden": "true" });
     this.element = el(
       "div",
-      { class: "timeline", tabindex: 0, role: "application", "aria-roledescription": "timeline", "aria-label": "Timeline; the calls are also in the tree beside it" },
-      this.canvas, this.tip,
+      {
+        class: "timeline",
+        tabindex: 0,
+        role: "application",
+        "aria-roledescription": "timeline",
+        "aria-label": "Timeline; the calls are also in the tree beside it",
+      },
+      this.canvas,
+      this.tip,
     );
     this.painter = new Painter(this.canvas.getContext("2d"), colours(words));
     this.asked = 0;
-    this.waves = { key: "", values: new Float64Array(0), most: 1 };
+    this.overview = new Overview();
     onTheme(() => ((this.painter.colours = colours(words)), this.draw()));
     new ResizeObserver(() => this.draw(true)).observe(this.element);
     this.listen();
@@ -46,7 +56,7 @@ export class Timeline {
     this.tracks = tracks;
     this.whole = Math.max(...tracks.map((track) => track.took), 1000);
     if (this.fits) this.fit();
-    this.waves.key = "";
+    this.overview.key = "";
     this.draw();
   }
 
@@ -107,28 +117,37 @@ export class Timeline {
     context.clearRect(0, 0, width, height);
     this.grid(context);
     this.boxes().forEach((box, i) => this.track(context, i, box));
-    this.overview(context);
+    this.overview.draw(context, this.painter.colours, this.tracks[0], width, this);
   }
 
   /** @param {CanvasRenderingContext2D} context @param {number} i @param {any} box */
   track(context, i, box) {
-    const track = this.tracks[i], { painter } = this, { colours: c } = painter;
+    const track = this.tracks[i],
+      { painter } = this,
+      { colours: c } = painter;
     const upper = OVERVIEW + AXIS;
     if (box.y > this.height || box.y + box.height < upper) return;
     if (box.title) {
       context.fillStyle = c.faint;
       context.font = `600 11px ${c.font}`;
       context.textBaseline = "middle";
-      if (box.y - TITLE / 2 > upper) context.fillText(`${track.title} · ${lasted(track.took)}`, 8, box.y - TITLE / 2);
+      if (box.y - TITLE / 2 > upper)
+        context.fillText(`${track.title} · ${lasted(track.took)}`, 8, box.y - TITLE / 2);
     }
     // what is scrolled away above is left out
     const hidden = Math.max(upper - box.y, 0);
-    const seen = { x: 0, y: box.y + hidden, width: box.width, height: Math.min(box.height - hidden, this.height - box.y - hidden) + 2 };
+    const seen = {
+      x: 0,
+      y: box.y + hidden,
+      width: box.width,
+      height: Math.min(box.height - hidden, this.height - box.y - hidden) + 2,
+    };
     const view = { from: this.from, until: this.until, laneHeight: box.laneHeight, top: hidden };
     painter.bars(track, view, seen);
     if (this.showPath && !track.ghost) painter.path(track, view, seen);
     const chosen = this.chosen.track === i || track.ghost ? this.chosen.at : -1;
-    if (chosen >= 0 && !track.ghost && chosen < track.begin.length) painter.ties(track, view, seen, chosen, this.ties.needs, this.ties.waiters);
+    if (chosen >= 0 && !track.ghost && chosen < track.begin.length)
+      painter.ties(track, view, seen, chosen, this.ties.needs, this.ties.waiters);
     painter.marks(track, view, seen, chosen, this.hovered.track === i ? this.hovered.at : -1);
     const end = (track.took - this.from) * (this.width / (this.until - this.from));
     if (!track.model.running || track.ghost) {
@@ -157,62 +176,24 @@ export class Timeline {
     context.fillRect(0, OVERVIEW + AXIS - 1, this.width, 1);
   }
 
-  /** How many ran at once over the whole of the run, and which part of it is shown.
-   * @param {CanvasRenderingContext2D} context */
-  overview(context) {
-    const { colours: c } = this.painter, [track] = this.tracks;
-    context.fillStyle = c.paper;
-    context.fillRect(0, 0, this.width, OVERVIEW);
-    if (!track) return;
-    const parts = Math.max(Math.floor(this.width), 1);
-    const key = `${parts} ${this.whole} ${track.order.length}`;
-    if (this.waves.key !== key) {
-      const values = runningAtOnce(track, 0, this.whole * 1.02, parts);
-      let most = 1;
-      for (const value of values) most = Math.max(most, value);
-      this.waves = { key, values, most };
-    }
-    const { values, most } = this.waves;
-    context.beginPath();
-    context.moveTo(0, OVERVIEW - 1);
-    values.forEach((value, x) => context.lineTo(x, OVERVIEW - 1 - (value / most) * (OVERVIEW - 16)));
-    context.lineTo(parts, OVERVIEW - 1);
-    context.fillStyle = c.area;
-    context.fill();
-    const scale = this.width / (this.whole * 1.02);
-    const a = Math.max(this.from * scale, 0), b = Math.min(this.until * scale, this.width);
-    if (a > 0.5 || b < this.width - 1) {
-      context.globalAlpha = 0.55;
-      context.fillStyle = c.paper;
-      context.fillRect(0, 0, a, OVERVIEW);
-      context.fillRect(b, 0, this.width - b, OVERVIEW);
-      context.globalAlpha = 1;
-      context.strokeStyle = c.accent;
-      context.strokeRect(a + 0.5, 0.5, Math.max(b - a - 1, 2), OVERVIEW - 2);
-    }
-    context.fillStyle = c.faint;
-    context.font = `10px ${c.font}`;
-    context.textBaseline = "top";
-    context.fillText(`at once: up to ${Math.max(1, Math.round(most))}`, 6, 3);
-    context.fillStyle = c.line;
-    context.fillRect(0, OVERVIEW - 1, this.width, 1);
-  }
-
   /** The bar at a point. @param {number} x @param {number} y */
   hit(x, y) {
     const boxes = this.boxes();
     for (let i = 0; i < boxes.length; i++) {
-      const box = boxes[i], track = this.tracks[i];
+      const box = boxes[i],
+        track = this.tracks[i];
       if (y < OVERVIEW + AXIS || y < box.y - 2 || y > box.y + box.height + 2) continue;
       const scale = this.width / (this.until - this.from);
-      const time = this.from + x / scale, slack = 3 / scale;
+      const time = this.from + x / scale,
+        slack = 3 / scale;
       const { layout } = track;
       const lane = Math.min(Math.max(Math.floor((y - box.y) / box.laneHeight), 0), layout.lanes - 1);
       if (lane < 0) continue;
       const last = layout.offsets[lane + 1];
       const k = firstAfter(layout, track.end, layout.offsets[lane], last, time - slack);
       if (k < last && track.begin[layout.items[k]] <= time + slack) return { track: i, at: layout.items[k] };
-      if (k < last && track.waited && track.waited[layout.items[k]] <= time) return { track: i, at: layout.items[k] };
+      if (k < last && track.waited && track.waited[layout.items[k]] <= time)
+        return { track: i, at: layout.items[k] };
     }
     return { track: 0, at: -1 };
   }
@@ -222,14 +203,20 @@ export class Timeline {
     this.chosen = { track: trackAt, at };
     const track = this.tracks[trackAt];
     if (track && at >= 0 && at < track.begin.length) {
-      const begin = track.begin[at], end = track.end[at], span = this.until - this.from;
+      const begin = track.begin[at],
+        end = track.end[at],
+        span = this.until - this.from;
       if (end < this.from || begin > this.until || (end - begin) * this.width < span * 0.5) {
         const wanted = Math.min(span, Math.max((end - begin) * 40, 2000));
         const outside = end < this.from || begin > this.until;
         if (outside || wanted < span / 50) this.move((begin + end) / 2 - wanted / 2, wanted);
       }
       const box = this.boxes()[trackAt];
-      const bar = placing(track, { from: this.from, until: this.until, laneHeight: box.laneHeight, top: 0 }, box)(at);
+      const bar = placing(
+        track,
+        { from: this.from, until: this.until, laneHeight: box.laneHeight, top: 0 },
+        box,
+      )(at);
       if (bar.y < OVERVIEW + AXIS + 4) this.top += bar.y - OVERVIEW - AXIS - 40;
       else if (bar.y > this.height - 24) this.top += bar.y - this.height + 80;
       this.bound();
@@ -248,7 +235,8 @@ export class Timeline {
 
   /** @param {number} factor @param {number} [x] what stays where it is */
   scale(factor, x = this.width / 2) {
-    const span = this.until - this.from, time = this.from + (x / this.width) * span;
+    const span = this.until - this.from,
+      time = this.from + (x / this.width) * span;
     const wanted = Math.min(Math.max(span * factor, 20), this.whole * 1.5);
     this.move(time - (x / this.width) * wanted, wanted);
   }
@@ -266,7 +254,8 @@ export class Timeline {
   }
 
   bound() {
-    const boxes = this.boxes(), last = boxes[boxes.length - 1];
+    const boxes = this.boxes(),
+      last = boxes[boxes.length - 1];
     if (!last) return;
     const full = last.y + last.height + this.top;
     this.top = Math.min(Math.max(this.top, 0), Math.max(full - this.height + 12, 0));
@@ -284,21 +273,25 @@ export class Timeline {
       const span = this.until - this.from;
       this.move((x / this.width) * this.whole * 1.02 - span / 2, span);
     };
-    element.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      const { x, y } = at(event);
-      const by = event.deltaY * (event.deltaMode === 1 ? 16 : 1);
-      if (event.altKey) this.scaleLanes(Math.exp(-by / 300), y);
-      else if (event.ctrlKey || event.metaKey) this.scale(Math.exp(by / 300), x);
-      else if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-        const along = event.deltaX || by;
-        this.move(this.from + (along / this.width) * (this.until - this.from), this.until - this.from);
-      } else if (this.overflows) {
-        this.top += by;
-        this.bound();
-        this.draw();
-      } else this.scale(Math.exp(by / 300), x);
-    }, { passive: false });
+    element.addEventListener(
+      "wheel",
+      (event) => {
+        event.preventDefault();
+        const { x, y } = at(event);
+        const by = event.deltaY * (event.deltaMode === 1 ? 16 : 1);
+        if (event.altKey) this.scaleLanes(Math.exp(-by / 300), y);
+        else if (event.ctrlKey || event.metaKey) this.scale(Math.exp(by / 300), x);
+        else if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+          const along = event.deltaX || by;
+          this.move(this.from + (along / this.width) * (this.until - this.from), this.until - this.from);
+        } else if (this.overflows) {
+          this.top += by;
+          this.bound();
+          this.draw();
+        } else this.scale(Math.exp(by / 300), x);
+      },
+      { passive: false },
+    );
     element.addEventListener("pointerdown", (event) => {
       if (event.button) return;
       const { x, y } = at(event);
@@ -335,19 +328,22 @@ export class Timeline {
       const { x, y } = at(event);
       const { track, at: bar } = this.hit(x, y);
       if (bar < 0) return this.scale(1 / 3, x);
-      const { begin, end } = this.tracks[track], span = Math.max(end[bar] - begin[bar], 10) * 1.6;
+      const { begin, end } = this.tracks[track],
+        span = Math.max(end[bar] - begin[bar], 10) * 1.6;
       this.move(begin[bar] - span * 0.2, span);
     });
   }
 
   get overflows() {
-    const boxes = this.boxes(), last = boxes[boxes.length - 1];
+    const boxes = this.boxes(),
+      last = boxes[boxes.length - 1];
     return last !== undefined && last.y + last.height + this.top > this.height + 2;
   }
 
   /** @param {number} x @param {number} y */
   hover(x, y) {
-    const found = this.hit(x, y), { tip } = this;
+    const found = this.hit(x, y),
+      { tip } = this;
     if (found.at !== this.hovered.at || found.track !== this.hovered.track) {
       this.hovered = found;
       this.draw();

@@ -42,7 +42,9 @@ export function asItWas(model, title) {
   const { order } = model.facts;
   track.open = [...model.begun.values()].filter((b) => !model.isSettled(b));
   track.open.sort((a, b) => a.time - b.time);
-  const n = model.n, now = model.now, size = n + track.open.length;
+  const n = model.n,
+    now = model.now,
+    size = n + track.open.length;
   track.begin = new Float64Array(size);
   track.end = new Float64Array(size);
   const early = (track.waited = new Float64Array(size));
@@ -59,11 +61,16 @@ export function asItWas(model, title) {
     track.end[n + i] = Math.max(now, begun.time);
     track.colour[n + i] = model.kindOfOpen(begun);
   });
-  track.order = merged(order, track.open.map((_, i) => n + i), track.begin);
+  track.order = merged(
+    order,
+    track.open.map((_, i) => n + i),
+    track.begin,
+  );
   const byWait = track.order.slice().sort((a, b) => early[a] - early[b] || a - b);
   track.layout =
     (track.order.length <= 20_000 && pack(byWait, early, track.end, ROOMY)) ||
-    pack(track.order, track.begin, track.end) || never();
+    pack(track.order, track.begin, track.end) ||
+    never();
   track.path = model.path;
   track.took = model.took;
   return track;
@@ -110,9 +117,11 @@ export function runningAtOnce(track, from, until, parts) {
   const found = new Float64Array(parts + 1);
   const scale = parts / Math.max(until - from, 1);
   for (const at of track.order) {
-    const a = (track.begin[at] - from) * scale, b = (track.end[at] - from) * scale;
+    const a = (track.begin[at] - from) * scale,
+      b = (track.end[at] - from) * scale;
     if (b < 0 || a > parts) continue;
-    const first = Math.max(0, Math.floor(a)), last = Math.min(parts - 1, Math.floor(b));
+    const first = Math.max(0, Math.floor(a)),
+      last = Math.min(parts - 1, Math.floor(b));
     // each part is given its share, so that many short calls are not taken for many at once
     if (first === last) {
       add(found, first, b - a);

@@ -132,7 +132,8 @@ export class Tree {
     const put = (/** @type {Node} */ within, /** @type {number} */ depth) => {
       const ordered = within.ordered;
       ordered.forEach((top, index) => {
-        let node = top, label = top.label;
+        let node = top,
+          label = top.label;
         while (!node.isCall && node.inside && node.inside.size === 1) {
           [node] = node.inside.values();
           label += "/" + node.label;
@@ -159,5 +160,7 @@ function isTurn(label) {
 /** A name, and which time it stands there. @param {string} label @returns {[string, number]} */
 function repetition(label) {
   const cut = label.lastIndexOf("#");
-  return cut >= 0 && isTurn(label.slice(cut + 1)) ? [label.slice(0, cut), Number(label.slice(cut + 1))] : [label, 1];
+  return cut >= 0 && isTurn(label.slice(cut + 1))
+    ? [label.slice(0, cut), Number(label.slice(cut + 1))]
+    : [label, 1];
 }

@@ -6,7 +6,8 @@ import { el, fill, lasted, many } from "./words.js";
 /** @typedef {import("./tree.js").Node} TreeNode */
 /** @typedef {import("./model.js").Model} Model */
 
-const HIGH = 24, MORE = 8;
+const HIGH = 24,
+  MORE = 8;
 
 export class TreeView {
   /** @param {Model} model @param {(place: string, call: number) => void} chosen */
@@ -17,7 +18,13 @@ export class TreeView {
     this.at = -1; // the chosen row
     this.version = -1;
     this.space = el("div", { class: "space", role: "presentation" });
-    this.element = el("div", { class: "tree", role: "tree", tabindex: 0, "aria-label": "Calls in program order" }, this.space);
+    this.element = el(
+      "div",
+      { class: "tree", role: "tree", tabindex: 0, "aria-label": "Calls in program order" },
+      this.space,
+    );
+    // rows come and go while a run goes on: one that is pressed may be gone before it is let go
+    this.element.addEventListener("mousedown", (/** @type {MouseEvent} */ event) => this.pressed(event));
     this.element.addEventListener("scroll", () => this.draw());
     this.element.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.key(event));
     new ResizeObserver(() => this.draw()).observe(this.element);
@@ -41,7 +48,10 @@ export class TreeView {
     const last = Math.min(rows.length, Math.ceil((element.scrollTop + element.clientHeight) / HIGH) + MORE);
     const made = [];
     for (let i = first; i < last; i++) made.push(this.row(i));
-    fill(this.space, ...(rows.length ? made : [el("p", { class: "none", role: "treeitem" }, "No call yet.")]));
+    fill(
+      this.space,
+      ...(rows.length ? made : [el("p", { class: "none", role: "treeitem" }, "No call yet.")]),
+    );
     const active = this.rows[this.at] && this.at >= first && this.at < last ? `row-${this.at}` : null;
     if (active) element.setAttribute("aria-activedescendant", active);
     else element.removeAttribute("aria-activedescendant");
@@ -49,19 +59,29 @@ export class TreeView {
 
   /** @param {number} i */
   row(i) {
-    const { model } = this, { node, depth, label, index, of } = this.rows[i];
+    const { model } = this,
+      { node, depth, label, index, of } = this.rows[i];
     const open = node.inside ? model.tree.isOpen(node, depth) : null;
     const begun = node.isCall && node.call < 0 ? model.begun.get(node.place) : undefined;
     const kind = node.call >= 0 ? model.kindOf(node.call) : begun ? model.kindOfOpen(begun) : -1;
     const made = el(
       "div",
       {
-        id: `row-${i}`, role: "treeitem", class: `row${i === this.at ? " at" : ""}`,
-        "aria-level": depth + 1, "aria-setsize": of, "aria-posinset": index,
-        "aria-expanded": open === null ? null : String(open), "aria-selected": String(i === this.at),
-        onclick: () => this.go(i, true),
+        id: `row-${i}`,
+        role: "treeitem",
+        class: `row${i === this.at ? " at" : ""}`,
+        "aria-level": depth + 1,
+        "aria-setsize": of,
+        "aria-posinset": index,
+        "aria-expanded": open === null ? null : String(open),
+        "aria-selected": String(i === this.at),
+        "data-row": i,
       },
-      el("span", { class: "twist", onclick: (/** @type {Event} */ e) => (e.stopPropagation(), this.turn(i)) }, open === null ? "" : open ? "▾" : "▸"),
+      el(
+        "span",
+        { class: "twist", onclick: (/** @type {Event} */ e) => (e.stopPropagation(), this.turn(i)) },
+        open === null ? "" : open ? "▾" : "▸",
+      ),
       kind >= 0 ? el("span", { class: `dot kind-${model.words.kinds[kind]}` }) : null,
       el("span", { class: "label" }, label),
       el("span", { class: "says" }, this.says(node)),
@@ -89,12 +109,24 @@ export class TreeView {
   go(i, tell) {
     if (!this.rows.length) return;
     this.at = Math.min(Math.max(i, 0), this.rows.length - 1);
-    const top = this.at * HIGH, { element } = this;
+    const top = this.at * HIGH,
+      { element } = this;
     if (top < element.scrollTop) element.scrollTop = top;
-    else if (top + HIGH > element.scrollTop + element.clientHeight) element.scrollTop = top + HIGH - element.clientHeight;
+    else if (top + HIGH > element.scrollTop + element.clientHeight)
+      element.scrollTop = top + HIGH - element.clientHeight;
     this.draw();
     const { node } = this.rows[this.at];
     if (tell && node.isCall) this.heard(node.place, node.call);
+  }
+
+  /** @param {MouseEvent} event */
+  pressed(event) {
+    const on = /** @type {HTMLElement} */ (event.target),
+      row = on.closest("[data-row]");
+    if (!row || event.button) return;
+    const i = Number(row.getAttribute("data-row"));
+    if (on.matches(".twist")) this.turn(i);
+    else this.go(i, true);
   }
 
   /** Show a call that was chosen elsewhere. @param {string} place */
@@ -106,7 +138,8 @@ export class TreeView {
     this.space.style.height = `${this.rows.length * HIGH}px`;
     const at = this.rows.findIndex((row) => row.node === node);
     if (at < 0) return;
-    const { element } = this, top = at * HIGH;
+    const { element } = this,
+      top = at * HIGH;
     if (top < element.scrollTop || top + HIGH > element.scrollTop + element.clientHeight) {
       element.scrollTop = Math.max(0, top - element.clientHeight / 2);
     }

@@ -6,7 +6,8 @@ export function lasted(micros) {
   if (seconds < 0.001) return `${Math.round(Math.max(0, micros))} µs`;
   if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
-  const rounded = Math.round(seconds), minutes = Math.floor(rounded / 60);
+  const rounded = Math.round(seconds),
+    minutes = Math.floor(rounded / 60);
   if (minutes < 60) return `${minutes} min ${rounded % 60} s`;
   const hours = Math.floor(minutes / 60);
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
@@ -20,7 +21,8 @@ export function moment(micros, step) {
   if (step < 1e6 && seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   const digits = step >= 1e6 ? 0 : step >= 1e5 ? 1 : step >= 1e4 ? 2 : 3;
   if (seconds < 60) return `${seconds.toFixed(digits)} s`;
-  const minutes = Math.floor(seconds / 60), rest = (seconds - 60 * minutes).toFixed(digits);
+  const minutes = Math.floor(seconds / 60),
+    rest = (seconds - 60 * minutes).toFixed(digits);
   if (minutes < 60) return `${minutes}:${rest.padStart(digits ? digits + 3 : 2, "0")} min`;
   return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")} h`;
 }
@@ -30,7 +32,11 @@ export function ago(micros) {
   const seconds = Date.now() / 1000 - micros / 1e6;
   if (seconds < 0 || seconds > 7 * 86400) return new Date(micros / 1000).toLocaleString();
   if (seconds < 1) return "just now";
-  for (const [unit, size] of /** @type {[string, number][]} */ ([["d", 86400], ["h", 3600], ["min", 60]])) {
+  for (const [unit, size] of /** @type {[string, number][]} */ ([
+    ["d", 86400],
+    ["h", 3600],
+    ["min", 60],
+  ])) {
     if (seconds >= size) return `${Math.floor(seconds / size)} ${unit} ago`;
   }
   return `${Math.floor(seconds)} s ago`;
@@ -69,5 +75,7 @@ export function el(tag, attributes = {}, ...inside) {
 /** Put these into an element, in the place of what was in it. @param {Element} into
  * @param {...(Node | string | null | false)} inside */
 export function fill(into, ...inside) {
-  into.replaceChildren(.../** @type {(Node | string)[]} */ (inside.filter((part) => part !== null && part !== false)));
+  into.replaceChildren(
+    .../** @type {(Node | string)[]} */ (inside.filter((part) => part !== null && part !== false)),
+  );
 }
