@@ -223,6 +223,11 @@ class TestLive:
         go[0].set()
         wait_for(page, calls=1)
         page.wait_for_selector(".tree >> text=running")  # the write: that it was to begin is on record
+        # the other is told of when it has been under way for a while
+        page.wait_for_selector(".tree .row:has-text('step#2') >> text=running")
+        under_way = [call.place for call in Timeline(event for _, event in journal.events(run.id)).running]
+        assert sorted(page.evaluate("[...stretto.page.model.begun.keys()]")) == sorted(under_way)
+        assert sorted(under_way) == ["put", "step#2"]
         go[2].set()
         go[1].set()
         assert run.result(100) == 2

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -275,6 +279,24 @@ class TestActions:
                 actions.stop(journal, journal.run(run))
         assert actions.shared_with(journal, journal.run("far")) == []
         assert journal.run("ours").owner == this_process() and journal.run("ours").state is RunState.RUNNING
+
+    def test_a_process_that_does_not_listen_to_ctrl_c(self) -> None:
+        program = (
+            "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+            "print('first', flush=True); input()\n"
+            "signal.signal(signal.SIGTERM, lambda *_: None); print('second', flush=True); input()"
+        )
+        command = [sys.executable, "-c", program]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdin is not None and process.stdout is not None
+            process.stdout.readline()
+            with pytest.raises(actions.Refused, match="neither"):
+                actions.signal_for(process.pid)
+            print(file=process.stdin, flush=True)
+            process.stdout.readline()
+            assert actions.signal_for(process.pid) is signal.SIGTERM
+            print(file=process.stdin, flush=True)
+        assert actions.signal_for(os.getpid()) is signal.SIGINT
 
     def test_what_is_no_action(self, client: Client, journal: Journal) -> None:
         fill(journal, "r", [done("a")])

@@ -73,7 +73,9 @@ def _serve(given: Given) -> int:
     with opened(given) as journal, _listening(host, given.number("--port")) as listening:
         port = listening.getsockname()[1]
         app = make_app(journal, _absolute(url), host=host, port=port, token=token)
-        address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+        everywhere = host in ("0.0.0.0", "::")
+        name = socket.gethostname() if everywhere else f"[{host}]" if ":" in host else host
+        address = f"http://{name}:{port}/"
         address += f"?token={token}" if token else ""
         print(f"{journal.where} at {address}\nCtrl-C stops it.", file=sys.stderr, flush=True)
         if "--open" in given.flags:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from ..configuration import VARIABLE
@@ -24,7 +25,7 @@ from ..journal.leases import alive, this_process
 if TYPE_CHECKING:
     from ..journal import Journal, RunRecord
 
-__all__ = ["Refused", "fork", "resume", "settle", "shared_with", "stop"]
+__all__ = ["Refused", "fork", "resume", "settle", "shared_with", "signal_for", "stop"]
 
 #: Seconds in which a command that fails at once has failed, and in which one that is short is done.
 _SOON, _LONG = 2.0, 60.0
@@ -47,24 +48,37 @@ def stop(journal: Journal, record: RunRecord) -> dict[str, Any]:
     pid = int(owner.partition("/")[0]) if owner.partition("/")[0].isdigit() else 0
     if not pid or alive(owner) is not True:
         raise Refused("it is run on another machine, or in a container: stop it there")
-    if hasattr(
-        os, "pidfd_open"
-    ):  # so that it is this process, even if it ends now and its number is given anew
-        try:
+    number = signal_for(pid)
+    try:
+        if hasattr(os, "pidfd_open"):
+            # so that it is this process also if it ends now, and its number is given to another
             process = os.pidfd_open(pid)
-        except OSError as error:
-            raise Refused(f"process {pid} cannot be stopped: {error.strerror}") from None
-        try:
-            if alive(owner) is not True:
-                raise Refused("it has just ended")
-            signal.pidfd_send_signal(process, signal.SIGINT)
-        except OSError as error:
-            raise Refused(f"process {pid} cannot be stopped: {error.strerror}") from None
-        finally:
-            os.close(process)
-    else:
-        os.kill(pid, signal.SIGINT)
+            try:
+                if alive(owner) is not True:
+                    raise Refused("it has just ended")
+                signal.pidfd_send_signal(process, number)
+            finally:
+                os.close(process)
+        else:
+            os.kill(pid, number)
+    except OSError as error:
+        raise Refused(f"process {pid} cannot be stopped: {error.strerror}") from None
     return {"said": f"process {pid} was told to stop"}
+
+
+def signal_for(pid: int) -> signal.Signals:
+    """The signal that has a process end its runs in order. What is begun in the background of a shell script
+    does not listen to Ctrl-C, but `stretto run` does the same for SIGTERM."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(errors="replace")
+    except OSError:
+        return signal.SIGINT
+    caught = next((line.partition(":")[2] for line in status.splitlines() if line.startswith("SigCgt:")), "")
+    mask = int(caught.strip() or "0", 16)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if mask & 1 << (number - 1):
+            return number
+    raise Refused(f"process {pid} would not stop in order: it listens neither to SIGINT nor to SIGTERM")
 
 
 def shared_with(journal: Journal, record: RunRecord) -> list[str]:

@@ -356,8 +356,14 @@ export class Timeline {
   }
 }
 
-/** A step of 1, 2 or 5 times a power of ten, at least as long as that. @param {number} least */
+/** Steps on an axis that is longer than a few seconds. */
+const LONG = [10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400];
+
+/** A step of 1, 2 or 5 times a power of ten, or what clocks have, at least as long as that.
+ * @param {number} least */
 function nice(least) {
+  const long = least > 5e6 && LONG.find((seconds) => seconds * 1e6 >= least);
+  if (long) return long * 1e6;
   const power = 10 ** Math.floor(Math.log10(Math.max(least, 1)));
   for (const times of [1, 2, 5, 10]) if (power * times >= least) return power * times;
   return power * 10;
