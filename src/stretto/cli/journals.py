@@ -107,12 +107,14 @@ Start a new run that shares what another one has done, up to one call; that and 
                 "show",
                 ("RUN",),
                 {"--limit": "N", "--html": "FILE"} | _JOURNAL,
-                ("--json",),
+                ("--timeline", "--json"),
                 """\
 Show a run and its calls, in program order.
 
   RUN               its identifier, or how that begins
   --limit N         at most so many calls (default: 200 for people, all for programs)
+  --timeline        what ran when, as a chart: a row a call, or a line of the program if there are more than
+                    --limit says (default: 60)
   --html FILE       write its timeline to a file that any browser shows, and which needs nothing else"""
                 + _COMMON,
             ),

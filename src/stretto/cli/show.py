@@ -25,8 +25,11 @@ from stretto.journal.history import without_gc
 from stretto.journal.leases import alive, describe
 from stretto.journal.waits import read_wait
 
+from .because import timeline_of
+from .chart import print_chart
 from .execute import OK
 from .listing import colour_of
+from .load import UsageError
 from .options import Given
 from .output import Style
 from .runs import as_fields, find_run, opened, state_of
@@ -65,6 +68,13 @@ def show_run(given: Given) -> int:
         if file is not None:
             return _as_file(journal, record, file, given)
         with without_gc():
+            if "--timeline" in given.flags:
+                if given.json:
+                    raise UsageError(
+                        "--timeline is for people; for programs there are --json alone, and --trace FILE"
+                    )
+                print_chart(timeline_of(journal, record), record, limit)
+                return OK
             shown = _Shown(journal, record, given, whole=given.json or limit is not None)
             if given.json:
                 shown.as_json(limit)
