@@ -121,9 +121,7 @@ class _Drawn:
             took = f"{lasted(row.took):>10}"
             yield f"{bold} {cells}{style('31;1', end) if row.failed else end}{style.dim(took)}"
         if chart.left_out:
-            yield style.dim(
-                f"  and {chart.left_out:,} more lines that took less; --limit N shows more"
-            )
+            yield style.dim(f"  and {chart.left_out:,} more lines that took less; --limit N shows more")
         yield ""
         yield from self.legend()
 
@@ -180,9 +178,8 @@ class _Drawn:
         if chart.single:
             says.append(f"{style(_OTHER, signs.bar)} running")
         else:
-            says.append(
-                f"{style(_OTHER, signs.levels[0] + '..' + signs.levels[-1])} how many run at once, on each line"
-            )
+            levels = f"{signs.levels[0]}..{signs.levels[-1]}"
+            says.append(f"{style(_OTHER, levels)} how many run at once, on each line")
         if any(row.on_path for row in chart.rows):
             sign = signs.path if chart.single else ""
             says.append(f"{signs.mark} {style(_PATH, sign)}{' ' * bool(sign)}on the critical path")

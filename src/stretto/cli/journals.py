@@ -106,7 +106,7 @@ Start a new run that shares what another one has done, up to one call; that and 
             Usage(
                 "show",
                 ("RUN",),
-                {"--limit": "N", "--html": "FILE"} | _JOURNAL,
+                {"--limit": "N", "--trace": "FILE", "--html": "FILE"} | _JOURNAL,
                 ("--timeline", "--json"),
                 """\
 Show a run and its calls, in program order.
@@ -115,6 +115,7 @@ Show a run and its calls, in program order.
   --limit N         at most so many calls (default: 200 for people, all for programs)
   --timeline        what ran when, as a chart: a row a call, or a line of the program if there are more than
                     --limit says (default: 60)
+  --trace FILE      write what ran when as a trace that Perfetto and chrome://tracing show; - for stdout
   --html FILE       write its timeline to a file that any browser shows, and which needs nothing else"""
                 + _COMMON,
             ),

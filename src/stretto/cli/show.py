@@ -24,6 +24,7 @@ from stretto.journal.events import (
 from stretto.journal.history import without_gc
 from stretto.journal.leases import alive, describe
 from stretto.journal.waits import read_wait
+from stretto.observe.trace import trace
 
 from .because import timeline_of
 from .chart import print_chart
@@ -68,6 +69,9 @@ def show_run(given: Given) -> int:
         if file is not None:
             return _as_file(journal, record, file, given)
         with without_gc():
+            traced = given.values.get("--trace")
+            if traced is not None:
+                return _as_trace(journal, record, traced, given)
             if "--timeline" in given.flags:
                 if given.json:
                     raise UsageError(
@@ -94,6 +98,23 @@ def _as_file(journal: Journal, record: RunRecord, file: str, given: Given) -> in
         print(
             f"{clean(record.id)} is in {file}, {len(text.encode()) / 1_000_000:.1f} MB: open it in a browser."
         )
+    return OK
+
+
+def _as_trace(journal: Journal, record: RunRecord, file: str, given: Given) -> int:
+    timeline = timeline_of(journal, record)
+    if file == "-":
+        for piece in trace(timeline, record.id):
+            sys.stdout.write(piece)
+        return OK
+    with open(file, "w", encoding="utf-8") as opened:
+        opened.writelines(trace(timeline, record.id))
+    calls = len(timeline.calls) + len(timeline.running)
+    if given.json:
+        print(json.dumps({"id": record.id, "file": file, "calls": calls}, ensure_ascii=False))
+    else:
+        where = "open it at ui.perfetto.dev, or in chrome://tracing"
+        print(f"{calls:,} call{'s' * (calls != 1)} of {clean(record.id)} in {file}: {where}.")
     return OK
 
 
