@@ -9,6 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
+import select
+import selectors
+import sys
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
@@ -16,7 +19,23 @@ from typing import Any, cast
 
 from .ambient import Piece, Stopped
 
-__all__ = ["Background", "background", "new_loop"]
+__all__ = ["Background", "Punctual", "background", "new_loop"]
+
+
+#: Seconds; a longer wait may well end a millisecond late. And what `select` takes of file descriptors.
+_SHORT, _FD_SETSIZE = 1.0, 1024
+
+if sys.platform == "linux":
+
+    class Punctual(selectors.EpollSelector):
+        """Waits for microseconds. `epoll_wait` takes whole milliseconds, so each timer of a loop would come
+        up to one late; but what it waits with is a file, and `select` can wait for that."""
+
+        def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            if timeout is not None and 0 < timeout < _SHORT and (waits := self.fileno()) < _FD_SETSIZE:
+                select.select((waits,), (), (), timeout)
+                timeout = 0
+            return super().select(timeout)
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
@@ -24,7 +43,11 @@ def new_loop() -> asyncio.AbstractEventLoop:
     try:
         import uvloop
     except ImportError:
-        return asyncio.new_event_loop()
+        made = asyncio.new_event_loop()
+        if sys.platform != "linux" or type(made) is not asyncio.SelectorEventLoop:
+            return made  # of the kind that the program has chosen
+        made.close()
+        return asyncio.SelectorEventLoop(Punctual())
     loop: asyncio.AbstractEventLoop = cast("Any", uvloop).new_event_loop()  # the types come with the extra
     return loop
 
