@@ -169,6 +169,14 @@ def test_streams() -> None:
     ]
 
 
+def test_a_stream_without_items_has_no_first_one() -> None:
+    @flow
+    def counting() -> int:
+        return sum(len(word) for word in words(0))
+
+    assert [event.kind for event in heard(counting)[1:-1]] == ["issued", "retired", "started", "finished"]
+
+
 def test_limits_and_budgets() -> None:
     @flow
     def limited() -> None:

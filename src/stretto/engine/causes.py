@@ -194,7 +194,7 @@ class CausalEngine(Engine):
         self.cause = self._ended(node)
         super().overdue(node, error)
 
-    def heard(self, source: streams.Source) -> None:
+    def heard(self, source: streams.Source, *, ended: bool = False) -> None:
         self.numbers += 1
         given = Source(self.numbers, source, (source.heard, *[need.number for need in source.why[2]]))
         source.heard = self.numbers

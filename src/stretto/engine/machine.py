@@ -218,8 +218,8 @@ class Engine:
         self.stopped(node)
         self._raised(node, error)
 
-    def heard(self, source: Source) -> None:
-        """The source of a stream has given something."""
+    def heard(self, source: Source, *, ended: bool = False) -> None:
+        """The source of a stream has given something, or has come to its end."""
 
     def overdue(self, node: Node, error: BaseException) -> None:
         """A call has run past its timeout; it has failed, and is still running."""

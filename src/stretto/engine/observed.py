@@ -144,10 +144,10 @@ class ObservedEngine(CausalEngine):
 
     # -- it ends ------------------------------------------------------------------------------------------
 
-    def heard(self, source: Source) -> None:
-        super().heard(source)
-        if source.made == 0 and source.state == RUNNING:
+    def heard(self, source: Source, *, ended: bool = False) -> None:
+        if not ended and source.heard == 0:
             self.tell(FIRST, source, None)
+        super().heard(source, ended=ended)
 
     def finish(self, node: Node, value: Any) -> None:
         if isinstance(node, CallNode):

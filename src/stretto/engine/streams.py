@@ -289,7 +289,7 @@ def over(engine: Engine, source: Source, error: BaseException | None = None) -> 
     """A source has no more items, or has failed."""
     if source.state != RUNNING:
         return
-    engine.heard(source)
+    engine.heard(source, ended=True)
     if error is None:
         try:
             for item in ending(source.stages):
