@@ -36,7 +36,7 @@ _ABOUT_JOURNALS = (
     "show",
     "why",
     "blame",
-    "diff",
+    "diff", "top",
     "settle",
     "prune",
     "export",
@@ -51,7 +51,7 @@ usage: stretto run [--sequential | --suggest] [--json] [--journal URL | --no-jou
        stretto explain [--json] FILE.py:FLOW | RUN
        stretto explain [--json | --suggest] SCRIPT.py
        stretto mcp [--http PORT] [--journal URL | --no-journal] FILE.py[:FLOW]
-       stretto resume | fork | ls | show | why | blame | diff | settle | prune | export | import ...
+       stretto resume | fork | ls | show | why | blame | diff | top | settle | prune | export | import ...
        stretto ui [--journal URL] [--port N]
        stretto config [--json]
        stretto --version
@@ -72,6 +72,7 @@ Run a plain sequential Python function with its calls overlapped.
   why            say why a call of a run started when it did, and what would have let it start earlier
   blame          say where the failure of a run began, and what led to it
   diff           say where two runs part; exit code 0 if they do not, 1 if they do
+  top            show what all runs of a journal are doing
   settle         say whether a write that is in doubt happened
   prune          delete old runs
   export         write a run to a file

@@ -19,6 +19,7 @@ from .options import Given, Usage
 from .resume import fork_run, resume_run
 from .settle import settle
 from .show import show_run
+from .top import show_top
 from .why import explain_recorded
 
 __all__ = ["COMMANDS", "journal_command"]
@@ -183,6 +184,21 @@ or is in one of them only. Exit codes: 0 they are the same, 1 they differ, 2 the
                 + _COMMON,
             ),
             diff_runs,
+        ),
+        (
+            Usage(
+                "top",
+                (),
+                _JOURNAL,
+                ("--once", "--json"),
+                """\
+Show what the runs of a journal are doing, twice a second until Ctrl-C: how many calls came back, how many a
+second, which take long, what they have cost. Runs that somebody else interrupted, or that are in doubt, too.
+
+  --once            only one table, as there is where stdout is no terminal"""
+                + _COMMON,
+            ),
+            show_top,
         ),
         (
             Usage(
