@@ -316,9 +316,6 @@ class TestActions:
         fill(journal, "r", [intended("send", "ann")])
         with pytest.raises(JournalError, match="not in doubt"):
             actions.settle(str(DEFAULT), "r", "--help", None, "")
-        with pytest.raises(JournalError, match="(?i)json"):
-            actions.settle(str(DEFAULT), "r", "send", "not json", "ann")
-        assert actions.settle(str(DEFAULT), "r", "send", '"sent"', "ann")["decision"] == "done"
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
