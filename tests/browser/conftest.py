@@ -63,8 +63,8 @@ class Server(uvicorn.Server):
         self.listening = socket.create_server(("127.0.0.1", 0))
         port = self.listening.getsockname()[1]
         self.address = f"http://127.0.0.1:{port}/"
-        app = make_app(journal, url, host="127.0.0.1", port=port)
-        super().__init__(uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1))
+        app = make_app(journal, url, host="127.0.0.1", port=port, closing=lambda: self.should_exit)
+        super().__init__(uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=5))
         self.thread = threading.Thread(target=self.run, args=([self.listening],))
         self.thread.start()
 

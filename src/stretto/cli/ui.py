@@ -72,7 +72,9 @@ def _serve(given: Given) -> int:
     url, _ = journal_url(given)
     with opened(given) as journal, _listening(host, given.number("--port")) as listening:
         port = listening.getsockname()[1]
-        app = make_app(journal, _absolute(url), host=host, port=port, token=token)
+        app = make_app(
+            journal, _absolute(url), host=host, port=port, token=token, closing=lambda: server.should_exit
+        )
         everywhere = host in ("0.0.0.0", "::")
         name = socket.gethostname() if everywhere else f"[{host}]" if ":" in host else host
         address = f"http://{name}:{port}/"
@@ -84,10 +86,11 @@ def _serve(given: Given) -> int:
             webbrowser.open(address)
         gc.set_threshold(100_000)  # many events at once hold no garbage
         config = uvicorn.Config(
-            app, log_level="error", access_log=False, timeout_graceful_shutdown=1, lifespan="off",
+            app, log_level="error", access_log=False, timeout_graceful_shutdown=5, lifespan="off",
             server_header=False, date_header=False,
         )  # fmt: skip
-        uvicorn.Server(config).run(sockets=[listening])
+        server = uvicorn.Server(config)
+        server.run(sockets=[listening])
     return OK
 
 

@@ -48,15 +48,24 @@ _RUNS = 200
 _BODY = 1_000_000
 
 
-def make_app(journal: Journal, url: str, *, host: str, port: int, token: str | None = None) -> Starlette:
+def make_app(
+    journal: Journal,
+    url: str,
+    *,
+    host: str,
+    port: int,
+    token: str | None = None,
+    closing: Callable[[], bool] = lambda: False,
+) -> Starlette:
     """The server's app.
 
     Args:
         url: names the journal for commands that are started.
         host, port: where it listens.
         token: what every request has to bring, if anything.
+        closing: whether it is about to end, so that nothing more is to be told.
     """
-    asked = _Asked(journal, url)
+    asked = _Asked(journal, url, closing)
     routes = [
         Route("/", asked.index),
         Route("/page/{name}", _file),
@@ -100,8 +109,9 @@ def _answered(ask: Callable[[Request], Any]) -> Callable[[Request], Any]:
 class _Asked:
     """The answers about one journal."""
 
-    def __init__(self, journal: Journal, url: str) -> None:
+    def __init__(self, journal: Journal, url: str, closing: Callable[[], bool]) -> None:
         self.journal = journal
+        self.closing = closing
         self.url = url
         self.costs = Costs(journal)
 
@@ -127,7 +137,7 @@ class _Asked:
             await run_in_threadpool(self.journal.run, run)
         except StrettoError as error:
             return _failed(error)
-        return StreamingResponse(news(self.journal, run), media_type="text/event-stream")
+        return StreamingResponse(news(self.journal, run, self.closing), media_type="text/event-stream")
 
     async def act(self, request: Request) -> Response:
         body = b""

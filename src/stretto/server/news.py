@@ -8,7 +8,7 @@ what comes later is the same, and a page has no second way to be filled.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -73,11 +73,11 @@ def _differs(before: RunRecord, after: RunRecord) -> bool:
     return (before.state, before.owner, before.ended) != (after.state, after.owner, after.ended)
 
 
-async def news(journal: Journal, run: str) -> AsyncIterator[str]:
-    """Events for as long as there is something to tell."""
+async def news(journal: Journal, run: str, closing: Callable[[], bool]) -> AsyncIterator[str]:
+    """Events for as long as there is something to tell, and the server is not closing."""
     told = _Told(journal, run)
     wait: float | None = 0.0
-    while wait is not None:
+    while wait is not None and not closing():
         try:
             events, more, wait = await asyncio.to_thread(told.step)
         except StrettoError as error:  # it was pruned, or the journal is gone
