@@ -246,7 +246,8 @@ class Run(Generic[R]):
     def begin(self, driver: AsyncioDriver) -> None:
         """On the driver's loop: set it going."""
         if self._watch is not None:
-            self._watch.began()
+            driver.watch = self._watch
+            driver.context.run(self._watch.began)
         driver.recording = self.recording
         driver.scope = self._scope
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from dataclasses import fields
 from types import SimpleNamespace
 from typing import Any, get_args
@@ -205,6 +206,72 @@ def test_what_was_recorded(tmp_path: object) -> None:
         forked.result(PATIENCE)
     ended = {e.place: e.recorded for e in found if isinstance(e, events.Finished)}
     assert ended == {"for/0/search": True, "for/0/summarise": True, "send": False}
+
+
+PLACE: ContextVar[str] = ContextVar("place", default="outside")
+
+
+class Entering:
+    """Sets a context variable around a run, and in each call."""
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, events.RunBegan):
+            PLACE.set("the run")
+
+    def inside(self, run: str, place: str) -> None:
+        PLACE.set(f"{PLACE.get()}, {place}")
+
+
+@call.unordered
+async def seen() -> str:
+    return PLACE.get()
+
+
+@call.unordered(limit=1)
+def seen_in_a_thread() -> str:
+    return PLACE.get()
+
+
+@call.unordered
+async def seen_as_items() -> AsyncIterator[str]:
+    yield PLACE.get()
+
+
+@flow
+def looking() -> list[str]:
+    found = [seen(), seen_in_a_thread()]
+    for item in seen_as_items():
+        found.append(item)
+    return found
+
+
+def test_handlers_may_set_context_variables_of_calls(tmp_path: object) -> None:
+    expected = [f"the run, {place}" for place in ("seen", "seen_in_a_thread", "seen_as_items")]
+    recorded = looking.using(journal=f"{tmp_path}/journal.db")
+    with listening(Entering()):
+        assert looking() == recorded() == expected
+        assert asyncio.run(looking.aio()) == expected
+        assert PLACE.get() == "outside"
+    assert looking() == ["outside"] * 3
+
+
+def test_what_has_ended_is_not_kept() -> None:
+    @flow
+    def working(n: int) -> list[str]:
+        found: list[str] = []
+        for i in range(n):
+            number = flaky(i)
+            text = str(number)  # code of the flow's own, for which the next call waits
+            found.extend(words(number))
+            found.append(summarise([text]))
+        return found
+
+    with VirtualClock(), listening(lambda event: None):
+        run = working.start(5)
+        run.result(PATIENCE)
+    assert run._watch is not None
+    assert run._watch._places == {}
+    assert run._watch._attempts == {}
 
 
 def test_a_handler_that_fails_is_told_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ..engine.nodes import AwaitNode, Node
     from ..engine.timers import TimerNode
     from ..journal.recording import Recording
+    from ..observe.live import Watch
 
 __all__ = ["AsyncioDriver", "apart", "threads"]
 
@@ -109,6 +110,8 @@ class AsyncioDriver:
         self.scope: Callable[[Node], Piece] = lambda node: Piece(lambda: node.state == RUNNING)
         #: The journal's side of the run, if it has one.
         self.recording: Recording | None = None
+        #: What tells of the run, if somebody listens.
+        self.watch: Watch | None = None
 
     def kick(self) -> None:
         """Have the engine go on, soon."""
@@ -357,6 +360,8 @@ class AsyncioDriver:
             context.run(HELD.set, self.gate.held)
             if self.recording is not None:
                 context.run(WAY.set, functools.partial(self.recording.went_by, node))
+        if self.watch is not None:
+            context.run(self.watch.inside, node)
         return context
 
     def ask(self, node: CallNode, check: Any, told: Callable[[Any, BaseException | None], None]) -> None:

@@ -380,6 +380,8 @@ class SourcePlaces:
             raise shut
         if self.gate.driver.engine.observing:
             self.gate.driver.engine.begun(self.source)
+            if self.gate.driver.watch is not None:
+                self.gate.driver.watch.inside(self.source)
         self.gate.begins(self.source)
 
     def leave(self, error: BaseException | None) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ..engine import observed
 from ..engine.nodes import Node
 from ..engine.places import path
+from ..engine.streams import Source
 from ..errors import Cancelled, InDoubt, JournalError
 from ..journal.begun import call_name
 from ..journal.events import now
@@ -27,8 +28,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Handler", "Watch", "listening"]
 
+#: Behind these nothing is told of a call. Nothing of that sort is told of the loops over streams.
+_LAST = (observed.RETIRED, observed.DISCARDED, observed.CANCELLED)
+
 Handler: TypeAlias = Callable[[Event], None]
-"""Is given each event, in the thread of the run's event loop, which waits for it: it must return at once."""
+"""Is given each event, in the thread of the run's event loop, which waits for it: it must return at once.
+
+It may have a method ``inside(run, place)``, too. That is called in the context of each call that is about to
+be made, behind the event that tells of its start: what context variables are set to there, they are in the
+call. So it is with what a handler does when it is told that a run begins: all calls of the run see that.
+"""
 
 
 class Watch:
@@ -53,6 +62,13 @@ class Watch:
         name = "" if error is None else _class_of(error)
         self._say(events.RunEnded(self.run, now(), _state(error), name))
 
+    def inside(self, node: Any) -> None:
+        """In the context of a call that is about to be made."""
+        for handler in list(self.handlers):
+            enter = getattr(handler, "inside", None)
+            if enter is not None:
+                self._guarded(handler, enter, self.run, self._place(node))
+
     def tell(self, kind: str, node: Any, detail: Any) -> None:
         """What the engine tells."""
         run, time, place = self.run, now(), self._place(node)
@@ -63,7 +79,7 @@ class Watch:
             self._say(events.Issued(run, time, place, name, file, line, declared(call), call.streams))
         elif kind is observed.WAITS:
             way, missing = detail
-            on = tuple(self._place(slot) for slot in missing if isinstance(slot, Node) and slot.place)
+            on = tuple(self._place_of(slot) for slot in missing if isinstance(slot, Node) and slot.place)
             self._say(events.Waiting(run, time, place, way, on))
         elif kind is observed.BEGUN:
             self._started(time, place, node)
@@ -86,7 +102,7 @@ class Watch:
             self._say(events.Discarded(run, time, place))
         else:
             self._say(events.Retired(run, time, place))
-        if kind in (observed.RETIRED, observed.DISCARDED, observed.CANCELLED):
+        if kind in _LAST or (type(node) is Source and kind in (observed.ENDED, observed.RAISED)):
             self._places.pop(node, None)
 
     def _started(self, time: int, place: str, node: Any) -> None:
@@ -103,13 +119,20 @@ class Watch:
             place = self._places[node] = path(node.place, node.site)
         return place
 
+    def _place_of(self, node: Node) -> str:
+        """The place of what may be no call: nothing tells when that has ended, so it is not kept."""
+        return self._places.get(node) or path(node.place, node.site)
+
     def _say(self, event: Event) -> None:
         for handler in list(self.handlers):
-            try:
-                handler(event)
-            except Exception:
-                self.handlers.remove(handler)
-                threading.excepthook(threading.ExceptHookArgs([*sys.exc_info(), threading.current_thread()]))
+            self._guarded(handler, handler, event)
+
+    def _guarded(self, handler: Handler, work: Callable[..., None], *args: Any) -> None:
+        try:
+            work(*args)
+        except Exception:
+            self.handlers.remove(handler)
+            threading.excepthook(threading.ExceptHookArgs([*sys.exc_info(), threading.current_thread()]))
 
 
 def _class_of(error: BaseException) -> str:
