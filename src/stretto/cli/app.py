@@ -8,7 +8,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +45,8 @@ _ABOUT_JOURNALS = (
 
 HELP = """\
 usage: stretto run [--sequential | --suggest] [--json] [--journal URL | --no-journal] [--events FILE]
-                   FILE.py:FLOW [ARGUMENTS ...]
-       stretto run [--sequential | --suggest] [--journal URL | --no-journal] [--events FILE]
+                   [--otel] FILE.py:FLOW [ARGUMENTS ...]
+       stretto run [--sequential | --suggest] [--journal URL | --no-journal] [--events FILE] [--otel]
                    SCRIPT.py [ARGUMENTS ...]
        stretto explain [--json] FILE.py:FLOW | RUN
        stretto explain [--json | --suggest] SCRIPT.py
@@ -89,6 +89,7 @@ Run a plain sequential Python function with its calls overlapped.
   --journal      where runs are recorded: a file, or postgresql://...; .stretto/journal.db if nothing else
                  is configured; --no-journal for nowhere
   --events FILE  write what happens, as it happens, to a file: an event a line, as JSON (docs/events.md)
+  --otel         send traces and metrics to OpenTelemetry, as OTEL_... variables say (docs/telemetry.md)
   --json         progress, result and errors as JSON, one object a line, on stdout
 
 Exit codes: 0 done, 1 the flow raised, 2 wrong usage, 130 interrupted."""
@@ -203,7 +204,7 @@ class _Options:
         known = {"--json", "--help", "-h"}
         if self.command == "explain":
             return known | {"--suggest"}
-        run = {"--sequential", "--journal", "--no-journal", "--suggest", "--events"}
+        run = {"--sequential", "--journal", "--no-journal", "--suggest", "--events", "--otel"}
         return known | run if self.command == "run" else known
 
     def _take(self, words: list[str], known: set[str]) -> bool:
@@ -317,10 +318,22 @@ def _run_it(options: _Options) -> int:
     else:
         flow = flow.using(journal=options.journal or default_journal())
     try:
-        with writing_events(options.values.get("--events")):
+        with _heard(options):
             return _execute(options, flow, args, kwargs)
     except UsageError as error:
         return usage_error(error, None, as_lines=options.json)
+
+
+@contextlib.contextmanager
+def _heard(options: _Options) -> Generator[None]:
+    """Inside the ``with``, what happens in runs is told to those who were asked for. Raises `UsageError`."""
+    with contextlib.ExitStack() as stack:
+        if "--otel" in options.flags:
+            from stretto.observe.otlp import sending
+
+            stack.enter_context(sending(lambda message: print(f"--otel: {message}", file=sys.stderr)))
+        stack.enter_context(writing_events(options.values.get("--events")))
+        yield
 
 
 def _execute(options: _Options, flow: Flow[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> int:
@@ -336,7 +349,7 @@ def _run_script(options: _Options) -> int:
 
     journal = None if "--no-journal" in options.flags else options.journal or default_journal()
     try:
-        with writing_events(options.values.get("--events")):
+        with _heard(options):
             return run_script(
                 options.target, options.words, sequential="--sequential" in options.flags, journal=journal,
                 again=options.again, resuming=options.given.again,
