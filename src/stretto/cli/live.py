@@ -5,6 +5,7 @@ It takes `rich`, which comes with the extra ``ui``; without it there is one line
 
 from __future__ import annotations
 
+import importlib
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,7 @@ _WAYS = {
 def has_rich() -> bool:
     """Whether the view can be shown."""
     try:
-        import rich  # noqa: F401  # only asked for
+        importlib.import_module("rich")
     except ImportError:
         return False
     return True

@@ -6,6 +6,7 @@ As lists: the generators of `ast` take almost three times as long, and were a se
 from __future__ import annotations
 
 import ast
+from typing import Any
 
 __all__ = ["child_nodes", "walk"]
 
@@ -15,8 +16,8 @@ def walk(node: ast.AST) -> list[ast.AST]:
     found: list[ast.AST] = [node]
     for each in found:  # which grows meanwhile
         for name in each._fields:
-            value = getattr(each, name, None)
-            if type(value) is list:
+            value: Any = getattr(each, name, None)
+            if value.__class__ is list:
                 found += [item for item in value if isinstance(item, ast.AST)]
             elif isinstance(value, ast.AST):
                 found.append(value)
@@ -27,8 +28,8 @@ def child_nodes(node: ast.AST) -> list[ast.AST]:
     """The nodes right below a node, as `ast.iter_child_nodes` gives them."""
     found: list[ast.AST] = []
     for name in node._fields:
-        value = getattr(node, name, None)
-        if type(value) is list:
+        value: Any = getattr(node, name, None)
+        if value.__class__ is list:
             found += [item for item in value if isinstance(item, ast.AST)]
         elif isinstance(value, ast.AST):
             found.append(value)

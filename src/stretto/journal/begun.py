@@ -207,10 +207,10 @@ def small_arguments(
 
 def _large(value: Any) -> bool:
     """Whether a value is plainly more than is kept: looked at before it is encoded."""
-    kind = type(value)
-    if kind is str or kind is bytes:
+    if type(value) in (str, bytes):
         return len(value) > KEPT
-    size = getattr(value, "nbytes", 0) if kind.__module__.startswith(("numpy", "pyarrow")) else 0
+    of_arrays = call_name(type(value)).startswith(("numpy", "pyarrow"))
+    size = getattr(value, "nbytes", 0) if of_arrays else 0
     return isinstance(size, int) and size > KEPT
 
 
