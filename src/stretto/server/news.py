@@ -12,14 +12,15 @@ from collections.abc import AsyncIterator, Callable
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from ..cli.runs import state_of
 from ..cli.values import Values
 from ..errors import StrettoError
-from ..journal.events import now
+from ..journal.events import RunState, now
 from ..observe.rows import Part, Rows
 from .reading import as_text, head
 
 if TYPE_CHECKING:
-    from ..journal import Journal, RunRecord
+    from ..journal import Journal
 
 __all__ = ["news"]
 
@@ -37,23 +38,17 @@ class _Told:
         self.journal = journal
         self.run = run
         self.rows = Rows(Values(journal).cost)
-        self.record: RunRecord | None = None
+        self.about: tuple[str, str | None, int | None] | None = None
 
     def step(self) -> tuple[list[str], bool, float | None]:
         """What is new, whether there is more of it, and how long to wait for more; None at the end."""
         record = self.journal.run(self.run)
         told: list[str] = []
-        before = self.record
-        if before is None or _differs(before, record):
-            about = head(self.journal, record)
-            told.append(_event("head", about))
-            self.record = record
-            self.running = about["state"] == "running"
-        elif self.running and record.events == self.rows.seq:
-            # whether its owner is alive, the journal does not tell
-            self.running = head(self.journal, record)["state"] == "running"
-            if not self.running:
-                self.record = None
+        # whether its owner is alive, the journal does not tell
+        about = state_of(record), record.owner, record.ended
+        if about != self.about:
+            self.about = about
+            told.append(_event("head", head(self.journal, record)))
         most = _PART if self.rows.seq else _FIRST
         part = self._next(most) if record.events > self.rows.seq else None
         more = part is not None and record.events > self.rows.seq
@@ -61,16 +56,12 @@ class _Told:
             told.append(_event("part", part | {"now": now() - self.rows.zero, "more": more}))
         if record.state.ended and not more:
             return [*told, _event("end", {})], False, None
-        return told, more, _EVERY if self.running else _SELDOM
+        return told, more, _EVERY if about[0] == RunState.RUNNING.value else _SELDOM
 
     def _next(self, most: int) -> Part | None:
         events = self.journal.events(self.run, after=self.rows.seq)
         found = list(islice(events, most))
         return self.rows.add(found) if found else None
-
-
-def _differs(before: RunRecord, after: RunRecord) -> bool:
-    return (before.state, before.owner, before.ended) != (after.state, after.owner, after.ended)
 
 
 async def news(journal: Journal, run: str, closing: Callable[[], bool]) -> AsyncIterator[str]:
