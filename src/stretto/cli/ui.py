@@ -116,4 +116,5 @@ def _listening(host: str, port: int | None) -> Generator[socket.socket]:
         except (OSError, OverflowError) as error:
             said = error.strerror if isinstance(error, OSError) else "a port is a number up to 65535"
             raise UsageError(f"nobody can listen at {host}:{port or _PORT}: {said}") from None
+        listening.listen(128)  # who comes before the server has begun waits for it
         yield listening
