@@ -45,7 +45,7 @@ def _found() -> str | None:
 
 def _install() -> None:
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for words in (["update"], ["install", "-y", "--no-install-recommends", "chromium"]):
+    for words in (["update"], ["install", "-y", "chromium"]):
         done = subprocess.run(["apt-get", "-q", *words], env=environment, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(
