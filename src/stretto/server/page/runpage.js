@@ -156,7 +156,7 @@ export class RunPage {
   }
 
   head() {
-    this.summary.update();
+    this.summary.update(this.more);
     const shown = GHOSTS[this.ghosts];
     for (const [button, on] of /** @type {[Element, boolean][]} */ ([
       [this.toggles.path, this.timeline.showPath],

@@ -17,10 +17,13 @@ export class Summary {
     this.acts = el("span", { class: "acts" });
     this.element = el("div", { class: "summary" }, this.figures, this.acts);
     this.outcome = el("div", { class: "outcome" });
+    this.loading = false;
     /** @type {Map<Element, string>} what each of them was made from */ this.made = new Map();
   }
 
-  update() {
+  /** @param {boolean} loading whether more of it is on its way */
+  update(loading) {
+    this.loading = loading;
     const { model } = this,
       { head, doubts } = model;
     if (!head.state) return;
@@ -45,6 +48,7 @@ export class Summary {
       { head } = model;
     const best = model.sites.length ? model.ideal.reduce((a, b) => Math.max(a, b), 0) : null;
     const usual = model.running && head.usual > model.count ? ` of about ${count(head.usual)}` : "";
+    const read = this.loading ? ` of ${count(head.calls)} read …` : "";
     return [
       el("h1", {}, head.name),
       el("code", { class: "id", title: head.flow }, head.id),
@@ -56,7 +60,7 @@ export class Summary {
         "how long its calls take one after another; own code is not counted",
       ),
       best === null ? null : figure("at best", lasted(best), "if only results had been waited for"),
-      figure("calls", count(model.count) + usual),
+      figure("calls", count(model.count) + (read || usual)),
       model.cost === null ? null : figure("cost", dollars(model.cost)),
       figure("started", ago(head.micros)),
     ];
