@@ -40,6 +40,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ARROW = re.compile(r"#\s->\s?(.*)$")
 EXIT_CODE = re.compile(r"#.*\bexit code (\d+)")
 FENCE = re.compile(r"^(\s*)```(\w*)\s*$")
+#: What stands for a run, and which of the newest that is.
+_RUNS = {"RUN": 0, "RUN2": 0, "RUN1": 1}
 NOTE = re.compile(r"^\s*<!-- docs: (skip|file) (.+?) -->\s*$")
 
 
@@ -177,8 +179,9 @@ def same(want: str, got: str) -> bool:
 def shell(page: Path, block: Block, folder: Path) -> None:
     """Check a shell block: make targets must exist, `stretto`, `python` and `rm` lines are run.
 
-    RUN stands for the newest run of the folder's journal. ``# exit code N`` behind a command is what it
-    ends with, if not with 0, and ``# -> text`` below it what it prints, errors included.
+    RUN stands for the newest run of the folder's journal, as RUN2 does, and RUN1 for the one before.
+    ``# exit code N`` behind a command is what it ends with, if not with 0, and ``# -> text`` below it what it
+    prints, errors included.
     """
     lines = block.text.splitlines()
     for offset, line in enumerate(lines):
@@ -195,10 +198,9 @@ def shell(page: Path, block: Block, folder: Path) -> None:
                 (folder / name).unlink()
         elif words[0] in ("stretto", "python") and "skip" not in block.notes:
             code = int(ending[1]) if (ending := EXIT_CODE.search(line)) else 0
-            if "RUN" in words:
-                newest = command(["stretto", "ls", "--json", "--limit", "1"], folder)
-                run = json.loads(newest.stdout)[0]["id"]
-                words = [run if word == "RUN" else word for word in words]
+            if any(word in _RUNS for word in words):
+                newest = json.loads(command(["stretto", "ls", "--json", "--limit", "2"], folder).stdout)
+                words = [newest[_RUNS[word]]["id"] if word in _RUNS else word for word in words]
             done = command(words, folder)
             if done.returncode not in (code, 128 - code if code > 128 else code):
                 raise PageError(f"{where}: {line}\n{done.stdout}exit code {done.returncode}")
