@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from stretto.observe import listening
-from stretto.observe.events import Event, Issued, RunBegan, RunEnded, as_json, from_json
+from stretto.observe.events import (
+    Event,
+    Failed,
+    Finished,
+    Issued,
+    RunBegan,
+    RunEnded,
+    Started,
+    as_json,
+    from_json,
+)
+from stretto.observe.spans import Spans
 
 from .fuzz import program
 from .generate import PROFILES
@@ -65,6 +80,38 @@ def problems(events: list[Event]) -> list[str]:
     return found
 
 
+def unlikely(told: list[Event]) -> list[str]:
+    """What cannot be so in the trace of one run (see `stretto.observe.spans`)."""
+    memory, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(memory))
+    listener = Spans(provider.get_tracer("a test"))
+    for event in told:
+        listener(event)
+    found: list[str] = []
+    spans = {span.context.span_id: span for span in memory.get_finished_spans()}
+    for span in spans.values():
+        place = span.attributes.get("stretto.place", "")
+        above = spans.get(span.parent.span_id) if span.parent else None
+        if above is None:
+            if place:
+                found.append(f"{place}: there is no span above it")
+        elif not above.start_time <= span.start_time <= span.end_time <= above.end_time:
+            found.append(f"{place} is not inside of {above.attributes.get('stretto.place', 'the run')}")
+        elif not place.startswith(above.attributes.get("stretto.place", "")):
+            found.append(f"{place} is below {above.attributes['stretto.place']}")
+    made = Counter(
+        span.attributes.get("stretto.place")
+        for span in spans.values()
+        if "stretto.effects" in span.attributes
+    )
+    ended = Counter(
+        e.place for e in told if isinstance(e, (Started, Finished, Failed)) and getattr(e, "attempt", 1) == 1
+    )
+    if set(made) != set(ended) or max(made.values(), default=1) > 1:
+        found.append(f"spans of {sorted(made)}, and calls at {sorted(ended)}")
+    return found
+
+
 def retired(runs: list[list[Event]]) -> list[list[str]]:
     return [[event.place for event in events if event.kind == "retired"] for events in runs]
 
@@ -80,7 +127,7 @@ def test_generated_programs(theme: str) -> None:
             continue
         differing = [*compare(expected, first, "seed 1"), *compare(expected, second, "seed 2")]
         assert not differing, report(test, differing)
-        wrong = [line for events in (*told, *told_again) for line in problems(events)]
+        wrong = [line for events in (*told, *told_again) for line in (*problems(events), *unlikely(events))]
         assert not wrong, f"{test.source}\n" + "\n".join(wrong)
         # program order does not depend on what comes back first
         assert retired(told) == retired(told_again), test.source
