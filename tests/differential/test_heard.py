@@ -133,3 +133,24 @@ def test_generated_programs(theme: str) -> None:
         assert retired(told) == retired(told_again), test.source
         for event in told[0] if told else ():
             assert from_json(as_json(event)) == event
+
+
+#: Calls are started in the turn in which they are squashed: the driver comes to them later.
+CANCELLED_AS_THEY_START = """\
+class K0:
+    def __init__(self, x):
+        self.n = calc(y=0, x=0)
+@flow
+def main(n, xs, ys):
+    vv = reply(guess([3, 0, 2]))
+    a = record(vv.parts)
+    t = vv.best.tag or 'none' if vv.best else t[:a]
+    vv = reply(a)
+"""
+
+
+def test_nothing_is_told_of_calls_that_are_cancelled_as_they_start() -> None:
+    test = Program(CANCELLED_AS_THEY_START, "(5, (same := []), [5, 5],)", 697, 0)
+    _, told = heard(test, 1)
+    assert "cancelled" in [event.kind for event in told[0]]
+    assert problems(told[0]) == []

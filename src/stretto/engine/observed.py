@@ -127,20 +127,24 @@ class ObservedEngine(CausalEngine):
 
     def held_up(self, node: CallNode | Source) -> None:
         super().held_up(node)
-        self._told(node)
-        self.tell(WAITS, node, (LIMIT, ()))
+        if self._wanted(node):
+            self.tell(WAITS, node, (LIMIT, ()))
 
     def begun(self, node: CallNode | Source) -> None:
-        self._told(node)
-        self.tell(BEGUN, node, None)
+        if self._wanted(node):
+            self.tell(BEGUN, node, None)
 
-    def _told(self, node: Any) -> None:
-        """What goes on in the turn in which it was issued has been issued."""
-        if isinstance(node, CallNode):
-            self._issued(node)
+    def _wanted(self, node: Any) -> bool:
+        """What goes on in the turn in which it was issued has been issued. One that is started in the turn in
+        which it is squashed was told to be cancelled before its driver comes to start it."""
+        if not isinstance(node, CallNode):
+            return True
+        self._issued(node)
+        return node in self.open
 
     def attempted(self, node: CallNode, error: BaseException) -> None:
-        self.tell(ATTEMPTED, node, error)
+        if self._wanted(node):
+            self.tell(ATTEMPTED, node, error)
 
     # -- it ends ------------------------------------------------------------------------------------------
 

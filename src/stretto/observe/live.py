@@ -67,7 +67,7 @@ class Watch:
         for handler in list(self.handlers):
             enter = getattr(handler, "inside", None)
             if enter is not None:
-                self._guarded(handler, enter, self.run, self._place(node))
+                self._guarded(handler, enter, self.run, self._place_of(node))
 
     def tell(self, kind: str, node: Any, detail: Any) -> None:
         """What the engine tells."""
@@ -119,8 +119,8 @@ class Watch:
             place = self._places[node] = path(node.place, node.site)
         return place
 
-    def _place_of(self, node: Node) -> str:
-        """The place of what may be no call: nothing tells when that has ended, so it is not kept."""
+    def _place_of(self, node: Any) -> str:
+        """The place of what may be no call, or one that is over: nothing tells when to forget that."""
         return self._places.get(node) or path(node.place, node.site)
 
     def _say(self, event: Event) -> None:
