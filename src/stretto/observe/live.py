@@ -51,16 +51,22 @@ class Watch:
         self.run = run
         self.handlers = list(handlers)
         self._flow = call_name(flow.fn)
+        self._latest = 0
         self._places: dict[Any, str] = {}
         #: Those that are made, and for which time.
         self._attempts: dict[str, int] = {}
 
+    def _now(self) -> int:
+        """The wall clock, which may be set back meanwhile; what is told does not go back."""
+        self._latest = max(self._latest, now())
+        return self._latest
+
     def began(self) -> None:
-        self._say(events.RunBegan(self.run, now(), self._flow))
+        self._say(events.RunBegan(self.run, self._now(), self._flow))
 
     def ended(self, error: BaseException | None) -> None:
         name = "" if error is None else _class_of(error)
-        self._say(events.RunEnded(self.run, now(), _state(error), name))
+        self._say(events.RunEnded(self.run, self._now(), _state(error), name))
 
     def inside(self, node: Any) -> None:
         """In the context of a call that is about to be made."""
@@ -71,7 +77,7 @@ class Watch:
 
     def tell(self, kind: str, node: Any, detail: Any) -> None:
         """What the engine tells."""
-        run, time, place = self.run, now(), self._place(node)
+        run, time, place = self.run, self._now(), self._place(node)
         if kind is observed.ISSUED:
             call: Call[..., Any] = node.call
             form, line, *_ = node.trace
