@@ -144,7 +144,7 @@ def test_what_is_not_recorded(journal: Journal, capsys: pytest.CaptureFixture[st
 def test_a_call_under_way(journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:
     fill(journal, "r", [done("a", waited_for="start\nm.py:3\nunordered"), intended("put")], release=False)
     text = told(capsys, "why r put")
-    assert "runs        for" in text and "told when it ends" in text
+    assert "runs        for" in text and "recorded when it ends" in text and "How it came" not in text
     waited = "data\nm.py:4\nunordered\na"
     fill(
         journal, "s",

@@ -67,8 +67,10 @@ def _report(why: Why, record: RunRecord, given: Given, width: int, style: Style)
         yield f"  {style.dim(f'{name:<12}')}{text}"
     if not why.recorded:
         yield ""
-        said = "What it waited for is told when it ends, or has run for a while." if why.under_way else OLD
-        if why.timeline.caused and not why.under_way:
+        said = OLD
+        if why.under_way:
+            said = "What it waited for is recorded when it ends, or has run for a while."
+        elif why.timeline.caused:
             said = f"It was made by {WHY[INSIDE]}, and waited for what that did before."
         yield from textwrap.wrap(said, width)
     if len(why.path) > 1 or call.wait is not None:

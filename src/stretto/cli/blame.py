@@ -54,7 +54,8 @@ class _Told:
     def __init__(self, journal: Journal, record: RunRecord) -> None:
         self.record = record
         self.values = Values(journal)
-        blame = self.blame = Blame(journal.events(record.id), self.values.read)
+        events = journal.events(record.id) if record.state is RunState.FAILED else ()
+        blame = self.blame = Blame(events, self.values.read)
         shown = [*blame.calls, *(given.call for given in blame.values), *blame.cancelled[:_SHOWN]]
         numbers = {number for call in shown for number in blame.numbers.get(call.place, ()) if number}
         self.events = fetch(journal, record.id, numbers)

@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..effects import Kind
@@ -129,15 +130,25 @@ def read_wait(text: str) -> Wait | None:
     if kind not in _KINDS or len(rest) < 2:
         return None
     where, said, *needs = rest
-    file, _, line = where.rpartition(":")
-    said, _, way = said.partition(_WAY)
-    effects, _, limit = said.partition("; limit ")
-    if not line.isdecimal():
+    at = _site(where, said)
+    if at is None:
         return None
+    file, line, effects, limit, way = at
     if not last and needs:
         last = needs[0]
     last, _, code = last.partition("\t")
-    return Wait(kind, last, file, int(line), effects, limit, tuple(needs), _own(code), way)
+    return Wait(kind, last, file, line, effects, limit, tuple(needs), _own(code) if code else None, way)
+
+
+@lru_cache(_MOST)
+def _site(where: str, said: str) -> tuple[str, int, str, str, str] | None:
+    """What the lines tell that are the same for thousands of calls: file, line, effects, limit and way."""
+    file, _, line = where.rpartition(":")
+    if not line.isdecimal():
+        return None
+    said, _, way = said.partition(_WAY)
+    effects, _, limit = said.partition("; limit ")
+    return file, int(line), effects, limit, way
 
 
 def _own(text: str) -> Own | None:

@@ -133,7 +133,6 @@ class Timeline:
         self._zero = self._latest = 0
         self._by_place: dict[str, Call] = {}
         self._times: list[int] = []
-        self._files: dict[str, str] = {}
         self._open: dict[str, Call] = {}
         for event in events:
             if isinstance(event, CallFinished):
@@ -173,7 +172,7 @@ class Timeline:
 
     def _began(self, event: CallStarted | CallIntended) -> None:
         if isinstance(event, CallStarted):
-            started, ready, wait = event.started, event.ready, self._wait(event.waited_for)
+            started, ready, wait = event.started, event.ready, _wait(event.waited_for)
         else:
             started, ready, wait = event.time, event.time, None
         time = self._time(started)
@@ -190,7 +189,7 @@ class Timeline:
         self._open.pop(event.place, None)
         shared = self._forked and event.ended < self._zero
         self.shared += shared
-        wait = self._wait(event.waited_for)
+        wait = _wait(event.waited_for)
         started, ended = self._time(event.started), self._time(event.ended)
         before = self._by_place.get(event.place)
         if before is not None and event.attempt > 1 and before.ended <= started:
@@ -200,17 +199,6 @@ class Timeline:
             event.place, event.call, min(self._time(event.ready), started), started, max(ended, started),
             event.attempt, event.error is not None, wait, shared=shared,
         )  # fmt: skip
-
-    def _wait(self, text: str) -> Wait | None:
-        wait = read_wait(text) if text else None
-        if wait is None:
-            return None
-        # thousands of calls stand in few files
-        file = self._files.setdefault(wait.file, wait.file)
-        effects = self._files.setdefault(wait.effects, wait.effects)
-        return Wait(
-            wait.kind, wait.last, file, wait.line, effects, wait.limit, wait.needs, wait.own, wait.way
-        )
 
     def _link(self) -> None:
         """Find what calls waited for."""
@@ -260,3 +248,7 @@ class Timeline:
     def waits(self) -> Iterable[Call]:
         """The calls that could have started earlier."""
         return (call for call in self.calls if call.kind in SOFT)
+
+
+def _wait(text: str) -> Wait | None:
+    return read_wait(text) if text else None

@@ -38,7 +38,7 @@ class Why:
         if self.under_way:
             timeline.link(call)
         self.recorded = call.wait is not None
-        caused = timeline.caused or self.recorded
+        caused = self.recorded or (timeline.caused and not self.under_way)
         self.path = path_to(call) if caused and not call.shared else [Step(call, 0)]
         self.remedies: list[Place] = []
         if call.started > _SOONER and any(step.call.kind in SOFT or step.call.unseen for step in self.path):
