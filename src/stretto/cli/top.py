@@ -168,7 +168,9 @@ class _Top:
         yield style.dim(_joined(_HEAD, widths)[:width])
         for run, row, state in zip(self.runs, rows, states, strict=True):
             line = _joined((*row[:1], shorten(row[1], widths[1]), *row[2:]), widths)[:width]
-            yield line.replace(state, style(colour_of(state), state), 1)
+            at = widths[0] + widths[1] + 4
+            said = line[at : at + len(state)]
+            yield line[:at] + style(colour_of(state), said) + line[at + len(said) :]
             yield from (style.dim(shorten(text, width)) for text in self.calls(run, state))
         for state, count in self.left_out.items():
             yield style.dim(f"and {count:,} more that are {state}; stretto ls tells them all")
