@@ -418,6 +418,13 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
             pass
 
 
+def test_on_the_command_line_without_the_extra(tmp_path: Path) -> None:
+    (tmp_path / "opentelemetry.py").write_text("raise ImportError('not here')")
+    done = stretto_run(tmp_path, "--otel", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.startswith("error: OpenTelemetry needs ")
+
+
 class Dropping(SpanExporter):
     """Takes spans, and forgets them."""
 

@@ -102,7 +102,7 @@ def run_command(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(words)
     except StrettoError as error:  # what is wrong with what is configured, say
-        return failed(error, as_lines="--json" in words)
+        return failed(error.with_traceback(None), as_lines="--json" in words)
     except BrokenPipeError:  # `stretto run ... | head`: the reader has seen enough
         with contextlib.suppress(OSError, io.UnsupportedOperation):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
