@@ -26,6 +26,7 @@ from opentelemetry.sdk.trace.export import (
     SpanExporter,
     SpanExportResult,
 )
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import stretto
 from stretto import call, flow
@@ -456,3 +457,25 @@ def test_of_many_calls_few_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     spans(events.RunEnded("r", 2_000, "succeeded"))
     assert dropping.count == 4_001
     assert not spans._traces
+
+
+def test_the_program_comes_to_a_function_again() -> None:
+    """What was in it when it was left is not gone on with."""
+    memory, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(memory))
+    spans = Spans(provider.get_tracer("a test"))
+    spans(events.RunBegan("r", 0, "m:f"))
+    for time, place in ((1, "helper/for/0/ask"), (2, "helper/ask"), (3, "send"), (4, "helper/for/0/ask")):
+        spans(events.Issued("r", time, place, "m:ask", "m.py", 1, "unordered"))
+        spans(events.Started("r", time, place, 1, "start"))
+        spans(events.Finished("r", time, place))
+        if place != "helper/for/0/ask":
+            spans(events.Retired("r", time, place))
+    spans(events.RunEnded("r", 5, "succeeded"))
+    found = memory.get_finished_spans()
+    assert [span.name for span in found if span.name == "for"] == ["for", "for"]
+    ends = {span.context.span_id: span.end_time for span in found if span.context is not None}
+    for span in found:
+        if span.name != "f":  # the run's, which is below what was the current one here
+            assert span.parent is not None
+            assert (span.end_time or 0) <= (ends[span.parent.span_id] or 0)

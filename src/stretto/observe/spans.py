@@ -49,6 +49,8 @@ class _Around:
     going: int = 0
     left: bool = False
     until: int = 0
+    #: The turns and functions in it that are still open.
+    within: dict[str, _Around] = field(default_factory=dict[str, "_Around"])
 
 
 @dataclass(slots=True)
@@ -130,11 +132,15 @@ class Spans:
 
     def _issued(self, trace: _Trace, event: events.Issued) -> None:
         trace.calls[event.place] = _Going(event)
+        outer: _Around | None = None
         for place in _around(event.place):
             around = trace.around.get(place)
             if around is None:
                 around = trace.around[place] = _Around(place)
+                if outer is not None:
+                    outer.within[place] = around
             around.going += 1
+            outer = around
 
     def _waits(self, trace: _Trace, event: events.Waiting) -> None:
         call = trace.calls.get(event.place)
@@ -303,9 +309,18 @@ class Spans:
 
     def _close_if_over(self, trace: _Trace, around: _Around) -> None:
         if around.left and not around.going:
-            del trace.around[around.place]
-            if around.span is not None:
-                around.span.end(around.until * 1000)
+            for place in _around(around.place)[-1:]:  # the innermost around it
+                if (outer := trace.around.get(place)) is not None:
+                    outer.within.pop(around.place, None)
+            self._close(trace, around)
+
+    def _close(self, trace: _Trace, around: _Around) -> None:
+        """What is in it cannot be left open: should the program come there again, that is another time."""
+        for inner in around.within.values():
+            self._close(trace, inner)
+        del trace.around[around.place]
+        if around.span is not None:
+            around.span.end(around.until * 1000)
 
 
 _HANDLERS: dict[type[Any], Any] = {
