@@ -114,7 +114,8 @@ class Crash:
 
     def _model_calls(self, run: str) -> int:
         """How many calls of the model are recorded, with what they came back with."""
-        return sum(call["call"].endswith(":chat") for call in self._stretto("show", run)["calls"])
+        calls = self._stretto("show", run)["calls"]
+        return sum(call["call"].endswith(":chat") and call["state"] == "done" for call in calls)
 
     def _stretto(self, *words: str) -> Any:
         """What the command line prints, as JSON; the last line where it prints one after the other."""

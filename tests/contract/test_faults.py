@@ -239,7 +239,7 @@ def test_a_journal_of_a_newer_version(store: Store) -> None:
         store.sql("pragma user_version = 99")
     else:
         store.sql("insert into stretto_schema values (99)")
-    with pytest.raises(errors.JournalVersion, match="99.*up to 2"):
+    with pytest.raises(errors.JournalVersion, match="99.*up to 3"):
         store.open()
 
 
