@@ -14,7 +14,8 @@ import pytest
 
 import stretto
 from stretto import budget, call, flow
-from stretto.observe import events, listening
+from stretto.journal.resuming import shared
+from stretto.observe import events, listening, live
 from stretto.observe.events import Event, as_json, from_json
 from stretto.testing import VirtualClock
 from tests.waiting import PATIENCE
@@ -198,11 +199,10 @@ def test_limits_and_budgets() -> None:
 def test_what_was_recorded(tmp_path: object) -> None:
     journal = f"{tmp_path}/journal.db"
     with VirtualClock():
-        run = digest.using(journal=journal).start(["tides"], "ann")
-        run.result(PATIENCE)
+        digest.using(journal=journal)(["tides"], "ann")
     found: list[Event] = []
     with listening(found.append):
-        forked = stretto.fork(run.id, before="send", journal=journal)
+        forked = stretto.fork(shared(journal).runs()[0].id, before="send", journal=journal)
         forked.result(PATIENCE)
     ended = {e.place: e.recorded for e in found if isinstance(e, events.Finished)}
     assert ended == {"for/0/search": True, "for/0/summarise": True, "send": False}
@@ -255,7 +255,16 @@ def test_handlers_may_set_context_variables_of_calls(tmp_path: object) -> None:
     assert looking() == ["outside"] * 3
 
 
-def test_what_has_ended_is_not_kept() -> None:
+def test_what_has_ended_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    watches: list[live.Watch] = []
+
+    class Seen(live.Watch):
+        def began(self) -> None:
+            watches.append(self)
+            super().began()
+
+    monkeypatch.setattr(live, "Watch", Seen)
+
     @flow
     def working(n: int) -> list[str]:
         found: list[str] = []
@@ -267,11 +276,10 @@ def test_what_has_ended_is_not_kept() -> None:
         return found
 
     with VirtualClock(), listening(lambda event: None):
-        run = working.start(5)
-        run.result(PATIENCE)
-    assert run._watch is not None
-    assert run._watch._places == {}
-    assert run._watch._attempts == {}
+        working(5)
+    [watch] = watches
+    assert watch._places == {}
+    assert watch._attempts == {}
 
 
 def test_a_handler_that_fails_is_told_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
