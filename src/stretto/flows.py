@@ -27,7 +27,7 @@ from typing import (
 )
 
 from .compiler.source import flow_node
-from .drivers.ambient import CLOCK, SCOPE, SEQUENTIAL
+from .drivers.ambient import CLOCK, SCOPE, SEQUENTIAL, reference_run
 from .errors import DeclarationError, FlowArgumentError
 from .options import check_options
 from .secrecy import secrecy_of
@@ -183,11 +183,8 @@ class Flow(Generic[P, R]):
     def sequential(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """The reference run: the function as CPython runs it, each call ending before the next begins."""
         self.check(args, kwargs)
-        token = SEQUENTIAL.set(True)
-        try:
+        with reference_run():
             return cast("R", self.fn(*args, **kwargs))
-        finally:
-            SEQUENTIAL.reset(token)
 
     def start(self, *args: P.args, **kwargs: P.kwargs) -> Run[R]:
         """Start the flow overlapped, and return a handle at once."""
@@ -299,11 +296,8 @@ class AsyncFlow(Flow[P, R]):
         from .drivers.reference import run_reference  # late: see the top of this module
 
         self.check(args, kwargs)
-        token = SEQUENTIAL.set(True)
-        try:
+        with reference_run():
             return cast("R", run_reference(self.fn(*args, **kwargs)))
-        finally:
-            SEQUENTIAL.reset(token)
 
 
 class _Decorator(Protocol):

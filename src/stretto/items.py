@@ -14,13 +14,15 @@ import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .drivers.ambient import CLOCK, SEQUENTIAL
+from .budgets.of_runs import of_run
+from .drivers.ambient import CLOCK, SEQUENTIAL, reference_run
 from .drivers.errands import Errands, Looped
 from .engine.failures import forget, in_context
 from .runs import Run, recording_of, run_without_blocking
 from .streams import unheard
 
 if TYPE_CHECKING:
+    from .budgets.budget import Entered
     from .drivers.virtual import VirtualErrands
     from .flows import Flow
 
@@ -138,6 +140,7 @@ class Stepped(Generator[Any, Any, Any]):
 
     def __init__(self, source: Generator[Any, Any, Any]) -> None:
         self._source = source
+        self._budget: tuple[Entered, ...] | None = None
 
     def __iter__(self) -> Generator[Any, Any, Any]:
         return self
@@ -154,13 +157,11 @@ class Stepped(Generator[Any, Any, Any]):
     def close(self) -> None:
         self._step(self._source.close)
 
-    @staticmethod
-    def _step(step: Callable[..., Any], *given: Any) -> Any:
-        token = SEQUENTIAL.set(True)
-        try:
+    def _step(self, step: Callable[..., Any], *given: Any) -> Any:
+        if self._budget is None:
+            self._budget = () if SEQUENTIAL.get() else of_run()
+        with reference_run(self._budget):
             return step(*given)
-        finally:
-            SEQUENTIAL.reset(token)
 
 
 #: Those that have begun and not ended. At the end of the process they are closed while there still are

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .budgets.budget import ENTERED, clock
+from .budgets.of_runs import of_run
 from .configuration import choice, chosen, value
 from .configuration.unknown import name_misspelt
 from .drivers.aio import AsyncioDriver
@@ -100,7 +101,7 @@ class Run(Generic[R]):
         self.engine = _engine(limit, self._watch, recorded=recording is not None)
         for listen in listeners:
             listen(self.engine)
-        self.engine.purse = ENTERED.get() or None
+        self.engine.purse = (*of_run(), *ENTERED.get()) or None
         self.engine.begin(flow.form, flow.fn, tuple(args), dict(kwargs), sys.exception())
         if recording is not None:
             self.engine.reader = recording.read

@@ -185,9 +185,9 @@ def test_it_is_shown(
     assert lines[0] == ["journal", "postgresql://ann:PASSWORD@host/db", f"{folder}/stretto.toml:1"]
     assert lines[1] == ["in_flight", "50", f"{folder}/pyproject.toml:2"]
     assert lines[2] == ["flush", "0.1", "STRETTO_FLUSH"]
-    assert lines[6] == ["secret_key", "(not", "shown)", "STRETTO_SECRET_KEY"]
-    assert lines[7] == ["effects", "2", "names", f"{folder}/stretto.toml:2"]
-    assert lines[8] == ["limits", "1", "names", f"{folder}/pyproject.toml:3"]
+    assert lines[7] == ["secret_key", "(not", "shown)", "STRETTO_SECRET_KEY"]
+    assert lines[8] == ["effects", "2", "names", f"{folder}/stretto.toml:2"]
+    assert lines[9] == ["limits", "1", "names", f"{folder}/pyproject.toml:3"]
     assert "STRETTO_JOURNL; did you mean 'STRETTO_JOURNAL'?" in err
     assert main(["config", "--json"]) == 0
     out = capsys.readouterr().out

@@ -56,7 +56,7 @@ class Budget:
         UnknownPrice: in the block, at the place of a call of which nobody knows what it costs.
     """
 
-    __slots__ = ("account", "per", "seconds")
+    __slots__ = ("account", "per", "said_by", "seconds")
 
     def __init__(
         self, *, usd: SupportsFloat | None = None, tokens: int | None = None,
@@ -71,11 +71,13 @@ class Budget:
             raise DeclarationError(f"budget(per=...) is a name such as 'customer:ann'; found {per!r}")
         self.seconds = seconds
         self.per = per
+        #: Of the budget that each run has, who says so.
+        self.said_by = ""
         money = None if usd is None else nano(usd)
         self.account: Account = account_of(per, money, tokens)
 
     def __repr__(self) -> str:
-        return f"budget({self})"
+        return f"budget({self}){f' of the run ({self.said_by})' if self.said_by else ''}"
 
     def __str__(self) -> str:
         said = {"usd": self.account.usd, "tokens": self.account.tokens, "seconds": self.seconds}
@@ -115,7 +117,7 @@ class Budget:
 
     def overdue(self) -> BudgetExceeded:
         """What is raised when its seconds are over."""
-        return BudgetExceeded(f"the {self.seconds:g} s of budget({self}) are over")
+        return BudgetExceeded(f"the {self.seconds:g} s of {self!r} are over")
 
 
 PURSES.add(Budget)

@@ -87,7 +87,7 @@ class Claim:
         """It fits only in its cheaper ways. (Of one that was started ahead that cannot be.)"""
         account = short.account
         left = account.left(account.foreseen)
-        why = f"with it, the call {_needs(account, self.asked, left)} of budget({short})"
+        why = f"with it, the call {_needs(account, self.asked, left)} of {short!r}"
         money = account.usd is not None and self.asked.usd > left.usd
         dearest = max(self._ways, key=lambda name: self._ways[name][0 if money else 1])
         self.asked = self.asked.minus(self._ways.pop(dearest))
@@ -164,8 +164,7 @@ class Claim:
         account = budget.account
         needs = _needs(account, self.asked, account.left(account.committed))
         return BudgetExceeded(
-            f"{self.call.name} {needs} of budget({budget}). "
-            "Raise the budget, or catch this where less will do"
+            f"{self.call.name} {needs} of {budget!r}. Raise the budget, or catch this where less will do"
         )
 
 

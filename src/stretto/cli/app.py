@@ -8,14 +8,14 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stretto.errors import StrettoError
 
 from .arguments import Signature
-from .events import writing_events
+from .around import around_runs
 from .execute import BAD_USAGE, OK, default_journal, execute, failed, usage_error, user_stdout
 from .load import UsageError, did_you_mean, load_flow
 from .options import Given, without_password
@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["run_command"]
 
 #: The options of `run` that take a value.
-_VALUES = {"--journal": "a URL or a file", "--events": "a file"}
+_VALUES = {
+    "--journal": "a URL or a file",
+    "--events": "a file",
+    "--budget": "what the run may use, such as 'usd=0.50, seconds=30'",
+}
 
 _ABOUT_JOURNALS = (
     "resume",
@@ -46,9 +50,9 @@ _ABOUT_JOURNALS = (
 
 HELP = """\
 usage: stretto run [--sequential | --suggest] [--json] [--journal URL | --no-journal] [--events FILE]
-                   [--otel] FILE.py:FLOW [ARGUMENTS ...]
-       stretto run [--sequential | --suggest] [--journal URL | --no-journal] [--events FILE] [--otel]
-                   SCRIPT.py [ARGUMENTS ...]
+                   [--budget BUDGET] [--otel] FILE.py:FLOW [ARGUMENTS ...]
+       stretto run [--sequential | --suggest] [--journal URL | --no-journal] [--events FILE]
+                   [--budget BUDGET] [--otel] SCRIPT.py [ARGUMENTS ...]
        stretto explain [--json] FILE.py:FLOW | RUN
        stretto explain [--json | --suggest] SCRIPT.py
        stretto mcp [--http PORT] [--journal URL | --no-journal] FILE.py[:FLOW]
@@ -90,6 +94,9 @@ Run a plain sequential Python function with its calls overlapped.
   --journal      where runs are recorded: a file, or postgresql://...; .stretto/journal.db if nothing else
                  is configured; --no-journal for nowhere
   --events FILE  write what happens, as it happens, to a file: an event a line, as JSON (docs/events.md)
+  --budget BUDGET
+                 what the run may use at most: "usd=0.50, tokens=200_000, seconds=30", or one of these
+                 (docs/budgets.md)
   --otel         send traces and metrics to OpenTelemetry, as OTEL_... variables say (docs/telemetry.md)
   --json         progress, result and errors as JSON, one object a line, on stdout
 
@@ -205,7 +212,7 @@ class _Options:
         known = {"--json", "--help", "-h"}
         if self.command == "explain":
             return known | {"--suggest"}
-        run = {"--sequential", "--journal", "--no-journal", "--suggest", "--events", "--otel"}
+        run = {"--sequential", "--journal", "--no-journal", "--suggest", "--events", "--budget", "--otel"}
         return known | run if self.command == "run" else known
 
     def _take(self, words: list[str], known: set[str]) -> bool:
@@ -319,22 +326,10 @@ def _run_it(options: _Options) -> int:
     else:
         flow = flow.using(journal=options.journal or default_journal())
     try:
-        with _heard(options):
+        with around_runs(options.values, otel="--otel" in options.flags):
             return _execute(options, flow, args, kwargs)
     except UsageError as error:
         return usage_error(error, None, as_lines=options.json)
-
-
-@contextlib.contextmanager
-def _heard(options: _Options) -> Generator[None]:
-    """Inside the ``with``, what happens in runs is told to those who were asked for. Raises `UsageError`."""
-    with contextlib.ExitStack() as stack:
-        if "--otel" in options.flags:
-            from stretto.observe.otlp import sending
-
-            stack.enter_context(sending(lambda message: print(f"--otel: {message}", file=sys.stderr)))
-        stack.enter_context(writing_events(options.values.get("--events")))
-        yield
 
 
 def _execute(options: _Options, flow: Flow[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> int:
@@ -350,7 +345,7 @@ def _run_script(options: _Options) -> int:
 
     journal = None if "--no-journal" in options.flags else options.journal or default_journal()
     try:
-        with _heard(options):
+        with around_runs(options.values, otel="--otel" in options.flags):
             return run_script(
                 options.target, options.words, sequential="--sequential" in options.flags, journal=journal,
                 again=options.again, resuming=options.given.again,

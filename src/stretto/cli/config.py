@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from stretto.configuration import held, here
 from stretto.configuration.settings import SETTINGS, TABLES
@@ -92,4 +92,7 @@ def _text(row: dict[str, Any], key: str) -> str:
     if key == "value" and "names" in row:
         return f"{row['names']} names" if row["names"] else "none"
     value = row[key]
+    if isinstance(value, dict):
+        amounts = cast("dict[str, float]", value)
+        return ", ".join(f"{name}={amount:g}" for name, amount in amounts.items())
     return "none" if value is None else str(value)

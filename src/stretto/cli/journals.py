@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from stretto.errors import InternalError, JournalError, StrettoError
 
+from .around import OPTIONS, SAYS
 from .because import why_call
 from .blame import blame_run
 from .differ import TROUBLE, diff_runs
@@ -33,9 +34,6 @@ class Command(NamedTuple):
 
 
 _JOURNAL = {"--journal": "URL"}
-_EVENTS = {"--events": "FILE"}
-_SAYS_EVENTS = """
-  --events FILE     write what happens, as it happens, to a file: an event a line, as JSON"""
 _COMMON = """
   --journal URL     the journal: a file, or sqlite:/// or postgresql:// (default: what is configured,
                     else .stretto/journal.db)
@@ -70,7 +68,7 @@ List runs, the newest first.
             Usage(
                 "resume",
                 ("RUN",),
-                _EVENTS | _JOURNAL,
+                OPTIONS | _JOURNAL,
                 ("--dry-run", "--accept-orphans", "--json"),
                 """\
 Take up a run that was interrupted: what it has done is not done again.
@@ -79,7 +77,7 @@ Take up a run that was interrupted: what it has done is not done again.
   --dry-run         only say which calls would be reused, which would run, and which the program, which may
                     have been edited, does not make any more
   --accept-orphans  go on this time, although the program does not make writes any more that it made"""
-                + _SAYS_EVENTS
+                + SAYS
                 + _COMMON,
             ),
             resume_run,
@@ -88,7 +86,7 @@ Take up a run that was interrupted: what it has done is not done again.
             Usage(
                 "fork",
                 ("RUN",),
-                {"--before": "CALL", "--set": "CALL=VALUE"} | _EVENTS | _JOURNAL,
+                {"--before": "CALL", "--set": "CALL=VALUE"} | OPTIONS | _JOURNAL,
                 ("--json",),
                 """\
 Start a new run that shares what another one has done, up to one call; that and all after it is run.
@@ -97,7 +95,7 @@ Start a new run that shares what another one has done, up to one call; that and 
   --before CALL     where the two part: a place, as `stretto show RUN` tells it, or the name of a function
                     that the run has called once
   --set CALL=VALUE  what a call is given as its result, as JSON, instead of being made; may be repeated"""
-                + _SAYS_EVENTS
+                + SAYS
                 + _COMMON,
                 repeated=("--set",),
             ),

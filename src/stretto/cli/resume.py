@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from stretto.compiler.source import MODULE
 
-from .events import writing_events
+from .around import around_runs
 from .execute import OK, carry_out
 from .load import UsageError
 from .options import Given
@@ -62,7 +62,7 @@ def resume_run(given: Given) -> int:
         return resume(record.id, journal=url, accept=accept)
 
     again = given.again("resume", record.id)
-    with writing_events(given.values.get("--events")):
+    with around_runs(given.values):
         return carry_out(begin, as_lines=given.json, again=again, resuming=given.again)
 
 
@@ -86,7 +86,7 @@ def _resume_script(journal: Journal, run: str, url: Any, given: Given) -> int:
     script = load_script(file, said["argv"][1:])
     script.started_with = said
     script.enter()
-    with writing_events(given.values.get("--events")):
+    with around_runs(given.values):
         made = take_up(run, journal=url, accept="--accept-orphans" in given.flags)
         return ended(made, given.again("resume", run), given.again)
 
@@ -108,7 +108,7 @@ def fork_run(given: Given) -> int:
     words = ["fork", run, "--before", before]
     for text in given.lists.get("--set", ()):
         words += ["--set", text]
-    with writing_events(given.values.get("--events")):
+    with around_runs(given.values):
         return carry_out(begin, as_lines=given.json, again=given.again(*words), resuming=given.again)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stretto.budgets.of_runs import of_run, within
 from stretto.errors import InternalError, StrettoError
 
 from .execute import FAILED, INTERRUPTED, OK, failed
@@ -81,7 +82,8 @@ def load_to_look(path: str) -> Script | int:
 def alone(script: Script) -> int:
     """The reference run."""
     try:
-        script.fn()
+        with within(of_run()):
+            script.fn()
     except SystemExit:
         raise
     except BaseException as error:

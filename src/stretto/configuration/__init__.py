@@ -8,7 +8,9 @@ before all of these, and is not found here.
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +26,7 @@ __all__ = [
     "Held",
     "choice",
     "chosen",
+    "commanded",
     "configure",
     "held",
     "here",
@@ -43,7 +46,7 @@ class Held(NamedTuple):
 
     Attributes:
         value: its value; None if nobody says anything, and where there is to be no journal.
-        kind: who says so: ``argument``, ``variable``, ``file`` or ``default``.
+        kind: who says so: ``command``, ``argument``, ``variable``, ``file`` or ``default``.
         where: which of these, for people; empty for a default.
         said: what a file says, if it is one.
     """
@@ -74,6 +77,8 @@ class _Unsaid:
 
 _UNSAID: Any = _Unsaid()
 _arguments: dict[str, Any] = {}
+#: What an option of the command that this process carries out says.
+_commanded: dict[str, Any] = {}
 #: The project that this process works in, once it was looked for.
 _here: list[Project | None] = []
 
@@ -81,6 +86,7 @@ _here: list[Project | None] = []
 def configure(
     *, journal: str | Path | None = _UNSAID, in_flight: int = _UNSAID, flush: float = _UNSAID,
     patience: float = _UNSAID, lease: float = _UNSAID,
+    budget: str | Mapping[str, float] | None = _UNSAID,
 ) -> None:  # fmt: skip
     """Configure the runs of this process; what is not said stays as it is. To be called before the first run.
 
@@ -90,19 +96,34 @@ def configure(
         flush: seconds for which what is to be recorded may wait for more of it.
         patience: seconds to wait for a journal that is locked, or does not answer.
         lease: seconds without a sign of life after which others may take up a run.
+        budget: what each run may use at most: ``usd``, ``tokens`` and ``seconds``, as `stretto.budget` takes
+            them; None for any amount.
     """
     given = {
         "journal": str(journal) if isinstance(journal, Path) else journal,
-        "in_flight": in_flight, "flush": flush, "patience": patience, "lease": lease,
+        "in_flight": in_flight, "flush": flush, "patience": patience, "lease": lease, "budget": budget,
     }  # fmt: skip
     found = {
         name: said
-        if said is None and name == "journal"
+        if said is None and SETTINGS[name].clears
         else checked(SETTINGS[name], said, f"{_ARGUMENT}: {name}")
         for name, said in given.items()
         if said is not _UNSAID
     }
     _arguments.update(found)
+
+
+@contextlib.contextmanager
+def commanded(name: str, said: str) -> Generator[None]:
+    """Inside the ``with``, the option of a command says this of a setting, whatever the program says.
+
+    Raises `ConfigurationError`.
+    """
+    _commanded[name] = checked(SETTINGS[name], said, f"--{name}")
+    try:
+        yield
+    finally:
+        del _commanded[name]
 
 
 def unconfigure() -> None:
@@ -123,6 +144,8 @@ def here() -> Project | None:
 def held(setting: Setting) -> Held:
     """What holds of a setting, and who says so. Raises `ConfigurationError`."""
     name = setting.name
+    if name in _commanded:
+        return Held(_commanded[name], "command", f"--{name}")
     if name in _arguments:
         return Held(_arguments[name], "argument", _ARGUMENT)
     variable = os.environ.get(setting.variable)

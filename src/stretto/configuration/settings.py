@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..amounts import is_amount, is_count
-from ..errors import ConfigurationError, JournalUrlError
+from ..errors import ConfigurationError, DeclarationError, JournalUrlError
 
 __all__ = ["SETTINGS", "TABLES", "Setting", "checked"]
 
@@ -23,6 +23,7 @@ class Setting(NamedTuple):
         default: what holds if nothing is said; a text where that hangs on something.
         in_files: whether files may set it, and `stretto.configure`; else its variable does.
         shown: whether its value is told.
+        clears: whether `stretto.configure` takes None, which says that there is none.
     """
 
     name: str
@@ -33,13 +34,14 @@ class Setting(NamedTuple):
     default: Callable[[], Any]
     in_files: bool = True
     shown: bool = True
+    clears: bool = False
 
 
 def checked(setting: Setting, value: Any, at: str) -> Any:
     """What is made of what is said there. Raises `ConfigurationError`."""
     try:
         return setting.read(value)
-    except JournalUrlError as error:
+    except (JournalUrlError, DeclarationError) as error:
         raise ConfigurationError(f"{at}: {error}") from None
     except (ValueError, TypeError):
         raise ConfigurationError(f"{at} is {setting.expected}; found {value!r}") from None
@@ -70,6 +72,12 @@ def _seconds(value: Any) -> float:
     if not (is_amount(found) and 0 < found <= _LONGEST):
         raise ValueError
     return float(found)
+
+
+def _budget(value: Any) -> dict[str, Any]:
+    from ..budgets.of_runs import read
+
+    return read(value)
 
 
 def _in_flight() -> int:
@@ -103,7 +111,7 @@ SETTINGS = {
     for setting in (
         Setting(
             "journal", "STRETTO_JOURNAL", "where runs are recorded", "a URL, or the path of a file",
-            _journal, lambda: "none; of the command line .stretto/journal.db",
+            _journal, lambda: "none; of the command line .stretto/journal.db", clears=True,
         ),
         Setting(
             "in_flight", "STRETTO_IN_FLIGHT", "how many operations of a run may be under way",
@@ -120,6 +128,11 @@ SETTINGS = {
         Setting(
             "lease", "STRETTO_LEASE", "seconds without a sign of life after which others may take a run up",
             _SECONDS, _seconds, _lease,
+        ),
+        Setting(
+            "budget", "STRETTO_BUDGET", "what each run may use, of money, tokens and seconds",
+            "such as { usd = 0.50, tokens = 200_000, seconds = 30 }, or 'usd=0.50, seconds=30'",
+            _budget, lambda: "none", clears=True,
         ),
         Setting(
             "without", "STRETTO_WITHOUT", "relaxations that are switched off, to find one that is at fault",

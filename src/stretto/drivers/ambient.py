@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import functools
 import inspect
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..budgets.budget import ENTERED
+from ..budgets.budget import ENTERED, Entered
+from ..budgets.of_runs import of_run, within
 from ..limits.rules import is_limited
 from ..streams import Stream, opened
 
@@ -34,6 +36,7 @@ __all__ = [
     "invoke_now",
     "invoke_on_loop",
     "needs_place",
+    "reference_run",
     "settle",
     "streamed",
     "timed_out",
@@ -68,6 +71,21 @@ class Clock(Protocol):
 CLOCK: ContextVar[Clock | None] = ContextVar("stretto_clock", default=None)
 #: Whether flows called here are to run as their reference run does.
 SEQUENTIAL: ContextVar[bool] = ContextVar("stretto_sequential", default=False)
+
+
+@contextlib.contextmanager
+def reference_run(budget: tuple[Entered, ...] | None = None) -> Generator[None]:
+    """Inside the ``with``, plain code is a reference run; `budget` is its own, if it has one already."""
+    if budget is None:
+        budget = () if SEQUENTIAL.get() else of_run()
+    token = SEQUENTIAL.set(True)
+    try:
+        with within(budget):
+            yield
+    finally:
+        SEQUENTIAL.reset(token)
+
+
 #: In a call of a route that is recorded: what is told the name of the way that gave its result.
 WAY: ContextVar[Callable[[str], None] | None] = ContextVar("stretto_way", default=None)
 
