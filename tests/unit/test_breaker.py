@@ -344,8 +344,10 @@ def test_streams() -> None:
             assert run() == ["lines", "lines", "lines"]
 
 
-def test_resources_in_the_table() -> None:
-    project.rules.load(Path("stretto.toml"), {"vault": {"breaker": "1/60s"}})
+def test_resources_in_the_table(tmp_path: Path) -> None:
+    file = tmp_path / "stretto.toml"
+    file.write_text('[limits]\nvault = { breaker = "1/60s" }\n')
+    project.rules.load(file, {"vault": {"breaker": "1/60s"}})
 
     @call.reads("vault:{key}", name="look")
     async def look(key: str) -> str:
@@ -367,7 +369,7 @@ def test_resources_in_the_table() -> None:
             "look (counted per vault) is not called: one has failed 0 s ago, with Down"
         )
     with pytest.raises(errors.DeclarationError, match="a breaker is a number of failures in a row"):
-        project.rules.load(Path("stretto.toml"), {"vault": {"breaker": "often"}})
+        project.rules.load(file, {"vault": {"breaker": "often"}})
     with pytest.raises(errors.DeclarationError, match=r"breaker= is how many failures in a row"):
         call.unordered(breaker="5 times")
 

@@ -18,7 +18,7 @@ import pytest
 
 import stretto
 from benchmarks.schedules import Graph, list_schedule
-from stretto import call, errors, flow
+from stretto import call, errors, explain, flow
 from stretto.declarations import project
 from stretto.limits.process import limiter
 from stretto.testing import VirtualClock
@@ -496,6 +496,24 @@ def test_limits_of_resources(table: Any) -> None:
         assert World.most["b"] == 1 and World.most["a"] == 8
 
 
+def test_explain_tells_them(table: Any) -> None:
+    table('[limits]\n"site:{host}" = { limit = 2 }\n')
+
+    @call.reads("site:{host}", rate="3/s", per="all")
+    async def look(host: str) -> str: ...
+
+    @call.reads("disk")
+    async def other() -> str: ...
+
+    @flow
+    def both(host: str) -> tuple[str, str]:
+        return look(host), other()
+
+    text = str(explain(both))
+    assert "ready, within rate=3/s per all; limit=2 for site:{host} (" in text
+    assert "stretto.toml:2)\n" in text and "+ other  reads disk; starts when its inputs are ready\n" in text
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -510,7 +528,7 @@ def test_limits_of_resources(table: Any) -> None:
 def test_a_wrong_table(table: Any, text: str, said: str) -> None:
     with pytest.raises(errors.DeclarationError) as told:
         table(f"[limits]\n{text}\n")
-    assert said in str(told.value) and "stretto.toml" in str(told.value)
+    assert said in str(told.value) and "stretto.toml:2: limits: site" in str(told.value)
 
 
 # What is wrong

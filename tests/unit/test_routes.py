@@ -393,8 +393,9 @@ def test_a_budget_is_asked_for_all_that_may_be_made_and_fits() -> None:
     assert kind is errors.RoutesExhausted and {name for name, _ in tried} == {w.name for w in spent_on.ways}
 
 
-def test_limits_count_each_way_once() -> None:
-    project.rules.load(Path("stretto.toml"), {"disk": {"rate": "2/min"}})
+def test_limits_count_each_way_once(tmp_path: Path) -> None:
+    (tmp_path / "stretto.toml").write_text('[limits]\ndisk = { rate = "2/min" }\n')
+    project.load(tmp_path, catalogue=False)
     only = route(local, name="only")
 
     @flow

@@ -405,7 +405,7 @@ class Walk(Awaits):
         if managed and isinstance(i.callee, str) and self.info(i.callee).gate:
             if i.text == "__enter__":
                 says = "bounds what is called in the block; each call starts when it fits in"
-                self.note("checked", i.lineno, "with", says, "plain", text)
+                self.note("plain", i.lineno, "with", says, "plain", text)
             return Info()
         if managed:
             says, remedy = "enters and leaves in order, when everything before is done", DECLARE

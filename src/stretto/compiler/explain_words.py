@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..calls import Call, where
 from ..effects import Kind
+from ..limits.rules import told
 from . import ir
 from .checkers import checker_of
 from .explain_model import Info
@@ -300,7 +301,8 @@ def effect_words(callee: Call[..., Any]) -> tuple[str, bool, str]:
     """What a declared call touches and when it starts, whether it may overlap, and what would free it."""
     kind = callee.effects.kind
     word = "no effects declared" if kind is Kind.PLAIN else str(callee.effects)
-    says = f"{word}; starts {_WHEN[kind]}"
+    limits = told(callee)
+    says = f"{word}; starts {_WHEN[kind]}{f', within {limits}' if limits else ''}"
     if kind is Kind.COMMUTES and callee.fails:
         return f"{says} (a row of them overlaps if they promise fails=False)", False, ""
     if kind is not Kind.PLAIN:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +12,7 @@ from typing import Any, cast
 from ..errors import ConfigurationError
 from .settings import SETTINGS, TABLES, checked
 
-__all__ = ["Project", "Said", "find", "lines_of", "nearest"]
+__all__ = ["Project", "Said", "find", "lines_of", "nearest", "places_in"]
 
 #: The files of a folder, and the table in each that is ours; what a later one says counts.
 _FILES = (("pyproject.toml", ("tool", "stretto")), ("stretto.toml", ()))
@@ -143,6 +143,17 @@ def lines_of(text: str) -> dict[tuple[str, ...], int]:
         for cut in range(1, len(path) + 1):
             found.setdefault(path[:cut], number)
     return found
+
+
+def places_in(file: Path, table: str) -> Callable[[str], str]:
+    """What tells of a name in one of our tables, its parts with dots between them, where it stands."""
+    lines = {".".join(path): line for path, line in lines_of(file.read_text(encoding="utf-8")).items()}
+
+    def place(name: str) -> str:
+        names = (f"{table}.{name}", f"tool.stretto.{table}.{name}")
+        return f"{file}:{next((lines[at] for at in names if at in lines), 1)}"
+
+    return place
 
 
 def _path(name: str) -> tuple[str, ...]:

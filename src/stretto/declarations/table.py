@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..calls import call
-from ..configuration.files import lines_of, nearest
+from ..configuration.files import nearest, places_in
 from ..effects import Effects, Kind, Resource
 from ..errors import DeclarationError
 from .bounds import Bounds, read_bounds
@@ -84,12 +84,9 @@ class Entry:
 
 def read(file: Path, said: Mapping[str, Any], *, sure: bool = True) -> Iterator[Entry]:
     """The entries of a table; `DeclarationError` names the file, the line and the name of what is wrong."""
-    lines = {".".join(path): line for path, line in lines_of(file.read_text(encoding="utf-8")).items()}
+    place = places_in(file, "effects")
     for name, value in _flat("", said):
-        line = next(
-            (lines[at] for at in (f"effects.{name}", f"tool.stretto.effects.{name}") if at in lines), 1
-        )
-        yield entry(name, value, f"{file}:{line}: {name}", sure)
+        yield entry(name, value, f"{place(name)}: {name}", sure)
 
 
 def _flat(prefix: str, said: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -42,6 +42,7 @@ __all__ = [
     "read",
     "share",
     "tokens_of",
+    "told",
 ]
 
 ADAPTIVE: Literal["adaptive"] = "adaptive"
@@ -139,7 +140,12 @@ def share(template: str, limits: Limits, name: str, where: str) -> None:
 
 def load(file: Path | None, said: Mapping[str, Any]) -> None:
     """Take in the table of a file, in the place of any other."""
-    table = [read(name, value, f"{file}: limits: {name}") for name, value in said.items()]
+    table: list[Said] = []
+    if file is not None:
+        from ..configuration.files import places_in  # late: most programs have no such table
+
+        place = places_in(file, "limits")
+        table = [read(name, value, f"{place(name)}: limits: {name}") for name, value in said.items()]
     global loads
     if table != _table:
         loads += 1
@@ -190,6 +196,17 @@ def is_limited(call: Call[..., Any]) -> bool:
     _looked_up.add(call)
     resources = _resources(call)
     return bool(call.limits) or any(_may_name(said, one) for said in _table for one in resources)
+
+
+def told(call: Call[..., Any]) -> str:
+    """What is said of how often a call is made, for people; empty if nothing is."""
+    per = "" if call.per is None else f" per {call.per.template}"
+    of_table = [
+        f"{said.limits} for {':'.join(said.parts)} ({said.where.partition(': ')[0]})"
+        for said in _table
+        if any(_may_name(said, one) for one in _resources(call))
+    ]
+    return "; ".join([f"{call.limits}{per}", *of_table] if call.limits else of_table)
 
 
 def alike(call: Call[..., Any]) -> bool:
