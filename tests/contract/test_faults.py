@@ -54,6 +54,7 @@ def test_disk_full(sqlite: Store) -> None:
         lambda: journal.append(lease, [finished(0)]),
         lambda: journal.commit_here(lease, [finished(0)]),
         lambda: journal.commit(lease, [], waiting),
+        lambda: journal.commit_at_once(lease, [finished(0)]),
         lambda: journal.start(started("other")),
         lambda: journal.acquire("r"),
         journal.flush,

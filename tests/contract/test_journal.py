@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -12,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stretto import errors
-from stretto.journal import BLOB_OVER, open_journal
+from stretto.journal import BLOB_OVER, open_journal, recorder
 from stretto.journal.events import BlobRef, Event, Recorded, RunResumed, RunStarted, RunState
 from tests.waiting import until
 
@@ -280,6 +282,66 @@ def test_a_commit_in_ones_own_thread(store: Store) -> None:
     with pytest.raises(errors.JournalClosed):
         journal.commit_here(lease, [finished(4)])
     assert other.run("r").events == 4
+
+
+def test_a_commit_that_waits_for_nobody(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "_NO_TIME", 60.0)
+    journal, other = store.open(interval=60.0), store.open()
+    lease = journal.start(started())
+    assert not journal.commit_at_once(lease, [finished(1)])  # nobody knows how long it takes
+    journal.flush()
+    journal.append(lease, [finished(1)])
+    assert journal.commit_at_once(lease, [finished(2)]) == store.is_sqlite
+    if store.is_sqlite:
+        assert [event for _, event in other.events("r", after=1)] == [finished(1), finished(2)]
+        assert journal.backlog == 0
+    journal.append(lease, [finished(n) for n in range(100)])
+    assert not journal.commit_at_once(lease, [finished(3)])  # there is much before it
+    assert [event for _, event in journal.events("r")][-1] == finished(99)
+    again = journal.start(started())
+    if store.is_sqlite:
+        with pytest.raises(errors.RunExists):
+            journal.commit_at_once(again, [])
+    journal.close()
+    if store.is_sqlite:
+        with pytest.raises(errors.JournalClosed):
+            journal.commit_at_once(lease, [finished(4)])
+
+
+def test_a_slow_disk_is_not_waited_for(sqlite: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "_NO_TIME", 0.5)
+    slow = [0.0]
+    journal = sqlite.open(probe=lambda moment: time.sleep(slow[0]) if moment == "after" else None)
+    lease = journal.start(started())
+    journal.flush()
+    slow[0] = 0.6
+    assert journal.commit_at_once(lease, [finished(1)])
+    slow[0] = 0.0
+    assert not journal.commit_at_once(lease, [finished(2)])  # as far as can be told
+    commit(journal, lease, [finished(2)])
+    assert journal.commit_at_once(lease, [finished(3)])
+    assert [event for _, event in journal.events("r", after=1)] == [finished(1), finished(2), finished(3)]
+
+
+def test_while_others_write_nothing_is_committed_at_once(
+    sqlite: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "_NO_TIME", 60.0)
+    journal = sqlite.open(interval=60.0)
+    lease = journal.start(started())
+    journal.flush()
+    waiting = Waiting()
+    holder = sqlite3.connect(sqlite.path, isolation_level=None)
+    holder.execute("begin immediate")
+    journal.append(lease, [finished(1)])
+    assert not journal.commit_at_once(lease, [finished(2)])
+    assert journal.backlog == 1
+    journal.commit(lease, [finished(3)], waiting)
+    holder.execute("rollback")
+    waiting.result()
+    assert [event for _, event in journal.events("r", after=1)] == [finished(1), finished(3)]
+    assert journal.commit_at_once(lease, [finished(4)])
+    holder.close()
 
 
 def test_long_runs_are_read_piece_by_piece(store: Store) -> None:

@@ -13,7 +13,7 @@ import inspect
 import os
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
@@ -112,6 +112,8 @@ class AsyncioDriver:
         self.recording: Recording | None = None
         #: What tells of the run, if somebody listens.
         self.watch: Watch | None = None
+        #: All that runs on the loop, this run included, if that is known.
+        self.beside: Collection[object] = ()
 
     def kick(self) -> None:
         """Have the engine go on, soon."""
@@ -156,6 +158,12 @@ class AsyncioDriver:
             self.ended()
         elif more or engine.out or engine.ready or engine.settled or engine.stirred:
             self.kick()
+
+    @property
+    def waits_for_one(self) -> bool:
+        """Whether nothing goes on, on this loop, but the call that is about to start: it may hold the loop up
+        for a moment."""
+        return len(self.beside) == 1 and self.engine.running == 1 and not self.tasks
 
     def leave(self) -> None:
         """The run is over, and nothing here leads to it any more."""

@@ -57,6 +57,8 @@ class Background:
 
     def __init__(self) -> None:
         self.loop = new_loop()
+        #: What runs here: runs of flows, and what is awaited for others.
+        self.users: set[object] = set()
         self.thread = threading.Thread(target=self._run, name="stretto-loop", daemon=True)
         self.thread.start()
 
@@ -89,6 +91,7 @@ class Background:
             self.loop.call_soon_threadsafe(lambda: [t.cancel() for t in tasks])
 
         tasks: list[asyncio.Task[Any]] = []
+        self.users.add(user := object())
         self.loop.call_soon_threadsafe(begin)
         try:
             if piece is not None:
@@ -107,6 +110,7 @@ class Background:
                 raise Stopped from None
             raise
         finally:
+            self.users.discard(user)
             if piece is not None:
                 piece.waits_for(None)
             if done.done():

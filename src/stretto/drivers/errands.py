@@ -40,15 +40,18 @@ class Errands:
         self.over = threading.Event()
         self.begun = Begun()
         self.interrupted = False
-        loop = background().loop
-        driver = AsyncioDriver(run.engine, loop, contextvars.copy_context(), self._native, self._ended)
-        loop.call_soon_threadsafe(driver.safely, run.begin, driver)
+        self.home = home = background()
+        driver = AsyncioDriver(run.engine, home.loop, contextvars.copy_context(), self._native, self._ended)
+        driver.beside = home.users
+        home.users.add(self)
+        home.loop.call_soon_threadsafe(driver.safely, run.begin, driver)
 
     def _native(self, node: Any, report: Callable[[Any, BaseException | None], None]) -> None:
         self.tasks.append(self.run.task(node, report))
         self.news.put(None)
 
     def _ended(self) -> None:
+        self.home.users.discard(self)
         self.over.set()
         self.news.put(None)
 

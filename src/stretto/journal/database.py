@@ -54,6 +54,15 @@ class Database(Protocol):
         """Do work, again if the connection broke: it may then have been done already, and must notice."""
         ...
 
+    @property
+    def local(self) -> bool:
+        """Whether it is a file on this machine, as far as is known."""
+        ...
+
+    def without_waiting(self) -> AbstractContextManager[None]:
+        """In the block `JournalLocked` is raised at once where others write."""
+        ...
+
     def tidy(self) -> None:
         """Give back room that is free by now, if that is cheap."""
         ...

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -124,6 +124,13 @@ class PostgresDatabase:
             # Not all at once, when there are many.
             time.sleep(delay * random.uniform(0.5, 1.0))
             delay = min(2 * delay, BACKOFF_MOST)
+
+    @property
+    def local(self) -> bool:
+        return False  # a server may always be waited for
+
+    def without_waiting(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def tidy(self) -> None:
         """The server does that by itself."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, TypeAlias, TypeVar, cast
 
-from ..errors import JournalError, LeaseLost, RunExists
+from ..errors import JournalError, JournalLocked, LeaseLost, RunExists
 from . import frames, leases, tables
 from .contract import BLOB_OVER, Done
 from .database import Database
@@ -21,6 +22,10 @@ from .writer import Writer
 __all__ = ["Append", "Probe", "Recorder"]
 
 T = TypeVar("T")
+
+#: Seconds that an event loop can be held up, with nothing else to do, and nobody notices; and so many events
+#: are written in that time.
+_NO_TIME, _FEW = 0.001, 64
 
 Probe: TypeAlias = Callable[[str], None]
 """Called in the writer's thread "before", "within" and "after" each transaction that appends, for tests
@@ -87,6 +92,7 @@ class Recorder:
         self._db = db
         self._probe = probe
         self._written = 0
+        self._took = _NO_TIME * 2  # seconds, as far as is known, for the last transaction
         self._failure: JournalError | None = None
         self._told = False  # whether anyone has heard of the failure
         self.holding = Holding(db)
@@ -115,6 +121,15 @@ class Recorder:
         self._check()
         self._writer.put(item, urgent=False, weight=item.weight(), wake=False)
         self._writer.drain()
+
+    def put_at_once(self, item: Append) -> bool:
+        """As `put_here`, if that is likely to be over in no time; whether it was done. Else it is not put."""
+        if self._took > _NO_TIME or self.backlog > _FEW or not self._db.local:
+            return False
+        if item.lease.failure is not None:
+            raise item.lease.failure.with_traceback(None)
+        self._check()
+        return self._writer.put_and_drain(item, item.weight(), self._write_at_once)
 
     def perform(self, work: Callable[[], T]) -> T:
         """Do this after all that was put in before; wait for what comes of it."""
@@ -163,6 +178,18 @@ class Recorder:
                 self._do(item)
         self._write_appends(appends)
 
+    def _write_at_once(self, group: list[Append | _Job]) -> bool:
+        """In the thread of `put_at_once`: write a group, unless others write just now. Whether it is done."""
+        appends = [item for item in group if isinstance(item, Append)]
+        if len(appends) < len(group) or self._failure is not None:
+            return False
+        with self._db.without_waiting():
+            try:
+                self._write_appends(appends, at_once=True)
+            except JournalLocked:
+                return False
+        return True
+
     def _do(self, job: _Job) -> None:
         # A job may be what finds out that something before it was lost.
         if self._failure is not None:
@@ -171,19 +198,23 @@ class Recorder:
         else:
             job.do(self._db.attempt)
 
-    def _write_appends(self, items: list[Append]) -> None:
+    def _write_appends(self, items: list[Append], *, at_once: bool = False) -> None:
         if not items:
             return
         by_lease: dict[Lease, list[Append]] = {}
         for item in items:
             by_lease.setdefault(item.lease, []).append(item)
         if self._failure is None:
+            began = time.perf_counter()
             try:
                 self._write_batches(by_lease)
             except Exception as error:
+                if at_once and isinstance(error, JournalLocked):
+                    raise
                 failure = self._fail(error)
                 for lease in by_lease:
                     self.holding.drop(lease, failure)
+            self._took = time.perf_counter() - began
         self._written += sum(item.weight() for item in items)
         for item in items:
             if item.done is not None:

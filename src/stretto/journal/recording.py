@@ -322,8 +322,17 @@ class Recording:
             return
         self.catch_up()
         self.streams.put_on_record()
+        intent = [self._known(node).intent()]
+        if driver.waits_for_one:
+            try:
+                if self.journal.commit_at_once(self.lease, intent):
+                    driver.begin_unless_dead(node)
+                    return
+            except JournalError as error:
+                self.stop(driver, node, error)
+                return
         durable = driver.from_outside(partial(self._durable, driver, node))
-        self.journal.commit(self.lease, [self._known(node).intent()], durable)
+        self.journal.commit(self.lease, intent, durable)
 
     def hand_over(self, driver: AsyncioDriver, node: EmitNode, leave: Callable[[], None]) -> None:
         """Let a value leave the flow once all that it may hang on is on disk: whoever has it may act."""

@@ -61,6 +61,22 @@ class _Transaction:
         self._db.roll_back()
 
 
+class _Hurry:
+    """As `_Transaction`, a class because it is entered often."""
+
+    __slots__ = ("_cursor", "_patience")
+
+    def __init__(self, cursor: sqlite3.Cursor, patience: float) -> None:
+        self._cursor = cursor
+        self._patience = f"pragma busy_timeout = {int(patience * 1000)}"
+
+    def __enter__(self) -> None:
+        self._cursor.execute("pragma busy_timeout = 0")
+
+    def __exit__(self, *_: object) -> None:
+        self._cursor.execute(self._patience)
+
+
 class SqliteDatabase:
     """A connection to a journal file, which is made, with its folder, where there is none.
 
@@ -120,6 +136,13 @@ class SqliteDatabase:
 
     def attempt(self, work: Callable[[], T]) -> T:
         return work()
+
+    @property
+    def local(self) -> bool:
+        return True
+
+    def without_waiting(self) -> _Hurry:
+        return _Hurry(self._cursor, self._patience)
 
     def tidy(self) -> None:
         # Each row of this statement's is a page given back.

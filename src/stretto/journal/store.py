@@ -99,6 +99,15 @@ class StoredJournal:
         if error is not None:
             raise error.with_traceback(None)
 
+    def commit_at_once(self, lease: Lease, events: Sequence[Event]) -> bool:
+        told: list[JournalError | None] = []
+        if not self._recorder.put_at_once(Append(lease, events, told.append)):
+            return False
+        [error] = told
+        if error is not None:
+            raise error.with_traceback(None)
+        return True
+
     def put_blob(self, lease: Lease, digest: bytes, data: bytes) -> None:
         self._recorder.put(Append(lease, blobs={digest: data}))
 

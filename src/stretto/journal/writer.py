@@ -84,6 +84,30 @@ class Writer(Generic[T]):
         with self._writing:
             self._write_queued()
 
+    def put_and_drain(self, item: T, weight: int, write: Callable[[list[T]], bool]) -> bool:
+        """Queue an item and write all that is queued in the caller's thread, if nobody is writing: `write` is
+        given it, and says whether it has written it all, or nothing. If not, the item is not queued."""
+        if not self._writing.acquire(blocking=False):
+            return False
+        try:
+            with self._lock:
+                if self.closed is not None:
+                    raise self.closed.with_traceback(None)
+                group, self._queue = [*self._queue, item], []
+                self.put_in += weight
+            self._writing_thread = threading.get_ident()
+            try:
+                written = write(group)
+            finally:
+                self._writing_thread = 0
+            if not written:
+                with self._lock:
+                    self._queue[:0] = group[:-1]
+                    self.put_in -= weight
+            return written
+        finally:
+            self._writing.release()
+
     def nudge(self) -> None:
         """Have `idle` called soon."""
         self._urgent = True
