@@ -318,8 +318,7 @@ class TestValues:
                 view(bad)
 
     def test_unreadable_is_said(self, journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:
-        call = done("a")
-        object.__setattr__(call, "result", b"\xff\xff\xff")
+        call = done("a")._replace(result=b"\xff\xff\xff")
         fill(journal, "r", [call])
         assert stretto("show r") == 0
         assert "→ <cannot be read: these bytes are no recorded value" in capsys.readouterr().out

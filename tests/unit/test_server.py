@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -227,7 +226,7 @@ class TestTold:
         assert (new["id"], new["state"], new["usd"], new["usual"]) == ("new", "interrupted", None, 2)
 
     def test_a_call_that_is_recorded_twice_counts_once(self, client: Client, journal: Journal) -> None:
-        later = replace(done("a", 3, attempt=2), started=400_000, ended=500_000)
+        later = done("a", 3, attempt=2)._replace(started=400_000, ended=500_000)
         fill(journal, "r", [done("a", 1), done("b", 2), later, done("b", 4), ended()])
         [part] = [data for name, data in client.news("r") if name == "part"]
         assert part["calls"]["place"] == ["a", "b", "b"] and part["gone"] == [1]

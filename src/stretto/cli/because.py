@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from stretto.engine.causes import SOFT, START
 from stretto.journal.events import RunState
 from stretto.journal.history import the_only, without_gc
-from stretto.observe.timeline import INSIDE, Call, Timeline
+from stretto.observe.kinds import INSIDE, WAITS
+from stretto.observe.timeline import Call, Timeline
 from stretto.observe.why import Why
 
 from .execute import OK
@@ -21,7 +22,7 @@ from .output import Style
 from .runs import find_run, opened, state_of
 from .times import lasted
 from .values import clean
-from .why import OLD, WHY, chain, earlier, named, waited_for
+from .why import OLD, chain, earlier, named, waited_for
 
 if TYPE_CHECKING:
     from stretto.journal import Journal, RunRecord
@@ -71,9 +72,9 @@ def _report(why: Why, record: RunRecord, given: Given, width: int, style: Style)
         if why.under_way:
             said = "What it waited for is recorded when it ends, or has run for a while."
         elif why.timeline.caused:
-            said = f"It was made by {WHY[INSIDE]}, and waited for what that did before."
+            said = f"It was made by {WAITS[INSIDE].short}, and waited for what that did before."
         yield from textwrap.wrap(said, width)
-    if len(why.path) > 1 or call.wait is not None:
+    if len(why.path) > 1 or call.site is not None:
         yield ""
         yield style("1", "How it came to that") + style.dim(
             ": each call waited for something of the one above"
@@ -83,7 +84,7 @@ def _report(why: Why, record: RunRecord, given: Given, width: int, style: Style)
         yield ""
         yield style("1", "What would have let it start earlier")
         yield from earlier(why.remedies, width, style)
-    elif call.wait is not None:
+    elif call.site is not None:
         yield ""
         if call.kind == START:
             yield "It waited for nothing: the program came to it when it began."
@@ -106,7 +107,7 @@ def _times(why: Why, record: RunRecord) -> Iterator[tuple[str, str]]:
         )
     if len(needs) > _NEEDS:
         yield "", f"and {len(needs) - _NEEDS} more results"
-    if call.wait is not None:
+    if call.site is not None:
         yield "could start", f"at {lasted(call.ready)}"
     late = f", {lasted(why.waited)} later" if why.waited >= 1000 else ""
     yield "started", f"at {lasted(call.started)}{late}{_said(call)}"
@@ -123,7 +124,7 @@ def _times(why: Why, record: RunRecord) -> Iterator[tuple[str, str]]:
 def _said(call: Call) -> str:
     """How it waited, and on whose end."""
     said = waited_for(call)
-    if call.wait is None or not said:
+    if call.site is None or not said:
         return ""
     of = f" ({named(call.last)})" if call.last is not None and not call.unseen else ""
     return f"; it waited for {said}{of}"

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from stretto.engine.causes import CERTAIN, CONTROL, DATA, EFFECT, LIMIT, ORDER, ROOM, START
 from stretto.observe.chart import Chart, Row
-from stretto.observe.timeline import INSIDE, Timeline
+from stretto.observe.kinds import INSIDE, WAITS
+from stretto.observe.timeline import Timeline
 
 from .output import Style
 from .runs import state_of
 from .times import lasted
 from .values import clean
-from .why import OLD, WHY, named
+from .why import OLD, named
 
 if TYPE_CHECKING:
     from stretto.journal import RunRecord
@@ -25,10 +26,10 @@ __all__ = ["chart", "print_chart"]
 #: So many rows, if nobody says how many.
 _ROWS = 60
 
-#: How calls wait: the letter that a line begins with, and its colour.
-_WAITS = {
-    EFFECT: ("w", "33"), ORDER: ("o", "31"), CERTAIN: ("c", "35"), LIMIT: ("l", "34"), ROOM: ("r", "34"),
-    DATA: ("d", "2"), CONTROL: ("b", "2"), START: ("s", "2"), INSIDE: ("i", "36"),
+#: The colour of a line, by how its call waits.
+_COLOURS = {
+    EFFECT: "33", ORDER: "31", CERTAIN: "35", LIMIT: "34", ROOM: "34", DATA: "2", CONTROL: "2", START: "2",
+    INSIDE: "36",
 }  # fmt: skip
 
 _PATH, _OTHER = "32;1", "36"
@@ -144,7 +145,7 @@ class _Drawn:
         yield from (self.blank(cell) for cell in range(span.ready))
         if span.begin > span.ready:
             self.used[call.kind] = None
-            letter, colour = _WAITS[call.kind]
+            letter, colour = WAITS[call.kind].letter, _COLOURS[call.kind]
             yield style(colour, letter + signs.wait * (span.begin - span.ready - 1))
         bar = signs.path if row.on_path else signs.bar
         yield style(_PATH if row.on_path else _OTHER, bar * (span.end - span.begin))
@@ -164,7 +165,7 @@ class _Drawn:
                 yield style(_PATH if row.on_path else _OTHER, level)
             elif kind and waiting[kind][cell] > 0:
                 self.used[kind] = None
-                letter, colour = _WAITS[kind]
+                letter, colour = WAITS[kind].letter, _COLOURS[kind]
                 yield style(colour, signs.wait if kind == before else letter)
                 before = kind
             else:
@@ -190,7 +191,10 @@ class _Drawn:
         if self.again:
             says.append(f"{signs.again} taken up again")
         yield "  ".join(says)
-        waits = [f"{style(_WAITS[kind][1], _WAITS[kind][0] + signs.wait)} {WHY[kind]}" for kind in self.used]
+        waits = [
+            f"{style(_COLOURS[kind], WAITS[kind].letter + signs.wait)} {WAITS[kind].short}"
+            for kind in self.used
+        ]
         if waits:
             yield "waits for: " + "  ".join(waits)
         if not self.timeline.caused and self.timeline.calls:

@@ -10,6 +10,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from stretto.observe.kinds import WAITING
+
 from .times import lasted
 from .values import clean, dollars, shorten
 
@@ -24,12 +26,6 @@ __all__ = ["LiveProgress", "has_rich", "picture"]
 
 #: So many calls are shown one by one.
 _ROWS = 8
-
-#: What calls wait for, in a word or two.
-_WAYS = {
-    "data": "for results", "effect": "for writes", "order": "for their turn", "certain": "to be certain",
-    "limit": "for limits", "budget": "for budgets", "room": "for room",
-}  # fmt: skip
 
 
 def has_rich() -> bool:
@@ -81,7 +77,7 @@ def picture(doing: Doing, now: int, width: int) -> RenderableType:
     lines: list[Any] = [_head(doing, now, Text(no_wrap=True, overflow="ellipsis"))]
     ways = doing.ways()
     if ways:
-        said = " · ".join(f"{count:,} {_WAYS.get(way, way)}" for way, count in ways.items())
+        said = " · ".join(f"{count:,} {WAITING.get(way, way)}" for way, count in ways.items())
         lines.append(Text(f"  waiting: {said}", style="dim", no_wrap=True, overflow="ellipsis"))
     running = list(doing.running.values())
     rows = Table.grid(padding=(0, 2))

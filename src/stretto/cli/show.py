@@ -24,6 +24,7 @@ from stretto.journal.events import (
 from stretto.journal.history import without_gc
 from stretto.journal.leases import alive, describe
 from stretto.journal.waits import read_wait
+from stretto.observe.kinds import WAITS
 from stretto.observe.trace import trace
 
 from .because import timeline_of
@@ -37,7 +38,6 @@ from .runs import as_fields, find_run, opened, state_of
 from .times import ago, exact, iso, lasted
 from .tree import DONE, DOUBT, FAILED, RECEIVED, SETTLED, UNDER_WAY, History, Node, fetch
 from .values import Values, clean, dollars, shorten
-from .why import WHY
 
 if TYPE_CHECKING:
     from stretto.journal import Journal, RunRecord
@@ -212,9 +212,9 @@ class _Shown:
             wait = read_wait(finished.waited_for)
             found["waited"] = None if wait is None else wait.kind
             found["waited_for"] = finished.waited_for if wait is None else wait.last
-            if wait is not None and wait.way:
-                found["way"] = wait.way
-            found["line"] = None if wait is None else f"{wait.file}:{wait.line}"
+            if wait is not None and wait.site.way:
+                found["way"] = wait.site.way
+            found["line"] = None if wait is None else f"{wait.site.file}:{wait.site.line}"
             for name, value in (("result", finished.result), ("error", finished.error)):
                 if value is not None:
                     found |= self.values.json(name, value)
@@ -343,10 +343,10 @@ class _Shown:
                 waited += f"  attempt {finished.attempt}"
             late = finished.started - finished.ready
             wait = read_wait(finished.waited_for)
-            if wait is not None and wait.way:
-                waited += clean(f"  by {shorten(wait.way, _LABEL)}")
+            if wait is not None and wait.site.way:
+                waited += clean(f"  by {shorten(wait.site.way, _LABEL)}")
             if finished.waited_for and late >= _LATE:
-                what = finished.waited_for if wait is None else WHY[wait.kind]
+                what = finished.waited_for if wait is None else WAITS[wait.kind].short
                 waited += "  " + shorten(clean(f"waited {lasted(late)} for {what}"), 48)
         if received is not None and node.state == RECEIVED:
             count = _count(received)

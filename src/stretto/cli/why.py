@@ -10,11 +10,11 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from stretto.engine.causes import CERTAIN, CONTROL, DATA, EFFECT, LIMIT, ORDER, ROOM, SOFT, START
+from stretto.engine.causes import LIMIT, SOFT
 from stretto.journal.history import without_gc
 from stretto.observe import RunExplanation
+from stretto.observe.kinds import INSIDE, WAITS
 from stretto.observe.places import Line
-from stretto.observe.timeline import INSIDE
 
 from .execute import OK
 from .options import Given
@@ -28,26 +28,13 @@ if TYPE_CHECKING:
     from stretto.observe.places import Place
     from stretto.observe.timeline import Call, Timeline
 
-__all__ = ["OLD", "WHY", "chain", "earlier", "explain_recorded", "named", "report", "waited_for"]
+__all__ = ["OLD", "chain", "earlier", "explain_recorded", "named", "report", "waited_for"]
 
 #: A critical path of more calls than this is shown without its short ones.
 _SHOWN = 12
 
 #: Of a run that tells no causes.
 OLD = "What calls waited for is not recorded: the run is of an older version of Stretto."
-
-#: What calls wait for, by how they do.
-WHY = {
-    START: "",
-    DATA: "its result",
-    CONTROL: "what its result decides",
-    EFFECT: "what it may change",
-    ORDER: "its turn",
-    CERTAIN: "what may still fail",
-    LIMIT: "a free place",
-    ROOM: "room in the flow",
-    INSIDE: "code run as a whole",
-}
 
 
 def explain_recorded(given: Given) -> int:
@@ -135,7 +122,7 @@ def chain(timeline: Timeline, path: Sequence[Step], took: int, width: int, style
 
 def waited_for(call: Call) -> str:
     """What a call waited for last, in a few words."""
-    why = WHY[call.kind]
+    why = WAITS[call.kind].short
     return clean(f"{why}: {call.unseen.rpartition('/')[2]}" if call.unseen else why)
 
 
@@ -163,10 +150,10 @@ def _gap(timeline: Timeline, step: Step) -> str:
     start, end = step.call.started - step.gap, step.call.started
     if any(start <= time <= end for time in timeline.resumed):
         return "interrupted, and what was under way lost"
-    wait = step.call.wait
-    if wait is not None and wait.own is not None:
-        return f"{clean(wait.last.rpartition('/')[2])} {Line(wait.own.file, wait.own.line)} (own code)"
-    if wait is not None and wait.kind == LIMIT:
+    call = step.call
+    if call.own is not None:
+        return f"{clean(call.unseen.rpartition('/')[2])} {Line(call.own.file, call.own.line)} (own code)"
+    if call.kind == LIMIT:
         return "no call of the path: a rate, or calls of other runs"
     return "no call of the path: own code, or waiting for the disk"
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
@@ -35,6 +35,7 @@ from .events import (
     RunStarted,
     RunState,
     StreamReceived,
+    fields_of,
 )
 
 __all__ = ["DamagedBatch", "Encoded", "encode", "refs", "unpack", "values_of"]
@@ -70,7 +71,7 @@ class _Layout:
     def __init__(
         self, kind: int, event: type[Any], *, lacking: tuple[str, ...] = (), **data: Callable[[bytes], Any]
     ) -> None:
-        names = [field.name for field in fields(event) if field.name not in lacking]
+        names = [name for name in fields_of(event) if name not in lacking]
         numbers = [name for name in names if name not in data]
         self.kind = kind
         self.event = event
@@ -140,6 +141,12 @@ def _decision(data: bytes) -> Decision:
     return Decision(data.decode())
 
 
+#: Most events of a run are of this kind, with these tags: it has returned, with or without its arguments.
+#: They are decoded apart (`_events`), since somebody may wait while 100,000 of them are read.
+_FINISHED = 9
+_RETURNED = _NONE << 8
+_UNGIVEN = _RETURNED | _NONE << 12
+
 _LAYOUTS = (
     _Layout(
         1, RunStarted, run=_TEXT, flow=_TEXT, source=_TEXT, arguments=_raw, owner=_TEXT,
@@ -157,8 +164,8 @@ _LAYOUTS = (
     _Layout(8, CallStarted, place=_TEXT, call=_TEXT, waited_for=_TEXT),
     # of each class, the last one is what is written
     _Layout(
-        9, CallFinished, place=_TEXT, call=_TEXT, digest=_raw, result=_raw, error=_raw, waited_for=_TEXT,
-        arguments=_raw,
+        _FINISHED, CallFinished, place=_TEXT, call=_TEXT, digest=_raw, result=_raw, error=_raw,
+        waited_for=_TEXT, arguments=_raw,
     ),
 )  # fmt: skip
 _BY_CLASS = {layout.event: layout for layout in _LAYOUTS}
@@ -230,13 +237,65 @@ def unpack(salt: bytes, count: int, body: bytes) -> list[Event]:
             raise DamagedBatch(f"its format is {version}, and only {PLAIN} and {DEFLATED} are known")
         if zlib.crc32(salt, zlib.crc32(frames)) != crc:
             raise DamagedBatch("its checksum is wrong")
-        events: list[Event] = []
-        at = 0
-        while at < len(frames):
-            event, at = _BY_KIND[frames[at]].decode(frames, at)
-            events.append(event)
+        events = _events(frames)
     except (struct.error, zlib.error, KeyError, ValueError) as error:
         raise DamagedBatch(f"it cannot be read ({type(error).__name__}: {error})") from None
     if len(events) != count:
         raise DamagedBatch(f"it holds {len(events)} events and should hold {count}")
+    return events
+
+
+def _events(frames: bytes) -> list[Event]:
+    """The events of frames whose checksum is right."""
+    events: list[Event] = []
+    end = len(frames)
+    layout = _BY_KIND[_FINISHED]
+    unpack_from, size = layout.head.unpack_from, layout.head.size
+    calls: dict[bytes, str] = {}
+    at = 0
+    while at < end:
+        event: Event
+        if frames[at] != _FINISHED:
+            event, at = _BY_KIND[frames[at]].decode(frames, at)
+            events.append(event)
+            continue
+        (
+            _, tags, to_place, to_call, to_digest, to_result, to_error, to_waited, to_arguments,
+            attempt, ready, started, ended,
+        ) = unpack_from(frames, at)  # fmt: skip
+        if tags != _RETURNED and tags != _UNGIVEN:
+            event, at = layout.decode(frames, at)
+            events.append(event)
+            continue
+        at += size
+        to_place += at
+        to_call += to_place
+        to_digest += to_call
+        to_result += to_digest
+        to_error += to_result
+        to_waited += to_error
+        name = frames[to_place:to_call]
+        call = calls.get(name)
+        if call is None:
+            call = calls[name] = name.decode()
+        to_arguments += to_waited
+        place = frames[at:to_place].decode()
+        at = to_arguments
+        if at > end:
+            raise DamagedBatch("a frame is cut short")
+        events.append(
+            CallFinished(
+                place,
+                call,
+                frames[to_call:to_digest],
+                attempt,
+                frames[to_digest:to_result],
+                None,
+                ready,
+                started,
+                ended,
+                frames[to_error:to_waited].decode(),
+                frames[to_waited:to_arguments] if tags == _RETURNED else None,
+            )
+        )
     return events

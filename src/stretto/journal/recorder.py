@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -14,7 +14,7 @@ from ..errors import JournalError, JournalLocked, LeaseLost, RunExists
 from . import frames, leases, tables
 from .contract import BLOB_OVER, Done
 from .database import Database
-from .events import BlobRef, Event, RunStarted
+from .events import BlobRef, Event, RunStarted, changed
 from .holding import Holding
 from .leases import Lease
 from .writer import Writer
@@ -302,17 +302,13 @@ def _gather(items: Sequence[Append]) -> tables.Batch:
                 elif len(value) > BLOB_OVER:
                     digest = sha256(value).digest()
                     uses[digest], blobs[digest] = None, value
-                    event = _with(event, name, BlobRef(digest, len(value)))
+                    event = changed(event, **{name: BlobRef(digest, len(value))})
             events.append(event)
         for digest, data in (item.blobs or {}).items():
             if sha256(data).digest() != digest:
                 raise ValueError(f"put_blob was given {digest.hex()} for data of another SHA-256")
             uses[digest], blobs[digest] = None, data
     return tables.Batch.of(events, uses, blobs)
-
-
-def _with(event: Event, name: str, value: BlobRef) -> Event:
-    return cast("Event", replace(cast("Any", event), **{name: value}))
 
 
 def _nothing() -> None:

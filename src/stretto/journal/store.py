@@ -24,7 +24,7 @@ __all__ = ["StoredJournal"]
 
 T = TypeVar("T")
 
-#: Batches read at once.
+#: So many batches are read at once at most.
 READ = 8
 
 #: Seconds between looks at a lease that is waited for.
@@ -158,8 +158,10 @@ class StoredJournal:
     def events(self, run: str, *, after: int = 0) -> Iterator[Recorded]:
         self._settle()
         number, total = self._read(lambda db: tables.extent(db, run))
+        limit = 1  # at first, so that there is soon something to go on with
         while True:
-            found = self._read(partial(tables.read, run=run, number=number, after=after, limit=READ))
+            found = self._read(partial(tables.read, run=run, number=number, after=after, limit=limit))
+            limit = min(2 * limit, READ)
             for recorded in found:
                 if recorded.seq != after + 1:
                     break

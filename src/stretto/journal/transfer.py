@@ -20,7 +20,6 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import fields
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
@@ -39,6 +38,7 @@ from .events import (
     RunResumed,
     RunStarted,
     StreamReceived,
+    fields_of,
 )
 
 __all__ = ["export_run", "import_run"]
@@ -113,13 +113,13 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 def _to_json(event: Event) -> Json:
     found: Json = {"event": type(event).__name__}
-    for field in fields(event):
-        value: Any = getattr(event, field.name)
+    for name in fields_of(type(event)):
+        value: Any = getattr(event, name)
         if isinstance(value, bytes):
             value = {"base64": base64.b64encode(value).decode()}
         elif isinstance(value, BlobRef):
             value = {"blob": value.digest.hex(), "size": value.size}
-        found[field.name] = value
+        found[name] = value
     return found
 
 

@@ -20,7 +20,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..effects import Kind
 from ..engine.causes import CERTAIN, CONTROL, DATA, EFFECT, LIMIT, ORDER, ROOM, SOFT, START
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..calls import Call
     from ..engine.causes import Cause
 
-__all__ = ["Own", "Wait", "declared", "near", "read_wait", "wait_text"]
+__all__ = ["Own", "Site", "Wait", "declared", "near", "read_own", "read_wait", "wait_text"]
 
 #: So many places in the source are known at a time.
 _MOST = 10_000
@@ -95,22 +95,32 @@ class Wait:
     Attributes:
         kind: how, as in `stretto.engine.causes`.
         last: the place of the operation whose end let it go on; empty if it waited for none.
-        file, line: where the call stands in the source.
-        effects: what was declared of it.
-        limit: how many of its kind may run at once, where that is declared; or all of its limits.
+        site: where the call stands in the source.
         needs: the places of results that it could not do without, the latest first.
         own: what it waited for last, if that was code of the flow's own.
-        way: of a route, the name of the way that gave its result.
     """
 
     kind: str
     last: str
+    site: Site
+    needs: Sequence[str]
+    own: Own | None = None
+
+
+class Site(NamedTuple):
+    """Where calls stand in the source, and what is the same for all of them.
+
+    Attributes:
+        file, line: the place.
+        effects: what was declared of them.
+        limit: how many of their kind may run at once, where that is declared; or all of their limits.
+        way: of a route, the name of the way that gave their result.
+    """
+
     file: str
     line: int
     effects: str
-    limit: str
-    needs: Sequence[str]
-    own: Own | None = None
+    limit: str = ""
     way: str = ""
 
 
@@ -130,28 +140,28 @@ def read_wait(text: str) -> Wait | None:
     if kind not in _KINDS or len(rest) < 2:
         return None
     where, said, *needs = rest
-    at = _site(where, said)
-    if at is None:
+    site = _site(where, said)
+    if site is None:
         return None
-    file, line, effects, limit, way = at
     if not last and needs:
         last = needs[0]
     last, _, code = last.partition("\t")
-    return Wait(kind, last, file, line, effects, limit, tuple(needs), _own(code) if code else None, way)
+    return Wait(kind, last, site, tuple(needs), read_own(code) if code else None)
 
 
 @lru_cache(_MOST)
-def _site(where: str, said: str) -> tuple[str, int, str, str, str] | None:
-    """What the lines tell that are the same for thousands of calls: file, line, effects, limit and way."""
+def _site(where: str, said: str) -> Site | None:
+    """What the lines tell that are the same for thousands of calls."""
     file, _, line = where.rpartition(":")
     if not line.isdecimal():
         return None
     said, _, way = said.partition(_WAY)
     effects, _, limit = said.partition("; limit ")
-    return file, int(line), effects, limit, way
+    return Site(file, int(line), effects, limit, way)
 
 
-def _own(text: str) -> Own | None:
+def read_own(text: str) -> Own | None:
+    """What stands behind a tab of the first line."""
     took, _, at = text.partition(" ")
     file, _, line = at.rpartition(":")
     return Own(int(took), file, int(line)) if took.isdecimal() and line.isdecimal() else None

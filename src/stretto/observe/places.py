@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..engine.causes import CERTAIN, EFFECT, LIMIT, ORDER, ROOM, SOFT
+from .kinds import INSIDE
 from .paths import Model, Step
-from .timeline import INSIDE, Call
+from .timeline import Call
 
 __all__ = ["Line", "Place", "costliest", "defined_at"]
 
@@ -135,10 +136,10 @@ def _own(path: Sequence[Step], would: _Would, took: int) -> list[Place]:
     """Code of the flow's own that calls on the path waited for."""
     places: dict[_Key, Place] = {}
     for step in path:
-        wait = step.call.wait
-        if wait is None or wait.own is None:
+        own = step.call.own
+        if own is None:
             continue
-        name, own = wait.last.rpartition("/")[2], wait.own
+        name = step.call.unseen.rpartition("/")[2]
         line = Line(own.file, own.line)
         shown = (
             line.text if "__t" in name and line.text else name
@@ -155,7 +156,7 @@ def _own(path: Sequence[Step], would: _Would, took: int) -> list[Place]:
     for name, file, number in places:
 
         def waits(call: Call, name: str = name, at: tuple[str, int] = (file, number)) -> bool:
-            own = call.wait.own if call.wait is not None else None
+            own = call.own
             return own is None or (own.file, own.line) != at or call.unseen.rpartition("/")[2] != name
 
         places[name, file, number].saving = max(0, took - would(_nothing, waits))
@@ -246,7 +247,7 @@ def _remedies(
             False, _nothing, frozenset({CERTAIN}),
         )  # fmt: skip
     if LIMIT in waited:
-        limit = next((c.wait.limit for c in place.calls if c.wait is not None and c.wait.limit), "")
+        limit = next((c.site.limit for c in place.calls if c.site is not None and c.site.limit), "")
         plain = limit.isdecimal()
         most = f"at most {limit} of them run at once"
         yield (

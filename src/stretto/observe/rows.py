@@ -24,7 +24,7 @@ from ..journal.events import (
     CallIntended,
     CallSettled,
     CallStarted,
-    Recorded,
+    Event,
     RunEnded,
     RunResumed,
     RunStarted,
@@ -34,10 +34,9 @@ from ..journal.events import (
 )
 from ..journal.history import TIMEOUT
 from ..journal.waits import read_wait
-from .kinds import KINDS, WAITS, kind_of
-from .timeline import INSIDE
+from .kinds import INSIDE, KINDS, WAITS, kind_of
 
-__all__ = ["WAITED", "Part", "Rows"]
+__all__ = ["COLUMNS", "WAITED", "Part", "Rows"]
 
 #: How calls wait, by the number that stands for it in a part.
 WAITED = tuple(WAITS)
@@ -45,7 +44,8 @@ WAITED = tuple(WAITS)
 _NUMBER = {kind: number for number, kind in enumerate(WAITED)}
 _INSIDE = _NUMBER[INSIDE]
 
-_COLUMNS = ("place", "name", "seq", "ready", "started", "took", "kind", "last", "site", "needs")
+#: The columns of a part's calls.
+COLUMNS = ("place", "name", "seq", "ready", "started", "took", "kind", "last", "site", "needs")
 
 Part: TypeAlias = "dict[str, Any]"
 _Row: TypeAlias = "tuple[str, int, int, int, int, int, int, int, int, int | list[int]]"
@@ -54,13 +54,22 @@ _Row: TypeAlias = "tuple[str, int, int, int, int, int, int, int, int, int | list
 class Rows:
     """The events of a run, as they come.
 
+    Attributes:
+        seq: the number of the last one.
+        flow: what runs, as "module:qualname".
+        state: how it stands.
+        open: what is known last of calls that are under way, by place; of a run that nobody runs any more, of
+            those that were so then.
+
     Args:
-        cost: what a result has cost, in dollars, if it tells.
+        cost: what a result has cost, in dollars, if it tells; None if nobody wants to know.
     """
 
-    def __init__(self, cost: Callable[[Value], float | None] = lambda _: None) -> None:
+    def __init__(self, cost: Callable[[Value], float | None] | None = None) -> None:
         self.seq = 0
+        self.flow = ""
         self.state = RunState.RUNNING
+        self.open: dict[str, CallIntended | CallStarted] = {}
         self._cost = cost
         self._zero = self._away = self._latest = 0
         self._forked = False
@@ -81,8 +90,8 @@ class Rows:
         """The latest time of an event."""
         return self._latest
 
-    def add(self, events: Iterable[Recorded]) -> Part:
-        """What these events tell, which come after those of before."""
+    def add(self, events: Iterable[tuple[int, Event]]) -> Part:
+        """What these events tell, which come after those of before, each with its number."""
         part = self._part = _empty(len(self._ended))
         rows = self._rows = list[_Row]()
         for self.seq, event in events:
@@ -95,25 +104,28 @@ class Rows:
             elif isinstance(event, StreamReceived):
                 self._began(event, event.time, event.first + event.count, "stream")
             elif isinstance(event, CallSettled):
+                self.open.pop(event.place, None)
                 part["settled"].append([event.place, event.decision.value, event.by, self.seq])
             elif isinstance(event, RunStarted):
-                self._zero, self._forked = event.time, event.forked_from is not None
+                self.flow, self._zero, self._forked = event.flow, event.time, event.forked_from is not None
             elif isinstance(event, RunResumed):
                 self.state = RunState.RUNNING
+                self.open.clear()  # what was under way is lost, or in doubt
                 self._away += max(0, event.time - self._zero - self._away - self._latest)
                 part["resumed"].append([self._latest, self.seq])
             else:
                 assert isinstance(event, RunEnded)
                 self.state = event.state
-                self._time(event.time)
+                self.time(event.time)
         part["calls"] = dict(
-            zip(_COLUMNS, zip(*rows, strict=True) if rows else ([] for _ in _COLUMNS), strict=True)
+            zip(COLUMNS, zip(*rows, strict=True) if rows else ([] for _ in COLUMNS), strict=True)
         )
         part["seq"], part["state"], part["latest"] = self.seq, self.state.value, self._latest
         part["away"] = self._away
         return part
 
-    def _time(self, time: int) -> int:
+    def time(self, time: int) -> int:
+        """A time of the journal's on the run's own clock; a wall clock may step, and goes on here."""
         time = max(0, time - self._zero - self._away)
         self._latest = max(self._latest, time)
         return time
@@ -129,52 +141,68 @@ class Rows:
         self, event: CallIntended | CallStarted | StreamReceived, time: int, count: int, how: str
     ) -> None:
         """A call is under way, as far as is recorded; `count`: the attempt, or of a stream, the items."""
-        site = self._waited(-1, event.waited_for)[2] if isinstance(event, CallStarted) else -1
+        site = -1
+        if not isinstance(event, StreamReceived):
+            self.open[event.place] = event
+            if isinstance(event, CallStarted):
+                site = self._waited(-1, event.waited_for)[2]
         name = self._name(event.call)
-        self._part["begun"].append([event.place, name, self._time(time), self.seq, count, how, site])
+        self._part["begun"].append([event.place, name, self.time(time), self.seq, count, how, site])
 
     def _finished(self, event: CallFinished) -> None:
         # of 100,000 calls each microsecond here is a tenth of a second until they are seen
-        if event.call == TIMEOUT:
+        place, call, _, attempt, result, error, ready, started, ended, waited_for, _ = event
+        if call == TIMEOUT:
             return
-        part, place, numbers = self._part, event.place, self._numbers
+        if self.open:
+            self.open.pop(place, None)
+        part, numbers, all_ended = self._part, self._numbers, self._ended
         offset = self._zero + self._away
-        started, ended = event.started - offset, event.ended - offset
+        started -= offset
+        ended -= offset
+        shared = False
         if started < 0 or ended < started:
-            part["shared"] += self._forked and event.ended < self._zero
+            shared = self._forked and event.ended < self._zero
             started = max(started, 0)
             ended = max(ended, started)
         if ended > self._latest:
             self._latest = ended
         before = numbers.get(place)
         if before is not None:
-            if event.attempt > 1 and self._ended[before] <= started:
-                self._ended[before] = ended
-                part["again"].append([before, ended, event.attempt, event.error is not None, self.seq])
-                self._costs(before, event.result)
+            if attempt > 1 and all_ended[before] <= started:
+                all_ended[before] = ended
+                part["again"].append([before, ended, attempt, error is not None, self.seq])
+                self._costs(before, result)
                 return
             part["gone"].append(before)  # made once more, as by a person's decision: the last time counts
-        number = numbers[place] = len(self._ended)
-        self._ended.append(ended)
-        waited, last, site, needs = self._waited(number, event.waited_for)
-        name = self._names.get(event.call)
+        number = numbers[place] = len(all_ended)
+        all_ended.append(ended)
+        name = self._names.get(call)
         if name is None:
-            name = self._name(event.call)
-        ready = event.ready - offset
-        ready = 0 if ready < 0 else started if ready > started else ready
-        row = (place, name, self.seq, ready, started, ended - started, waited, last, site, needs)
-        self._rows.append(row)
-        if event.attempt > 1:
-            part["attempts"].append([number, event.attempt])
-        if event.error is not None:
+            name = self._name(call)
+        waited, last, site, needs = self._waited(number, waited_for)
+        ready -= offset
+        if ready < 0:
+            ready = 0
+        elif ready > started:
+            ready = started
+        self._rows.append((place, name, self.seq, ready, started, ended - started, waited, last, site, needs))
+        if shared:
+            part["shared"].append(number)
+        if attempt > 1:
+            part["attempts"].append([number, attempt])
+        if error is not None:
             part["failed"].append(number)
-        result = event.result
         # a name of a field stands in the bytes of a value as it is
-        if result is not None and (isinstance(result, BlobRef) or b"cost" in result):
+        if (
+            self._cost is not None
+            and result is not None
+            and (isinstance(result, BlobRef) or b"cost" in result)
+        ):
             self._costs(number, result)
 
     def _costs(self, number: int, result: Value | None) -> None:
-        cost = None if result is None else self._cost(result)
+        cost = None if result is None or self._cost is None else self._cost(result)
         if cost is not None:
             self._part["usd"].append([number, cost])
 
@@ -192,8 +220,9 @@ class Rows:
             if wait is None:
                 return _INSIDE, -1, -1, 0
             site = self._sites[key] = len(self._sites)
-            declared = KINDS.index(kind_of(wait.effects))
-            self._part["sites"].append([wait.file, wait.line, declared, wait.effects, wait.limit, wait.way])
+            at = wait.site
+            declared = KINDS.index(kind_of(at.effects))
+            self._part["sites"].append([at.file, at.line, declared, at.effects, at.limit, at.way])
         if waited is None:
             return _INSIDE, -1, -1, 0
         numbers = self._numbers
@@ -219,6 +248,6 @@ class Rows:
 def _empty(first: int) -> Part:
     lists = (
         "names", "sites", "begun", "settled", "resumed", "again", "attempts", "failed", "gone",
-        "own", "unseen", "usd",
+        "own", "unseen", "usd", "shared",
     )  # fmt: skip
-    return {"first": first, "shared": 0, **{name: list[Any]() for name in lists}}
+    return {"first": first, **{name: list[Any]() for name in lists}}

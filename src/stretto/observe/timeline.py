@@ -1,35 +1,25 @@
 """A recorded run as its calls in time: what each took, and what it waited for.
 
 Times are microseconds since the run began, without those in which nobody ran it: between a run's being
-interrupted and its being taken up again the clock stands still. Events are gone through once, and of each
-call only what is here is kept.
+interrupted and its being taken up again the clock stands still. Events are gone through once, by `rows`,
+which has that clock; of each call only what is here is kept.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 from ..engine.causes import SOFT, START
-from ..journal.events import (
-    CallFinished,
-    CallIntended,
-    CallSettled,
-    CallStarted,
-    Event,
-    RunEnded,
-    RunResumed,
-    RunStarted,
-    RunState,
-)
-from ..journal.history import TIMEOUT, names_of
-from ..journal.waits import Wait, read_wait
+from ..journal.events import CallIntended, CallStarted, Event
+from ..journal.history import names_of, without_gc
+from ..journal.waits import Own, Site, Wait, read_own, read_wait
+from .kinds import INSIDE
+from .rows import COLUMNS, WAITED, Part, Rows
 
-__all__ = ["INSIDE", "Call", "Timeline"]
-
-#: How a call waits that is made by code that runs as a whole: for what that code did before it.
-INSIDE = "inside"
+__all__ = ["Call", "Timeline"]
 
 
 @dataclass(slots=True, eq=False)
@@ -47,8 +37,11 @@ class Call:
         last: what it waited for last, if that is a call that is recorded.
         unseen: what it waited for last, if that is none.
         needs: the calls that it could not do without.
-        wait: what is recorded of all that.
+        site: where it stands in the source, and what is declared of it; None where that is not recorded.
+        own: what it waited for last, if that was code of the flow's own.
         shared: whether it was taken over from the run that this one was forked from.
+        rank: how many calls ended before it.
+        gone: whether it was made once more, so that this time does not count.
     """
 
     place: str
@@ -58,12 +51,15 @@ class Call:
     ended: int
     attempts: int
     failed: bool
-    wait: Wait | None
+    site: Site | None
     kind: str = INSIDE
+    own: Own | None = None
     last: Call | None = None
     unseen: str = ""
     needs: list[Call] = field(default_factory=list["Call"])
     shared: bool = False
+    rank: int = 0
+    gone: bool = False
 
     @property
     def seconds(self) -> float:
@@ -80,12 +76,12 @@ class Call:
 
     @property
     def effects(self) -> str:
-        return self.wait.effects if self.wait is not None else ""
+        return self.site.effects if self.site is not None else ""
 
     @property
     def limit(self) -> int:
         """How many of its kind may run at once; 0 where any number may."""
-        limit = self.wait.limit.removeprefix("limit=").partition(",")[0] if self.wait is not None else ""
+        limit = self.site.limit.removeprefix("limit=").partition(",")[0] if self.site is not None else ""
         return int(limit) if limit.isdecimal() else 0
 
     @property
@@ -96,7 +92,7 @@ class Call:
     @property
     def line(self) -> tuple[str, int]:
         """The file and the line; an empty name where they are not recorded."""
-        return (self.wait.file, self.wait.line) if self.wait is not None else ("", 0)
+        return (self.site.file, self.site.line) if self.site is not None else ("", 0)
 
     @property
     def inputs_came(self) -> int:
@@ -124,115 +120,86 @@ class Timeline:
     """
 
     def __init__(self, events: Iterable[Event]) -> None:
-        self.flow = ""
-        self.state = RunState.RUNNING
-        self.resumed: list[int] = []
-        self.away = 0
-        self.shared = 0
-        self._forked = False
-        self._zero = self._latest = 0
-        self._by_place: dict[str, Call] = {}
-        self._times: list[int] = []
-        self._open: dict[str, Call] = {}
-        for event in events:
-            if isinstance(event, CallFinished):
-                self._finished(event)
-            elif isinstance(event, (CallStarted, CallIntended)):
-                self._began(event)
-            elif isinstance(event, CallSettled):
-                self._open.pop(event.place, None)
-            elif isinstance(event, RunStarted):
-                self.flow, self._zero, self._forked = event.flow, event.time, event.forked_from is not None
-            elif isinstance(event, RunResumed):
-                self._resumed(event)
-            elif isinstance(event, RunEnded):
-                self.state = event.state
-                self._time(event.time)
-        self.took = self._latest
-        self.by_end = sorted(self._by_place.values(), key=lambda call: call.ended)
-        self._rank = {call: rank for rank, call in enumerate(self.by_end)}
+        rows = Rows()
+        with without_gc():
+            part = rows.add(enumerate(events, 1))
+            made = _calls(part)
+        self.flow, self.state, self.took = rows.flow, rows.state, rows.latest
+        self.away: int = part["away"]
+        self.resumed: list[int] = [time for time, _ in part["resumed"]]
+        self.shared = len(part["shared"])
+        known = [call for call in made if not call.gone]
+        self.by_end = sorted(known, key=lambda call: call.ended)
+        for rank, call in enumerate(self.by_end):
+            call.rank = rank
         self.calls = sorted(self.by_end, key=lambda call: call.started)
+        self.caused = any(call.site is not None for call in known)
+        self._by_place = {call.place: call for call in known}
+        self._ends = [call.ended for call in self.by_end]
+        columns: dict[str, Any] = part["calls"]
+        unseen: dict[int, str] = dict(part["unseen"])
+        for number, call in enumerate(made):
+            last, needs = columns["last"][number], columns["needs"][number]
+            before = made[cast("int", last)] if last >= 0 else None
+            if isinstance(needs, int):
+                needed = [made[needs - 1]] if needs else []
+            else:
+                needed = [made[need] for need in cast("list[int]", needs)]
+            self._link(call, before, unseen.get(number, ""), needed)
+        self._waits: dict[str, Wait | None] = {}
+        self._open = {place: self._under_way(event, rows) for place, event in rows.open.items()}
         self.running = sorted(self._open.values(), key=lambda call: call.started)
-        for call in self.running:
-            call.ended = max(self._latest, call.started)
-        self.caused = any(call.wait is not None for call in self.calls)
-        self._link()
 
-    def _time(self, time: int) -> int:
-        """A time of the journal's on the run's own clock; a wall clock may step, and goes on here."""
-        time = max(0, time - self._zero - self.away)
-        self._latest = max(self._latest, time)
-        return time
-
-    def _resumed(self, event: RunResumed) -> None:
-        self.state = RunState.RUNNING
-        self._open.clear()  # what was under way is lost, or in doubt
-        self.away += max(0, event.time - self._zero - self.away - self._latest)
-        self.resumed.append(self._latest)
-
-    def _began(self, event: CallStarted | CallIntended) -> None:
+    def _under_way(self, event: CallStarted | CallIntended, rows: Rows) -> Call:
         if isinstance(event, CallStarted):
-            started, ready, wait = event.started, event.ready, _wait(event.waited_for)
+            started, ready, wait = (
+                rows.time(event.started),
+                rows.time(event.ready),
+                read_wait(event.waited_for),
+            )
         else:
-            started, ready, wait = event.time, event.time, None
-        time = self._time(started)
+            started = ready = rows.time(event.time)
+            wait = None
+        self._waits[event.place] = wait
         call = Call(
-            event.place, event.call, min(self._time(ready), time), time, time, event.attempt, False, wait
-        )
-        if wait is not None:
-            call.kind = wait.kind
-        self._open[event.place] = call
-
-    def _finished(self, event: CallFinished) -> None:
-        if event.call == TIMEOUT:
-            return
-        self._open.pop(event.place, None)
-        shared = self._forked and event.ended < self._zero
-        self.shared += shared
-        wait = _wait(event.waited_for)
-        started, ended = self._time(event.started), self._time(event.ended)
-        before = self._by_place.get(event.place)
-        if before is not None and event.attempt > 1 and before.ended <= started:
-            before.ended, before.attempts, before.failed = ended, event.attempt, event.error is not None
-            return
-        self._by_place[event.place] = Call(
-            event.place, event.call, min(self._time(event.ready), started), started, max(ended, started),
-            event.attempt, event.error is not None, wait, shared=shared,
+            event.place, event.call, min(ready, started), started, max(self.took, started), event.attempt,
+            False, None, rank=len(self.by_end),
         )  # fmt: skip
-
-    def _link(self) -> None:
-        """Find what calls waited for."""
-        self._times = [call.ended for call in self.by_end]
-        for call in self.calls:
-            self.link(call)
+        if wait is not None:
+            call.kind, call.site, call.own = wait.kind, wait.site, wait.own
+        return call
 
     def link(self, call: Call) -> None:
-        """Find what a call waited for."""
-        wait = call.wait
+        """Find what a call that is under way waited for."""
+        wait = self._waits[call.place]
         if wait is None:
-            # made by code that runs as a whole, one after another: it came after what had ended
-            call.last = self._ended_by(call.started, call)
+            self._link(call, None, "", ())
             return
-        call.kind = wait.kind
-        call.needs = [need for place in wait.needs if (need := self._before(place, call)) is not None]
-        if wait.kind == START:
+        needs = [need for place in wait.needs if (need := self._by_place.get(place)) is not None]
+        self._link(call, self._by_place.get(wait.last), wait.last, needs)
+
+    def _link(self, call: Call, last: Call | None, place: str, needs: Sequence[Call]) -> None:
+        """Find what a call waited for, of what is recorded of that. (The page does it for itself: `link` in
+        `server/page/model.js`.)
+
+        Args:
+            last: what it waited for last, if there is a call there.
+            place: the place of that, else.
+            needs: the calls there that it could not do without.
+        """
+        if needs:
+            call.needs = [need for need in needs if _before(need, call)]
+        if call.kind == START:
             return
-        call.last = self._before(wait.last, call)
-        if call.last is None:
-            call.unseen = wait.last
-            call.last = self._ended_by(call.started - (wait.own.took if wait.own else 0), call)
-
-    def _ended_by(self, time: int, call: Call) -> Call | None:
-        """What had ended last by that time, before a call."""
-        index = min(bisect_right(self._times, time), self._rank.get(call, len(self.by_end))) - 1
-        return self.by_end[index] if index >= 0 else None
-
-    def _before(self, place: str, call: Call) -> Call | None:
-        """The call at a place, if it can be what another one waited for."""
-        found = self._by_place.get(place)
-        if found is None or found.ended > call.started:
-            return None
-        return found if self._rank[found] < self._rank.get(call, len(self.by_end)) else None
+        if last is not None and _before(last, call):
+            call.last = last
+            return
+        if call.kind != INSIDE:
+            call.unseen = place if last is None else last.place
+        # what is made by code that runs as a whole, one after another, came after what had ended
+        time = call.started - (call.own.took if call.own else 0)
+        index = min(bisect_right(self._ends, time), call.rank) - 1
+        call.last = self.by_end[index] if index >= 0 else None
 
     def named(self, name: str) -> list[Call]:
         """The call at a place, or else those of a function of that name, those under way last."""
@@ -250,5 +217,42 @@ class Timeline:
         return (call for call in self.calls if call.kind in SOFT)
 
 
-def _wait(text: str) -> Wait | None:
-    return read_wait(text) if text else None
+def _before(one: Call, other: Call) -> bool:
+    """Whether a call can be what another one waited for."""
+    return one.ended <= other.started and one.rank < other.rank and not one.gone
+
+
+def _calls(part: Part) -> list[Call]:
+    """The calls that a part tells of, by number."""
+    names: list[str] = part["names"]
+    sites: list[Site | None] = [Site(file, line, *said) for file, line, _, *said in part["sites"]]
+    sites.append(None)  # for those that have the number -1
+    places, numbers, _, ready, started, took, kinds, _, at, _ = (part["calls"][name] for name in COLUMNS)
+    made = [
+        Call(
+            places[n],
+            names[numbers[n]],
+            ready[n],
+            began,
+            began + took[n],
+            1,
+            False,
+            sites[at[n]],
+            WAITED[kinds[n]],
+        )
+        for n, began in enumerate(cast("list[int]", started))
+    ]
+    for number, attempt in part["attempts"]:
+        made[number].attempts = attempt
+    for number in part["failed"]:
+        made[number].failed = True
+    for number in part["shared"]:
+        made[number].shared = True
+    for number in part["gone"]:
+        made[number].gone = True
+    for number, *code in part["own"]:
+        made[number].own = read_own(" ".join(code))
+    for number, ended, attempt, failed, _ in part["again"]:
+        again = made[cast("int", number)]
+        again.ended, again.attempts, again.failed = ended, attempt, failed
+    return made

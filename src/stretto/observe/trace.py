@@ -61,10 +61,10 @@ def _events(timeline: Timeline, run: str) -> Iterator[dict[str, Any]]:
     number = 0
     for call in calls:
         last = call.last
-        if last is None or call.wait is None or call.unseen:
+        if last is None or call.site is None or call.unseen:
             continue
         number += 1
-        how = {"name": WAITS[call.kind][0], "cat": "waits", "id": number, "pid": _PROCESS}
+        how = {"name": WAITS[call.kind].word, "cat": "waits", "id": number, "pid": _PROCESS}
         # an arrow begins and ends in a slice: what ends at a moment is no longer there at that moment
         begins = max(last.ended - 1, last.started)
         yield {"ph": "s", **how, "tid": _lane(thread[last]), "ts": begins}
@@ -90,19 +90,19 @@ def _slice(call: Call, thread: int, *, under_way: bool) -> dict[str, Any]:
     args: dict[str, Any] = {"place": call.place, "function": call.name, "ready_us": call.ready}
     if file:
         args["line"] = f"{file}:{line}"
-    if call.wait is not None:
+    if call.site is not None:
         args["effects"] = call.effects
-        args["waited"] = WAITS[call.kind][0]
+        args["waited"] = WAITS[call.kind].word
         args["waited_us"] = call.started - call.ready
         args["avoidable"] = call.kind in SOFT
         if call.unseen or call.last is not None:
             args["waited_for"] = call.unseen or (call.last.place if call.last is not None else "")
         if call.needs:
             args["needs"] = [need.place for need in call.needs]
-        if call.wait.limit:
-            args["limit"] = call.wait.limit
-        if call.wait.way:
-            args["way"] = call.wait.way
+        if call.site.limit:
+            args["limit"] = call.site.limit
+        if call.site.way:
+            args["way"] = call.site.way
     if call.attempts > 1:
         args["attempts"] = call.attempts
     if call.failed:

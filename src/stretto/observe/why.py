@@ -37,7 +37,7 @@ class Why:
         self.under_way = call in timeline.running
         if self.under_way:
             timeline.link(call)
-        self.recorded = call.wait is not None
+        self.recorded = call.site is not None
         caused = self.recorded or (timeline.caused and not self.under_way)
         self.path = path_to(call) if caused and not call.shared else [Step(call, 0)]
         self.remedies: list[Place] = []

@@ -8,14 +8,15 @@ what comes later is the same, and a page has no second way to be filled.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ..cli.runs import state_of
 from ..cli.values import Values
 from ..errors import StrettoError
-from ..journal.events import RunState, now
+from ..journal.events import Recorded, RunState, now
+from ..journal.history import without_gc
 from ..observe.rows import Part, Rows
 from .reading import as_text, head
 
@@ -39,6 +40,8 @@ class _Told:
         self.run = run
         self.rows = Rows(Values(journal).cost)
         self.about: tuple[str, str | None, int | None] | None = None
+        #: What is there and not told yet.
+        self.events: Iterator[Recorded] = iter(())
 
     def step(self) -> tuple[list[str], bool, float | None]:
         """What is new, whether there is more of it, and how long to wait for more; None at the end."""
@@ -59,9 +62,12 @@ class _Told:
         return told, more, _EVERY if about[0] == RunState.RUNNING.value else _SELDOM
 
     def _next(self, most: int) -> Part | None:
-        events = self.journal.events(self.run, after=self.rows.seq)
-        found = list(islice(events, most))
-        return self.rows.add(found) if found else None
+        with without_gc():
+            found = list(islice(self.events, most))
+            if not found:
+                self.events = self.journal.events(self.run, after=self.rows.seq)
+                found = list(islice(self.events, most))
+            return self.rows.add(found) if found else None
 
 
 async def news(journal: Journal, run: str, closing: Callable[[], bool]) -> AsyncIterator[str]:

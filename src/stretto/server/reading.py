@@ -35,7 +35,7 @@ __all__ = ["WORDS", "as_text", "details", "head", "listed", "told"]
 _MOST = 100_000
 
 #: What the page calls things.
-WORDS: dict[str, Any] = {"kinds": list(KINDS), "waits": [[kind, *words] for kind, words in WAITS.items()]}
+WORDS: dict[str, Any] = {"kinds": list(KINDS), "waits": [[kind, *words[:2]] for kind, words in WAITS.items()]}
 
 
 def listed(journal: Journal, limit: int, costs: Costs) -> list[dict[str, Any]]:

@@ -130,7 +130,7 @@ export class Model extends Columns {
     this.state = part.state;
     this.latest = part.latest;
     this.away = part.away;
-    this.shared += part.shared;
+    this.shared += part.shared.length;
     this.clock = { now: part.now, at: performance.now() };
     this.version++;
   }
