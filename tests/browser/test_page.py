@@ -29,12 +29,12 @@ from tests.unit.journals import done, ended, failed, fill, intended
 
 #: All that the page knows of its calls, as `explain` would tell it.
 FACTS = """() => {
-  const {model} = stretto.page, {order, cause, needs, sequential} = model.facts;
+  const {model} = stretto.page, {order, cause, sequential} = model.facts;
   const place = (at) => at < 0 ? null : model.places[at];
   const calls = {};
   for (const at of order) calls[model.places[at]] = [
     model.started[at], model.ended[at], model.words.waits[model.how[at]][0], place(cause[at]),
-    [...needs[at]].map(place), model.failed[at] === 1, model.attempts[at], model.names[model.name[at]],
+    [...model.needsOf(at)].map(place), model.failed[at] === 1, model.attempts[at], model.names[model.name[at]],
   ];
   return {
     calls, count: model.count, took: model.took, sequential, cost: model.cost, state: model.head.state,

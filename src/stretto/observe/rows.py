@@ -36,7 +36,7 @@ from ..journal.history import TIMEOUT
 from ..journal.waits import read_wait
 from .kinds import INSIDE, KINDS, WAITS, kind_of
 
-__all__ = ["COLUMNS", "WAITED", "Part", "Rows"]
+__all__ = ["COLUMNS", "WAITED", "Part", "Row", "Rows"]
 
 #: How calls wait, by the number that stands for it in a part.
 WAITED = tuple(WAITS)
@@ -48,7 +48,7 @@ _INSIDE = _NUMBER[INSIDE]
 COLUMNS = ("place", "name", "seq", "ready", "started", "took", "kind", "last", "site", "needs")
 
 Part: TypeAlias = "dict[str, Any]"
-_Row: TypeAlias = "tuple[str, int, int, int, int, int, int, int, int, int | list[int]]"
+Row: TypeAlias = "tuple[str, int, int, int, int, int, int, int, int, int | list[int]]"
 
 
 class Rows:
@@ -78,7 +78,7 @@ class Rows:
         self._numbers: dict[str, int] = {}
         self._ended: list[int] = []
         self._part: Part = {}
-        self._rows: list[_Row] = []
+        self._rows: list[Row] = []
 
     @property
     def zero(self) -> int:
@@ -93,7 +93,7 @@ class Rows:
     def add(self, events: Iterable[tuple[int, Event]]) -> Part:
         """What these events tell, which come after those of before, each with its number."""
         part = self._part = _empty(len(self._ended))
-        rows = self._rows = list[_Row]()
+        rows = self._rows = list[Row]()
         for self.seq, event in events:
             if isinstance(event, CallFinished):
                 self._finished(event)

@@ -17,7 +17,7 @@ from ..journal.events import CallIntended, CallStarted, Event
 from ..journal.history import names_of, without_gc
 from ..journal.waits import Own, Site, Wait, read_own, read_wait
 from .kinds import INSIDE
-from .rows import COLUMNS, WAITED, Part, Rows
+from .rows import COLUMNS, WAITED, Part, Row, Rows
 
 __all__ = ["Call", "Timeline"]
 
@@ -227,20 +227,10 @@ def _calls(part: Part) -> list[Call]:
     names: list[str] = part["names"]
     sites: list[Site | None] = [Site(file, line, *said) for file, line, _, *said in part["sites"]]
     sites.append(None)  # for those that have the number -1
-    places, numbers, _, ready, started, took, kinds, _, at, _ = (part["calls"][name] for name in COLUMNS)
+    rows = cast("Iterable[Row]", zip(*(part["calls"][name] for name in COLUMNS), strict=True))
     made = [
-        Call(
-            places[n],
-            names[numbers[n]],
-            ready[n],
-            began,
-            began + took[n],
-            1,
-            False,
-            sites[at[n]],
-            WAITED[kinds[n]],
-        )
-        for n, began in enumerate(cast("list[int]", started))
+        Call(place, names[name], ready, started, started + took, 1, False, sites[site], WAITED[kind])
+        for place, name, _, ready, started, took, kind, _, site, _ in rows
     ]
     for number, attempt in part["attempts"]:
         made[number].attempts = attempt

@@ -163,7 +163,7 @@ export class Details {
    * @param {{found: number[], count: number}} waiters */
   ties(at, { found, count }) {
     const { model } = this,
-      { cause, needs } = model.facts;
+      { cause } = model.facts;
     const made = [el("h3", {}, "waited for")];
     const list = [];
     const last = cause[at],
@@ -182,7 +182,7 @@ export class Details {
         ),
       );
     } else if (last >= 0) list.push(el("li", {}, swatch(how[1]), `${how[1]}: `, this.link(last)));
-    for (const need of needs[at])
+    for (const need of model.needsOf(at))
       if (need !== last) list.push(el("li", {}, swatch("data"), "data: ", this.link(need)));
     made.push(list.length ? el("ul", {}, ...list) : el("p", { class: "faint" }, "Nothing."));
     made.push(el("h3", {}, `what waited for it${count ? ` (${count.toLocaleString("en")})` : ""}`));

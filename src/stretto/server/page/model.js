@@ -2,11 +2,15 @@
 //
 // Calls are known by their number. Of 100,000 of them nothing is kept but these columns and their place in the
 // tree, so what is asked of all of them is a loop over typed arrays.
+import { byKey } from "./order.js";
 import { Tree } from "./tree.js";
 
 /** @typedef {{place: string, name: number, time: number, seq: number, attempt: number, how: string,
  *   site: number}} Begun how: "write" where it was to change something, "stream", or "call" */
 /** @typedef {{file: string, line: number, kind: number, effects: string, limit: string, way: string}} Site */
+/** What each call needs stands in `needs`, from where `needsFrom` says until where that of the next begins.
+ * @typedef {{order: Int32Array, byEnd: Int32Array, cause: Int32Array, needsFrom: Int32Array,
+ *   needs: Int32Array, sequential: number, path: number[], ideal: Float64Array, best: number}} Facts */
 
 const INSIDE = "inside",
   START = "start";
@@ -87,22 +91,23 @@ export class Model extends Columns {
         this.tree.add(place, -1);
       }
     };
+    this.name.set(calls.name, this.n);
+    this.eventOf.set(calls.seq, this.n);
+    this.ready.set(calls.ready, this.n);
+    this.started.set(calls.started, this.n);
+    this.how.set(calls.kind, this.n);
+    this.last.set(calls.last, this.n);
+    this.site.set(calls.site, this.n);
+    this.attempts.fill(1, this.n, this.n + count);
     for (let i = 0, at = this.n; i < count; i++, at++) {
-      const place = calls.place[i];
-      begin(calls.seq[i]);
+      const place = calls.place[i],
+        seq = calls.seq[i];
+      if (next < part.begun.length) begin(seq);
       this.places.push(place);
-      this.name[at] = calls.name[i];
-      this.eventOf[at] = calls.seq[i];
-      this.ready[at] = calls.ready[i];
-      this.started[at] = calls.started[i];
       this.ended[at] = calls.started[i] + calls.took[i];
-      this.how[at] = calls.kind[i];
-      this.last[at] = calls.last[i];
-      this.site[at] = calls.site[i];
-      this.attempts[at] = 1;
       this.needed.push(calls.needs[i]);
       this.tree.add(place, at);
-      this.over(place, calls.seq[i]);
+      if (this.begun.size) this.over(place, seq);
     }
     this.n += count;
     begin(Infinity);
@@ -214,15 +219,15 @@ export class Model extends Columns {
   }
 
   /** What follows from all calls; made once, until there are more.
-   * @returns {{order: Int32Array, byEnd: Int32Array, cause: Int32Array, needs: Int32Array[],
-   *   sequential: number}} */
+   * @returns {Facts} */
   get facts() {
     if (this.kept.version !== this.version) this.kept = { version: this.version, ...this.link() };
     return /** @type {any} */ (this.kept);
   }
 
+  /** As `Timeline` in observe/timeline.py has it, for a run that goes on as well. */
   link() {
-    const { n, started, ended, gone } = this;
+    const { n, started, ended, gone, how, last, needed } = this;
     const all = new Int32Array(this.count);
     let sequential = 0;
     for (let at = 0, to = 0; at < n; at++) {
@@ -230,28 +235,34 @@ export class Model extends Columns {
       all[to++] = at;
       sequential += ended[at] - started[at];
     }
-    const byEnd = sorted(all, ended, null);
-    const order = sorted(byEnd, started, ended);
+    const byEnd = byKey(all, ended),
+      order = byKey(byEnd, started);
     const before = (/** @type {number} */ a, /** @type {number} */ b) =>
       a >= 0 &&
       !gone[a] &&
       ended[a] <= started[b] &&
       (ended[a] < ended[b] || (ended[a] === ended[b] && a < b));
     const cause = new Int32Array(n).fill(-1);
-    /** @type {Int32Array[]} */
-    const needs = new Array(n);
-    const none = new Int32Array(0);
-    for (const at of order) {
-      const given = this.needed[at];
-      if (typeof given === "number")
-        needs[at] = given && before(given - 1, at) ? Int32Array.of(given - 1) : none;
-      else needs[at] = Int32Array.from(given.filter((need) => before(need, at)));
-      if (this.how[at] === this.begins) continue;
-      if (this.how[at] === this.inside) cause[at] = this.endedBy(byEnd, started[at], at);
-      else if (before(this.last[at], at)) cause[at] = this.last[at];
+    const needsFrom = new Int32Array(n + 1);
+    /** @type {number[]} */ const needs = [];
+    for (let at = 0; at < n; at++) {
+      needsFrom[at] = needs.length;
+      if (gone[at]) continue;
+      const given = needed[at];
+      if (typeof given === "number") {
+        if (given && before(given - 1, at)) needs.push(given - 1);
+      } else for (const need of given) if (before(need, at)) needs.push(need);
+      if (how[at] === this.begins) continue;
+      if (how[at] === this.inside) cause[at] = this.endedBy(byEnd, started[at], at);
+      else if (before(last[at], at)) cause[at] = last[at];
       else cause[at] = this.endedBy(byEnd, started[at] - (this.own.get(at)?.took ?? 0), at);
     }
-    return { order, byEnd, cause, needs, sequential };
+    needsFrom[n] = needs.length;
+    const facts = { order, byEnd, cause, needsFrom, needs: Int32Array.from(needs), sequential };
+    const ideal = this.ends(facts);
+    let best = 0;
+    for (let at = 0; at < n; at++) if (ideal[at] > best) best = ideal[at];
+    return { ...facts, ideal, best, path: this.critical(facts) };
   }
 
   /** What had ended last by a time, before a call. @param {Int32Array} byEnd @param {number} time
@@ -270,9 +281,8 @@ export class Model extends Columns {
     return low ? byEnd[low - 1] : -1;
   }
 
-  /** The calls on the critical path, the first one first; none where it is not recorded why calls waited. */
-  get path() {
-    const { order, cause } = this.facts;
+  /** @param {{order: Int32Array, cause: Int32Array}} facts */
+  critical({ order, cause }) {
     if (!order.length || !this.sites.length) return [];
     let at = order[0];
     for (const other of order) if (this.ended[other] > this.ended[at]) at = other;
@@ -281,16 +291,36 @@ export class Model extends Columns {
     return path.reverse();
   }
 
-  /** When each call would have ended if only results had been waited for. */
-  get ideal() {
-    const { order, needs } = this.facts;
+  /** @param {{order: Int32Array, needsFrom: Int32Array, needs: Int32Array}} facts */
+  ends({ order, needsFrom, needs }) {
     const ends = new Float64Array(this.n);
     for (const at of order) {
       let start = 0;
-      for (const need of needs[at]) start = Math.max(start, ends[need]);
+      for (let i = needsFrom[at]; i < needsFrom[at + 1]; i++) start = Math.max(start, ends[needs[i]]);
       ends[at] = start + this.ended[at] - this.started[at];
     }
     return ends;
+  }
+
+  /** The calls on the critical path, the first one first; none where it is not recorded why calls waited. */
+  get path() {
+    return this.facts.path;
+  }
+
+  /** When each call would have ended if only results had been waited for. */
+  get ideal() {
+    return this.facts.ideal;
+  }
+
+  /** How long the run would have taken then; null where it is not recorded why calls waited. */
+  get best() {
+    return this.sites.length ? this.facts.best : null;
+  }
+
+  /** What a call could not do without. @param {number} at */
+  needsOf(at) {
+    const { needs, needsFrom } = this.facts;
+    return needs.subarray(needsFrom[at], needsFrom[at + 1]);
   }
 
   /** Since when a call waited, although something that it needs was there. @param {number} at */
@@ -299,41 +329,30 @@ export class Model extends Columns {
     if (how === this.inside || how === this.begins) return this.started[at];
     const soft = this.words.waits[how][0] !== "data" && this.words.waits[how][0] !== "control";
     if (soft) return Math.min(this.ready[at], this.started[at]);
-    const needs = this.facts.needs[at];
-    if (!needs.length) return this.started[at];
+    const { needs, needsFrom } = this.facts;
+    const from = needsFrom[at],
+      count = needsFrom[at + 1] - from;
+    if (!count) return this.started[at];
     let first = 0,
       second = 0;
-    for (const need of needs) {
-      const end = this.ended[need];
+    for (let i = from; i < from + count; i++) {
+      const end = this.ended[needs[i]];
       if (end >= first) ((second = first), (first = end));
       else if (end > second) second = end;
     }
-    return needs.length > 1 ? second : first;
+    return count > 1 ? second : first;
   }
 
   /** The calls that waited for one, the first ones. @param {number} at @param {number} most */
   waiters(at, most) {
-    const { order, cause, needs } = this.facts;
+    const { order, cause } = this.facts;
     const found = [];
     let count = 0;
     for (const other of order) {
-      if (cause[other] !== at && !needs[other].includes(at)) continue;
+      if (cause[other] !== at && !this.needsOf(other).includes(at)) continue;
       if (found.length < most) found.push(other);
       count++;
     }
     return { found, count };
   }
-}
-
-/** Numbers by one column, then by another, then as they were. @param {Int32Array} numbers
- * @param {Float64Array} first @param {Float64Array | null} second */
-function sorted(numbers, first, second) {
-  let right = true;
-  for (let i = 1; i < numbers.length && right; i++) {
-    const a = numbers[i - 1],
-      b = numbers[i];
-    right = first[a] < first[b] || (first[a] === first[b] && (!second || second[a] <= second[b]));
-  }
-  if (right) return numbers.slice();
-  return numbers.slice().sort((a, b) => first[a] - first[b] || (second ? second[a] - second[b] : 0) || a - b);
 }

@@ -203,9 +203,9 @@ export class RunPage {
     this.place = place;
     const at = place ? (model.tree.find(place)?.call ?? -1) : -1;
     if (at >= 0) {
-      const { cause, needs } = model.facts;
+      const { cause } = model.facts;
       timeline.ties = {
-        needs: [...new Set([cause[at], ...needs[at]])].filter((other) => other >= 0),
+        needs: [...new Set([cause[at], ...model.needsOf(at)])].filter((other) => other >= 0),
         waiters: model.waiters(at, 60).found,
       };
     } else timeline.ties = { needs: [], waiters: [] };

@@ -46,7 +46,7 @@ export class Summary {
   told() {
     const { model } = this,
       { head } = model;
-    const best = model.sites.length ? model.ideal.reduce((a, b) => Math.max(a, b), 0) : null;
+    const { best } = model;
     const usual = model.running && head.usual > model.count ? ` of about ${count(head.usual)}` : "";
     const read = this.loading ? ` of ${count(head.calls)} read …` : "";
     return [

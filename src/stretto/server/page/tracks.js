@@ -1,5 +1,6 @@
 // What the timeline shows, one above the other: a run as it was, as it would have been in sequence, and at best.
 import { pack } from "./lanes.js";
+import { byKey } from "./order.js";
 
 /** @typedef {import("./model.js").Model} Model */
 
@@ -66,9 +67,8 @@ export function asItWas(model, title) {
     track.open.map((_, i) => n + i),
     track.begin,
   );
-  const byWait = track.order.slice().sort((a, b) => early[a] - early[b] || a - b);
   track.layout =
-    (track.order.length <= 20_000 && pack(byWait, early, track.end, ROOMY)) ||
+    (track.order.length <= 20_000 && pack(byKey(track.order, early), early, track.end, ROOMY)) ||
     pack(track.order, track.begin, track.end) ||
     never();
   track.path = model.path;
@@ -106,7 +106,7 @@ export function atBest(model) {
     track.colour[at] = model.kindOf(at);
     track.took = Math.max(track.took, track.end[at]);
   }
-  track.order = model.facts.order.slice().sort((a, b) => track.begin[a] - track.begin[b] || a - b);
+  track.order = byKey(model.facts.order, track.begin);
   track.layout = pack(track.order, track.begin, track.end) ?? never();
   return track;
 }

@@ -1,4 +1,5 @@
 // The calls of a run in program order, as the tree of places in which they stand.
+import { ordered } from "./order.js";
 
 export class Node {
   /** @param {string} label @param {Node | null} above */
@@ -8,9 +9,41 @@ export class Node {
     this.call = -1; // its number; -1 for what is no call, or has not ended
     this.isCall = false;
     this.calls = 0; // how many are in here, itself among them
-    /** @type {Map<string, Node> | null} */ this.inside = null;
+    // what is in here: most nodes hold one other, which needs no map
+    /** @type {Node | null} */ this.only = null;
+    /** @type {Map<string, Node> | null} */ this.several = null;
+    this.turns = true; // whether all of that are turns of a loop
     /** @type {Node[] | null} */ this.sorted = null;
     /** @type {boolean | null} whether it is open; null: as it comes */ this.open = null;
+  }
+
+  /** How many nodes are in here. */
+  get size() {
+    return this.several ? this.several.size : this.only ? 1 : 0;
+  }
+
+  /** What is in here, in the order in which it came. */
+  get inside() {
+    return this.several ? [...this.several.values()] : this.only ? [this.only] : [];
+  }
+
+  /** @param {string} label */
+  get(label) {
+    if (this.several) return this.several.get(label);
+    return this.only?.label === label ? this.only : undefined;
+  }
+
+  /** @param {Node} node that is not in here */
+  put(node) {
+    this.turns &&= isTurn(node.label);
+    this.sorted = null;
+    if (this.several) this.several.set(node.label, node);
+    else if (this.only)
+      this.several = new Map([
+        [this.only.label, this.only],
+        [node.label, node],
+      ]);
+    else this.only = node;
   }
 
   get place() {
@@ -19,20 +52,13 @@ export class Node {
     return labels.reverse().join("/");
   }
 
-  /** Whether what is in here are the turns of a loop. */
-  get isLoop() {
-    if (!this.inside) return false;
-    for (const label of this.inside.keys()) if (!isTurn(label)) return false;
-    return true;
-  }
-
   /** What is in here in program order: turns of a loop and repetitions by number, else as they came. */
   get ordered() {
-    if (!this.inside) return [];
     if (this.sorted) return this.sorted;
-    const inside = [...this.inside.values()];
-    if (inside.length > 1 && this.isLoop) {
-      inside.sort((a, b) => Number(a.label) - Number(b.label));
+    const { inside } = this;
+    if (inside.length > 1 && this.turns) {
+      const numbers = Float64Array.from(inside, (node) => Number(node.label));
+      return (this.sorted = Array.from(ordered(numbers), (i) => inside[i]));
     } else if (inside.length > 1) {
       const repeated = inside.map((node) => repetition(node.label));
       /** @type {Map<string, {node: Node, number: number}[]>} */
@@ -57,15 +83,23 @@ export class Node {
 export class Tree {
   constructor() {
     this.root = new Node("", null);
-    /** @type {Map<string, Node>} */ this.parents = new Map([["", this.root]]);
     this.nodes = 0;
   }
 
   /** @param {string} place @param {number} call its number, or -1 while it has not ended */
   add(place, call) {
-    const cut = place.lastIndexOf("/");
-    const above = this.within(cut < 0 ? "" : place.slice(0, cut), cut < 0);
-    const node = this.child(above, place.slice(cut + 1));
+    let node = this.root;
+    for (let from = 0, cut = 0; cut >= 0; from = cut + 1) {
+      cut = place.indexOf("/", from);
+      const label = cut < 0 ? place.slice(from) : place.slice(from, cut);
+      let next = node.get(label);
+      if (!next) {
+        next = new Node(label, node);
+        node.put(next);
+        this.nodes++;
+      }
+      node = next;
+    }
     if (!node.isCall) {
       node.isCall = true;
       for (let up = /** @type {Node | null} */ (node); up; up = up.above) up.calls++;
@@ -73,36 +107,10 @@ export class Tree {
     if (call >= 0) node.call = call;
   }
 
-  /** The node at a place. @param {string} place @param {boolean} isRoot @returns {Node} */
-  within(place, isRoot) {
-    if (isRoot) return this.root;
-    const key = "/" + place;
-    const known = this.parents.get(key);
-    if (known) return known;
-    const cut = place.lastIndexOf("/");
-    const above = this.within(cut < 0 ? "" : place.slice(0, cut), cut < 0);
-    const node = this.child(above, place.slice(cut + 1));
-    this.parents.set(key, node);
-    return node;
-  }
-
-  /** @param {Node} above @param {string} label */
-  child(above, label) {
-    above.inside ??= new Map();
-    let node = above.inside.get(label);
-    if (!node) {
-      node = new Node(label, above);
-      above.inside.set(label, node);
-      above.sorted = null;
-      this.nodes++;
-    }
-    return node;
-  }
-
   /** The node of a place that is known. @param {string} place */
   find(place) {
     let node = /** @type {Node | undefined} */ (this.root);
-    for (const label of place.split("/")) node = node?.inside?.get(label);
+    for (const label of place.split("/")) node = node?.get(label);
     return node;
   }
 
@@ -121,7 +129,7 @@ export class Tree {
 
   /** Whether what is in a node is shown. @param {Node} node @param {number} depth */
   isOpen(node, depth) {
-    const few = (node.inside?.size ?? 0) <= 200 || this.root.inside?.size === 1;
+    const few = node.size <= 200 || this.root.size === 1;
     return node.open ?? (this.nodes <= 600 || (depth < 1 && few));
   }
 
@@ -134,12 +142,12 @@ export class Tree {
       ordered.forEach((top, index) => {
         let node = top,
           label = top.label;
-        while (!node.isCall && node.inside && node.inside.size === 1) {
-          [node] = node.inside.values();
+        while (!node.isCall && node.only && !node.several) {
+          node = node.only;
           label += "/" + node.label;
         }
         rows.push({ node, top, depth, label, index: index + 1, of: ordered.length });
-        if (node.inside && this.isOpen(node, depth)) put(node, depth + 1);
+        if (node.only && this.isOpen(node, depth)) put(node, depth + 1);
       });
     };
     put(this.root, 0);
@@ -154,7 +162,12 @@ export class Tree {
 
 /** @param {string} label */
 function isTurn(label) {
-  return /^\d{1,18}$/.test(label);
+  if (label.length > 15 || !label) return false;
+  for (let i = 0; i < label.length; i++) {
+    const digit = label.charCodeAt(i);
+    if (digit < 48 || digit > 57) return false;
+  }
+  return true;
 }
 
 /** A name, and which time it stands there. @param {string} label @returns {[string, number]} */

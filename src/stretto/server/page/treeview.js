@@ -61,7 +61,7 @@ export class TreeView {
   row(i) {
     const { model } = this,
       { node, depth, label, index, of } = this.rows[i];
-    const open = node.inside ? model.tree.isOpen(node, depth) : null;
+    const open = node.only ? model.tree.isOpen(node, depth) : null;
     const begun = node.isCall && node.call < 0 ? model.begun.get(node.place) : undefined;
     const kind = node.call >= 0 ? model.kindOf(node.call) : begun ? model.kindOfOpen(begun) : -1;
     const made = el(
@@ -98,7 +98,7 @@ export class TreeView {
       const took = lasted(model.ended[node.call] - model.started[node.call]);
       return model.failed[node.call] ? el("b", { class: "bad" }, `failed, ${took}`) : took;
     }
-    if (!node.isCall) return node.inside && node.inside.size > 1 ? many(node.calls, "call") : "";
+    if (!node.isCall) return node.size > 1 ? many(node.calls, "call") : "";
     const begun = model.begun.get(node.place);
     if (begun && model.isSettled(begun)) return "settled";
     if (model.running) return el("b", { class: "live" }, "running");
@@ -149,7 +149,7 @@ export class TreeView {
   /** Open what is closed. @param {number} i */
   turn(i) {
     const { node, depth } = this.rows[i];
-    if (!node.inside) return;
+    if (!node.only) return;
     node.open = !this.model.tree.isOpen(node, depth);
     this.at = i;
     this.update();
@@ -159,7 +159,7 @@ export class TreeView {
   key(event) {
     const row = this.rows[Math.max(this.at, 0)];
     if (!row || event.ctrlKey || event.metaKey || event.altKey) return;
-    const open = row.node.inside ? this.model.tree.isOpen(row.node, row.depth) : null;
+    const open = row.node.only ? this.model.tree.isOpen(row.node, row.depth) : null;
     const page = Math.max(1, Math.floor(this.element.clientHeight / HIGH) - 1);
     if (event.key === "ArrowDown") this.go(this.at + 1, true);
     else if (event.key === "ArrowUp") this.go(this.at - 1, true);
