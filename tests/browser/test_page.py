@@ -34,7 +34,8 @@ FACTS = """() => {
   const calls = {};
   for (const at of order) calls[model.places[at]] = [
     model.started[at], model.ended[at], model.words.waits[model.how[at]][0], place(cause[at]),
-    [...model.needsOf(at)].map(place), model.failed[at] === 1, model.attempts[at], model.names[model.name[at]],
+    [...model.needsOf(at)].map(place), model.failed[at] === 1, model.attempts[at],
+    model.names[model.name[at]],
   ];
   return {
     calls, count: model.count, took: model.took, sequential, cost: model.cost, state: model.head.state,

@@ -28,8 +28,9 @@ __all__ = ["news"]
 #: Seconds between two looks into the journal, while the run goes on and when nobody runs it.
 _EVERY, _SELDOM = 0.1, 0.5
 
-#: How many events are told at once; the first part is small, so that there is something to see.
-_PART, _FIRST = 16_384, 2_048
+#: How many events are told at once: no more than a page takes in between two clicks. The first part is small,
+#: so that there is something to see.
+_PART, _FIRST = 8_192, 2_048
 
 
 class _Told:

@@ -13,6 +13,8 @@ import { el, fill, lasted, many } from "./words.js";
 
 /** Between two drawings of all of a run that grows, so many milliseconds for each thousand calls. */
 const PACE = 5;
+/** A run of more calls than this is drawn step by step. */
+const LARGE = 10_000;
 const GHOSTS = [[], ["sequential"], ["ideal"], ["sequential", "ideal"]];
 
 export class RunPage {
@@ -26,7 +28,7 @@ export class RunPage {
     this.place = "";
     this.ghosts = 0;
     this.told = 0;
-    this.ended = false;
+    this.ended = this.drawing = false;
     this.timer = this.due = 0;
     this.more = this.lost = this.closed = false;
     this.drawn = -1; // which version of the run, and what of it stands where
@@ -112,20 +114,39 @@ export class RunPage {
     this.timer = window.setTimeout(() => ((this.timer = 0), this.update()), wait);
   }
 
+  /** Draw all of it; a large run a step at a time, so that keys and clicks are answered in between. */
   update() {
-    if (this.closed) return;
-    const { model } = this;
+    if (this.closed || this.drawing) return;
+    const steps = this.steps();
+    if (this.model.n < LARGE) for (const _ of steps);
+    else this.go(steps);
+  }
+
+  /** @param {Generator<void>} steps */
+  go(steps) {
+    this.drawing = false; // should a step fail
+    this.drawing = !this.closed && !steps.next().done;
+    if (this.drawing) setTimeout(() => this.go(steps));
+  }
+
+  *steps() {
+    const { model } = this,
+      { ended } = this;
+    model.facts;
+    yield;
     if (model.version !== this.drawn) {
       this.drawn = model.version;
       this.tree.update();
     } else this.tree.draw();
+    yield;
     this.tracks();
+    yield;
     this.head();
     if (this.place) this.details.show(this.place);
-    // what runs grows by itself
-    if (model.running && model.seq) this.later();
+    // what runs grows by itself, and something may have come in between
+    if ((model.running && model.seq) || ended !== this.ended || model.version !== this.drawn) this.later();
     document.documentElement.dataset.calls = String(model.count); // for whoever waits until all is here
-    document.documentElement.dataset.ended = String(this.ended);
+    document.documentElement.dataset.ended = String(ended && model.version === this.drawn);
     const spoken = Math.floor(Date.now() / 5000);
     if (model.running && spoken !== this.told) {
       this.told = spoken;
