@@ -68,6 +68,7 @@ class Call(Generic[P, R_co]):
         buffer: how many items of it may wait to be taken.
         items: the check of the declared type of its items.
         here: whether it runs in the thread of the program, in its turn.
+        shows: whether it makes texts of what it is given, which may run code of the program's.
         changes_receiver: whether it is a method that may change the object that it is looked up on.
         iterates: of what gives the items of one of its arguments, that: its name and place.
         fixed_receiver: whether it is one whose object leads to nothing that the program changes.
@@ -80,7 +81,7 @@ class Call(Generic[P, R_co]):
             at the world, at links of files say: nothing is asked of it while all of a resource may change.
     """
 
-    here = False
+    here = shows = False
     passes_on = False
     made_again = False
     named_after: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None

@@ -15,6 +15,7 @@ import linecache
 import logging
 import marshal
 import random
+import re
 import signal
 import sys
 import threading
@@ -31,6 +32,7 @@ from stretto.declarations import project, registry
 from stretto.declarations.table import Entry, effects_of
 from stretto.drivers.reference import whole
 from stretto.effects import Resource
+from stretto.engine.printed import STAND_INS
 from stretto.errors import UnsupportedConstruct
 
 from .canonical import canonical_all
@@ -298,7 +300,7 @@ def _run(
     roots: dict[str, object] = {}
     sys.modules[MODULE] = module
     try:
-        with entered(world), contextlib.redirect_stdout(_Printed(world)), limit(filename), _quiet():
+        with entered(world), _printing(world, program.source), limit(filename), _quiet():
             try:
                 load()
             except Exception as error:
@@ -419,18 +421,47 @@ def _globals(namespace: dict[str, Any], given: dict[str, Any]) -> Iterator[tuple
             yield f"defaults of {name}", raw.__defaults__
 
 
-class _Printed(io.TextIOBase):
-    """Standard output as a part of the world: a line printed is unknown code."""
+#: Where an object happens to lie.
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
-    def __init__(self, world: World) -> None:
+
+class _Printed(io.TextIOBase):
+    """A standard stream as a part of the world: a line printed is unknown code."""
+
+    def __init__(self, world: World, name: str) -> None:
         self._world = world
+        self._name = name
         self._line = ""
 
     def write(self, text: str) -> int:
         *lines, self._line = (self._line + text).split("\n")
         for line in lines:
-            self._world.unknown("print", line)
+            self._print(_ADDRESS.sub("", line))
         return len(text)
+
+    def _print(self, line: str) -> None:
+        self._world.unknown("print", line)
+
+
+class _Stream(_Printed):
+    """The same, where the engine takes it for the process's own stream: a line printed is a write there."""
+
+    def _print(self, line: str) -> None:
+        operation = self._world.enter("print", "write", (self._name,), (line,))
+        self._world.active.remove(operation)
+
+
+STAND_INS.add((_Stream.__module__, _Stream.__qualname__))
+
+
+def _printing(world: World, source: str) -> contextlib.ExitStack:
+    """Both kinds of streams, in worlds by turns."""
+    made = _Stream if world.salt % 2 else _Printed
+    stack = contextlib.ExitStack()
+    stack.enter_context(contextlib.redirect_stdout(made(world, "stdout")))
+    if "stderr" in source:
+        stack.enter_context(contextlib.redirect_stderr(made(world, "stderr")))
+    return stack
 
 
 @contextlib.contextmanager

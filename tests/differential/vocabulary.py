@@ -117,6 +117,20 @@ class Box:
         return f"box {self.n}"
 
 
+class Told:
+    """A stream that tells the world what is written."""
+
+    def __init__(self, out: Any) -> None:
+        self.out = out
+
+    def write(self, text: str) -> int:
+        current().unknown("Told.write", text)
+        return int(self.out.write(text))
+
+    def flush(self) -> None:
+        current().unknown("Told.flush")
+
+
 class Agent:
     """An object with plain attributes."""
 
@@ -527,6 +541,7 @@ def vocabulary(call: Any) -> dict[str, Any]:
         Bar,
         Part,
         Louder,
+        Told,
         edit,
     )
     others = {"entries": _WITHOUT_SOURCE["entries"], "asyncio": asyncio}

@@ -61,8 +61,8 @@ class Operation:
     """Something that a line does.
 
     Attributes:
-        kind: call, helper, recorded, plain, checked, change, unknown, whole, variable, branch, loop, try
-            or value.
+        kind: call, helper, recorded, shown, plain, checked, change, unknown, whole, variable, branch, loop,
+            try or value.
         name, says: the two columns of the report.
         text: the operation as source.
         effects: the declared effects, as text.

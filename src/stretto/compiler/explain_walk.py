@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..calls import BoundCall, Call
 from ..declarations.suggest import method_named, named
 from ..effects import Kind
+from ..engine.printed import is_of_stream
 from ..marks import PURSE_MAKERS
 from . import ir, known
 from .coroutines import awaited_target
@@ -24,7 +25,8 @@ from .explain_words import DECLARE, effect_words, fragment_text, place_of, unkno
 from .semaphores import is_kind, is_semaphore, together
 from .source import dotted
 from .summary_views import resolved
-from .types import T, of_annotation, of_value
+from .texts import has_text, stream_of
+from .types import STREAMS, T, of_annotation, of_value
 from .verdicts import function_verdict
 
 if TYPE_CHECKING:
@@ -321,6 +323,12 @@ class Walk(Awaits):
         callee = awaited_target(callee)
         if isinstance(callee, BoundCall):
             callee = callee.call
+        stream = is_of_stream(callee)
+        if isinstance(callee, Call) and callee.fn is print:
+            stream = stream_of(i, lambda source: self.info(source).type)
+            callee = callee if stream is not None else print
+        if stream is not None:
+            return self.shown(i, text, args, stream)
         if isinstance(callee, Call):
             return self.declared(i, text, args, cast("Call[..., Any]", callee))
         if isinstance(callee, FunctionType) and i.simple and known.recorded_resource(callee) is None:
@@ -394,6 +402,25 @@ class Walk(Awaits):
             at = callee.iterates[1]
             result.type = args[at].type if at < len(args) else None
         result.origin = origin
+        return result
+
+    def shown(self, i: ir.Apply, text: str, args: list[Info], stream: str) -> Info:
+        """What is printed."""
+        result = Info(of_value(None), True, None, tuple(args), text)
+        says, remedy = f"writes {stream}; starts when everything before it is done", ""
+        unsure = [info for info in args if not has_text(info.type) and info.type not in STREAMS.values()]
+        late = self.words.late(unsure)
+        if late:
+            says += (
+                f". What sees effects waits until {late} is known, whose text may be made by code of yours"
+            )
+            fix = next((info.origin[1] for info in unsure if info.origin and info.origin[1]), "")
+            remedy = fix and f"{fix.replace('{}', 'str')}, or whatever it is"
+        self.note(
+            "shown", i.lineno, i.text, says, "ordered", text, resources=(stream,), effects=f"writes {stream}",
+            suspect=bool(late), remedy=remedy, ordered_by=["everything before it"], result=result,
+            inputs=tuple(args), scope=self.waits(late),
+        )  # fmt: skip
         return result
 
     def unknown_call(self, i: ir.Apply, text: str, args: list[Info], callee: Any) -> Info:

@@ -282,8 +282,8 @@ def place_of(callee: Any) -> str:
 def unknown_remedy(i: ir.Apply, callee: Any, nested: bool) -> str:
     """The line that would free a call of unknown code."""
     name = i.text.split(".")[-1]
-    if callee is print:
-        return '`say = call.writes("terminal")(print)`, and call `say`'
+    if callee is print:  # into a file of the program's
+        return '`say = call.writes("...")(print)`, and call `say`'
     if nested:
         return f"define `{name}` outside of the flow, and give it what it needs"
     if callee is open or callee is None:

@@ -15,6 +15,7 @@ from ..calls import BoundCall, Call
 from ..effects import Kind
 from ..engine.containers import Versioned
 from ..engine.operands import argument_type, certain
+from ..engine.printed import is_of_stream
 from ..engine.slots import PENDING, Gen, Slot
 from ..engine.tokens import EVERYTHING, HEAP, MAKES_TASKS, RUNS_TASKS, Tokens
 from ..flows import Flow
@@ -24,6 +25,7 @@ from .emit import bound_by
 from .fragments import Fragment
 from .functions import Compiled, form_of, is_static
 from .generators import admitted
+from .texts import shown_paths
 from .types import CAUGHT, Never, T, Wrapper, either, method_call, of_class, of_value
 from .types_fields import lasting, loose
 from .types_results import element, looked, updated
@@ -467,10 +469,15 @@ class Summary:
                 return set()  # nothing of it runs before a loop goes over it
             if effects.kind is Kind.PLAIN:
                 return {EVERYTHING}
+            if callee.shows:
+                return shown_paths(callee, instr, self.kind) or {EVERYTHING}
             own = {HEAP} if callee.changes_receiver else set[str]()
             return own | {r.root for r in (*effects.writes, *effects.commutes)}
         if instr.transforms:
             return set()
+        stream = is_of_stream(callee)
+        if stream is not None:
+            return {stream}
         if isinstance(callee, FunctionType) and instr.simple:
             verdict = function_verdict(callee, tuple(self.kind(a) for _, a in instr.args))
             if verdict.pure:

@@ -19,6 +19,7 @@ from ..drivers.coroutines import GONE, called
 from ..drivers.tasks import Group, Task
 from ..effects import Kind
 from ..engine.history import ALL
+from ..engine.printed import is_of_stream
 from ..engine.slots import UNBOUND
 from ..engine.tokens import MAKES_TASKS, RUNS_TASKS
 from ..errors import UnsupportedConstruct
@@ -35,6 +36,7 @@ from .summary_bounds import storages_of
 from .summary_fields import GivesUp, Known, Trip, joined, plain_type
 from .summary_tasks import CANCELS, COMPLETES, ENTERS, GROUP, MAKES, RUNS, tasks_role
 from .summary_views import HIDDEN, Shape, closed_over, resolved
+from .texts import shown_paths
 from .types import T, method_call, of_value
 from .types_fields import lasting
 from .verdicts import function_verdict
@@ -139,6 +141,9 @@ class Calls(Summary):
             return self.declared(instr, callee)
         if instr.transforms:
             return set()
+        stream = is_of_stream(callee)
+        if stream is not None:
+            return {stream}
         if isinstance(callee, BoundFlow):
             given.insert(0, self.trip.met("", None, None, callee.instance))
             callee = callee.flow
@@ -237,6 +242,8 @@ class Calls(Summary):
             value = resolved(self.form, path)
             if value is HIDDEN:
                 raise GivesUp
+            if is_of_stream(value) is not None:
+                return value, [], {}  # another object each time
             self.trip.met("global", None, (self.form, path), value)
             return value, [], {}
         found: Any = self.operand(instr.callee)
@@ -286,6 +293,11 @@ class Calls(Summary):
         effects = call.effects
         if instr.target is not None:
             self.types[instr.target] = self.given(call, instr)
+        if call.shows:
+            paths = shown_paths(call, instr, self.kind)
+            if paths is None:
+                raise GivesUp
+            return paths
         if call.streams and not call.opens:
             return set()  # nothing of it runs before a loop goes over it
         if effects.kind is Kind.PLAIN:

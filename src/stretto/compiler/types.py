@@ -169,6 +169,18 @@ class _Caught:
 CAUGHT: Final = T(_Caught)
 
 
+class _Stdout:
+    """Stands for the class of ``sys.stdout``, whatever that is."""
+
+
+class _Stderr:
+    """Stands for the class of ``sys.stderr``."""
+
+
+#: The types of what these attributes of `sys` are.
+STREAMS: Final = {"stdout": T(_Stdout), "stderr": T(_Stderr)}
+
+
 #: Attributes and methods that are declared free of effects, with the types that they give.
 _declared: Final[dict[tuple[type, str], T | None]] = {}
 _methods: Final[dict[tuple[type, str], T]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Callable, Collection, Mapping
 from types import GeneratorType, ModuleType
 from typing import Final
@@ -12,6 +13,7 @@ from stretto.compiler.known_objects import ITERATORS, MUTABLE, PLAIN, SCALARS, i
 from stretto.compiler.types import (
     CAUGHT,
     ELLIPSIS,
+    STREAMS,
     Json,
     Scalar,
     T,
@@ -348,6 +350,8 @@ class Judge:
     def _Attribute(self, node: ast.Attribute) -> Verdict:
         value = self._static(node)
         if value is not _MISSING:
+            if node.attr in STREAMS and self._static(node.value) is sys:
+                return Verdict(True, True, STREAMS[node.attr])  # it may be bound again
             return Verdict(True, False, of_value(value))
         if self.fields and isinstance(node.value, ast.Name) and (node.value.id, node.attr) in self.fields:
             return Verdict(True, True, self.fields[node.value.id, node.attr])

@@ -19,6 +19,8 @@ __all__ = ["CATALOGUE", "catalogue_entries", "load", "load_once"]
 
 #: One file for each library, under the name that it is imported by.
 CATALOGUE = Path(__file__).parent / "catalogue"
+#: The file about what every program has: it holds unless the project says that there is to be no catalogue.
+BUILTINS = CATALOGUE / "builtins.toml"
 _loaded = False
 
 
@@ -32,7 +34,8 @@ def load_once() -> None:
 def load(*folders: Path, catalogue: bool) -> None:
     """Read the nearest tables, of the first of these folders that has one, and the catalogue.
 
-    `catalogue` says whether that holds where the table itself says nothing about it.
+    `catalogue` says whether that holds where the table itself says nothing about it. What it says of builtins
+    does then.
     """
     _load([find(folder) for folder in folders], catalogue=catalogue)
 
@@ -45,9 +48,11 @@ def _load(projects: Sequence[Project | None], *, catalogue: bool) -> None:
         next((table for one in projects if one is not None and (table := one.table(name)) is not None), None)
         for name in ("effects", "limits")
     )
+    builtin = True
     if found is not None:
         file, said = found
         asked: Any = said.get("catalogue", catalogue)
+        builtin = said.get("catalogue", True)
         if not isinstance(asked, bool):
             raise DeclarationError(f"{file}: effects.catalogue is true or false; found {asked!r}")
         catalogue = asked
@@ -56,9 +61,8 @@ def _load(projects: Sequence[Project | None], *, catalogue: bool) -> None:
         rules.load(*limits)
     else:
         rules.load(None, {})
-    if catalogue:
-        for path in sorted(CATALOGUE.glob("*.toml")):
-            registry.declare_later(path.stem, functools.partial(catalogue_entries, path))
+    for path in sorted(CATALOGUE.glob("*.toml")) if catalogue else [BUILTINS] if builtin else []:
+        registry.declare_later(path.stem, functools.partial(catalogue_entries, path))
 
 
 def catalogue_entries(path: Path) -> Iterator[Entry]:

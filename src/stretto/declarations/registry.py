@@ -50,6 +50,7 @@ class DeclaredCall(Call[..., Any]):
     made_again: bool
     changes_receiver: bool
     fixed_receiver: bool
+    shows: bool
     iterates: tuple[str, int] | None
     wrapper: type[types.Wrapper]
 
@@ -63,6 +64,7 @@ class DeclaredCall(Call[..., Any]):
         self.here = entry.here
         self.changes_receiver = entry.changes_self
         self.fixed_receiver = entry.fixed_self
+        self.shows = entry.shows
         # the user has said nothing, and is not told that something is to be said
         self.made_again = not entry.sure and not self.changes
         self.unless = entry.unless

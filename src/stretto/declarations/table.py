@@ -24,7 +24,7 @@ _GRAMMAR = (
     "'web' or 'store:{key}', several with ','), 'unordered', 'pure' or 'ordered', or 'changes self' or "
     "'changes nothing'"
 )
-_OWN = ("effect", "returns", "unless", "here", "changes_self", "fixed_self", "iterates")
+_OWN = ("effect", "returns", "unless", "here", "changes_self", "fixed_self", "iterates", "shows")
 _OPTIONS = (
     "limit",
     "rate",
@@ -59,6 +59,7 @@ class Entry:
         fixed_self: whether it is a method whose object leads to nothing that the program changes, unless it
             sets attributes of objects of that package.
         iterates: the argument whose items what it gives can be gone over for; empty if nothing is said.
+        shows: whether it makes texts of what it is given: so it may run code of the program's own.
         sure: whether it is the user's, and there must be something of that name; a catalogue covers several
             versions of a library.
     """
@@ -73,6 +74,7 @@ class Entry:
     changes_self: bool = False
     fixed_self: bool = False
     iterates: str = ""
+    shows: bool = False
     sure: bool = True
     bounds: Bounds | None = None
 
@@ -128,12 +130,13 @@ def entry(name: str, value: Any, at: str, sure: bool = True) -> Entry:
     changes: Any = said.get("changes_self", False)
     fixed: Any = said.get("fixed_self", False)
     iterates: Any = said.get("iterates", "")
+    shows: Any = said.get("shows", False)
     texts = isinstance(returns, str) and isinstance(iterates, str)
-    flags = all(isinstance(flag, bool) for flag in (here, changes, fixed))
+    flags = all(isinstance(flag, bool) for flag in (here, changes, fixed, shows))
     if not (isinstance(unless, list) and texts and flags):
         raise DeclarationError(
             f"{at}: `unless` is a list of names of arguments, `returns` a type as text, `iterates` the name "
-            "of an argument, `here`, `changes_self` and `fixed_self` are true or false"
+            "of an argument, `here`, `changes_self`, `fixed_self` and `shows` are true or false"
         )
     if changes and not here:
         raise DeclarationError(f"{at}: only what runs `here` may have changes_self = true")
@@ -152,9 +155,10 @@ def entry(name: str, value: Any, at: str, sure: bool = True) -> Entry:
     names = frozenset(map(str, cast("list[Any]", unless)))
     if fixed and (effect is None or here or effect.kind is Kind.PURE):
         raise DeclarationError(f"{at}: only a method that is a call of its own may have fixed_self = true")
-    if iterates and not here:
-        raise DeclarationError(f"{at}: only what runs `here` may have `iterates`")
-    return Entry(name, effect, at, options, returns, names, here, changes, fixed, iterates, sure)
+    for word, is_said in (("iterates", iterates), ("shows", shows)):
+        if is_said and not here:
+            raise DeclarationError(f"{at}: only what runs `here` may have `{word}`")
+    return Entry(name, effect, at, options, returns, names, here, changes, fixed, iterates, shows, sure)
 
 
 def effects_of(text: str, at: str) -> Effects | None:

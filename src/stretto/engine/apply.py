@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from types import FunctionType, MethodType
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, cast
 
 from ..calls import BoundCall, Call
@@ -27,6 +27,7 @@ from .lending import borrowed, make
 from .nodes import NO_KWARGS
 from .operands import OLDEST, ROOM, Failure, bound, certain, operand, type_of
 from .operations import call_node, function_node, here_node, stream_node
+from .showing import looked_up, show_node, write_node
 from .slots import Output, Slot
 from .strands import Block, Frame, Strand
 from .task_calls import is_of_tasks, step_of_tasks
@@ -45,6 +46,8 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
     callee = operand(frame, instr.callee)
     if isinstance(callee, Slot):
         return callee
+    if type(callee) is BuiltinFunctionType or type(callee) is MethodType:
+        callee = looked_up(strand, block, instr, callee)
     args: list[Any] = []
     kwargs: dict[str, Any] = NO_KWARGS
     if instr.simple:
@@ -77,10 +80,13 @@ def step_apply(engine: Engine, strand: Strand, block: Block, instr: ir.Apply) ->
     if call is not None and call.holds(kwargs):
         if call is not callee:
             args[:0] = receiver(callee)
-        issued = here_node if call.here else call_node
+        issued: Callable[..., Any] = show_node if call.shows else here_node if call.here else call_node
         if call.streams and not call.opens:
             issued = stream_node
         node = issued(engine, strand, block, instr, call, args, kwargs)
+    else:
+        node = write_node(engine, strand, block, instr, callee, args, kwargs)
+    if node is not None:
         if instr.target is not None:
             frame.env[instr.target] = node
         return None

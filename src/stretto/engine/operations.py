@@ -33,7 +33,7 @@ from .wrapped import WrapNode
 if TYPE_CHECKING:
     from .machine import Engine
 
-__all__ = ["call_node", "function_node", "here_node", "paths_of", "stream_node"]
+__all__ = ["call_node", "function_node", "here_node", "paths_of", "settled", "stream_node"]
 
 
 def call_node(
@@ -212,7 +212,7 @@ def _write_within(
         strand.change(change, storage, engine.memory)
 
 
-def _settled(engine: Engine, strand: Strand) -> Callable[[Any, str], bool]:
+def settled(engine: Engine, strand: Strand) -> Callable[[Any, str], bool]:
     """Whether to look at an attribute runs no code, and nothing is to come of it."""
     tokens, here = strand.tokens, strand.here
     known = not tokens or not tokens.unknown()
@@ -239,7 +239,7 @@ def function_node(
             verdict = Verdict(True, False, None)
         elif type(fn) is MethodType and type(fn.__func__) is FunctionType:
             given = tuple(certain([argument_type(v) for v in args], tokens))
-            verdict = method_verdict(fn.__func__, fn.__self__, given, _settled(engine, strand))
+            verdict = method_verdict(fn.__func__, fn.__self__, given, settled(engine, strand))
     if verdict.pure and not verdict.heap:
         before = []
     else:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, cast
 from ..compiler import ir
 from .history import LAST, Change
 from .order import Entry
+from .printed import STDERR, STDOUT, shown_at
 from .slots import UNBOUND, Advanced, Gen, Output
-from .tokens import EVERYTHING, MAKES_TASKS, STDERR, STDOUT, Token, Tokens, redirected
+from .tokens import EVERYTHING, MAKES_TASKS, Token, Tokens
 
 if TYPE_CHECKING:
     from ..compiler.functions import Compiled
@@ -351,10 +352,11 @@ class Strand(Entry):
             self.write(path, token, certain=False)
 
     def told_apart(self, paths: Iterable[str]) -> Iterable[str]:
-        """The same paths; but what is printed goes anywhere if that is redirected, or may be by then."""
+        """The same paths; but what is printed may change more where that is redirected, or may be by then."""
         for path in (STDOUT, STDERR):
-            if path in paths and (redirected(path) or (self.tokens and self.tokens.all_may_change())):
-                return (EVERYTHING,)
+            if path in paths:
+                more = (EVERYTHING,) if self.tokens and self.tokens.all_may_change() else shown_at(path)
+                paths = (EVERYTHING,) if EVERYTHING in more else {*paths, *more}
         return paths
 
     def _owed(self, region: ir.Region, env: dict[str, Any], effect: Effect) -> dict[str, Output] | None:

@@ -8,7 +8,6 @@ anything else need not wait.
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from .slots import Waiter
@@ -20,13 +19,10 @@ __all__ = [
     "MAKES_TASKS",
     "NAMES",
     "RUNS_TASKS",
-    "STDERR",
-    "STDOUT",
     "Token",
     "Tokens",
     "covers",
     "name_path",
-    "redirected",
 ]
 
 #: The path that covers every other.
@@ -41,15 +37,6 @@ NAMES = "\0heap:names"
 MAKES_TASKS, RUNS_TASKS = "\0makes tasks", "\0runs tasks"
 #: So many entries under one root are kept apart when tokens are copied; more are taken together.
 _FINE = 32
-
-
-#: The paths of what is printed. Where that goes can be changed, to be looked at by the program.
-STDOUT, STDERR = "stdout", "stderr"
-
-
-def redirected(path: str) -> bool:
-    """Whether what is printed there goes elsewhere than where this process's output goes."""
-    return sys.stdout is not sys.__stdout__ if path == STDOUT else sys.stderr is not sys.__stderr__
 
 
 class Token:

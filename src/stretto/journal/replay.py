@@ -20,6 +20,7 @@ from ..engine.instructions import AWAIT, CANCEL, CLOSE, MORE, NATIVE, OPEN, STAR
 from ..engine.machine import Engine
 from ..engine.nodes import ORDERED, QUEUED, RUNNING, CallNode, FunctionNode, Node
 from ..engine.places import path
+from ..engine.showing import ShowNode
 from ..engine.streams import Source
 from ..engine.timers import TimerNode
 from ..flows import Flow
@@ -260,7 +261,7 @@ class _Replay:
             self.engine.complete(node, node.answered(None, None)[0])
         elif _harmless(node):
             try:
-                value = None if node.fn is print else node.run()
+                value = None if isinstance(node, ShowNode) else node.run()
             except Exception as error:
                 self.engine.fail(node, error)
             else:
@@ -327,5 +328,5 @@ class _Replay:
 
 
 def _harmless(node: Node) -> TypeGuard[FunctionNode]:
-    """A read, or a `print`."""
-    return isinstance(node, FunctionNode) and (node.resource is not None or node.fn is print)
+    """A read, or what shows something."""
+    return isinstance(node, ShowNode) or (isinstance(node, FunctionNode) and node.resource is not None)

@@ -28,7 +28,7 @@ class Blocks(Expressions):
         "unpack": 5, "try": 8, "with": 4, "match": 6, "while": 4, "break": 7, "return": 3, "list": 6,
         "dict": 4, "nest": 3, "box": 3, "agent": 5, "def": 3, "lambda": 3, "help": 5, "raise": 2, "assert": 2,
         "del": 2, "annotated": 1, "expression": 3, "walrus": 2, "wrong": 1, "pass": 1, "actor": 5,
-        "generated": 0, "yield": 0,
+        "generated": 0, "yield": 0, "print": 0, "redirect": 0,
     }  # fmt: skip
 
     def __init__(self, choices: Choices, profile: Profile) -> None:

@@ -81,6 +81,13 @@ PROFILES = {
         ),
         Profile("generators", {"generated": 40, "for": 10, "break": 12}, helpers=1, fuel=9, generators=90),
         Profile("answers", {"answer": 90, "if": 8, "for": 8, "try": 8}, helpers=1, rate=(0, 0, 0, 4)),
+        Profile(
+            "prints",
+            {"print": 90, "redirect": 6, "if": 14, "for": 16, "try": 8, "with": 6},
+            effects=14,
+            calls=40,
+            rate=(0, 0, 4, 8),
+        ),  # fmt: skip
         Profile("effects", {"if": 14, "for": 16, "try": 8}, effects=45, calls=40, rate=(0, 0, 4, 8)),
     )
 }

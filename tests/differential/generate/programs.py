@@ -28,7 +28,9 @@ def generate(source: Random, profile: Profile) -> Program:
 class _Programs(Classes):
     def program(self) -> Program:
         lines: list[str] = [
-            "import itertools",
+            "import contextlib, io, itertools, sys"
+            if "print" in self.profile.statements
+            else "import itertools",
             "G = [1, 2]",
             "T = {'a': 1}",
             "B = Box(3)",

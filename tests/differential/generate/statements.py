@@ -69,6 +69,41 @@ class Statements(Actors, Agents, Answers, Generators):
         name = self.bind("int")
         return [f"{name} = {value}", f"if {name} > {self.c.below(8)}:", *indented(self.body(2))]
 
+    # What is printed.
+
+    def on_print(self) -> Lines:
+        form = self.c.below(12)
+        if form <= 2:
+            return [f"print({self.expression(self.any_kind(), 2)})"]
+        if form <= 4:
+            return [f"print({self.str(1)}, {self.int(2)}, {self.expression(self.any_kind(), 1)})"]
+        if form == 5:
+            return [f"print(f'{{{self.int(1)}}} {{{self.name('str') or 1}!r}}', flush=True)"]
+        if form == 6:
+            return [f"print(*{self.list(1)}, sep={self.c.pick(['None', repr('-'), self.str(1), '1'])})"]
+        if form == 7:
+            file = self.c.pick(["sys.stderr", "sys.stdout", "None"])
+            return [f"print({self.int(1)}, end='.\\n', file={file})"]
+        if form == 8:
+            return [f"sys.{self.c.pick(['stdout', 'stderr'])}.write(f'{{{self.int(2)}}}\\n')"]
+        name = self.name(self.c.pick(["list", "dict", "box", "error", "answer", "nest", "agent", "opt"]))
+        if name is None or form == 9:
+            return [f"print({self.expression('int', 3)})"]
+        if form == 10:
+            return [f"print('of', len(repr({name})), {self.int(1)})"]
+        return [f"print({name}, {name} is None)"] if "r" not in name else [f"print({name}.n)"]
+
+    def on_redirect(self) -> Lines:
+        """What is printed goes into an object of the program's."""
+        self.counters += 1
+        name = f"{self.scope.prefix}out{self.counters}"
+        with self.inner() as body:
+            lines = self.body(3) + self.on_print()
+        self.scope.after([body, self.scope.block()])
+        head = f"with contextlib.redirect_stdout({self.c.pick([name, f'Told({name})'])}):"
+        after = [f"{self.bind('int')} = len({name}.getvalue())"] if self.c.chance(80) else []
+        return [f"{name} = io.StringIO()", head, *indented(lines), *after]
+
     # Failures.
 
     def on_raise(self) -> Lines | None:
