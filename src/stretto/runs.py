@@ -295,13 +295,15 @@ class Run(Generic[R]):
         assert outcome is not None
         if self.recording is None:
             return outcome, None
+        from .journal.ending import settled  # late, as all of the journal
+
         try:
             told = self.flow.told(outcome)
-            settled = self.recording.settled(told, self.flow.secret)
+            recorded = settled(self.recording, told, self.flow.secret)
         except BaseException as error:  # whoever waits must hear of it
             self._future.set_exception(error)
             raise
-        outcome = outcome if settled is told else settled
+        outcome = outcome if recorded is told else recorded
         return outcome, None if outcome.error is None else self.recording.releasing
 
     def _hand_over(self, outcome: Outcome) -> None:
@@ -355,7 +357,9 @@ class Run(Generic[R]):
             self._watch.ended(asyncio.CancelledError())
         if self.recording is None:
             return None
-        self.recording.settled(Outcome(None, asyncio.CancelledError()), self.flow.secret)
+        from .journal.ending import settled  # late, as above
+
+        settled(self.recording, Outcome(None, asyncio.CancelledError()), self.flow.secret)
         free = self.recording.releasing
         if free is not None and CLOCK.get() is not None:  # it cannot wait for a thread
             free.result()

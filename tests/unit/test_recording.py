@@ -18,11 +18,11 @@ import pytest
 import stretto
 from stretto import Done, Flow, call, errors, flow
 from stretto.journal import configured, open_journal
-from stretto.journal import recording as recording_module
+from stretto.journal import ending as ending_module
 from stretto.journal.configured import shared
+from stretto.journal.ending import releasing
 from stretto.journal.events import CallFinished, CallIntended, RunState
 from stretto.journal.leases import Lease
-from stretto.journal.recording import releasing
 from stretto.journal.replay import preview
 from stretto.journal.store import StoredJournal
 from tests.waiting import PATIENCE, time_is_up, until
@@ -187,14 +187,14 @@ def test_a_run_whose_lease_is_being_given_back_is_waited_for_each_time(
 ) -> None:
     """Also where it was taken up and has stopped again before it was noted to be free the first time."""
     program = several.using(journal=journal)
-    go_on, noted, note = threading.Event(), threading.Event(), recording_module._released
+    go_on, noted, note = threading.Event(), threading.Event(), ending_module._released
 
     def late(run: str, ending: Any) -> None:
         assert go_on.wait(PATIENCE)
         note(run, ending)
         noted.set()
 
-    monkeypatch.setattr(recording_module, "_released", late)
+    monkeypatch.setattr(ending_module, "_released", late)
     run = interrupted(program, 4, stop=("ask", "last"))
     monkeypatch.undo()
     held, release = threading.Event(), StoredJournal.release

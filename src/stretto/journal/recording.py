@@ -9,7 +9,6 @@ recorded at the same place with the same arguments is not run again: it is answe
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -17,21 +16,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..calls import Call, Done, where
-from ..drivers.aio import threads
 from ..drivers.ambient import Current
 from ..drivers.sources import not_recorded
-from ..engine.machine import Outcome
 from ..engine.nodes import RUNNING, CallNode
 from ..engine.places import path
 from ..engine.streams import Source, hold
 from ..engine.timers import clocks
-from ..errors import Cancelled, InDoubt, JournalError, NotDecodable, NotRecordable, Orphaned, RecordedError
+from ..errors import JournalError, NotRecordable, Orphaned, RecordedError
 from ..secrecy import Secrecy
 from .begun import Begun, Unnamed, arguments_of, call_name, commutes, key_of, never_changes, small_arguments
 from .codecs import digest, encode
 from .contract import Journal
 from .doubts import in_doubt, is_open, orphaned, unreadable
-from .events import CallFinished, CallSettled, Decision, RunEnded, RunState, now
+from .events import CallFinished, CallSettled, Decision, now
 from .forking import Ancestor
 from .history import NO_ARGUMENTS, TIMEOUT, History, Past, PastState
 from .large import Large
@@ -49,15 +46,7 @@ if TYPE_CHECKING:
     from ..engine.nodes import Node
     from ..engine.timers import TimerNode
 
-__all__ = ["Recording", "releasing"]
-
-#: Runs of this process that have ended, and whose leases are being given back.
-releasing: dict[str, Future[None]] = {}
-_releases = threading.Lock()
-
-#: After these a run has not ended, and can be taken up: it was interrupted, its journal failed, or what was
-#: recorded does not go with the program, which a person can change.
-_NO_ENDS = (KeyboardInterrupt, asyncio.CancelledError, JournalError, Orphaned, NotDecodable)
+__all__ = ["Recording"]
 
 #: Seconds for which a result may wait before the journal is told of it.
 _SOON = 0.001
@@ -68,7 +57,7 @@ class Recording:
 
     Attributes:
         answered: how many calls were answered from the journal.
-        releasing: done once the run, which has ended or stopped, may be taken up by others.
+        releasing: done once the run, which has ended or stopped, may be taken up by others (see `ending`).
     """
 
     def __init__(
@@ -540,73 +529,3 @@ class Recording:
         if history is None or not history.timeouts:
             return False
         return any(path(clock.where, TIMEOUT) in history.timeouts for clock in clocks(node))
-
-    # -- the end --------------------------------------------------------------------------------------
-
-    def settled(self, outcome: Outcome, secrecy: Secrecy | None) -> Outcome:
-        """The run has ended: record how, and let go of it. Gives its outcome, which may be another one.
-
-        `secrecy` is that of the flow.
-        """
-        try:
-            error = self._ended(outcome.value, outcome.error, secrecy)
-        except Exception as trouble:  # its end could not be recorded: it has not ended, for the journal
-            error = outcome.error or trouble
-        run = self.lease.run
-        try:
-            ending = self.releasing = threads().submit(self._release)
-        except RuntimeError:  # the interpreter is shutting down
-            self._release()
-        else:
-            with _releases:
-                releasing[run] = ending
-            ending.add_done_callback(partial(_released, run))
-        return outcome if error is outcome.error else Outcome(None, error)
-
-    def _release(self) -> None:
-        try:
-            self.journal.release(self.lease)
-        except JournalError:
-            pass  # the lease is lost, or the journal broken, which the run has been told
-
-    def _ended(
-        self, value: Any, error: BaseException | None, secrecy: Secrecy | None
-    ) -> BaseException | None:
-        if error is None and self.history is not None and self.history.writes:
-            error = orphaned(self.lease.run, self.history)
-        if error is None and self.ancestor is not None:
-            error = self.ancestor.problem(self.lease.run)
-        if isinstance(error, Exception) and not isinstance(error, (*_NO_ENDS, Cancelled, InDoubt)):
-            # an edit may have broken the program: it is mended, and the run goes on
-            history = self.history
-            if history is not None and history.edited and history.writes:
-                stopped = orphaned(self.lease.run, history)
-                stopped.__cause__ = error
-                error = stopped
-        result = problem = None
-        if error is None:
-            try:
-                result = self.secrets.outcome(secrecy, value)
-            except NotRecordable:
-                pass  # nothing hangs on it: the run has succeeded, and whoever called it has its result
-        if error is not None:
-            problem = self.secrets.failure(secrecy, error)
-        if not isinstance(error, _NO_ENDS):
-            self.journal.append(self.lease, [RunEnded(_state(error), result, problem, now())])
-        return error
-
-
-def _released(run: str, ending: Future[None]) -> None:
-    """The run is free; by now it may have been taken up, and have ended again, which is being seen to."""
-    with _releases:
-        if releasing.get(run) is ending:
-            del releasing[run]
-
-
-def _state(error: BaseException | None) -> RunState:
-    if error is None:
-        return RunState.SUCCEEDED
-    if isinstance(error, InDoubt):
-        return RunState.IN_DOUBT
-    # a flow that yields is closed by whoever goes over it, who has had enough
-    return RunState.CANCELLED if isinstance(error, (Cancelled, GeneratorExit)) else RunState.FAILED

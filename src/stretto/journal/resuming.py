@@ -17,11 +17,12 @@ from .codecs import encode
 from .configured import current, shared
 from .contract import Journal
 from .doubts import ended
+from .ending import releasing
 from .events import CallSettled, Decision, RunResumed, RunStarted, now
 from .forking import Ancestor
 from .history import ANY_ARGUMENTS, TIMEOUT, History, value_of
 from .leases import this_process
-from .recording import Recording, releasing
+from .recording import Recording
 from .secrets import check_key, encode_arguments, opened_arguments, ready, settled_result
 from .sources import source_of
 
