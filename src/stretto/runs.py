@@ -240,6 +240,8 @@ class Run(Generic[R]):
 
     def _scope(self, node: Any) -> Piece:
         """What the calls in a piece of code go through."""
+        if self._watch is not None:
+            return self._watch.listened(node, self.recording, self.stop)
         if self.recording is None:
             return Piece(lambda: node.state == RUNNING)
         return self.recording.scope(node, self.stop)
@@ -248,6 +250,7 @@ class Run(Generic[R]):
         """On the driver's loop: set it going."""
         if self._watch is not None:
             driver.watch = self._watch
+            self._watch.on_loop(driver.loop)
             driver.context.run(self._watch.began)
         driver.recording = self.recording
         driver.scope = self._scope

@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from dataclasses import fields
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args
 
@@ -14,8 +15,10 @@ import pytest
 
 import stretto
 from stretto import budget, call, flow
+from stretto.journal.events import CallFinished
 from stretto.journal.resuming import shared
 from stretto.observe import events, listening, live
+from stretto.observe.doing import Doing
 from stretto.observe.events import Event, as_json, from_json
 from stretto.testing import VirtualClock
 from tests.waiting import PATIENCE
@@ -206,6 +209,107 @@ def test_what_was_recorded(tmp_path: object) -> None:
         forked.result(PATIENCE)
     ended = {e.place: e.recorded for e in found if isinstance(e, events.Finished)}
     assert ended == {"for/0/search": True, "for/0/summarise": True, "send": False}
+
+
+class Searching:
+    """Its operator makes calls."""
+
+    def __getitem__(self, topics: list[str]) -> int:
+        found = [search(topic) for topic in topics]
+        send("ann", str(found))
+        return len(found)
+
+
+@flow
+def asks_inside() -> int:
+    count = Searching()[["tides"]]
+    return count + flaky(1)
+
+
+class TestInside:
+    """Calls that are made by code which runs as a whole."""
+
+    @pytest.mark.parametrize("recorded", [False, True])
+    def test_they_are_told_of(self, tmp_path: Path, recorded: bool) -> None:
+        @flow
+        def asks(topics: list[str]) -> int:
+            try:
+                return Searching()[topics]
+            except LookupError:
+                return len(search("last"))
+
+        journal = str(tmp_path / "journal.db")
+        asked = asks.using(journal=journal) if recorded else asks
+        lines = story(heard(lambda: asked(["tides", "bad"])))
+        [place] = {line.split()[2].rpartition("/")[0] for line in lines if "search:1" in line}
+        assert [line.replace(place, "...") for line in lines] == [
+            "0 run_began",
+            "0 issued .../search:1",
+            "0 started .../search:1 inside 1",
+            "2 finished .../search:1",
+            "2 retired .../search:1",
+            "2 issued .../search:2",
+            "2 started .../search:2 inside 1",
+            "3 failed .../search:2 LookupError",
+            "3 retired .../search:2",
+            "3 issued search",
+            "3 started search order Searching()[topics] 1",
+            "5 finished search",
+            "5 retired search",
+            "5 run_ended succeeded",
+        ]
+        if recorded:  # by the places that the journal has
+            run = shared(journal).runs()[0].id
+            places = [e.place for _, e in shared(journal).events(run) if isinstance(e, CallFinished)]
+            assert places == [f"{place}/search:1", f"{place}/search:2", "search"]
+
+    def test_where_they_stand(self) -> None:
+        @flow
+        def asks() -> int:
+            return Searching()[["tides"]]
+
+        issued = [e for e in heard(asks) if isinstance(e, events.Issued)]
+        first = Searching.__getitem__.__code__.co_firstlineno
+        assert [(e.call.rpartition(":")[2], e.effects, e.line) for e in issued] == [
+            ("search", "reads web", first + 1),
+            ("send", "writes mail:{to}", first + 2),
+        ]
+        assert issued[0].file.endswith("test_events.py")
+
+    def test_what_was_recorded(self, tmp_path: Path) -> None:
+        journal = str(tmp_path / "journal.db")
+        with VirtualClock():
+            asks_inside.using(journal=journal)()
+        found: list[Event] = []
+        with listening(found.append):
+            stretto.fork(shared(journal).runs()[0].id, before="flaky", journal=journal).result(PATIENCE)
+        ended = {e.place.rpartition("/")[2]: e.recorded for e in found if isinstance(e, events.Finished)}
+        assert ended == {"search:1": True, "send:2": True, "flaky": False}
+
+    def test_what_is_under_way_as_the_run_ends(self) -> None:
+        @flow(timeout=1)
+        def asks() -> int:
+            return Searching()[["tides"]]
+
+        lines = story(heard(lambda: pytest.raises(TimeoutError, asks)))
+        kinds = [line.split()[1] for line in lines]
+        assert kinds == ["run_began", "issued", "started", "cancelled", "run_ended"]
+
+    def test_they_are_shown(self) -> None:
+        doing, names = Doing(), list[str]()
+
+        def look(event: Event) -> None:
+            doing(event)
+            names.extend(call.name for call in doing.running.values())
+
+        @flow
+        def asks() -> int:
+            return Searching()[["tides"]]
+
+        with VirtualClock(), listening(look):
+            asks()
+        assert list(dict.fromkeys(names)) == ["search", "send"]
+        assert (doing.done, doing.running, doing.waiting) == (2, {}, {})
 
 
 PLACE: ContextVar[str] = ContextVar("place", default="outside")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..calls import Call
     from ..limits.limiter import Limiter
+    from ..observe.inside import Inside
 
 __all__ = [
     "CLOCK",
@@ -123,12 +124,19 @@ class Piece:
     Attributes:
         records: whether they are recorded.
         stopped: whether nobody wants it any more.
+        telling: what tells of them, if somebody listens.
+
+    Args:
+        place: where it stands; a call in it is known by that and by the how-manieth it is in there.
     """
 
     records = False
 
-    def __init__(self, wanted: Callable[[], bool]) -> None:
+    def __init__(self, wanted: Callable[[], bool], place: str = "") -> None:
         self._wanted = wanted
+        self._place = place
+        self._count = 0
+        self.telling: Inside | None = None
         self._turn: Any = None
         self.stopped = False
         self._cancel: Callable[[], None] | None = None
@@ -156,7 +164,22 @@ class Piece:
     ) -> Any:
         """Make a call."""
         self.check()
-        return run()
+        if self.telling is None:
+            return run()
+        made = self.telling.issued(call, self.next_place(call))
+        made.begins()
+        try:
+            value = run()
+        except BaseException as error:
+            made.failed(error)
+            raise
+        made.ended(value)
+        return value
+
+    def next_place(self, call: Call[..., Any]) -> str:
+        """Where the next call stands."""
+        self._count += 1
+        return f"{self._place}/{call.name}:{self._count}"
 
     async def invoke_on_loop(
         self, call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -164,10 +187,23 @@ class Piece:
         """Make a call from async code: those that touch something one at a time."""
         self.check()
         if call.effects.free:
-            return await alone(call, args, kwargs)
+            return await self._told(call, args, kwargs)
         async with self.turn():
             self.check()
+            return await self._told(call, args, kwargs)
+
+    async def _told(self, call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        if self.telling is None:
             return await alone(call, args, kwargs)
+        made = self.telling.issued(call, self.next_place(call))
+        made.begins()
+        try:
+            value = await alone(call, args, kwargs)
+        except BaseException as error:
+            made.failed(error)
+            raise
+        made.ended(value)
+        return value
 
     def turn(self) -> Any:
         """A lock, for the calls of async code that touch something."""

@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Any
 from ..calls import Call, Done
 from ..drivers.ambient import CURRENT, Current, Piece, Stopped, alone
 from ..drivers.sources import not_recorded
+from ..engine.places import path
 from ..errors import InDoubt, JournalError, Orphaned
 from .doubts import in_doubt, is_open
 from .history import PastState
 
 if TYPE_CHECKING:
     from ..engine.nodes import Node
+    from ..observe.inside import Made
     from .begun import Begun
     from .recording import Recording
 
-__all__ = ["Scope", "nameless"]
+__all__ = ["Places", "Scope", "nameless"]
 
 _NAME = re.compile(r"(?<![\w.])[^\W\d]\w*")
 #: The names that a comprehension or a lambda has for itself.
@@ -37,6 +39,19 @@ def nameless(node: Node) -> str:
     within = " ".join(name for names in _BOUND_WITHIN.findall(node.site) for name in names)
     own = {*node.trace[0].scope.locals, *_NAME.findall(within)}
     return _NAME.sub(lambda found: "_" if found[0] in own else found[0], node.site)
+
+
+class Places:
+    """The places of the pieces of code in one run."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def of(self, node: Node) -> str:
+        """Where the next piece stands, which is not known by a node alone."""
+        place = path(node.place, nameless(node))
+        count = self._counts[place] = self._counts.get(place, 0) + 1
+        return place if count == 1 else f"{place}#{count}"
 
 
 def _never() -> bool:
@@ -55,11 +70,9 @@ class Scope(Piece):
         wanted: Callable[[], bool],
         stop: Callable[[BaseException], None],
     ) -> None:
-        super().__init__(wanted)
+        super().__init__(wanted, place)
         self.recording = recording
-        self.place = place
         self.end_run = stop
-        self._count = 0
 
     def invoke(
         self, call: Call[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], run: Callable[[], Any]
@@ -122,8 +135,23 @@ class Scope(Piece):
         self.check()
         if call.streams:
             raise not_recorded(call)
-        self._count += 1
-        place = f"{self.place}/{call.name}:{self._count}"
+        place = self.next_place(call)
+        if self.telling is None:
+            return (yield from self._answered(call, place, args, kwargs, None))
+        made = self.telling.issued(call, place)
+        try:
+            value = yield from self._answered(call, place, args, kwargs, made)
+        except BaseException as error:
+            made.failed(error)
+            raise
+        made.ended(value)
+        return value
+
+    def _answered(
+        self, call: Call[..., Any], place: str, args: tuple[Any, ...], kwargs: Mapping[str, Any],
+        made: Made | None,
+    ) -> Generator[Callable[[], Any] | None, Any, Any]:  # fmt: skip
+        """As `_steps`; `made` is told where the call is made."""
         recording = self.recording
         begun, past = recording.met(call, place, args, kwargs)
         if past is not None and past.ended:
@@ -143,6 +171,8 @@ class Scope(Piece):
             recording.streams.put_on_record()
             recording.journal.commit_here(recording.lease, [begun.intent()])
         token = CURRENT.set(Current(recording.lease.run, place, begun.key, begun.attempt))
+        if made is not None:
+            made.begins()
         try:
             value = yield None
         except Exception as error:

@@ -33,7 +33,7 @@ from .forking import Ancestor
 from .history import NO_ARGUMENTS, TIMEOUT, History, Past, PastState
 from .large import Large
 from .leases import Lease
-from .native import Scope, nameless
+from .native import Places, Scope
 from .readings import reading_of
 from .run_secrets import RunSecrets
 from .streams import Recalled, StreamRecords
@@ -82,7 +82,7 @@ class Recording:
         #: They are of types whose values never change.
         self._late: deque[tuple[Begun | Unnamed, Any, int]] = deque()
         #: How often code that runs as a whole has been met at a place.
-        self._pieces: dict[str, int] = {}
+        self._pieces = Places()
 
     # -- what every call goes through -----------------------------------------------------------------
 
@@ -476,10 +476,7 @@ class Recording:
     def scope(self, node: Node, stop: Callable[[BaseException], None]) -> Scope:
         """For the calls in a piece of code that runs as a whole; `stop` ends the run."""
         self.catch_up()
-        place = path(node.place, nameless(node))
-        count = self._pieces[place] = self._pieces.get(place, 0) + 1
-        named = place if count == 1 else f"{place}#{count}"
-        return Scope(self, named, lambda: node.state == RUNNING, stop)
+        return Scope(self, self._pieces.of(node), lambda: node.state == RUNNING, stop)
 
     def read(
         self, place: Any, site: str, fn: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]

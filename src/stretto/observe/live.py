@@ -9,22 +9,25 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ..drivers.ambient import Piece
 from ..engine import observed
-from ..engine.nodes import Node
+from ..engine.nodes import RUNNING, Node
 from ..engine.places import path
 from ..engine.streams import Source
 from ..errors import Cancelled, InDoubt, JournalError
 from ..journal.begun import call_name
 from ..journal.events import now
+from ..journal.native import Places
 from ..journal.waits import declared, near
-from ..limits.tokens import part
 from ..runs import handlers
 from . import events
 from .events import Event
+from .inside import Inside, Natives, usage
 
 if TYPE_CHECKING:
     from ..calls import Call
     from ..flows import Flow
+    from ..journal.recording import Recording
 
 __all__ = ["Handler", "Watch", "listening"]
 
@@ -52,21 +55,49 @@ class Watch:
         self.handlers = list(handlers)
         self._flow = call_name(flow.fn)
         self._latest = 0
+        self._natives: Natives | None = None
+        self._pieces = Places()
         self._places: dict[Any, str] = {}
         #: Those that are made, and for which time.
         self._attempts: dict[str, int] = {}
 
-    def _now(self) -> int:
-        """The wall clock, which may be set back meanwhile; what is told does not go back."""
-        self._latest = max(self._latest, now())
+    def moment(self, time: int) -> int:
+        """A time by the wall clock, which may be set back meanwhile; what is told does not go back."""
+        self._latest = max(self._latest, time)
         return self._latest
 
+    def _now(self) -> int:
+        return self.moment(now())
+
+    def on_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The run begins, on this loop, in this thread."""
+        self._natives = Natives(self, loop)
+
+    def listened(
+        self, node: Node, recording: Recording | None, stop: Callable[[BaseException], None]
+    ) -> Piece:
+        """What the calls in a piece of code that runs as a whole go through."""
+        assert self._natives is not None
+
+        def wanted() -> bool:
+            return node.state == RUNNING
+
+        if recording is None:
+            piece = Piece(wanted, self._pieces.of(node))
+        else:
+            piece = recording.scope(node, stop)
+        at = ("", 0) if node.trace is None else (node.trace[0].filename, node.trace[1])
+        piece.telling = Inside(self._natives, at, wanted)
+        return piece
+
     def began(self) -> None:
-        self._say(events.RunBegan(self.run, self._now(), self._flow))
+        self.say(events.RunBegan(self.run, self._now(), self._flow))
 
     def ended(self, error: BaseException | None) -> None:
+        if self._natives is not None:
+            self._natives.end()
         name = "" if error is None else _class_of(error)
-        self._say(events.RunEnded(self.run, self._now(), _state(error), name))
+        self.say(events.RunEnded(self.run, self._now(), _state(error), name))
 
     def inside(self, node: Any) -> None:
         """In the context of a call that is about to be made."""
@@ -82,32 +113,32 @@ class Watch:
             call: Call[..., Any] = node.call
             form, line, *_ = node.trace
             name, file = call_name(call.fn), near(form.filename)
-            self._say(events.Issued(run, time, place, name, file, line, declared(call), call.streams))
+            self.say(events.Issued(run, time, place, name, file, line, declared(call), call.streams))
         elif kind is observed.WAITS:
             way, missing = detail
             on = tuple(self._place_of(slot) for slot in missing if isinstance(slot, Node) and slot.place)
-            self._say(events.Waiting(run, time, place, way, on))
+            self.say(events.Waiting(run, time, place, way, on))
         elif kind is observed.BEGUN:
             self._started(time, place, node)
         elif kind is observed.FIRST:
-            self._say(events.FirstItem(run, time, place))
+            self.say(events.FirstItem(run, time, place))
         elif kind is observed.ATTEMPTED:
             attempt = self._attempts.get(place, 1)
-            self._say(events.Attempted(run, time, place, attempt, _class_of(detail)))
+            self.say(events.Attempted(run, time, place, attempt, _class_of(detail)))
             self._attempts[place] = attempt + 1
         elif kind is observed.ENDED:
             made = self._attempts.pop(place, 0)
-            self._say(events.Finished(run, time, place, not made, *_usage(detail)))
+            self.say(events.Finished(run, time, place, not made, *usage(detail)))
         elif kind is observed.RAISED:
             made = self._attempts.pop(place, 0)
-            self._say(events.Failed(run, time, place, _class_of(detail), not made))
+            self.say(events.Failed(run, time, place, _class_of(detail), not made))
         elif kind is observed.CANCELLED:
             self._attempts.pop(place, None)
-            self._say(events.Cancelled(run, time, place))
+            self.say(events.Cancelled(run, time, place))
         elif kind is observed.DISCARDED:
-            self._say(events.Discarded(run, time, place))
+            self.say(events.Discarded(run, time, place))
         else:
-            self._say(events.Retired(run, time, place))
+            self.say(events.Retired(run, time, place))
         if kind in _LAST or (type(node) is Source and kind in (observed.ENDED, observed.RAISED)):
             self._places.pop(node, None)
 
@@ -115,7 +146,7 @@ class Watch:
         attempt = self._attempts.setdefault(place, 1)
         kind, last, needs, _ = node.why
         text = "" if last is None else str(last)
-        self._say(
+        self.say(
             events.Started(self.run, time, place, attempt, kind, text, tuple(str(need) for need in needs))
         )
 
@@ -129,7 +160,7 @@ class Watch:
         """The place of what may be no call, or one that is over: nothing tells when to forget that."""
         return self._places.get(node) or path(node.place, node.site)
 
-    def _say(self, event: Event) -> None:
+    def say(self, event: Event) -> None:
         for handler in list(self.handlers):
             self._guarded(handler, handler, event)
 
@@ -154,22 +185,6 @@ def _state(error: BaseException | None) -> str:
         return "cancelled"
     interrupted = isinstance(error, (KeyboardInterrupt, asyncio.CancelledError, JournalError))
     return "interrupted" if interrupted else "failed"
-
-
-def _usage(result: Any) -> tuple[str | None, int | None, int | None, float | None]:
-    """What a result says of the language model that it comes from."""
-    usage = part(result, "usage")
-    cost = part(result, "cost")
-    usd = float(cost) if isinstance(cost, (int, float)) and not isinstance(cost, bool) else None
-    if usage is None or part(usage, "told") is False:
-        return None, None, None, usd
-    model, given, said = part(result, "model"), part(usage, "input_tokens"), part(usage, "output_tokens")
-    return (
-        model if isinstance(model, str) else None,
-        given if isinstance(given, int) else None,
-        said if isinstance(said, int) else None,
-        usd,
-    )
 
 
 @contextlib.contextmanager
