@@ -124,7 +124,7 @@ class Told:
         self.out = out
 
     def write(self, text: str) -> int:
-        current().unknown("Told.write", text)
+        current().unknown("Told.write", text.partition(" at 0x")[0])
         return int(self.out.write(text))
 
     def flush(self) -> None:
