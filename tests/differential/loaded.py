@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import types
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from stretto.compiler import functions, source
@@ -23,6 +25,9 @@ _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import,
 
 #: Decorators that keep nothing which a run could change.
 _DECORATORS = frozenset({"flow", "property", "staticmethod", "classmethod"})
+
+#: The same of a property's, which stands behind a dot.
+_OF_PROPERTIES = frozenset({"getter", "setter", "deleter"})
 
 _CONSTANTS = (int, str, float, bool, bytes, complex, type(None), type(Ellipsis))
 _SLOTS = (types.MemberDescriptorType, types.GetSetDescriptorType)
@@ -46,7 +51,7 @@ class Loaded:
         self.module.__dict__.update(words)
         self._code = code
         parts = _parts(text, code.co_filename)
-        self._defined, self._data = parts if parts is not None else ((), None)
+        self._defined, self._made, self._data = parts if parts is not None else ((), (), None)
         self._names: dict[str, Any] = {}
         self._state: object = None
 
@@ -58,6 +63,8 @@ class Loaded:
             namespace.clear()
             namespace.update(self._names)
             exec(self._data, namespace)
+            for made in self._made:
+                made.renew(self._names[made.owner], namespace.pop(made.name))
             return
         exec(self._code, namespace)
         self._names = namespace.copy()
@@ -72,10 +79,34 @@ class Loaded:
         """What the definitions are; None where that cannot be told."""
         if self._data is None:
             return None
+        made = frozenset(made.name for made in self._made)
         try:
-            return [_fixed(self._names[name]) for name in self._defined]
+            return [_fixed(self._names[name], name, made) for name in self._defined]
         except (_Changeable, KeyError):
             return None
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What a definition holds that is made anew for each run: the defaults of a function, and the data of a
+    class. It has a name that no program can have."""
+
+    owner: str
+    attribute: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.owner}.{self.attribute}"
+
+    def renew(self, owner: Any, value: Any) -> None:
+        if self.attribute:
+            setattr(owner, self.attribute, value)
+            return
+        if isinstance(owner, Flow):
+            owner._signature = None
+            owner = owner.fn
+        positional, named = value
+        owner.__defaults__, owner.__kwdefaults__ = positional or None, named or None
 
 
 _last: Loaded | None = None
@@ -103,19 +134,24 @@ def forget() -> None:
         del source._trees[name]
 
 
-def _parts(text: str, filename: str) -> tuple[tuple[str, ...], types.CodeType] | None:
-    """The names that a module's definitions bind, and the code that makes its data; None where its top level
-    does more than define functions and classes and bind names."""
+def _parts(text: str, filename: str) -> tuple[tuple[str, ...], tuple[_Made, ...], types.CodeType] | None:
+    """The names that a module's definitions bind, what they hold that is made anew for each run, and the code
+    that makes this and the module's data; None where its top level does more than bind names."""
     tree = ast.parse(text, filename)
-    defined: set[str] = set()
+    defined: list[str] = []
     data: list[ast.stmt] = []
+    made: list[_Made] = []
     bound: set[str] = set()
     for statement in tree.body:
         if isinstance(statement, _DEFINITIONS):
             if not _plain(statement):
                 return None
             if not isinstance(statement, (ast.Import, ast.ImportFrom)):
-                defined.add(statement.name)
+                defined.append(statement.name)
+                for part, value in _changeable(statement):
+                    made.append(part)
+                    target = ast.Name(part.name, ast.Store())
+                    data.append(ast.copy_location(ast.Assign([target], value), value))
         elif isinstance(statement, (ast.Assign, ast.AnnAssign)):
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             for target in targets:
@@ -126,15 +162,61 @@ def _parts(text: str, filename: str) -> tuple[tuple[str, ...], types.CodeType] |
             data.append(statement)
         elif not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)):
             return None
-    if defined & bound:
+    if bound.intersection(defined) or (made and len({*defined}) < len(defined)):
         return None
-    return tuple(sorted(defined)), compile(ast.Module(data, []), filename, "exec", dont_inherit=True)
+    module = ast.fix_missing_locations(ast.Module(data, []))
+    code = compile(module, filename, "exec", dont_inherit=True)
+    return tuple(sorted({*defined})), tuple(made), code
+
+
+def _changeable(statement: ast.stmt) -> Iterator[tuple[_Made, ast.expr]]:
+    """What of a definition is made anew for each run, and of what."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        a = statement.args
+        named = {p.arg: d for p, d in zip(a.kwonlyargs, a.kw_defaults, strict=True) if d is not None}
+        given = [*a.defaults, *named.values()]
+        if all(isinstance(d, ast.Constant) for d in given) or not all(map(_is_data, given)):
+            return
+        names: list[ast.expr | None] = [ast.Constant(name) for name in named]
+        parts: list[ast.expr] = [ast.Tuple(a.defaults, ast.Load()), ast.Dict(names, list(named.values()))]
+        at = statement.body[0]
+        yield _Made(statement.name), ast.copy_location(ast.Tuple(parts, ast.Load()), at)
+    elif isinstance(statement, ast.ClassDef):
+        seen = {n.id for s in statement.body for n in ast.walk(s) if isinstance(n, ast.Name) and _binds(n)}
+        for part in statement.body:
+            if not isinstance(part, ast.Assign) or isinstance(part.value, ast.Constant):
+                continue
+            names_read = {n.id for n in ast.walk(part.value) if isinstance(n, ast.Name)}
+            match part.targets:
+                case [ast.Name(name)] if not name.startswith("__") and not names_read & seen:
+                    if _is_data(part.value):
+                        yield _Made(statement.name, name), part.value
+
+
+def _binds(node: ast.Name) -> bool:
+    return not isinstance(node.ctx, ast.Load)
+
+
+#: What makes data: no code of the program's own, and nothing that stands for code.
+_MAKES_DATA = (
+    ast.Constant, ast.List, ast.Dict, ast.Set, ast.Tuple, ast.Name, ast.expr_context, ast.Call, ast.keyword,
+    ast.Attribute, ast.UnaryOp, ast.unaryop,
+)  # fmt: skip
+
+
+def _is_data(node: ast.expr) -> bool:
+    return all(isinstance(n, _MAKES_DATA) for n in ast.walk(node))
 
 
 def _plain(statement: ast.stmt) -> bool:
     """Whether a definition tells nobody of itself."""
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return all(isinstance(d, ast.Name) and d.id in _DECORATORS for d in statement.decorator_list)
+        return all(
+            d.id in _DECORATORS
+            if isinstance(d, ast.Name)
+            else isinstance(d, ast.Attribute) and isinstance(d.value, ast.Name) and d.attr in _OF_PROPERTIES
+            for d in statement.decorator_list
+        )
     if isinstance(statement, ast.ClassDef):
         if statement.decorator_list or statement.keywords:
             return False
@@ -148,12 +230,14 @@ def _plain(statement: ast.stmt) -> bool:
     return True
 
 
-def _fixed(value: object, owner: type | None = None) -> object:
-    """What a definition is made of, to be compared with what it is after a run."""
+def _fixed(value: object, name: str, made: Collection[str], owner: type | None = None) -> object:
+    """What a definition is made of, to be compared with what it is after a run; without what is made anew."""
     if isinstance(value, Flow):
-        return ("flow", id(value), *sorted(vars(value)), _fixed(value.fn, owner))
+        return ("flow", id(value), *sorted(vars(value)), _fixed(value.fn, name, made, owner))
     if isinstance(value, types.FunctionType):
-        given = (*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values())
+        given: tuple[object, ...] = ()
+        if owner is not None or f"{name}." not in made:
+            given = (*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values())
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
         if any(type(v) not in _CONSTANTS for v in given) or any(v is not owner for v in cells):
             raise _Changeable
@@ -161,15 +245,23 @@ def _fixed(value: object, owner: type | None = None) -> object:
             raise _Changeable
         return ("function", id(value), id(value.__code__), tuple(map(id, given)))
     if isinstance(value, (staticmethod, classmethod)):
-        return ("method", id(value), _fixed(value.__func__, owner))
+        return ("method", id(value), _fixed(value.__func__, "", (), owner))
     if isinstance(value, property):
         parts = (value.fget, value.fset, value.fdel)
-        return ("property", id(value), *(_fixed(p, owner) for p in parts if p is not None))
+        return ("property", id(value), *(_fixed(p, "", (), owner) for p in parts if p is not None))
     if type(value) is type and owner is None:
         held = {k: v for k, v in vars(value).items() if k != "__annotations__"}
-        return ("class", id(value), [(k, _fixed(v, value)) for k, v in held.items()])
+        inside = [
+            (k, f"{name}.{k}" in made and not _acts(v) or _fixed(v, k, (), value)) for k, v in held.items()
+        ]
+        return ("class", id(value), inside)
     if type(value) in _CONSTANTS or isinstance(value, _SLOTS):
         return ("constant", id(value))
     if type(value) is tuple:
-        return ("tuple", [_fixed(v, owner) for v in value])
+        return ("tuple", [_fixed(v, "", (), owner) for v in value])
     raise _Changeable
+
+
+def _acts(value: object) -> bool:
+    """Whether a class knows an object in it as code, rather than as data."""
+    return callable(value) or hasattr(type(value), "__get__")

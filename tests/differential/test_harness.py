@@ -127,14 +127,41 @@ def main():
 """
 
 
+DEFAULTS = """
+x = [1]
+def f(y, given=x, *, named={}):
+    given.append(y)
+    named[y] = given
+    return len(given), named
+x = [2, 3]
+
+@flow
+def g(y, held=Box(x)):
+    held.n = [held.n, ask(y)]
+    return held.n
+
+@flow
+def main():
+    made = f(ask(1)), f(ask(2)), g(1), f(ask(3)), f.__kwdefaults__, x
+    f.__defaults__ = ([7],)
+    return made
+"""
+
+
 @pytest.mark.parametrize(
     ("source", "again"),
     [
         (LEAVES_IT, True),
         ("@flow\ndef main():\n    global main\n    main = ask(1)\n    return main", True),
         ("class A:\n    n = 0\n\n@flow\ndef main():\n    A.n += ask(1)\n    return A.n", False),
-        ("class A:\n    xs = []\n\n@flow\ndef main():\n    A.xs.append(ask(1))\n    return A.xs", False),
-        ("def f(x, xs=[]):\n    xs.append(x)\n    return xs\n\n@flow\ndef main(): return f(ask(1))", False),
+        ("class A:\n    xs = []\n\n@flow\ndef main():\n    A.xs.append(ask(1))\n    return A.xs", True),
+        ("class A:\n    xs = []\n\n@flow\ndef main():\n    A.xs = [ask(1), *A.xs]\n    return A.xs", True),
+        ("class A:\n    xs = []\n\n@flow\ndef main():\n    del A.xs\n    return vars(A).get('xs')", False),
+        ("class A:\n    xs = []\n    ys = [xs]\n\n@flow\ndef main():\n    A.ys[0] = ask(1)", False),
+        ("def f(x, xs=[]):\n    xs.append(x)\n    return xs\n\n@flow\ndef main(): return f(ask(1))", True),
+        (DEFAULTS, True),
+        ("class A:\n    def f(self, xs=[]):\n        xs.append(ask(1))\n\n@flow\ndef main(): A().f()", False),
+        ("def f(g=lambda: 1): return g()\n\n@flow\ndef main():\n    return f(), ask(1)", False),
         ("def f(): ...\n\n@flow\ndef main():\n    f.n = getattr(f, 'n', 0) + 1; return f.n, ask(1)", False),
         ("import functools\nf = functools.cache(ask)\n\n@flow\ndef main():\n    return f(1)", True),
         ("import functools as o\n@o.cache\ndef f(x): return ask(x)\n\n@flow\ndef main(): return f(1)", False),
