@@ -16,8 +16,10 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from .compiler.scope import bound_names
 from .compiler.source import MODULE
 from .compiler.toplevel import TopLevel, parse, toplevel_node
+from .declarations import registry
 from .declarations.project import load
 from .engine.machine import Outcome
 from .flows import Flow
@@ -42,6 +44,7 @@ class Script(Flow[..., Any]):
         code = compile(source, file, "exec", dont_inherit=True)
         load(Path(file).parent, Path.cwd(), catalogue=True)
         tree = parse(source, file)
+        registry.defines(frozenset(bound_names(tree.body)))
         self.module = _main_module(file, ast.get_docstring(tree, clean=False))
         self.fn = FunctionType(code, vars(self.module), MODULE)
         self._node = toplevel_node(tree)

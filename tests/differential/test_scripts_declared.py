@@ -14,7 +14,7 @@ import pytest
 
 from tests.waiting import PATIENCE
 
-from .test_scripts import same
+from .test_scripts import run, same
 
 #: Seconds that each request takes.
 SLOW = 0.1
@@ -311,6 +311,82 @@ class Told:
 print(Told(), *lengths, sep="|", end="!\\n")
 print(f"{Told()}", flush=True)
 """
+
+
+OF_THE_SCRIPT = """
+import json
+import sys
+from http.client import HTTPConnection
+
+host = sys.argv[1].removeprefix("http://")
+
+
+def ask(path):
+    connection = HTTPConnection(host)
+    connection.request("GET", path)
+    answer = json.loads(connection.getresponse().read())
+    connection.close()
+    return answer["id"]
+
+
+class Desk:
+    def __init__(self, name):
+        self.name = name
+
+    def look(self, path):
+        return ask(f"/{self.name}{path}")
+
+    def send(self, what):
+        connection = HTTPConnection(host)
+        connection.request("POST", "/in", json.dumps([self.name, what]))
+        connection.getresponse().read()
+        connection.close()
+
+
+def best(paths):
+    return max([ask(path) for path in paths])
+
+
+for i in range(5):
+    print(ask(f"/a/{i}"))
+print(best(["/b/1", "/b/2", "/b/3"]))
+desk = Desk("east")
+for i in range(4):
+    found = desk.look(f"/{i}")
+    desk.send(found)
+    print(found)
+
+if len(sys.argv) > 1:
+    def later(path):
+        return ask(path) + "!"
+
+print([later(f"/late/{i}") for i in range(3)])
+"""
+
+
+def test_functions_of_the_script_itself(server: Server, tmp_path: Path) -> None:
+    """They go by the name of its file; one that is defined later, too."""
+    overlaps(
+        server,
+        OF_THE_SCRIPT,
+        tmp_path,
+        effects="""
+        "script.ask" = { effect = "reads web", returns = "str" }
+        "script.later" = "reads web"
+        "script.Desk.look" = { effect = "reads web", returns = "str" }
+        "script.Desk.send" = "writes desk"
+        """,
+    )
+    for wrong, why in (
+        ("script.aks", "script is loaded, and has nothing of that name"),
+        ("script.Desk.loook", "script is loaded, and has nothing of that name"),
+        ("__main__.ask", "what a script defines goes by the name of its file: script.ask"),
+    ):
+        (tmp_path / "stretto.toml").write_text(f'[effects]\n"{wrong}" = "reads web"\n')
+        folder = tmp_path / wrong
+        folder.mkdir()
+        code, _, err, _ = run("overlapped", tmp_path / "script.py", server.url, at=folder)
+        assert code == 1 and f"stretto.toml:2: {wrong}: {why}" in err
 
 
 def test_prints(server: Server, tmp_path: Path) -> None:

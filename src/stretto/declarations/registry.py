@@ -29,12 +29,13 @@ from ..compiler.known_objects import keep_fixed, let_change
 from ..compiler.types import Json, T
 from ..effects import Effects, Kind
 from ..errors import DeclarationError, ReturnTypeError
+from ..main_module import main_name
 from .bounds import Bounds
 from .table import Entry
 
 __all__ = [
-    "DeclaredCall", "bounds_of", "call_of", "check", "checker_of", "declare", "entries_under", "forget",
-    "is_free_name", "is_operation_name",
+    "DeclaredCall", "bounds_of", "call_of", "check", "checker_of", "declare", "defines", "entries_under",
+    "forget", "is_free_name", "is_operation_name",
 ]  # fmt: skip
 
 _FUNCTIONS: Final = (FunctionType, BuiltinFunctionType, MethodDescriptorType)
@@ -112,6 +113,8 @@ _said: dict[Any, Entry] = {}
 _entries: list[Entry] = []
 _found: set[Entry] = set()
 _scanned: set[str] = set()
+#: The names that the script defines which this process runs.
+_defined: frozenset[str] = frozenset()
 #: Tables about libraries that have not been loaded yet, by the name under which those are imported.
 _catalogue: dict[str, Callable[[], Iterable[Entry]]] = {}
 _seen_modules = -1
@@ -132,9 +135,16 @@ def declare_later(module: str, entries: Callable[[], Iterable[Entry]]) -> None:
     _seen_modules = -1
 
 
+def defines(names: frozenset[str]) -> None:
+    """The script that this process is going to run gives something these names."""
+    global _defined
+    _defined = names
+
+
 def forget() -> None:
     """Forget all that was declared."""
     global _seen_modules
+    defines(frozenset())
     for held in (_calls, _bounds, _operations, _free, _entries, _found, _scanned, _said, _catalogue):
         held.clear()
     for thing in _pure:
@@ -223,8 +233,15 @@ def check() -> None:
     for entry in _entries:
         if not entry.sure or entry in _found or entry.name.startswith(_TOOLS):
             continue
-        root = entry.name.split(".")[0]
-        if root in sys.modules or root == "*":
+        root, *rest = entry.name.split(".")
+        if root == "__main__":
+            raise DeclarationError(
+                f"{entry.where}: what a script defines goes by the name of its file: "
+                f"{'.'.join((main_name(), *rest))}"
+            )
+        if rest and rest[0] in _defined and _is_main(root) and not hasattr(sys.modules["__main__"], rest[0]):
+            continue  # the script has not come to it yet
+        if root in sys.modules or root == "*" or _is_main(root):
             module = next((m for m in _modules(entry.name) if m not in sys.modules and _exists(m)), None)
             if module is not None and module != root:
                 continue  # a part of a package that the program has not loaded (yet)
@@ -248,6 +265,11 @@ def _exists(module: str) -> bool:
         return False
 
 
+def _is_main(root: str) -> bool:
+    """Whether that is how the module is called that the program begins with, and no other one."""
+    return root not in sys.modules and root == main_name()
+
+
 def _refresh() -> None:
     """Look in the modules that have been loaded since."""
     global _seen_modules
@@ -263,7 +285,11 @@ def _refresh() -> None:
         return
     roots = {entry.name.split(".")[0] for entry, _ in patterns}
     for name, module in list(sys.modules.items()):
-        if name in _scanned or not isinstance(module, ModuleType) or name == "__main__":
+        if name in _scanned or not isinstance(module, ModuleType):
+            continue
+        if name == "__main__":
+            if not _defined.isdisjoint(vars(module)) and main_name() in roots:
+                _scan(module, patterns)  # again each time: it is not at its end yet
             continue
         if name.split(".")[0] in roots or any("*" in root for root in roots):
             _scanned.add(name)
@@ -272,6 +298,10 @@ def _refresh() -> None:
 
 def _look_up(entry: Entry) -> None:
     parts = entry.name.split(".")
+    if parts[0] == "__main__":
+        return  # to be told under the name of its file
+    if _is_main(parts[0]):
+        parts[0] = "__main__"
     for cut in range(len(parts), 0, -1):
         module = sys.modules.get(".".join(parts[:cut]))
         if module is not None:
@@ -289,19 +319,20 @@ def _look_up(entry: Entry) -> None:
 
 
 def _scan(module: ModuleType, patterns: list[tuple[Entry, re.Pattern[str]]]) -> None:
+    called = main_name() if module.__name__ == "__main__" else module.__name__
     for name, thing in list(vars(module).items()):
         if getattr(thing, "__module__", None) != module.__name__:
             continue
         if isinstance(thing, type):
             for inner, member in list(vars(thing).items()):
-                full = f"{module.__name__}.{thing.__qualname__}.{inner}"
+                full = f"{called}.{thing.__qualname__}.{inner}"
                 if isinstance(getattr(member, "__func__", member), _FUNCTIONS):
                     for entry, pattern in patterns:
                         if pattern.match(full):
                             _enter(entry, thing, inner)
         elif isinstance(thing, _FUNCTIONS):
             for entry, pattern in patterns:
-                if pattern.match(f"{module.__name__}.{thing.__qualname__}"):
+                if pattern.match(f"{called}.{thing.__qualname__}"):
                     _enter(entry, module, name)
 
 

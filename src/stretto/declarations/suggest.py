@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..compiler import ir
 from ..compiler.receivers import class_of
 from ..compiler.walking import walk
+from ..main_module import main_name
 
 if TYPE_CHECKING:
     from ..compiler.explain import Explanation
@@ -63,9 +64,9 @@ def named(form: Compiled, i: ir.Apply, callee: Any) -> str:
         return ".".join((root.__name__, *rest))
     callee = inspect.unwrap(callee)
     module, name = getattr(callee, "__module__", None), getattr(callee, "__qualname__", None)
-    if not module or not name or module in ("builtins", "__main__") or "<locals>" in name:
+    if not module or not name or module == "builtins" or "<locals>" in name:
         return ""
-    return f"{module}.{name}"
+    return f"{main_name() if module == '__main__' else module}.{name}"
 
 
 def method_named(form: Compiled, fragment: Any) -> str:
@@ -76,8 +77,9 @@ def method_named(form: Compiled, fragment: Any) -> str:
             if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
                 cls = class_of(form, func.value.id)
                 found = None if cls is None else getattr(cls, func.attr, None)
-                if found is not None and cls is not None and cls.__module__ not in ("builtins", "__main__"):
-                    return f"{cls.__module__}.{cls.__qualname__}.{func.attr}"
+                if found is not None and cls is not None and cls.__module__ != "builtins":
+                    module = main_name() if cls.__module__ == "__main__" else cls.__module__
+                    return f"{module}.{cls.__qualname__}.{func.attr}"
     return ""
 
 

@@ -126,8 +126,9 @@ class Engine:
         self.failure: BaseException | None = None
         #: Whether somebody listens (see `observed`).
         self.observing = False
-        #: Who is told that a piece of code starts, in its turn.
+        #: Who is told that a piece of code starts, in its turn, and that it has ended.
         self.started: Callable[[Node], None] | None = None
+        self.piece_ended: Callable[[Node], None] | None = None
         #: Who is told why code has to run as a whole, in its turn.
         self.needed_order: Callable[[Any, NeedsOrder], None] | None = None
         #: Who is told that a call has ended of which not any number may run (see `stretto.limits`).
@@ -456,6 +457,8 @@ class Engine:
         if self.running > self.most_running:
             self.most_running = self.running
         self.running -= 1
+        if self.piece_ended is not None:
+            self.piece_ended(node)
         if self.stays.running:
             self.stays.leave(node)
         if self.freed is not None and (type(node) is CallNode or type(node) is Source) and node.call.gated:

@@ -11,8 +11,9 @@ from ..drivers.ambient import Current
 from ..effects import Kind
 from ..engine.places import path
 from ..errors import NotRecordable
+from ..main_module import main_name
 from .codecs import digest, encode, encode_call
-from .codecs.classes import look_up, main_name
+from .codecs.classes import look_up
 from .events import CallFinished, CallIntended, CallStarted, StreamReceived, now
 from .secrets import masked
 from .waits import wait_text

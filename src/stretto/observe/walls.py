@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..compiler.functions import users_own
 from ..compiler.known_objects import class_attribute, class_module, class_name
+from ..main_module import main_name
 from ..runs import listeners
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Wall:
         about: the dotted name by which a table would speak of it; empty where there is none.
         kind: what that is: ``class``, ``attribute`` or ``function``.
         times: how often it ran.
-        held: for how many seconds it waited for its turn, and what follows for it, all times together.
+        held: for how many seconds it waited for its turn, and ran, and what follows with it, in all.
     """
 
     file: str
@@ -56,6 +57,7 @@ class Wall:
     times: int = 0
     held: float = 0.0
     waiting: deque[float] = field(default_factory=deque[float])
+    running: dict[Any, float] = field(default_factory=dict[Any, float])
 
 
 class Walls:
@@ -68,6 +70,7 @@ class Walls:
     def listen(self, engine: Engine) -> None:
         engine.needed_order = self.stopped
         engine.started = self.observed
+        engine.piece_ended = self.left
 
     def stopped(self, at: Any, needed: NeedsOrder) -> None:
         """The check of some code has stopped, so it runs as a whole."""
@@ -90,7 +93,14 @@ class Walls:
         if node.native and node.trace is not None:
             wall = self.found.get(_key(node.trace, node.site))
             if wall is not None and wall.waiting:
-                wall.held += self.clock() - wall.waiting.popleft()
+                wall.running[node] = wall.waiting.popleft()
+
+    def left(self, node: Any) -> None:
+        """It has ended."""
+        if getattr(node, "native", False) and node.trace is not None:
+            wall = self.found.get(_key(node.trace, node.site))
+            if wall is not None and (since := wall.running.pop(node, None)) is not None:
+                wall.held += self.clock() - since
 
     def __iter__(self) -> Iterator[Wall]:
         """Those that stood in the way longest first."""
@@ -136,12 +146,16 @@ def named(about: Any) -> tuple[str, str]:
         if isinstance(owner, type) and type(name) is str:
             return f"{class_module(owner)}.{name}", "function"
         return "", ""
-    if module in ("builtins", "__main__") or "<" in name:
+    if module == "builtins" or "<" in name:
         return "", ""
     if isinstance(about, FunctionType) or callable(about):
-        return f"{module}.{name}", "function"
+        return f"{_module(module)}.{name}", "function"
     return "", ""
 
 
 def _dotted(cls: type) -> str:
-    return f"{class_module(cls)}.{class_name(cls)}"
+    return f"{_module(class_module(cls))}.{class_name(cls)}"
+
+
+def _module(name: str) -> str:
+    return main_name() if name == "__main__" else name

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import functools
 import sys
 from collections.abc import Collection, Sequence
 from importlib import import_module
-from pathlib import PurePath
 from types import ModuleType
 from typing import Any, cast
 
 from ...errors import CorruptValue, NotDecodable, RecordedError
+from ...main_module import main_name
 from . import registry, wire
 
 __all__ = ["Shape", "find", "names", "shape_of", "shape_of_class"]
@@ -51,26 +50,6 @@ class Shape:
                 *map(wire.text, fields),
             )
         )
-
-
-def main_name() -> str:
-    """What the program's main module is called when something else imports it.
-
-    A class of a script is recorded under this name, so that it is found by whoever loads the script, whether
-    as ``__main__`` or not.
-    """
-    main = sys.modules.get("__main__")
-    spec = getattr(main, "__spec__", None)
-    if spec is not None:
-        name: str = spec.name
-        return name
-    file = getattr(main, "__file__", None)
-    return _stem(file) if isinstance(file, str) else "__main__"
-
-
-@functools.lru_cache(maxsize=16)
-def _stem(file: str) -> str:
-    return PurePath(file).stem
 
 
 def names(cls: Any) -> tuple[str, str]:
