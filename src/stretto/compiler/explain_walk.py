@@ -326,7 +326,8 @@ class Walk(Awaits):
         stream = is_of_stream(callee)
         if isinstance(callee, Call) and callee.fn is print:
             stream = stream_of(i, lambda source: self.info(source).type)
-            callee = callee if stream is not None else print
+            if stream is None:
+                return self.unknown_call(i, text, args, print)
         if stream is not None:
             return self.shown(i, text, args, stream)
         if isinstance(callee, Call):

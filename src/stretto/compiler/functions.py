@@ -79,6 +79,8 @@ class Compiled:
     at_top = False
     #: Whether it holds no call, and is walked for the sake of the objects that it changes.
     changes = False
+    #: Whether it holds no call but such as show something.
+    only_shows = False
 
     def __init__(
         self,

@@ -3,7 +3,8 @@
 A function that may come to a declared call is walked, so that its calls overlap. One that holds no call is
 run natively, which is quickest. If it changes an object, though, running it as a whole is a write of
 everything. So one that does nothing long, and sets attributes or changes containers (a method that notes
-something in its own object), is walked as well: then each change is one of its own object.
+something in its own object), is walked as well: then each change is one of its own object. So is one that does
+nothing but print, where it has no loop.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def may_call(form: Compiled) -> bool:
     """Whether running a function may reach a call of the outside world."""
     from .functions import helper  # late: it asks this
 
+    shows = loops = False
     for instr in ir.instructions(form.body):
+        loops = loops or isinstance(instr, (ir.For, ir.While))
         if not isinstance(instr, ir.Apply):
             continue
         if not isinstance(instr.callee, ir.Load):
@@ -48,13 +51,18 @@ def may_call(form: Compiled) -> bool:
             continue
         if type(callee) is partial:
             callee = callee.func
-        if isinstance(callee, (Call, Flow, BoundCall)) or known.recorded_resource(callee) is not None:
+        if isinstance(callee, Call) and callee.shows:
+            shows = True
+        elif isinstance(callee, (Call, Flow, BoundCall)) or known.recorded_resource(callee) is not None:
             return True
-        if isinstance(callee, FunctionType):
+        elif isinstance(callee, FunctionType):
             found = helper(callee)
-            if found is not None and not found.changes:
+            if found is not None and found.only_shows:
+                shows = True
+            elif found is not None and not found.changes:
                 return True
-    return False
+    form.only_shows = shows and not loops
+    return form.only_shows
 
 
 def sets_up(init: FunctionType) -> bool:

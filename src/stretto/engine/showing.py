@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..compiler import ir
 from ..compiler.guard_ops import operand as runs_no_code
@@ -19,7 +19,7 @@ from ..compiler.methods import method_verdict
 from ..compiler.relaxations import relaxed
 from ..compiler.texts import has_text
 from .containers import Versioned
-from .nodes import FunctionNode
+from .nodes import ORDERED, FunctionNode
 from .operands import argument_type, certain, trace_of
 from .operations import settled
 from .printed import STDERR, STDOUT, WRITES, Late, all_shown, is_of_stream, path_of_file
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ShowNode", "looked_up", "show_node", "write_node"]
 
+#: So many are made along with one.
+_MOST: Final = 200
 #: Whether a call that shows something changes nothing else; of several judgements the greatest counts.
 _YES, _UNSURE, _NO = range(3)
 
@@ -51,9 +53,13 @@ class ShowNode(FunctionNode):
         paths: the resources that it writes.
         shown: what it changes, if it changes nothing else, as things stood when it was issued.
         may: stands for a write of anything, as long as that is possible.
+        quiet: whether it is known to run no code of the program's.
+        along: those right behind it, which are made along with it: each on its own would cost a way to the
+            program's thread and back.
+        made: what came of it, and its failure, if it was made along with another.
     """
 
-    __slots__ = ("may", "paths", "shown")
+    __slots__ = ("along", "made", "may", "paths", "quiet", "shown")
 
     def __init__(
         self, strand: Strand, trace: Trace, place: Any, site: str, fn: Any, args: list[Any],
@@ -63,6 +69,9 @@ class ShowNode(FunctionNode):
         self.paths = paths
         self.shown = all_shown(paths)
         self.may: Token | None = None
+        self.quiet = False
+        self.along: list[ShowNode] = []
+        self.made: tuple[Any, BaseException | None] | None = None
 
     def proceed(self, engine: Engine) -> None:
         may = self.may
@@ -72,8 +81,40 @@ class ShowNode(FunctionNode):
             shown = all_shown(self.paths)
             if EVERYTHING not in shown and shown <= self.shown:
                 if all(_is_quiet(v, self.exc_context) for v in values):
+                    self.quiet = True
                     may.wake(engine)
         super().proceed(engine)
+
+    def oldest(self, engine: Engine) -> None:
+        if self.made is not None:
+            value, error = self.made
+            if error is None:
+                engine.finish(self, value)
+            else:
+                engine.failed(self, error)
+            return
+        if self.quiet:
+            entry: Any = self.following
+            while type(entry) is ShowNode and entry.goes_along(self) and len(self.along) < _MOST:
+                self.along.append(entry)
+                entry = entry.following
+        engine.start(self)
+
+    def goes_along(self, other: ShowNode) -> bool:
+        return self.quiet and self.state == ORDERED and self.made is None and self.purse is other.purse
+
+    def run(self) -> Any:
+        value = super().run()
+        along, self.along = self.along, []
+        for node in along:
+            if node.state != ORDERED:  # it has been given up meanwhile
+                break
+            try:
+                node.made = FunctionNode.run(node), None
+            except Exception as error:
+                node.made = None, error
+                break
+        return value
 
 
 def show_node(
@@ -130,6 +171,7 @@ def _issue(
     if quiet == _NO:
         strand.write(EVERYTHING, token, certain=True)
     else:
+        node.quiet = quiet == _YES
         for path in node.shown - {EVERYTHING}:
             strand.write(path, token, certain=True)
         if quiet == _UNSURE:
