@@ -324,7 +324,7 @@ class Walk(Awaits):
         if isinstance(callee, BoundCall):
             callee = callee.call
         stream = is_of_stream(callee)
-        if isinstance(callee, Call) and callee.fn is print:
+        if isinstance(callee, Call) and callee.fn is print and callee.shows:
             stream = stream_of(i, lambda source: self.info(source).type)
             if stream is None:
                 return self.unknown_call(i, text, args, print)
