@@ -223,6 +223,8 @@ class Questions(Emitter):
                     return not (isinstance(func, ast.Attribute) and func.attr in _BUILTIN_METHODS)
                 if isinstance(target, (Call, BoundCall)) or known.recorded_resource(target) is not None:
                     return True
+                if target is type and len(node.args) != 1:
+                    return True  # it makes a class
                 if known.is_pure(target) or any(target is one for one in _OF_THE_FRAME):
                     return False
                 if isinstance(func, ast.Name):

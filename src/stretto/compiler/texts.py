@@ -9,7 +9,7 @@ from ..engine.printed import STDOUT
 from . import ir
 from .known_objects import ITERATORS, is_plain_class
 from .relaxations import relaxed
-from .types import CAUGHT, STREAMS, Either, T
+from .types import CAUGHT, CAUGHT_CLASS, STREAMS, Either, T
 
 __all__ = ["has_text", "shown_paths", "stream_of"]
 
@@ -22,7 +22,7 @@ def has_text(kind: T | None) -> bool:
         return False
     if kind.cls is Either:
         return all(map(has_text, kind.args))
-    return kind is CAUGHT or is_plain_class(kind.cls) or kind.cls in ITERATORS
+    return kind in (CAUGHT, CAUGHT_CLASS) or is_plain_class(kind.cls) or kind.cls in ITERATORS
 
 
 def stream_of(instr: ir.Apply, kind: Callable[[ir.Operand], T | None]) -> str | None:

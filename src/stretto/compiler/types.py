@@ -21,6 +21,7 @@ from .known_objects import SCALARS
 
 __all__ = [
     "CAUGHT",
+    "CAUGHT_CLASS",
     "ELLIPSIS",
     "Either",
     "Json",
@@ -167,6 +168,14 @@ class _Caught:
 #: The type of what ``except ... as`` binds, where what a region may write is worked out: its text is made
 #: without effects (which is assumed), and nothing else is known of it.
 CAUGHT: Final = T(_Caught)
+
+
+class _Class:
+    """Stands for the class of the class of such an exception."""
+
+
+#: The type of the class of what is being handled: its name and its text are made without effects.
+CAUGHT_CLASS: Final = T(_Class)
 
 
 class _Stdout:

@@ -21,7 +21,7 @@ from stretto.compiler.known_objects import (
     is_plain_class,
 )
 from stretto.compiler.managers import manages_quietly
-from stretto.compiler.types import CAUGHT, Json, Scalar, T, Verdict, attribute_type, of_annotation, one_of
+from stretto.compiler.types import CAUGHT, CAUGHT_CLASS, Json, Scalar, T, Verdict, attribute_type, of_annotation, one_of
 from stretto.compiler.types_infer import _BOOL, _IMPURE, _INT, _MISSING, _STR, Judge, looked_into
 from stretto.compiler.types_patterns import written_result
 from stretto.compiler.types_results import call_result, element, method_result
@@ -99,7 +99,7 @@ class Inference(Judge):
             return self._identity(node, name, found, heap)
         if builtin and name in ("getattr", "hasattr") and len(found) < 2:
             return _IMPURE
-        if builtin and name in ("str", "repr") and [v.type for v in found] == [CAUGHT]:
+        if builtin and name in ("str", "repr") and [v.type for v in found] in ([CAUGHT], [CAUGHT_CLASS]):
             return Verdict(True, True, _STR)
         made = self._made(f, found, heap)
         if made is not None:
@@ -177,6 +177,8 @@ class Inference(Judge):
             return Verdict(True, heap, _BOOL)
         if name == "type" and len(found) != 1:
             return _IMPURE
+        if name == "type" and found[0].type is CAUGHT:
+            return Verdict(True, heap, CAUGHT_CLASS)
         kind = {"id": _INT, "callable": _BOOL}.get(name)
         return Verdict(True, heap, kind)
 

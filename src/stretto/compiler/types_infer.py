@@ -12,6 +12,7 @@ from typing import Final
 from stretto.compiler.known_objects import ITERATORS, MUTABLE, PLAIN, SCALARS, is_plain_class
 from stretto.compiler.types import (
     CAUGHT,
+    CAUGHT_CLASS,
     ELLIPSIS,
     STREAMS,
     Json,
@@ -294,7 +295,7 @@ class Judge:
         return self._operated(list(node.values), _STR)
 
     def _FormattedValue(self, node: ast.FormattedValue) -> Verdict:
-        if node.format_spec is None and self.judge(node.value).type is CAUGHT:
+        if node.format_spec is None and self.judge(node.value).type in (CAUGHT, CAUGHT_CLASS):
             return Verdict(True, True, _STR)
         spec = [node.format_spec] if node.format_spec is not None else []
         return self._operated([node.value, *spec], _STR)
@@ -356,6 +357,10 @@ class Judge:
         if self.fields and isinstance(node.value, ast.Name) and (node.value.id, node.attr) in self.fields:
             return Verdict(True, True, self.fields[node.value.id, node.attr])
         owner = self.judge(node.value)
+        if owner.type is CAUGHT and node.attr == "__class__":
+            return Verdict(True, owner.heap, CAUGHT_CLASS)
+        if owner.type is CAUGHT_CLASS and node.attr in ("__name__", "__qualname__"):
+            return Verdict(True, owner.heap, _STR)
         if owner.type is not None and owner.pure:
             free, declared = attribute_type(owner.type.cls, node.attr)
             declared = declared or method_type(owner.type.cls, node.attr)
