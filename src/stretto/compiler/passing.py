@@ -22,16 +22,23 @@ MAKERS: Final[dict[str, Any]] = {
     "reversed": reversed,
     **{
         name: getattr(itertools, name)
-        for name in ("chain", "islice", "pairwise", "batched", "product", "cycle", "repeat", "count")
+        for name in (
+            "chain", "islice", "pairwise", "batched", "product", "cycle", "repeat", "count", "zip_longest",
+            "combinations", "combinations_with_replacement", "permutations",
+        )
         if hasattr(itertools, name)
     },
 }
 #: How many arguments each may have; and how many of them it goes over, if not all.
 _ARGUMENTS: Final[dict[str, tuple[int, int]]] = {
     "reversed": (1, 1), "islice": (2, 4), "pairwise": (1, 1), "batched": (2, 2), "cycle": (1, 1),
-    "repeat": (1, 2), "count": (0, 2),
+    "repeat": (1, 2), "count": (0, 2), "combinations": (2, 2), "combinations_with_replacement": (2, 2),
+    "permutations": (1, 2),
 }  # fmt: skip
-_PARTS: Final[dict[str, int]] = {"islice": 1, "batched": 1, "repeat": 0, "count": 0}
+_PARTS: Final[dict[str, int]] = {
+    "islice": 1, "batched": 1, "repeat": 0, "count": 0, "combinations": 1,
+    "combinations_with_replacement": 1, "permutations": 1,
+}  # fmt: skip
 
 
 def passing(function: Compiled, node: ast.expr) -> str | None:

@@ -104,6 +104,10 @@ def fits(source: ir.Operand | ir.Pairs, leaves: Iterator[Any], streams: Sequence
         return all(parts) and bounds and all(v is None or _number(v, 1) for v in given[2:])
     if kind == "batched":
         return all(parts) and _number(given[0], 1)
+    if kind == "permutations":
+        return all(parts) and all(v is None or _number(v, 0) for v in given)
+    if kind.startswith("combinations"):
+        return all(parts) and _number(given[0], 0)
     if kind == "repeat":
         return all(_number(v, 0) for v in given[1:]) and not isinstance(given[0], (Versioned, Gen))
     if kind == "count":
