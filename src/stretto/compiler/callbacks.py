@@ -72,6 +72,13 @@ class Callbacks(Comprehensions):
     def elements(self, node: ast.expr, at: ast.Call) -> ast.GeneratorExp | None:
         """A generator expression that gives what an iterable does, where that can be taken apart."""
         found = self.as_items(node, at)
+        if found is None and self.counted(node) is not None:
+            assert isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+            names = [f"__p{i}" for i in range(len(node.args) if node.func.id == "zip" else 2)]
+            target = ast.Tuple([ast.Name(name, ast.Store()) for name in names], ast.Store())
+            given = ast.Tuple([ast.Name(name, ast.Load()) for name in names], ast.Load())
+            pairs = ast.GeneratorExp(given, [ast.comprehension(target, node, [], 0)])
+            return framed(located(pairs, node), "")
         if found is not None or not (
             (isinstance(node, ast.Name) and node.id in self.function.generators)
             or makes_generator(self.function, node)

@@ -14,7 +14,7 @@ from . import ir
 from .assignments import Assignments
 from .generators import goes_through
 from .passing import MAKERS, parts_of, passing
-from .syntax import Renamer, frame_of, targets
+from .syntax import Renamer, frame_of, located, targets
 
 __all__ = ["Comprehensions"]
 
@@ -38,6 +38,8 @@ class Comprehensions(Assignments):
         held: ir.Operand | ir.Pairs | None = None,
     ) -> None:
         """Emit ``for target in source``; `held` is what the source has been worked out to be already."""
+        if held is None and self.numbered(target, source, body, at, orelse):
+            return
         generator = self.as_generator(source)
         if (
             held is None
@@ -94,6 +96,60 @@ class Comprehensions(Assignments):
         )
         made.makers = self.makers(held)
         self.region(made)
+
+    def numbered(
+        self, target: ast.expr, source: ast.expr, body: Callable[[], ir.Block], at: Any,
+        orelse: Callable[[], ir.Block],
+    ) -> bool:  # fmt: skip
+        """Emit a loop over ``enumerate(map(f, xs))`` or ``zip(xs, map(f, ys))``, where `f` holds calls: one
+        over what these go over, each turn of which begins with `f`. False of any other."""
+        generator = self.counted(source)
+        if generator is None:
+            return False
+        assert isinstance(source, ast.Call) and isinstance(source.func, ast.Name)
+        number = len(source.args) - 1 if source.func.id == "zip" else 1
+        part = generator.generators[0]
+        others = [f"__k{i}" for i in range(number)]
+        names = [located(ast.Name(name, ast.Load()), source) for name in (*others, "__v")]
+        stores = [located(ast.Name(name, ast.Store()), source) for name in (*others, "__v")]
+        own = {*targets(part.target), *others, "__v"}
+        with self.variables(own, [part.target, generator.elt, *names, *stores]) as renamed:
+            inner, element, *both = renamed
+            values, stores = both[: number + 1], both[number + 1 :]
+            args = list(source.args)
+            args[-1 if source.func.id == "zip" else 0] = part.iter
+            over = ast.copy_location(ast.Call(source.func, args, source.keywords), source)
+            over.stretto_begins = source.func.id == "zip"  # type: ignore[attr-defined]
+
+            def turn() -> ir.Block:
+                with self.emitting() as steps:
+                    with self.within(frame_of(generator), generator):
+                        self.bind(stores[-1], element, at)
+                    if isinstance(target, ast.Tuple) and _matches(target, values):
+                        for one, value in zip(target.elts, values, strict=True):
+                            self.bind(one, value, at)
+                    else:
+                        self.bind(target, located(ast.Tuple(values, ast.Load()), at), at)
+                    steps.extend(body())
+                return tuple(steps)
+
+            pair = located(ast.Tuple([*stores[:-1], inner], ast.Store()), target)
+            self.loop(pair, over, turn, at, orelse)
+        return True
+
+    def counted(self, node: ast.expr) -> ast.GeneratorExp | None:
+        """What stands for ``map(f, xs)`` in ``enumerate(...)``, or as the last in ``zip(...)``, if `f` holds
+        calls."""
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args):
+            return None
+        if node.func.id not in ("zip", "enumerate") or self.pairs_of(node) != node.func.id:
+            return None
+        if node.func.id == "zip" and node.keywords:
+            return None
+        found = self.as_generator(node.args[-1 if node.func.id == "zip" else 0])
+        if found is None or not self.takes_apart(found) or len(found.generators) != 1:
+            return None
+        return None if found.generators[0].ifs or found.generators[0].is_async else found
 
     def makers(self, held: ir.Operand | ir.Pairs) -> dict[Any, ir.Apply]:
         """The calls whose results only the loop uses that comes now."""
@@ -263,8 +319,11 @@ class Comprehensions(Assignments):
             return ir.Pairs(kind, (node.func.value.id,), lineno=line, lines=(node.func.value.lineno,))
         rests = self.sequence(node.args, settle=any(self.needs(a) for a in node.args))
         if kind == "zip":
-            parts = tuple([self.pairs(r) for r in rests])
-            return ir.Pairs("zip", parts, strict=bool(_strict(node)), lineno=line, lines=lines)
+            each = [self.pairs(r) for r in rests]
+            if getattr(node, "stretto_begins", False):  # `map` has its iterator before `zip` has any
+                none = (ir.Const(None),)
+                each[-1] = ir.Pairs("islice", (each[-1],), given=none, lineno=line, lines=(line, line))
+            return ir.Pairs("zip", tuple(each), strict=bool(_strict(node)), lineno=line, lines=lines)
         if kind == "reversed":
             return ir.Pairs(kind, (self.operand(rests[0]),), lineno=line, lines=lines)  # of no iterator
         count = parts_of(kind, len(rests))
@@ -317,7 +376,8 @@ class Comprehensions(Assignments):
             parts += [generator.target, generator.iter, *generator.ifs]
         first = node.generators[0].iter
         # the outermost source is worked out in the frame around
-        held = None if self.as_generator(first) is not None else self.source(first)
+        inlined = self.as_generator(first) is not None or self.counted(first) is not None
+        held = None if inlined else self.source(first)
         with self.within(frame_of(node), node), self.variables(names, [*parts, *elements]) as renamed:
             items = iter(renamed)
             levels: list[tuple[Any, Any, list[Any], int]] = []
@@ -357,6 +417,12 @@ class Comprehensions(Assignments):
         loop = self.out[-1]
         if held is not None and isinstance(loop, ir.For):
             loop.makers = self.makers(held)
+
+
+def _matches(target: ast.Tuple, values: list[ast.Name]) -> bool:
+    """Whether each value has a target of its own."""
+    plain = not any(isinstance(one, ast.Starred) for one in target.elts)
+    return plain and len(target.elts) == len(values)
 
 
 def _strict(node: ast.Call) -> bool | None:

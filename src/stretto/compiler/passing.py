@@ -23,8 +23,18 @@ MAKERS: Final[dict[str, Any]] = {
     **{
         name: getattr(itertools, name)
         for name in (
-            "chain", "islice", "pairwise", "batched", "product", "cycle", "repeat", "count", "zip_longest",
-            "combinations", "combinations_with_replacement", "permutations",
+            "chain",
+            "islice",
+            "pairwise",
+            "batched",
+            "product",
+            "cycle",
+            "repeat",
+            "count",
+            "zip_longest",
+            "combinations",
+            "combinations_with_replacement",
+            "permutations",
         )
         if hasattr(itertools, name)
     },

@@ -21,7 +21,17 @@ from stretto.compiler.known_objects import (
     is_plain_class,
 )
 from stretto.compiler.managers import manages_quietly
-from stretto.compiler.types import CAUGHT, CAUGHT_CLASS, Json, Scalar, T, Verdict, attribute_type, of_annotation, one_of
+from stretto.compiler.types import (
+    CAUGHT,
+    CAUGHT_CLASS,
+    Json,
+    Scalar,
+    T,
+    Verdict,
+    attribute_type,
+    of_annotation,
+    one_of,
+)
 from stretto.compiler.types_infer import _BOOL, _IMPURE, _INT, _MISSING, _STR, Judge, looked_into
 from stretto.compiler.types_patterns import written_result
 from stretto.compiler.types_results import call_result, element, method_result

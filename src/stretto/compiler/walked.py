@@ -3,8 +3,8 @@
 A function that may come to a declared call is walked, so that its calls overlap. One that holds no call is
 run natively, which is quickest. If it changes an object, though, running it as a whole is a write of
 everything. So one that does nothing long, and sets attributes or changes containers (a method that notes
-something in its own object), is walked as well: then each change is one of its own object. So is one that does
-nothing but print, where it has no loop.
+something in its own object), is walked as well: then each change is one of its own object. So is one that
+does nothing but print, where it has no loop.
 """
 
 from __future__ import annotations
