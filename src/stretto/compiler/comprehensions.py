@@ -40,13 +40,8 @@ class Comprehensions(Assignments):
         """Emit ``for target in source``; `held` is what the source has been worked out to be already."""
         if held is None and self.numbered(target, source, body, at, orelse):
             return
-        generator = self.as_generator(source)
-        if (
-            held is None
-            and generator is not None
-            and self.takes_apart(generator)
-            and len(generator.generators) == 1
-        ):
+        generator = self.over_elements(source) if held is None else None
+        if generator is not None and len(generator.generators) == 1:
             part = generator.generators[0]
             with self.variables(targets(part.target), [part.target, *part.ifs, generator.elt]) as renamed:
                 inner_target, *rest = renamed
@@ -376,7 +371,9 @@ class Comprehensions(Assignments):
             parts += [generator.target, generator.iter, *generator.ifs]
         first = node.generators[0].iter
         # the outermost source is worked out in the frame around
-        inlined = self.as_generator(first) is not None or self.counted(first) is not None
+        inlined = any(
+            find(first) is not None for find in (self.as_generator, self.over_elements, self.counted)
+        )
         held = None if inlined else self.source(first)
         with self.within(frame_of(node), node), self.variables(names, [*parts, *elements]) as renamed:
             items = iter(renamed)

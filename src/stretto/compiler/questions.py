@@ -362,13 +362,44 @@ class Questions(Emitter):
         form = helper(target) if isinstance(target, FunctionType) else None
         return form is not None and not form.changes
 
-    def as_generator(self, node: ast.expr) -> ast.GeneratorExp | None:
+    def over_elements(self, node: ast.expr) -> ast.GeneratorExp | None:
+        """What a loop is over that is to be run element by element: a generator expression, or ``map`` and
+        ``filter`` written as one, also with a function that holds no call."""
+        found = self.as_generator(node)
+        if found is not None:
+            return found if self.takes_apart(found) else None
+        return self.as_generator(node, plainly=True) if relaxed("values") else None
+
+    def is_plain_callback(self, node: ast.expr, name: str) -> bool:
+        """Whether a function without calls can be called where the loop stands."""
+        if isinstance(node, ast.Constant):
+            return node.value is None and name == "filter"
+        if isinstance(node, ast.Lambda):
+            inner = list(walk(node.body))
+            scopes = (ast.Lambda, ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp, ast.NamedExpr)
+            return not any(isinstance(n, scopes) for n in inner) and not (
+                node.args.defaults or any(node.args.kw_defaults)
+            )
+        path = dotted(node)
+        if path is None or self.is_local(path.split(".")[0]):
+            return False
+        try:
+            return known.is_pure(self.function.resolve_dotted(path))
+        except KeyError:
+            return False
+
+    def as_generator(self, node: ast.expr, *, plainly: bool = False) -> ast.GeneratorExp | None:
         """A generator expression, or ``map`` and ``filter`` with a callback written as one."""
         if isinstance(node, ast.GeneratorExp):
             return node
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords):
             return None
-        if node.func.id not in ("map", "filter") or not self.calls_back(node) or len(node.args) < 2:
+        if node.func.id not in ("map", "filter") or len(node.args) < 2:
+            return None
+        if plainly:
+            if not (self.builtin(node.func.id) and self.is_plain_callback(node.args[0], node.func.id)):
+                return None
+        elif not self.calls_back(node):
             return None
         if any(isinstance(a, ast.Starred) for a in node.args):
             return None
@@ -392,6 +423,8 @@ class Questions(Emitter):
                 return None
             names = [a.arg for a in fn.args.args]
             value: ast.expr = fn.body
+        elif isinstance(fn, ast.Constant):
+            value = ast.Name(names[0], ast.Load())
         else:
             value = ast.Call(fn, [ast.Name(n, ast.Load()) for n in names], [])
         target: ast.expr = ast.Name(names[0], ast.Store())

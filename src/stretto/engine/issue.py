@@ -135,6 +135,8 @@ def issue(engine: Engine, strand: Strand, budget: int) -> int:
                     wait = ENDS[block.kind](engine, strand, block)
         except Failure as failure:
             at = instr if instr is not None else block.region
+            if isinstance(at, ir.If) and at.check is not None and not failure.own_line:
+                at = at.check  # which may run in a frame of its own
             trace = link(block.frame, 0, ()) if at is None else trace_of(block, at)
             if (failure.around or failure.line) and at is not None:
                 within = at.within[:-1] if failure.around else at.within
