@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import itertools
 from collections import Counter
 
@@ -85,8 +86,7 @@ def unlikely(told: list[Event]) -> list[str]:
     memory, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(memory))
     listener = Spans(provider.get_tracer("a test"))
-    for event in told:
-        listener(event)
+    contextvars.copy_context().run(lambda: [listener(event) for event in told])  # it sets the current span
     found: list[str] = []
     spans = {span.context.span_id: span for span in memory.get_finished_spans()}
     for span in spans.values():
@@ -154,3 +154,25 @@ def test_nothing_is_told_of_calls_that_are_cancelled_as_they_start() -> None:
     _, told = heard(test, 1)
     assert "cancelled" in [event.kind for event in told[0]]
     assert problems(told[0]) == []
+
+
+#: What a lambda has as a default is worked out as a whole, in its turn.
+MADE_BY_OTHER_CODE = """\
+@flow
+def main(n, xs, ys):
+    first = calc(1, n)
+    second = (lambda z, i=[record(n), record(0)]: put(len(i), {4}))(first)
+    return [first, second, calc(2, n)]
+"""
+
+
+def test_calls_that_are_made_by_other_code() -> None:
+    test = Program(MADE_BY_OTHER_CODE, "(5, [1], [2])", 3, 0)
+    (first, told), (_, again) = heard(test, 1), heard(test, 2)
+    assert [*compare(reference(test), first, "seed 1")] == []
+    inside = [event.place for event in told[0] if isinstance(event, Started) and event.waited == "inside"]
+    assert [place.rpartition(".")[2] for place in inside] == ["record:1", "record:2"]
+    assert [*problems(told[0]), *unlikely(told[0])] == []
+    order = retired(told)
+    assert order == retired(again)
+    assert order[0][:3] == ["calc", *inside] and order[0][-1] == "calc#2"

@@ -99,7 +99,8 @@ class Started:
     Attributes:
         attempt: counts from 1.
         waited: how it waited last, as in `Waiting`; "start" if it did not, "control" for what decided that
-            it is made at all, "room" for room in the flow.
+            it is made at all, "room" for room in the flow, "inside" if it is made by code that runs as a
+            whole.
         last: the place of the operation whose end let it go on; empty if it waited for none.
         needs: the places of results that it could not do without, the latest first.
     """
