@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from stretto import call, flow
 from stretto.configuration import DEFAULT
 from stretto.journal import Journal
 from stretto.journal.configured import shared
-from stretto.journal.events import RunResumed, now
+from stretto.journal.events import CallFinished, RunResumed, now
 from stretto.testing import VirtualClock
 from tests.unit.journals import done, ended, failed, fill, intended, stretto
+from tests.unit.trace_format import breaches
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -54,6 +56,7 @@ def traced(capsys: pytest.CaptureFixture[str], run: str) -> list[dict[str, Any]]
     assert stretto(f"show {run} --trace -") == 0
     assert capsys.readouterr().out == text
     found = json.loads(text)
+    assert breaches(found) == []
     assert found["otherData"]["run"] == run
     events = found["traceEvents"]
     assert isinstance(events, list)
@@ -96,6 +99,49 @@ def test_a_run(capsys: pytest.CaptureFixture[str]) -> None:
         before = by_place[after["args"]["waited_for"]]
         assert begin["tid"] == before["tid"] and begin["ts"] <= end["ts"]
         assert before["ts"] <= begin["ts"] <= before["ts"] + before["dur"]
+
+
+def test_many_short_calls(journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:
+    """Some take no time at all, and many begin as others end."""
+    luck, time = random.Random(7), 2_000_000_000_000_000
+    calls: list[CallFinished] = []
+    for n in range(300):
+        started = time + luck.randrange(40)
+        before = calls[luck.randrange(n)] if n else None
+        waited = "start\nm.py:1\npure"
+        if before is not None:
+            started = max(started, before.ended)
+            waited = f"order {before.place}\nm.py:1\npure\n{before.place}"
+        ended_at = started + luck.choice([0, 0, 1, 2, 30])
+        calls.append(
+            done(f"for/{n}/a", waited_for=waited)._replace(ready=time, started=started, ended=ended_at)
+        )
+    fill(journal, "short", [*sorted(calls, key=lambda event: event.ended), ended()])
+    events = traced(capsys, "short")
+    assert sum(event["ph"] == "s" for event in events) > 200
+
+
+def test_what_the_format_forbids_is_found() -> None:
+    head = {"pid": 1, "tid": 2, "name": "a"}
+    one = {**head, "ph": "X", "ts": 0, "dur": 10}
+    begin = {**head, "ph": "s", "cat": "waits", "id": 1, "ts": 5}
+    end = {**begin, "ph": "f", "bp": "e", "ts": 7}
+    assert breaches({"traceEvents": [one, begin, end]}) == []
+    for wrong in (
+        [{**one, "dur": -1}],
+        [{**one, "ts": "0"}],
+        [{**one, "ph": "Y"}],
+        [{**head, "ph": "M"}],
+        [one, {**one, "ts": 5}],
+        [one, begin],
+        [one, begin, {**end, "id": 2}],
+        [one, begin, {**end, "tid": 3}],
+        [one, begin, {**end, "ts": 11}],
+        [one, {**begin, "tid": 3}, end],
+        [one, begin, end, {**begin, "ph": "e"}],
+    ):
+        assert breaches({"traceEvents": wrong}), wrong
+    assert breaches([one])
 
 
 def test_odd_runs(journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -101,6 +102,14 @@ def both(topic: str) -> str:
 def digest(topics: list[str], to: str) -> None:
     for topic in topics:
         send(to, both(topic))
+
+
+@pytest.fixture(autouse=True)
+def no_span_is_left() -> Iterator[None]:
+    """What a test makes the current span is none of the next one's."""
+    token = contexts.attach(contexts.get_current())
+    yield
+    contexts.detach(token)
 
 
 @pytest.fixture
