@@ -116,22 +116,23 @@ def loaded(name: str, text: str, code: types.CodeType, words: dict[str, Any]) ->
     """The module of this text: the one of the run before, if it serves again."""
     global _last
     if _last is None or _last.text != text:
-        forget()
+        forget(but=code.co_filename)
     if _last is None or not _last.serves_again:
         _last = Loaded(name, text, code, words)
     return _last
 
 
-def forget() -> None:
+def forget(but: str = "") -> None:
     """Let go of the programs before: a million objects make every collection a pause. What was made of the
-    vocabulary's functions stays."""
+    vocabulary's functions stays, and the syntax of one file, where it has been read already."""
     global _last
     _last = None
     for cache in (functions._cache, functions._helpers):
         for key in [key for key in cache if key[1].thing.co_filename.startswith(GENERATED)]:
             del cache[key]
     for name in [name for name in source._trees if name.startswith(GENERATED)]:
-        del source._trees[name]
+        if name != but:
+            del source._trees[name]
 
 
 def _parts(text: str, filename: str) -> tuple[tuple[str, ...], tuple[_Made, ...], types.CodeType] | None:

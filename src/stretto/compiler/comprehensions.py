@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -15,6 +14,7 @@ from .assignments import Assignments
 from .generators import goes_through
 from .passing import MAKERS, parts_of, passing
 from .syntax import Renamer, frame_of, located, targets
+from .walking import copied
 
 __all__ = ["Comprehensions"]
 
@@ -335,7 +335,7 @@ class Comprehensions(Assignments):
         mapping = {name: f"__c{self.scopes}_{name}" for name in names}
         added = set(mapping.values())
         self.own_names |= added
-        copies = [Renamer(mapping).visit(copy.deepcopy(n)) for n in nodes]
+        copies = [Renamer(mapping).visit(copied(n)) for n in nodes]
         yield copies
 
     def comprehension(self, node: Any) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import copy
 from dataclasses import dataclass
 from typing import Any, Final
 
 from stretto.compiler.mangling import unbinds
 
-from .walking import child_nodes, walk
+from .walking import child_nodes, copied, walk
 
 __all__ = ["PREFIX", "ExpressionRewriter", "Marked", "bound_names", "own_nodes"]
 
@@ -319,7 +318,7 @@ class ExpressionRewriter(ast.NodeTransformer):
         if any(isinstance(child, unusual) for child in walk(node)):
             return self.refuse(node, "an unusual generator expression")
         name = PREFIX + "items"
-        native = copy.deepcopy(node)
+        native = copied(node)
         native.generators[0].iter = ast.copy_location(ast.Name(name, ast.Load()), node)
         items = ast.copy_location(ast.Name(name, ast.Load()), node)
         generators = self._comprehensions(node.generators, items)
@@ -414,7 +413,7 @@ class ExpressionRewriter(ast.NodeTransformer):
 
     def marked(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> ast.Constant:
         """Number a nested function; its defaults are evaluated here, so they are guarded."""
-        self.made.append(Marked(copy.deepcopy(node), self.owned))
+        self.made.append(Marked(copied(node), self.owned))
         node.args.defaults = [self.visit(default) for default in node.args.defaults]
         node.args.kw_defaults = [
             None if default is None else self.visit(default) for default in node.args.kw_defaults

@@ -11,12 +11,12 @@ Locations are those that CPython gives the operation, so that errors name the us
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Iterable
 
 from stretto.compiler.guard_expressions import PREFIX, Marked
 from stretto.compiler.guard_statements import StatementRewriter
 from stretto.compiler.syntax import function_def
+from stretto.compiler.walking import copied
 
 __all__ = ["PREFIX", "Marked", "rewrite"]
 
@@ -36,7 +36,7 @@ def rewrite(
         root: whether this is a fragment, which begins an execution of its own.
         future_annotations: whether annotations are left unevaluated.
     """
-    node = copy.deepcopy(node)
+    node = copied(node)
     args = node.args
     args.defaults = []
     args.kw_defaults = [None] * len(args.kwonlyargs)

@@ -644,6 +644,8 @@ def instructions(block: Block) -> Iterator[Instr]:
 
 def blocks(instr: Instr) -> tuple[Block, ...]:
     """The blocks directly inside a step."""
+    if not isinstance(instr, (Region, Match)):
+        return ()
     if isinstance(instr, If):
         arms = (instr.then, instr.orelse)
         return arms if instr.check is None else ((instr.check,), *arms)

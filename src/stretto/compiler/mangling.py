@@ -147,7 +147,7 @@ def with_supers(method: Any) -> Any:
         return method
     made = method.__dict__.get(_LOWERED)
     if made is None:
-        made = copy.deepcopy(method)
+        made = copy.deepcopy(method)  # with what is told of its calls
         for call in made.__dict__.pop(_SUPERS):
             call.__dict__.pop("stretto_children", None)  # of the original
             own = [ast.Name(name, ast.Load()) for name in ("__class__", _first(made))]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from . import ir
 from .callbacks import Callbacks
 from .scope import captured_by
 from .syntax import line, locate, tried
+from .walking import copied
 
 __all__ = ["Matching"]
 
@@ -72,7 +72,7 @@ class Matching(Callbacks, ABC):
         for case in cases:
             captures = {name: self.fresh() for name in sorted(captured_by(case.pattern))}
             found.append(_Tried(case, self.fresh(), captures))
-            pattern = _Capturing(captures).visit(copy.deepcopy(case.pattern))
+            pattern = _Capturing(captures).visit(copied(case.pattern))
             hit = ast.Assign([ast.Name(found[-1].hit, ast.Store())], ast.Constant(True))
             arms.append(ast.match_case(pattern, None, [locate(hit, case.pattern)]))
         binds = [name for one in found for name in (one.hit, *one.captures.values())]

@@ -117,19 +117,24 @@ def evaluated_annotations(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[
     return [annotation for annotation in found if annotation is not None]
 
 
-def own_nodes(nodes: Iterable[ast.AST], *, comprehensions: bool = False) -> Iterator[ast.AST]:
+def own_nodes(nodes: Iterable[Any], *, comprehensions: bool = False) -> list[ast.AST]:
     """Every node that runs in this scope, in source order; of nested functions only what runs when they are
     made. Nodes inside comprehensions come only if asked for (except what runs in the outer scope)."""
-    stack = list(reversed(list(nodes)))
+    found: list[ast.AST] = []
+    stack: list[Any] = [*nodes]
+    stack.reverse()
     while stack:
         node = stack.pop()
-        yield node
-        if type(node) in _SCOPED:
+        found.append(node)
+        if node.__class__ in _SCOPED:
             inner = own_children(node, comprehensions=comprehensions)
         else:
-            inner = children(node)
+            inner = node.__dict__.get("stretto_children")
+            if inner is None:
+                inner = children(node)
         if inner:
-            stack.extend(reversed(inner))
+            stack += inner[::-1]
+    return found
 
 
 def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
@@ -210,8 +215,9 @@ def loaded_names(nodes: Iterable[ast.AST]) -> set[str]:
     """The names of the scope around them that running these nodes may read, now or in a nested function."""
     names: set[str] = set()
     for node in own_nodes(nodes):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, (ast.Load, ast.Del)):
-            names.add(node.id)
+        if isinstance(node, ast.Name):
+            if not isinstance(node.ctx, ast.Store):
+                names.add(node.id)
         elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
             names.add(node.target.id)
         elif isinstance(node, _FUNCTIONS):
@@ -277,9 +283,10 @@ def scope_of(
     for position, statement in enumerate(body):
         compound = isinstance(statement, _COMPOUND)
         for inner in own_nodes([statement]):
-            for name in binds(inner):
-                sites.setdefault(name, []).append((position, compound))
-            if isinstance(inner, _COMPREHENSIONS):
+            if inner.__class__ in _BINDERS:
+                for name in binds(inner):
+                    sites.setdefault(name, []).append((position, compound))
+            elif isinstance(inner, _COMPREHENSIONS):
                 for name in walrus_names(inner):
                     sites.setdefault(name, []).append((position, True))
     captured: set[str] = set()
