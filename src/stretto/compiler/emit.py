@@ -104,7 +104,8 @@ class Emitter:
     ) -> Fragment:  # fmt: skip
         scope = self.function.scope
         loaded = loaded_names(statements)
-        touched = loaded | bound_names(statements)
+        bound = bound_names(statements)
+        touched = loaded | bound
         own = scope.locals | self.own_names
         if soft:
             loaded |= set(binds) - scope.outer
@@ -118,7 +119,7 @@ class Emitter:
         cells = tuple(sorted(n for n in touched if n in scope.cells or (n in scope.free and n not in own)))
         shared = scope.cells | scope.outer
         binds = tuple(n for n in binds if n not in shared)
-        ordered = opaque or not shared.isdisjoint(bound_names(statements))
+        ordered = opaque or not shared.isdisjoint(bound)
         return Fragment(
             self.function, statements, reads, binds, expr=expr, soft=soft, opaque=ordered, cells=cells,
             lineno=getattr(at, "lineno", 0), name=self.frames[-1][0] if self.frames else None,
@@ -135,7 +136,8 @@ class Emitter:
     ) -> None:
         fragment = self.make(statements, at, binds, soft=soft, opaque=opaque)
         self.emit(ir.Run(fragment.lineno, fragment=fragment))
-        if any(n in self.function.scope.cells for n in bound_names(statements)):
+        cells = self.function.scope.cells
+        if cells and not cells.isdisjoint(bound_names(statements)):
             self.emit(ir.Assign(fragment.lineno, target="", source=""))
 
     def make_expr(self, name: str, expr: ast.expr, at: Any, *, opaque: bool = False) -> Fragment:
@@ -461,21 +463,24 @@ def _reads(instr: ir.Instr) -> set[str]:
     return set()
 
 
+#: How these end.
+_ENDS: dict[type[ir.Instr], str] = {
+    ir.Break: "break",
+    ir.Continue: "continue",
+    ir.Return: "return",
+    ir.Yield: "yield",
+    ir.Assign: "assign",
+    ir.Reraise: "reraise",
+}
+
+
 def exits(instr: ir.Instr) -> set[str]:
     """How a step can end otherwise than normally, failures apart; ``assign`` stands for the setting of a
     variable that nested functions see, which what follows must not overtake."""
-    if isinstance(instr, ir.Break) or (isinstance(instr, ir.Emit) and instr.held is not None):
+    if instr.__class__ in _ENDS:
+        return {_ENDS[instr.__class__]}
+    if isinstance(instr, ir.Emit) and instr.held is not None:
         return {"break"}
-    if isinstance(instr, ir.Continue):
-        return {"continue"}
-    if isinstance(instr, ir.Return):
-        return {"return"}
-    if isinstance(instr, ir.Yield):
-        return {"yield"}
-    if isinstance(instr, ir.Assign):
-        return {"assign"}
-    if isinstance(instr, ir.Reraise):
-        return {"reraise"}
     if isinstance(instr, (ir.TryExcept, ir.TryFinally)):
         return {e for block in ir.blocks(instr) for i in block for e in exits(i)} - {"reraise"}
     if isinstance(instr, (ir.For, ir.While)):

@@ -27,7 +27,7 @@ from .types import T, Verdict, infer
 from .types_infer import looked_into
 from .values import only_looked
 from .verdicts import judge, judge_statements
-from .walking import walk
+from .walking import placed, walk
 
 if TYPE_CHECKING:
     from .functions import Compiled
@@ -245,7 +245,7 @@ class Fragment:
         for statement in tree.body:
             if not hasattr(statement, "lineno"):
                 ast.copy_location(statement, self.statements[-1] if self.statements else tree)
-        ast.fix_missing_locations(tree)
+        placed(tree)
         if self.name == self.function.name:
             # It begins where the user's function does: those that show tracebacks look there for its lines.
             tree.lineno = self.function.lineno
@@ -270,7 +270,7 @@ class Fragment:
                 [tree, ast.Pass()],
                 lineno=tree.lineno, col_offset=0, end_lineno=tree.end_lineno, end_col_offset=0,
             )  # fmt: skip
-            tree = ast.fix_missing_locations(outer)
+            tree = placed(outer)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)  # the module's own compilation has told
             module = compile(ast.Module([tree], []), self.function.filename, "exec", self._future, True)

@@ -33,6 +33,7 @@ from .source import FunctionNode, declared_outside, function_node, unsupported
 from .syntax import function_def
 from .task_words import works_on_tasks
 from .walked import may_call, only_changes
+from .walking import placed
 
 __all__ = ["Compiled", "compiled", "forget", "form_of", "helper", "is_static"]
 
@@ -408,7 +409,7 @@ def _binder(node: FunctionNode, code: CodeType) -> CodeType:
     )
     found = ast.Dict([ast.Constant(n) for n in names], [ast.Name(n, ast.Load()) for n in names])
     tree = function_def("binder", args, [ast.Return(found)], lineno=1, col_offset=0)
-    module = compile(ast.fix_missing_locations(ast.Module([tree], [])), code.co_filename, "exec")
+    module = compile(placed(ast.Module([tree], [])), code.co_filename, "exec")
     inner = next(c for c in module.co_consts if isinstance(c, CodeType))
     return inner.replace(
         co_name=code.co_name, co_qualname=code.co_qualname, co_firstlineno=code.co_firstlineno

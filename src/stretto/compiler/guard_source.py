@@ -23,7 +23,7 @@ from stretto.compiler.guard_state import HERE, fresh, keep, stop
 from stretto.compiler.mangling import QUIRK, written_out
 from stretto.compiler.syntax import function_def
 
-from .walking import child_nodes, walk
+from .walking import child_nodes, placed, walk
 
 __all__ = ["Unit", "assemble", "build", "follow", "followed", "is_generator", "requalified", "twin_of"]
 
@@ -184,7 +184,7 @@ def build(
             ast.copy_location(part, node)
     factory.lineno = factory.end_lineno = node.lineno
     factory.col_offset = factory.end_col_offset = 0
-    ast.fix_missing_locations(module)
+    placed(module)
     flags = _FUTURE if future else 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)

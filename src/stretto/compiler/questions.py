@@ -24,7 +24,7 @@ from .scope import binds, free_names, own_children, own_nodes, walrus_names
 from .source import dotted
 from .syntax import eager_generators, framed, located, targets
 from .task_words import MAKERS
-from .walking import walk
+from .walking import placed, walk
 
 __all__ = ["Questions", "awaits", "index_of"]
 
@@ -443,7 +443,7 @@ class Questions(Emitter):
         for child in walk(made):
             if not hasattr(child, "lineno") and isinstance(child, (ast.expr, ast.stmt)):
                 ast.copy_location(child, node)
-        return ast.fix_missing_locations(made)
+        return placed(made)
 
 
 def index_of(node: ast.expr) -> int | None:

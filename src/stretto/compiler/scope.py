@@ -141,7 +141,7 @@ def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
     """The names that running these nodes may bind or delete in their own scope."""
     names: set[str] = set()
     for node in own_nodes(nodes):
-        if type(node) in _BINDERS:
+        if node.__class__ in _BINDERS:
             names.update(binds(node))
         elif isinstance(node, _COMPREHENSIONS):
             names.update(walrus_names(node))
@@ -191,8 +191,9 @@ def walrus_names(node: ast.AST) -> set[str]:
 
 def binds(node: ast.AST) -> Iterator[str]:
     """The names that a node binds or deletes itself, in its own scope."""
-    if isinstance(node, ast.Name) and isinstance(node.ctx, (ast.Store, ast.Del)):
-        yield node.id
+    if isinstance(node, ast.Name):
+        if not isinstance(node.ctx, ast.Load):
+            yield node.id
     elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         yield node.name
     elif isinstance(node, ast.ExceptHandler) and node.name:

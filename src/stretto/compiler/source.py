@@ -39,6 +39,9 @@ class _Tree:
 
 _trees: Bounded[str, _Tree] = Bounded(256)
 
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+#: All that `unsupported` looks at more closely.
+_LOOKED_AT = frozenset({*_DEFINITIONS, ast.Lambda, ast.GeneratorExp, ast.TryStar, ast.Call})
 _REFUSED: dict[type[ast.AST], str] = {}
 if sys.version_info >= (3, 12):
     _REFUSED[ast.TypeAlias] = "type alias"
@@ -209,9 +212,12 @@ def unsupported(node: FunctionNode) -> tuple[Any, str, str] | None:
     stack = [(item, True) for item in reversed(body)]
     while stack:
         item, own = stack.pop()  # `own`: it runs in the frame of the function itself
-        construct = _REFUSED.get(type(item))
-        if construct is not None:
-            return item, construct, advice
+        kind = item.__class__
+        if kind in _REFUSED:
+            return item, _REFUSED[kind], advice
+        if kind not in _LOOKED_AT:
+            stack += [(child, own) for child in reversed(child_nodes(item))]
+            continue
         if isinstance(item, ast.Lambda) and any(
             isinstance(n, (ast.Yield, ast.YieldFrom)) for n in walk(item.body)
         ):
@@ -228,8 +234,8 @@ def unsupported(node: FunctionNode) -> tuple[Any, str, str] | None:
             return item, "nonlocal in the body of a class", advice
         if own and isinstance(item, ast.Call) and (reader := frame_reader(item)) is not None:
             return item, f"{reader}()", "It looks at the running frame, which is not yours here"
-        own = own and not isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-        stack.extend((child, own) for child in reversed(child_nodes(item)))
+        own = own and not isinstance(item, _DEFINITIONS)
+        stack += [(child, own) for child in reversed(child_nodes(item))]
     return None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from typing import Any, TypeVar
 
-__all__ = ["child_nodes", "copied", "walk"]
+__all__ = ["child_nodes", "copied", "placed", "walk"]
 
 N = TypeVar("N", bound=ast.AST)
 
@@ -70,3 +70,23 @@ def copied(node: N) -> N:
         elif isinstance(value, ast.AST):
             held[name] = copied(value)
     return made
+
+
+def placed(node: N) -> N:
+    """A node with places wherever there are none, those of what is around: as `ast.fix_missing_locations`."""
+    _place(node, 1, 0, 1, 0)
+    return node
+
+
+def _place(node: Any, line: int, column: int, end_line: int, end_column: int) -> None:
+    if node._attributes:
+        held = node.__dict__
+        line = held.setdefault("lineno", line)
+        column = held.setdefault("col_offset", column)
+        if held.get("end_lineno") is None:
+            held["end_lineno"] = end_line
+        if held.get("end_col_offset") is None:
+            held["end_col_offset"] = end_column
+        end_line, end_column = held["end_lineno"], held["end_col_offset"]
+    for child in child_nodes(node):
+        _place(child, line, column, end_line, end_column)
