@@ -29,7 +29,7 @@ from .harness import (
 )  # fmt: skip
 from .reduce import reduce
 
-PROGRAMS = int(os.environ.get("STRETTO_FUZZ", "2600"))
+PROGRAMS = int(os.environ.get("STRETTO_FUZZ", "3800"))
 #: Programs have names, by which `fuzz.py` finds them again.
 NAMES = str(time.time_ns()) if "STRETTO_FUZZ" in os.environ else "0"
 #: Tests for each theme, so that they can be shared out.

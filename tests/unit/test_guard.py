@@ -12,6 +12,7 @@ import enum
 import importlib
 import math
 import os
+import random
 import textwrap
 import traceback
 from collections import defaultdict
@@ -19,8 +20,6 @@ from types import CellType, FunctionType
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from stretto.compiler.guard import NeedsOrder, call_guarded, compile_guarded
 from stretto.compiler.guard_state import LONG
@@ -690,73 +689,56 @@ def test_what_was_given_is_not_taken_for_new(form: str) -> None:
 # ------------------------------------------------------------------ generated programs
 
 
-@st.composite
-def expressions(draw: Any, depth: int = 3) -> str:
-    leaf = st.sampled_from(
-        ["a", "b", "s", "xs", "d", "n", "0", "1", "2", "-1", "'x'", "''", "None", "[]", "(1, 2)", "t"]
-    )
-    if depth == 0 or draw(st.integers(0, 3)) == 0:
-        return str(draw(leaf))
-    inner = expressions(depth=depth - 1)
-    x, y = draw(inner), draw(inner)
-    form = draw(
-        st.sampled_from(
-            [
-                "({x} + {y})", "({x} * {y})", "({x} - {y})", "({x} % {y})", "({x} // {y})",
-                "({x} < {y})", "({x} == {y})", "({x} <= {y} < 3)", "({x} in {y})", "({x} and {y})",
-                "({x} or {y})", "(not {x})", "({x} if {y} else {x})", "{x}[{y}]", "{x}[{y}:]", "[{x}, {y}]",
-                "({x}, {y})", "{{{x}: {y}}}", "{{{x}, {y}}}", "len({x})", "str({x})", "f'{{{x}!r}}'",
-                "[q for q in {x}]", "[q + {y} for q in {x} if q]", "sorted({x})", "list({x})", "sum({x})",
-                "tuple({x})", "max({x}, {y})", "{x}.upper()", "{x}.split({y})", "{x}.get({y})",
-                "isinstance({x}, int)", "(lambda q: q + {y})({x})", "list(map(lambda q: (q, {y}), {x}))",
-                "sum(q for q in {x})", "[*{x}, {y}]", "dict(zip({x}, {y}))", "any(q == {y} for q in {x})",
-                "list(enumerate({x}))", "h({x}, {y})", "{x}.index({y})", "bool({x})", "(w := {x})",
-                "sorted({x}, key=lambda q: str(q))", "{x}.keys()", "min({x})", "-{x}", "next(iter({x}))",
-                "list(reversed({x}))", "list(gen({x}))", "[i for p, i in enumerate({x})]", "g2({x})",
-            ]
-        )
-    )  # fmt: skip
-    return str(form).format(x=x, y=y)
+LEAVES = ("a", "b", "s", "xs", "d", "n", "0", "1", "2", "-1", "'x'", "''", "None", "[]", "(1, 2)", "t")
+EXPRESSIONS = (
+    "({x} + {y})", "({x} * {y})", "({x} - {y})", "({x} % {y})", "({x} // {y})",
+    "({x} < {y})", "({x} == {y})", "({x} <= {y} < 3)", "({x} in {y})", "({x} and {y})",
+    "({x} or {y})", "(not {x})", "({x} if {y} else {x})", "{x}[{y}]", "{x}[{y}:]", "[{x}, {y}]",
+    "({x}, {y})", "{{{x}: {y}}}", "{{{x}, {y}}}", "len({x})", "str({x})", "f'{{{x}!r}}'",
+    "[q for q in {x}]", "[q + {y} for q in {x} if q]", "sorted({x})", "list({x})", "sum({x})",
+    "tuple({x})", "max({x}, {y})", "{x}.upper()", "{x}.split({y})", "{x}.get({y})",
+    "isinstance({x}, int)", "(lambda q: q + {y})({x})", "list(map(lambda q: (q, {y}), {x}))",
+    "sum(q for q in {x})", "[*{x}, {y}]", "dict(zip({x}, {y}))", "any(q == {y} for q in {x})",
+    "list(enumerate({x}))", "h({x}, {y})", "{x}.index({y})", "bool({x})", "(w := {x})",
+    "sorted({x}, key=lambda q: str(q))", "{x}.keys()", "min({x})", "-{x}", "next(iter({x}))",
+    "list(reversed({x}))", "list(gen({x}))", "[i for p, i in enumerate({x})]", "g2({x})",
+)  # fmt: skip
 
 
-@st.composite
-def statements(draw: Any, depth: int = 2, indent: int = 1) -> list[str]:
+def expression(choose: random.Random, depth: int = 3) -> str:
+    if depth == 0 or choose.randint(0, 3) == 0:
+        return choose.choice(LEAVES)
+    x, y = expression(choose, depth - 1), expression(choose, depth - 1)
+    return choose.choice(EXPRESSIONS).format(x=x, y=y)
+
+
+LINES = (
+    "a = {e}", "b = {e}", "n = {e}", "t = {e}", "xs = [{e}]", "a += {e}", "xs += {e}", "xs.append({e})",
+    "d = {{}}", "d[{e}] = {e2}", "xs[{e2}] = {e}", "a, b = {e}", "a, *b = {e}", "del xs[{e2}]",
+    "n = {e}; a = n", "xs = list(xs)", "d.setdefault({e2}, []).append({e})", "xs[0], a = {e}, {e2}",
+    "xs.extend({e})", "f1 = lambda q=({e}): (q, a)", "a = f1()", "assert {e}", "return {e}", "b = a = {e}",
+    "raise ValueError({e})", "d.update({e})", "s += {e2}", "xs.sort()", "xs.pop()", "a = t.x; t.x = {e}",
+    "t = P({e}, {e2})", "t.ys.append({e})", "a = t == P(1)", "it = iter({e})", "a = next(it)", "b = list(it)",
+    "it = (q for q in {e})",
+)  # fmt: skip
+
+
+HEADS = ("if {e}:", "for n in {e}:", "for a, b in {e}:", "try:", "tryf:", "def inner(a):", "for _ in xs:")
+
+
+def statements(choose: random.Random, depth: int = 2, indent: int = 1) -> list[str]:
     pad = " " * indent
     out: list[str] = []
-    for _ in range(draw(st.integers(1, 4))):
-        e = draw(expressions())
-        e2 = draw(expressions(depth=1))
-        kinds = [
-            "a = {e}", "b = {e}", "n = {e}", "t = {e}", "xs = [{e}]", "a += {e}", "xs += {e}", "xs.append({e})",
-            "d = {{}}", "d[{e}] = {e2}", "xs[{e2}] = {e}", "a, b = {e}", "a, *b = {e}", "del xs[{e2}]",
-            "n = {e}; a = n", "xs = list(xs)", "d.setdefault({e2}, []).append({e})", "xs[0], a = {e}, {e2}",
-            "xs.extend({e})", "f1 = lambda q=({e}): (q, a)", "a = f1()", "assert {e}", "return {e}", "b = a = {e}",
-            "raise ValueError({e})", "d.update({e})", "s += {e2}", "xs.sort()", "xs.pop()", "a = t.x; t.x = {e}",
-            "t = P({e}, {e2})", "t.ys.append({e})", "a = t == P(1)", "it = iter({e})", "a = next(it)", "b = list(it)",
-            "it = (q for q in {e})",
-        ]  # fmt: skip
-        kind = draw(st.integers(0, 9))
-        if depth and kind < 5:
-            body = draw(statements(depth=depth - 1, indent=indent + 1))
-            head = draw(
-                st.sampled_from(
-                    [
-                        "if {e}:",
-                        "for n in {e}:",
-                        "for a, b in {e}:",
-                        "try:",
-                        "tryf:",
-                        "def inner(a):",
-                        "for _ in xs:",
-                    ]
-                )
-            )
+    for _ in range(choose.randint(1, 4)):
+        e = expression(choose)
+        e2 = expression(choose, 1)
+        if depth and choose.random() < 0.5:
+            body = statements(choose, depth - 1, indent + 1)
+            head = choose.choice(HEADS)
             if head in ("try:", "tryf:"):
                 out += [pad + "try:", *body]
                 if head == "try:":
-                    handler = draw(
-                        st.sampled_from(["except Exception as x:", "except:", "except TypeError:"])
-                    )
+                    handler = choose.choice(["except Exception as x:", "except:", "except TypeError:"])
                     out += [pad + handler, pad + " a = 'caught'"]
                 else:
                     out += [pad + "finally:", pad + " b = 'last'"]
@@ -765,7 +747,7 @@ def statements(draw: Any, depth: int = 2, indent: int = 1) -> list[str]:
             else:
                 out += [pad + head.format(e=e), *body]
         else:
-            out.append(pad + draw(st.sampled_from(kinds)).format(e=e, e2=e2))
+            out.append(pad + choose.choice(LINES).format(e=e, e2=e2))
     return out
 
 
@@ -798,21 +780,27 @@ def g2(xs: Any) -> Any:
 RESULTS = {"same": 0, "stopped": 0}
 
 
-@settings(
-    max_examples=min(400, int(os.environ.get("STRETTO_FUZZ", "400"))),
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
-@given(statements(), st.integers(-3, 4), st.lists(st.integers(0, 3), max_size=4))
-def test_generated_programs(body: list[str], a: int, xs: list[int]) -> None:
-    source = "\n".join(
-        [
-            "def f(a, xs, s, t):",
-            " b = n = 1; d = {'x': 1, 2: 'y'}",
-            *body,
-            " return a, b, n, s, xs, d, repr(t)",
-        ]
-    )
+#: Another number of them is other programs: ``STRETTO_FUZZ=20000 pytest tests/unit/test_guard.py -k generated``.
+PROGRAMS = int(os.environ.get("STRETTO_FUZZ", "1200"))
+PARTS = 4
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_generated_programs(part: int) -> None:
+    for number in range(part, PROGRAMS, PARTS):
+        choose = random.Random(f"{PROGRAMS} {number}")
+        source = "\n".join(
+            [
+                "def f(a, xs, s, t):",
+                " b = n = 1; d = {'x': 1, 2: 'y'}",
+                *statements(choose),
+                " return a, b, n, s, xs, d, repr(t)",
+            ]
+        )
+        check(source, choose.randint(-3, 4), [choose.randint(0, 3) for _ in range(choose.randint(0, 4))])
+
+
+def check(source: str, a: int, xs: list[int]) -> None:
     try:
         plain, guarded = compiled(source)
     except SyntaxError:
