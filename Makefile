@@ -54,10 +54,11 @@ demo: $(VENV)/.stamp-examples
 # Tests begin hundreds of processes. Where PYTHONDONTWRITEBYTECODE is set each would compile the sources again.
 BYTECODE = @$(BIN)/python -m compileall -q src tests
 
+# Most of what is not differential waits for processes, disks and servers: three at a time keep two cores busy.
 test: lint $(VENV)/.stamp-dev $(VENV)/.stamp-examples
 	$(BYTECODE)
 	$(SAY) "tests: all but the differential ones"
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/differential $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup --ignore tests/differential $(PYTEST_ARGS)
 	$(SAY) "tests: reference run against overlapped run, in processes of their own"
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/differential $(PYTEST_ARGS)
 
