@@ -49,12 +49,12 @@ def shown_at(path: str) -> tuple[str, ...]:
 class Late:
     """A method of a stream that is looked up when it is called."""
 
-    def __init__(self, stream: str, name: str) -> None:
+    def __init__(self, stream: str, method: str) -> None:
         self.stream = stream
-        self.__name__ = name
+        self.method = method
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return getattr(getattr(sys, self.stream), self.__name__)(*args, **kwargs)
+        return getattr(getattr(sys, self.stream), self.method)(*args, **kwargs)
 
 
 def all_shown(paths: Iterable[str]) -> set[str]:

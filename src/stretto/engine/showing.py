@@ -19,7 +19,7 @@ from ..compiler.methods import method_verdict
 from ..compiler.relaxations import relaxed
 from ..compiler.texts import has_text
 from .containers import Versioned
-from .nodes import ORDERED, FunctionNode
+from .nodes import ORDERED, FunctionNode, natively
 from .operands import argument_type, certain, trace_of
 from .operations import settled
 from .printed import STDERR, STDOUT, WRITES, Late, all_shown, is_of_stream, path_of_file
@@ -88,6 +88,7 @@ class ShowNode(FunctionNode):
     def oldest(self, engine: Engine) -> None:
         if self.made is not None:
             value, error = self.made
+            self.made = None
             if error is None:
                 engine.finish(self, value)
             else:
@@ -110,7 +111,7 @@ class ShowNode(FunctionNode):
             if node.state != ORDERED:  # it has been given up meanwhile
                 break
             try:
-                node.made = FunctionNode.run(node), None
+                node.made = natively(node.call, [], node.exc_context), None
             except Exception as error:
                 node.made = None, error
                 break
@@ -134,11 +135,15 @@ def write_node(
     kwargs: dict[str, Any],
 ) -> ShowNode | None:  # fmt: skip
     """Issue a call of a method of stdout or stderr that shows something; None of anything else."""
-    path = callee.stream if type(callee) is Late else is_of_stream(callee)
-    if path is None or callee.__name__ not in WRITES or not relaxed("purity"):
-        return None
-    if type(callee) is not Late and strand.tokens and strand.tokens.unknown():
+    path: str | None
+    if type(callee) is Late:
+        path = callee.stream if callee.method in WRITES else None
+    elif strand.tokens and strand.tokens.unknown():
         return None  # it may be another's by then
+    else:
+        path = is_of_stream(callee)
+    if path is None or not relaxed("purity"):
+        return None
     return _issue(engine, strand, block, instr, callee, args, kwargs, (path,))
 
 
