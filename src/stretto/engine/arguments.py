@@ -143,8 +143,18 @@ def _merge(kwargs: dict[str, Any], value: Any, callee: Any) -> None:
         if key in kwargs:
             raise Failure(TypeError(f"{_text(callee)} got multiple values for keyword argument '{key}'"))
         if not isinstance(key, str):
-            raise Failure(TypeError("keywords must be strings"))
+            raise Failure(TypeError(_refused(callee)))
         kwargs[key] = given[key]
+
+
+def _refused(callee: Any) -> str:
+    """What is said where the name of an argument is no text: what is called says it, if it can be called."""
+    if not callable(callee):
+        return f"'{type(callee).__name__}' object is not callable"
+    own = ("__init__", "__new__")
+    if type(callee) is type and all(getattr(callee, name) is getattr(object, name) for name in own):
+        return f"{callee.__name__}() takes no arguments"
+    return "keywords must be strings"
 
 
 def _text(callee: Any) -> str:
