@@ -29,4 +29,5 @@ def declared(lines: str, *modules: str) -> Iterator[None]:
             yield
         finally:
             registry.forget()
+            project._loaded = False
             forget()

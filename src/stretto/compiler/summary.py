@@ -25,7 +25,7 @@ from .emit import bound_by
 from .fragments import Fragment
 from .functions import Compiled, form_of, is_static
 from .generators import admitted
-from .texts import shown_paths
+from .texts import has_text, shown_paths
 from .types import CAUGHT, Never, T, Wrapper, either, method_call, of_class, of_value
 from .types_fields import lasting, loose
 from .types_results import element, looked, updated
@@ -403,6 +403,10 @@ class Summary:
         found = self.operand(source)
         return None if isinstance(found, Made) else found
 
+    def quiet(self, source: ir.Operand) -> bool:
+        """Whether making a text of an operand runs no code of the program's."""
+        return has_text(self.kind(source))
+
     def operand(self, source: ir.Operand) -> T | None:
         if isinstance(source, str):
             return self.types.get(source)
@@ -470,7 +474,7 @@ class Summary:
             if effects.kind is Kind.PLAIN:
                 return {EVERYTHING}
             if callee.shows:
-                return shown_paths(callee, instr, self.kind) or {EVERYTHING}
+                return shown_paths(callee, instr, self.kind, self.quiet) or {EVERYTHING}
             own = {HEAP} if callee.changes_receiver else set[str]()
             return own | {r.root for r in (*effects.writes, *effects.commutes)}
         if instr.transforms:

@@ -29,7 +29,14 @@ from ..marks import PURSES
 from . import ir, known
 from .coroutines import awaited_target, called_by, gives_coroutine
 from .functions import Compiled, compiled, helper, is_static, users_own
-from .known_objects import PLAIN_METACLASSES, SCALARS, class_attribute, construction_is_pure
+from .known_objects import (
+    PLAIN_METACLASSES,
+    SCALARS,
+    class_attribute,
+    construction_is_pure,
+    is_plain_class,
+    slots_safe,
+)
 from .semaphores import field_of, is_kind, is_way, passes, together
 from .summary import Made, Summary
 from .summary_bounds import storages_of
@@ -80,6 +87,14 @@ class Calls(Summary):
                 return self.trip.met("module", None, self.form, source.value)
             return self.trip.of(source.value)
         return super().operand(source)
+
+    def quiet(self, source: ir.Operand) -> bool:
+        found: Any = self.operand(source)
+        if not isinstance(found, Known):
+            return super().quiet(source)
+        self.trip.record.classes = True
+        cls = type(found.thing) if found.cls is None else found.cls
+        return is_plain_class(cls) or slots_safe(cls, "__str__", "__repr__")
 
     def lasting(self, found: Any) -> Any:
         return found if isinstance(found, (Known, Made)) else lasting(found)
@@ -294,7 +309,7 @@ class Calls(Summary):
         if instr.target is not None:
             self.types[instr.target] = self.given(call, instr)
         if call.shows:
-            paths = shown_paths(call, instr, self.kind)
+            paths = shown_paths(call, instr, self.kind, self.quiet)
             if paths is None:
                 raise GivesUp
             return paths

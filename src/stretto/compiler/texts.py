@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ..engine.printed import STDOUT
@@ -22,7 +23,12 @@ def has_text(kind: T | None) -> bool:
         return False
     if kind.cls is Either:
         return all(map(has_text, kind.args))
-    return kind in (CAUGHT, CAUGHT_CLASS) or is_plain_class(kind.cls) or kind.cls in ITERATORS
+    return (
+        kind in (CAUGHT, CAUGHT_CLASS)
+        or kind.cls is partial
+        or is_plain_class(kind.cls)
+        or kind.cls in ITERATORS
+    )
 
 
 def stream_of(instr: ir.Apply, kind: Callable[[ir.Operand], T | None]) -> str | None:
@@ -34,14 +40,16 @@ def stream_of(instr: ir.Apply, kind: Callable[[ir.Operand], T | None]) -> str | 
     return STDOUT
 
 
-def shown_paths(call: Any, instr: ir.Apply, kind: Callable[[ir.Operand], T | None]) -> set[str] | None:
-    """What a call that shows something changes, where `kind` tells the types of operands; None if it may
-    change anything."""
+def shown_paths(
+    call: Any, instr: ir.Apply, kind: Callable[[ir.Operand], T | None], quiet: Callable[[ir.Operand], bool]
+) -> set[str] | None:
+    """What a call that shows something changes, where `kind` tells the types of operands, and `quiet` whether
+    making a text of one runs no code of the program's; None if it may change anything."""
     operands = [source for _, source in instr.args]
     operands += [source for name, source in instr.kwargs if name != "file"]
     if any(star for star, _ in instr.args) or any(name is None for name, _ in instr.kwargs):
         return None
-    if not relaxed("purity") or not all(has_text(kind(source)) for source in operands):
+    if not relaxed("purity") or not all(map(quiet, operands)):
         return None
     if call.fn is not print:
         return {r.root for r in call.effects.writes}

@@ -136,7 +136,7 @@ class Inference(Judge):
         if given is None:
             return _IMPURE
         inner = self._static(node.args[0]) if node.args else _MISSING
-        return Verdict(True, given[1] or inner is _MISSING or isinstance(inner, partial), None)
+        return Verdict(True, given[1] or inner is _MISSING or isinstance(inner, partial), T(partial))
 
     def _made(self, f: object, found: list[Verdict], heap: bool) -> Verdict | None:
         """About making an instance of a class that stores what it is given; None of anything else."""
