@@ -81,7 +81,9 @@ class Call:
     @property
     def limit(self) -> int:
         """How many of its kind may run at once; 0 where any number may."""
-        limit = self.site.limit.removeprefix("limit=").partition(",")[0] if self.site is not None else ""
+        if self.site is None or not self.site.limit:
+            return 0
+        limit = self.site.limit.removeprefix("limit=").partition(",")[0]
         return int(limit) if limit.isdecimal() else 0
 
     @property
