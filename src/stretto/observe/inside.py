@@ -39,7 +39,7 @@ class Natives:
         self.watch = watch
         self._loop = loop
         self._thread = threading.get_ident()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a handler may make calls itself
         self._open: dict[str, None] = {}
         self._over = False
 
