@@ -93,7 +93,7 @@ class Rows:
     def add(self, events: Iterable[tuple[int, Event]]) -> Part:
         """What these events tell, which come after those of before, each with its number."""
         part = self._part = _empty(len(self._ended))
-        rows = self._rows = list[Row]()
+        rows = self._rows
         for self.seq, event in events:
             if isinstance(event, CallFinished):
                 self._finished(event)
@@ -120,6 +120,7 @@ class Rows:
         part["calls"] = dict(
             zip(COLUMNS, zip(*rows, strict=True) if rows else ([] for _ in COLUMNS), strict=True)
         )
+        rows.clear()
         part["seq"], part["state"], part["latest"] = self.seq, self.state.value, self._latest
         part["away"] = self._away
         return part
@@ -182,10 +183,10 @@ class Rows:
             name = self._name(call)
         waited, last, site, needs = self._waited(number, waited_for)
         ready -= offset
+        if ready > started:
+            ready = started
         if ready < 0:
             ready = 0
-        elif ready > started:
-            ready = started
         self._rows.append((place, name, self.seq, ready, started, ended - started, waited, last, site, needs))
         if shared:
             part["shared"].append(number)
@@ -209,7 +210,8 @@ class Rows:
     def _waited(self, number: int, text: str) -> tuple[int, int, int, int | list[int]]:
         """How a call waited, for which, where it stands, and what it needs."""
         lines = text.split("\n")
-        if len(lines) < 3:
+        count = len(lines)
+        if count < 3:
             return _INSIDE, -1, -1, 0
         kind, _, last = lines[0].partition(" ")
         waited = _NUMBER.get(kind)
@@ -227,12 +229,12 @@ class Rows:
             return _INSIDE, -1, -1, 0
         numbers = self._numbers
         needs: int | list[int] = 0
-        if len(lines) == 4:
+        if count == 4:
             needs = numbers.get(lines[3], -1) + 1
-        elif len(lines) > 4:
+        elif count > 4:
             needs = [found for place in lines[3:] if (found := numbers.get(place)) is not None]
         if not last:
-            if len(lines) == 3:
+            if count == 3:
                 return waited, -1, site, needs
             last = lines[3]
         elif "\t" in last:

@@ -46,6 +46,10 @@ class _Told:
 
     def step(self) -> tuple[list[str], bool, float | None]:
         """What is new, whether there is more of it, and how long to wait for more; None at the end."""
+        with without_gc():
+            return self._step()
+
+    def _step(self) -> tuple[list[str], bool, float | None]:
         record = self.journal.run(self.run)
         told: list[str] = []
         # whether its owner is alive, the journal does not tell
@@ -63,12 +67,11 @@ class _Told:
         return told, more, _EVERY if about[0] == RunState.RUNNING.value else _SELDOM
 
     def _next(self, most: int) -> Part | None:
-        with without_gc():
+        found = list(islice(self.events, most))
+        if not found:
+            self.events = self.journal.events(self.run, after=self.rows.seq)
             found = list(islice(self.events, most))
-            if not found:
-                self.events = self.journal.events(self.run, after=self.rows.seq)
-                found = list(islice(self.events, most))
-            return self.rows.add(found) if found else None
+        return self.rows.add(found) if found else None
 
 
 async def news(journal: Journal, run: str, closing: Callable[[], bool]) -> AsyncIterator[str]:
