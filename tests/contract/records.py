@@ -76,7 +76,9 @@ attempts = st.integers(1, 2**40)
 call_events: st.SearchStrategy[Event] = st.one_of(
     st.builds(RunResumed, texts, texts, times),
     st.builds(CallIntended, texts, texts, small, small, texts, attempts, times),
-    st.builds(CallFinished, texts, texts, small, attempts, values, values, times, times, times, texts),
+    st.builds(
+        CallFinished, texts, texts, small, attempts, values, values, times, times, times, texts, values
+    ),
     st.builds(CallStarted, texts, texts, attempts, times, times, texts),
     st.builds(StreamReceived, texts, texts, small, attempts, small, times, times, times),
     st.builds(CallSettled, texts, texts, small, st.sampled_from(Decision), values, texts, times),
