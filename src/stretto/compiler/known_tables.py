@@ -15,7 +15,7 @@ MODULES: Final[dict[str, str]] = {
     "builtins": (
         "abs all any ascii bin bool bytearray bytes callable chr complex dict divmod enumerate "
         "filter float format frozenset hash hex id int isinstance issubclass iter len list map max "
-        "min next object oct ord pow range repr reversed round set slice sorted str sum tuple type zip "
+        "min next object oct ord pow range repr reversed round set slice sorted str sum tuple zip "
         "getattr hasattr str.maketrans bytes.maketrans"
     ),
     "json": "loads dumps JSONDecodeError",

@@ -73,10 +73,11 @@ def path_of_file(kwargs: dict[str, Any]) -> str | None:
 
 def is_of_stream(callee: Any) -> str | None:
     """The stream whose method this is that shows something; None of anything else."""
-    if type(callee) not in (BuiltinFunctionType, MethodType) or callee.__name__ not in WRITES:
+    if type(callee) not in (BuiltinFunctionType, MethodType):
         return None
     held = callee.__self__
-    if held is None or (held is not sys.stdout and held is not sys.stderr):
+    # asked for its name only then: that of a method of the program's own may be code of its own
+    if held is None or (held is not sys.stdout and held is not sys.stderr) or callee.__name__ not in WRITES:
         return None
     path = STDOUT if held is sys.stdout else STDERR
     return path if type(callee) is BuiltinFunctionType or EVERYTHING not in shown_at(path) else None
