@@ -78,14 +78,14 @@ class Statements(Actors, Agents, Answers, Generators):
         if form <= 4:
             return [f"print({self.str(1)}, {self.int(2)}, {self.expression(self.any_kind(), 1)})"]
         if form == 5:
-            return [f"print(f'{{{self.int(1)}}} {{{self.name('str') or 1}!r}}', flush=True)"]
+            return [f"print(f'{{{self.name('int') or 1}}} {{{self.name('str') or 1}!r}}', flush=True)"]
         if form == 6:
             return [f"print(*{self.list(1)}, sep={self.c.pick(['None', repr('-'), self.str(1), '1'])})"]
         if form == 7:
             file = self.c.pick(["sys.stderr", "sys.stdout", "None"])
             return [f"print({self.int(1)}, end='.\\n', file={file})"]
         if form == 8:
-            return [f"sys.{self.c.pick(['stdout', 'stderr'])}.write(f'{{{self.int(2)}}}\\n')"]
+            return [f"sys.{self.c.pick(['stdout', 'stderr'])}.write(str({self.int(2)}) + '\\n')"]
         name = self.name(self.c.pick(["list", "dict", "box", "error", "answer", "nest", "agent", "opt"]))
         if name is None or form == 9:
             return [f"print({self.expression('int', 3)})"]
